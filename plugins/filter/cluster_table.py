@@ -1,0 +1,54 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: cluster_table
+short_description: What a run did on each host, as a table for people
+version_added: 1.0.0
+description:
+  - Lists the hosts of a cluster with Slurm's release, what the run changed, and what was proven. Nodes on which the same
+    happened share a line.
+positional: hosts, check
+options:
+  _input:
+    description: The variables of all hosts, that is C(hostvars).
+    type: dict
+    required: true
+  hosts:
+    description: The hosts to list.
+    type: list
+    elements: str
+    required: true
+  check:
+    description: Whether the run was in check mode.
+    type: bool
+    default: false
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Say what ran
+  ansible.builtin.debug:
+    msg: "{{ hostvars | hpc.slurm_jwt.cluster_table(groups['slurmctld']) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description: The lines of the table.
+  type: list
+  elements: str
+"""
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
+
+
+class FilterModule:
+    """The filter cluster_table."""
+
+    def filters(self):
+        return {"cluster_table": _story.table}

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: rollout_failure
+short_description: Which host failed in a rescued play, and why
+version_added: 1.0.0
+description:
+  - Reads, in the rescue section of a play over many hosts, which of them failed first, in which task, and what it said.
+positional: everybody, left
+options:
+  _input:
+    description: The variables of all hosts, that is C(hostvars).
+    type: dict
+    required: true
+  everybody:
+    description: The hosts with which the play began, that is C(ansible_play_hosts_all).
+    type: list
+    elements: str
+    required: true
+  left:
+    description: The hosts that are still there, that is C(ansible_play_hosts).
+    type: list
+    elements: str
+    required: true
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Note what failed
+  ansible.builtin.set_fact:
+    failure: "{{ hostvars | hpc.slurm_jwt.rollout_failure(ansible_play_hosts_all, ansible_play_hosts) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description: The C(host), the C(task) and the C(cause) of the failure.
+  type: dict
+"""
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
+
+
+class FilterModule:
+    """The filter rollout_failure."""
+
+    def filters(self):
+        return {"rollout_failure": _story.failure}

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: rollout_plan
+short_description: What a rollout has to do, from a look at every host
+version_added: 1.0.0
+description:
+  - Decides once, from the results of M(hpc.slurm_jwt.slurm_jwt_info) on all hosts, what a rollout changes on which host
+    and in which order, or every reason not to begin.
+  - Meant for the role R(hpc.slurm_jwt.slurm_jwt, ansible_collections.hpc.slurm_jwt.slurm_jwt_role).
+positional: groups, hosts
+options:
+  _input:
+    description: The variables of all hosts, that is C(hostvars), each host's look in C(slurm_jwt_look).
+    type: dict
+    required: true
+  groups:
+    description: The inventory's groups, that is C(groups).
+    type: dict
+    required: true
+  hosts:
+    description: The hosts of the play, reachable or not, that is C(ansible_play_hosts_all).
+    type: list
+    elements: str
+    required: true
+  key_path:
+    description: The path of the key where the site names one.
+    type: str
+    default: ""
+  key_source:
+    description: The host whose key all others get, where the site names one.
+    type: str
+    default: ""
+  key_serial:
+    description: The label of the key, where the site declares one.
+    type: str
+    default: ""
+  install:
+    description: Whether packages may be installed.
+    type: bool
+    default: true
+  removing:
+    description: Whether JWT is taken back rather than brought.
+    type: bool
+    default: false
+  run_tags:
+    description: The value of C(ansible_run_tags).
+    type: list
+    elements: str
+    default: [all]
+  skip_tags:
+    description: The value of C(ansible_skip_tags).
+    type: list
+    elements: str
+    default: []
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Decide what to do
+  ansible.builtin.set_fact:
+    slurm_jwt_plan: "{{ hostvars | hpc.slurm_jwt.rollout_plan(groups, ansible_play_hosts_all) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The plan. C(refusals) lists the reasons not to begin; if there is one, nothing else of it counts.
+  type: dict
+"""
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _plan
+
+
+def rollout_plan(hostvars, groups, hosts, **wishes):
+    """The plan of a rollout; see plugin_utils/_plan.py."""
+    parts = _cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars))
+    looks = {host: hostvars[host].get("slurm_jwt_look") or {} for host in hosts}
+    return _plan.plan(looks, parts, hosts, _plan.Wishes(**wishes))
+
+
+class FilterModule:
+    """The filter rollout_plan."""
+
+    def filters(self):
+        return {"rollout_plan": rollout_plan}

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Knows the names of the parameters of slurm.conf and slurmdbd.conf; private to this collection.
+
+The lists hold every name that one of the releases 20.11 to 26.05 takes. A name that none of them takes stops every
+daemon and every client command that reads the file, so a misspelt one must be noticed before it is written.
+"""
+
+from __future__ import annotations
+
+_SLURM = """
+    AccountingStorageBackupHost AccountingStorageEnforce AccountingStorageExternalHost AccountingStorageHost
+    AccountingStorageLoc AccountingStorageParameters AccountingStoragePass AccountingStoragePort
+    AccountingStorageTRES AccountingStorageType AccountingStorageUser AccountingStoreFlags
+    AccountingStoreJobComment AcctGatherEnergyType AcctGatherFilesystemType AcctGatherInfinibandType
+    AcctGatherInterconnectType AcctGatherNodeFreq AcctGatherProfileType AllowSpecResourcesUsage
+    AuthAltParameters AuthAltTypes AuthInfo AuthType BackupAddr BackupController BatchStartTimeout BcastExclude
+    BcastParameters BurstBufferParameters BurstBufferType CacheGroups CertgenParameters CertgenType
+    CertmgrParameters CertmgrType CheckpointType CliFilterParameters CliFilterPlugins ClusterName
+    CommunicationParameters CompleteWait ControlAddr ControlMachine CoreSpecPlugin CpuFreqDef CpuFreqGovernors
+    CredType CryptoType DataParserParameters DebugFlags DefaultStorageHost DefaultStorageLoc DefaultStoragePass
+    DefaultStoragePort DefaultStorageType DefaultStorageUser DefCPUPerGPU DefMemPerCPU DefMemPerGPU
+    DefMemPerNode DependencyParameters DisableRootJobs DownNodes EioTimeout EnforcePartLimits Epilog
+    EpilogMsgTime EpilogSlurmctld EpilogTimeout ExtSensorsFreq ExtSensorsType FairShareDampeningFactor
+    FastSchedule FederationParameters FirstJobId FrontendName GetEnvTimeout GpuFreqDef GresTypes
+    GroupUpdateForce GroupUpdateTime HashPlugin HealthCheckInterval HealthCheckNodeState HealthCheckProgram
+    HealthCheckTimeout HttpParserType InactiveLimit InteractiveStepOptions JobAcctGatherFrequency
+    JobAcctGatherParams JobAcctGatherType JobCheckpointDir JobCompHost JobCompLoc JobCompParams JobCompPass
+    JobCompPassScript JobCompPort JobCompType JobCompUser JobContainerType JobCredentialPrivateKey
+    JobCredentialPublicCertificate JobFileAppend JobRequeue JobSubmitPlugins KeepAliveTime KillOnBadExit
+    KillWait LaunchParameters LaunchType LicenseParameters Licenses LogTimeFormat MailDomain MailProg
+    MaxArraySize MaxBatchRequeue MaxDBDMsgs MaxJobCount MaxJobId MaxMemPerCPU MaxMemPerNode MaxNodeCount
+    MaxStepCount MaxTasksPerNode MCSParameters MCSPlugin MemLimitEnforce MessageTimeout MetricsAuthUsers
+    MetricsParameters MetricsType MinJobAge MpiDefault MpiParams NamespaceType NodeFeaturesPlugins NodeName
+    NodeSet OverTimeLimit PartitionName PluginDir PlugStackConfig PowerAction PowerParameters PowerPlugin
+    PreemptExemptTime PreemptMode PreemptParameters PreemptType PrEpParameters PrEpPlugins PriorityCalcPeriod
+    PriorityDecayHalfLife PriorityFavorSmall PriorityFlags PriorityMaxAge PriorityParameters
+    PrioritySiteFactorParameters PrioritySiteFactorPlugin PriorityType PriorityUsageResetPeriod
+    PriorityWeightAge PriorityWeightAssoc PriorityWeightFairshare PriorityWeightJobSize PriorityWeightPartition
+    PriorityWeightQOS PriorityWeightTRES PrivateData ProctrackType Prolog PrologEpilogTimeout PrologFlags
+    PrologSlurmctld PrologTimeout PropagatePrioProcess PropagateResourceLimits PropagateResourceLimitsExcept
+    RebootProgram ReconfigFlags RequeueExit RequeueExitHold ResumeFailProgram ResumeProgram ResumeRate
+    ResumeTimeout ResvEpilog ResvOverRun ResvProlog ReturnToService RoutePlugin SallocDefaultCommand
+    SbcastParameters SchedulerAuth SchedulerParameters SchedulerPort SchedulerRootFilter SchedulerTimeSlice
+    SchedulerType ScronParameters SelectType SelectTypeParameters SlurmctldAddr SlurmctldDebug SlurmctldHost
+    SlurmctldHttpAuthParameters SlurmctldLogFile SlurmctldParameters SlurmctldPidFile SlurmctldPlugstack
+    SlurmctldPort SlurmctldPrimaryOffProg SlurmctldPrimaryOnProg SlurmctldSyslogDebug SlurmctldTimeout
+    SlurmdDebug SlurmdHttpAuthParameters SlurmdLogFile SlurmdParameters SlurmdPidFile SlurmdPort SlurmdSpoolDir
+    SlurmdSyslogDebug SlurmdTimeout SlurmdUser SlurmSchedLogFile SlurmSchedLogLevel SlurmUser SrunEpilog
+    SrunPortRange SrunProlog StateSaveLocation SuspendExcNodes SuspendExcParts SuspendExcStates SuspendProgram
+    SuspendRate SuspendTime SuspendTimeout SwitchParameters SwitchType TaskEpilog TaskPlugin TaskPluginParam
+    TaskProlog TCPTimeout TLSParameters TLSType TmpFS TopologyParam TopologyPlugin TrackWCKey TreeWidth
+    UnkillableStepProgram UnkillableStepTimeout UrlParserType UsePAM VSizeFactor WaitTime X11Parameters
+"""
+
+_SLURMDBD = """
+    AllowNoDefAcct AllResourcesAbsolute ArchiveDir ArchiveEvents ArchiveJobEnv ArchiveJobs ArchiveJobScript
+    ArchiveResvs ArchiveScript ArchiveSteps ArchiveSuspend ArchiveTXN ArchiveUsage AuthAltParameters
+    AuthAltTypes AuthInfo AuthType CommitDelay CommunicationParameters DbdAddr DbdBackupHost DbdHost DbdPort
+    DebugFlags DebugLevel DebugLevelSyslog DefaultQOS DisableArchiveCommands DisableCoordDBD DisableRollups
+    HashPlugin JobPurge LogFile LogTimeFormat MaxPurgeLimit MaxQueryTimeRange MessageTimeout Parameters PidFile
+    PluginDir PrivateData PurgeEventAfter PurgeEventMonths PurgeJobAfter PurgeJobEnvAfter PurgeJobMonths
+    PurgeJobScriptAfter PurgeResvAfter PurgeStepAfter PurgeStepMonths PurgeSuspendAfter PurgeSuspendMonths
+    PurgeTXNAfter PurgeTXNMonths PurgeUsageAfter PurgeUsageMonths SlurmUser StepPurge StorageBackupHost
+    StorageHost StorageLoc StorageParameters StoragePass StoragePassScript StoragePort StorageType StorageUser
+    TCPTimeout TLSParameters TLSType TrackSlurmctldDown TrackWCKey
+"""
+
+# One line of these holds several name=value pairs: the first names what the others describe.
+LINE_KEYS = frozenset((b"downnodes", b"frontendname", b"nodename", b"nodeset", b"partitionname", b"poweraction"))
+
+# Each line of these adds to the lines before it, so that "the" value does not exist.
+REPEATED_KEYS = LINE_KEYS | {b"slurmctldhost"}
+
+# From 24.05 on each line of these adds one more program; before, the last line wins.
+PROGRAM_KEYS = frozenset((b"epilog", b"epilogslurmctld", b"prolog", b"prologslurmctld"))
+
+# Passwords: their values are never shown, and never taken as module options, which are logged.
+SECRET_KEYS = frozenset((b"accountingstoragepass", b"defaultstoragepass", b"jobcomppass", b"storagepass"))
+
+# Members that Slurm finds anywhere in AuthAltParameters, so that a blank before them does not hide them.
+OPTIONS_FOUND_ANYWHERE = frozenset(
+    ("disable_token_creation", "max_token_lifespan", "use_jwt_client_ids", "use_jwt_client_ids_only")
+)
+PATH_OPTIONS = frozenset(("jwt_key", "jwks"))
+VALUE_OPTIONS = PATH_OPTIONS | {"max_token_lifespan", "userclaimfield"}
+FLAG_OPTIONS = OPTIONS_FOUND_ANYWHERE - VALUE_OPTIONS
+KNOWN_OPTIONS = VALUE_OPTIONS | FLAG_OPTIONS
+
+# What people write for it; bare `jwt` is understood from 23.11 on, the name of slurmrestd's plugin never.
+JWT = "auth/jwt"
+JWT_ALIASES = frozenset((JWT, "jwt"))
+JWT_MEANT = JWT_ALIASES | {"rest_auth/jwt"}
+
+
+def names(kind: str) -> dict[str, str]:
+    """Return the names that a file of this kind (slurm or slurmdbd) may set: lower case -> as Slurm writes it."""
+    text = _SLURMDBD if kind == "slurmdbd" else _SLURM
+    return {name.lower(): name for name in text.split()}

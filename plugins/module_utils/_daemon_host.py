@@ -1,0 +1,302 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at a host of slurmctld, slurmdbd or slurmrestd, once, and changes nothing. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
+    _daemon_problems,
+    _facts,
+    _host,
+    _install,
+    _key,
+    _places,
+    _problems,
+    _processes,
+    _secret_file,
+)
+
+_PLUGINS_OF = {
+    "slurmctld": ("auth_jwt.so",),
+    "slurmdbd": ("auth_jwt.so",),
+    "slurmrestd": ("auth_jwt.so", "rest_auth_jwt.so"),
+}
+
+
+class DaemonHost(_host.Host):
+    """One look at a host of daemons, which may be a node, too."""
+
+    def __init__(self, options: _host.Options, run: _host.Run) -> None:
+        super().__init__(options, run)
+        self._units: dict[str, _processes.Unit] = {}
+        self._user: _places.User | None = None
+        self._see_units()
+
+    def _see_units(self) -> None:
+        """Ask systemd once for every unit that matters, and learn from it what this host is if nobody said."""
+        asked = [part for part in _host.PARTS[:3] if part in (self.parts or _host.PARTS)]
+        if not self.parts:
+            asked.append("slurmd")
+        names = [_processes.unit_name(self._service(part)) for part in asked]
+        argv = ["systemctl", "show", "--property", ",".join(_processes.UNIT_PROPERTIES), "--", *names]
+        dummy_rc, out, dummy_err = self.run(argv)
+        self._units = dict(zip(asked, _processes.parse_units(out)))
+        if not self.parts:
+            used = [part for part, unit in self._units.items() if unit.in_use]
+            self.parts = [part for part in _host.PARTS[:3] if part in used]
+            if "slurmd" in used or not self.parts:
+                self.parts.append("node")
+
+    def _service(self, part: str) -> str:
+        return self.options.services.get(part, part)
+
+    def _python(self) -> dict[str, Any]:
+        # The first entry may be the module's own archive.
+        folders = [folder for folder in sys.path if os.path.isdir(folder)]
+        pyjwt = _install.python_library("jwt", folders)
+        if pyjwt is None and "slurmctld" in self.parts:
+            self.problems += _daemon_problems.pyjwt_missing("slurmctld", sys.executable)
+        return {**super()._python(), "pyjwt": pyjwt, "cryptography": _install.python_library("cryptography", folders)}
+
+    # slurmdbd.conf and SlurmUser
+
+    def _see_dbd_conf(self) -> dict[str, Any] | None:
+        if "slurmdbd" not in self.parts:
+            return None
+        path = self.options.dbd_conf_path
+        if _places.look(path).kind == "missing":
+            self.problems += _daemon_problems.dbd_conf_missing(path)
+            return {"path": path, "exists": False}
+        self.slurmdbd = self._load("slurmdbd", path, "slurmdbd")
+        return _facts.slurmdbd_conf(self.slurmdbd) if self.slurmdbd else {"path": path, "exists": True}
+
+    def _see_slurm_user(self) -> dict[str, Any] | None:
+        file = self.slurm if "slurmctld" in self.parts else self.slurmdbd or self.slurm
+        if file is None:
+            return None
+        name = file.conf.value("SlurmUser") or "root"
+        self._user = user = _places.find_user(name)
+        if user is None:
+            self.problems += _daemon_problems.no_slurm_user(self.parts[0], name)
+            return {"name": name, "exists": False, "uid": None, "gid": None, "group": None}
+        group = _places.group_name(user.gid)
+        return {"name": user.name, "exists": True, "uid": user.uid, "gid": user.gid, "group": group}
+
+    def _judge(self, file: _facts.ConfFile) -> list[_problems.Problem]:
+        found = super()._judge(file)
+        if file is self.slurmdbd and self.release is not None:
+            for path in file.conf.paths:
+                included = path != file.conf.paths[0]
+                place = _places.look(path)
+                found += _daemon_problems.dbd_conf_attributes(path, place, self._user, self.release, included)
+        return found
+
+    # Key and state
+
+    def _holders(self) -> list[tuple[str, _facts.ConfFile]]:
+        """The parts of this host that load keys, and the file that tells each which."""
+        files = (("slurmctld", self.slurm), ("slurmdbd", self.slurmdbd))
+        return [(part, file) for part, file in files if part in self.parts and file is not None]
+
+    def _key(self, path: str | None) -> dict[str, Any] | None:
+        if not {"slurmctld", "slurmdbd"} & set(self.parts):
+            return super()._key(path)
+        if path is None:
+            return None
+        holders = self._holders()
+        found = self._key_file(holders[0][0] if holders else self.parts[0], path)
+        for holder, file in holders:
+            in_force = file.jwt.key_path if file.jwt.enabled else None
+            if in_force and os.path.realpath(in_force) != os.path.realpath(path):
+                self.problems += _daemon_problems.key_elsewhere(holder, path, in_force)
+            elif in_force and not found["exists"]:
+                self.problems += _daemon_problems.key_missing(holder, path)
+        return found
+
+    def _key_file(self, part: str, path: str) -> dict[str, Any]:
+        place = _places.look(path)
+        if place.is_link or place.kind not in ("file", "missing"):
+            self.problems += _daemon_problems.key_not_a_file(part, path, place)
+            return _facts.key(path, place)
+        try:
+            data = _secret_file.read_secret(path).data
+        except _secret_file.SecretFileMissing:
+            return _facts.key(path, _places.MISSING)
+        except _secret_file.SecretFileError as error:
+            self.problems += _daemon_problems.key_place(part, path, str(error))
+            return _facts.key(path, place)
+        if self.release is not None:
+            self.problems += _daemon_problems.key_attributes(part, path, place, self._user, self.release)
+        weakness = _key.weakness(data)
+        if weakness:
+            self.problems += _daemon_problems.key_weak(part, path, weakness)
+        return {**_facts.key(path, place), "weakness": weakness, **self._key_history(path, place, data)}
+
+    def _key_history(self, path: str, place: _places.Place, data: bytes) -> dict[str, Any]:
+        fingerprint, serial, created = _key.fingerprint(data), None, place.modified
+        try:
+            record = _key.parse_record(_secret_file.read_secret(_key.record_path(path)).data)
+        except _secret_file.SecretFileError:
+            record = None
+        if record is not None and record.fingerprint == fingerprint:
+            serial, created = record.serial, record.created
+        return {
+            "fingerprint": fingerprint,
+            "serial": serial,
+            "created": _key.format_time(created),
+            "age": max(0, int(self.now - created)),
+        }
+
+    def _jwks_path(self) -> str | None:
+        return self.options.jwks_path or next((file.jwt.jwks_path for dummy, file in self._holders()), None)
+
+    def _jwks(self) -> dict[str, Any] | None:
+        path = self._jwks_path()
+        if path is None:
+            return None
+        place = _places.look(path)
+        exists, kids = place.kind == "file", _facts.kids(path, place)
+        return {**_facts.attributes(place), "path": path, "exists": exists, "kids": kids}
+
+    def _state_dir(self) -> dict[str, Any] | None:
+        if "slurmctld" not in self.parts or self.slurm is None:
+            return None
+        path = _facts.state_save_location(self.slurm.conf)
+        place = _places.look(path)
+        self.problems += _daemon_problems.state_dir(path, place, self._user)
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+            mount = _places.mount_of(path, stream.read())
+        return {
+            **_facts.attributes(place),
+            "path": path,
+            "exists": place.kind == "directory",
+            "writable_by_others": _daemon_problems.writable_by_others(place, self._user),
+            "mount": mount.point,
+            "source": mount.source,
+            "fstype": mount.type,
+            "network": _facts.is_network(mount.type),
+            "identity": _facts.identity(path),
+        }
+
+    # Plugins
+
+    def _plugins(self) -> dict[str, Any] | None:
+        # The part that needs a plugin most is named where it is missing.
+        needed = {name: part for part in reversed(_host.PARTS[:3]) if part in self.parts for name in _PLUGINS_OF[part]}
+        if not needed:
+            return None
+        file = self.slurm or self.slurmdbd
+        named = self.options.plugin_dir or (file.conf.value("PluginDir") if file else None)
+        folder = _install.plugin_dir(named, self.program)
+        paths = {name: _facts.existing(folder, name) for name in ("auth_jwt.so", "rest_auth_jwt.so")}
+        missing = {name: part for name, part in needed.items() if paths[name] is None}
+        auth_jwt = paths["auth_jwt.so"]
+        libjwt = _install.find_libjwt(auth_jwt) if auth_jwt else None
+        if auth_jwt:
+            self.problems += _daemon_problems.libjwt_missing(needed["auth_jwt.so"], auth_jwt, libjwt)
+        return {
+            "dir": folder,
+            "auth_jwt": auth_jwt,
+            "rest_auth_jwt": paths["rest_auth_jwt.so"],
+            "libjwt": libjwt._asdict() if libjwt else None,
+            "packages": self._packages(missing, folder) if missing else [],
+        }
+
+    def _packages(self, missing: dict[str, str], folder: str | None) -> list[str]:
+        installed: dict[str, str] = {}
+        if os.path.exists("/usr/bin/dpkg-query"):
+            argv = ["/usr/bin/dpkg-query", *_install.DPKG_QUERY, *_install.PACKAGES_ASKED]
+            installed = _install.parse_dpkg(self.run(argv)[1])
+        packages: dict[str, None] = {}
+        for name, part in missing.items():
+            bring = _install.missing_packages(name, installed)
+            rpm = os.path.exists("/usr/bin/rpm")
+            self.problems += _daemon_problems.plugin_missing(part, name, folder, bring, rpm)
+            packages.update(dict.fromkeys(bring))
+        return list(packages)
+
+    # Daemons
+
+    def _daemons(self) -> dict[str, Any]:
+        found = {part: self._daemon(part) for part in self.parts if part != "node"}
+        return {**found, **super()._daemons()} if "node" in self.parts else found
+
+    def _daemon(self, part: str) -> dict[str, Any]:
+        service = self._service(part)
+        unit = self._units.get(part, _processes.NO_UNIT)
+        unmanaged = 0 if unit.pid else self._unmanaged(part)
+        process = _processes.look(unit.pid or unmanaged) if unit.pid or unmanaged else None
+        self.problems += _daemon_problems.unit(part, service, unit, unmanaged)
+        self.problems += _daemon_problems.replaced_program(part, process)
+        loaded, reasons = "unknown", []
+        if part == "slurmrestd":
+            self.problems += _daemon_problems.slurmrestd_user(process, self._user)
+            reasons = _stale_slurmrestd(unit, process)
+        else:
+            files = [path for path in unit.environment_files if _processes.sets_slurm_jwt(path)]
+            self.problems += _problems.environment(part, service, process, unit.slurm_jwt, files)
+            file = dict(self._holders()).get(part)
+            if process is not None and file is not None:
+                loaded, reasons = self._stale_holder(part, process, file)
+        self.problems += _daemon_problems.stale(part, reasons)
+        return {**_facts.daemon(service, unit, process), "key_loaded": loaded, "stale": reasons}
+
+    def _unmanaged(self, part: str) -> int:
+        file, key = (self.slurmdbd, "PidFile") if part == "slurmdbd" else (self.slurm, "SlurmctldPidFile")
+        if part == "slurmrestd" or file is None:
+            return 0
+        pid_file = file.conf.value(key) or f"/var/run/{part}.pid"
+        return _processes.main_pid(self._service(part), part, (pid_file,))
+
+    def _stale_holder(
+        self, part: str, process: _processes.Process, file: _facts.ConfFile
+    ) -> tuple[str, list[str]]:
+        """Whether slurmctld or slurmdbd has the key that is on the disk, and whether it knows its file as it is now."""
+        key = file.jwt.key_path if file.jwt.enabled else None
+        loaded = _processes.holds(process.pid, key) if key and os.path.exists(key) else "unknown"
+        if loaded == "replaced":
+            return loaded, [f"{part} still holds a key that was replaced by the one in {key}."]
+        if loaded == "absent":
+            return loaded, [f"{part} was started before JWT was switched on with {key}."]
+        newest = max(_places.look(path).modified for path in file.data)
+        return loaded, self._compare_with_memory(part, file) if newest > process.started else []
+
+    def _compare_with_memory(self, part: str, file: _facts.ConfFile) -> list[str]:
+        """The file is newer than the process, which may have been told to read it again: ask the daemon itself."""
+        argv = ["scontrol", "show", "config"] if part == "slurmctld" else ["sacctmgr", "show", "configuration"]
+        program = _install.find_program(argv[:1], self.options.bin_dirs)
+        rc, out, dummy_err = self.run([program, *argv[1:]]) if program else (127, "", "")
+        path = file.conf.paths[0]
+        if rc == 0:
+            return [
+                f"{path} says {name}={written or ''}, and {part} has {name}={memory or ''} in memory."
+                for name, written, memory in _facts.memory_differences(out, file.written)
+            ]
+        # slurmctld may have read it since. slurmdbd never reads it all again, and a restart is a small thing.
+        return [f"{path} was written after slurmdbd had started."] if part == "slurmdbd" else []
+
+    # Room
+
+    def _places_to_write(self, found: dict[str, Any]) -> dict[str, str]:
+        folders = super()._places_to_write(found)
+        if self.options.declared is None:
+            return folders
+        if found["key"] is not None and not found["key"]["exists"]:
+            folders[os.path.dirname(os.path.realpath(found["key"]["path"]))] = self.parts[0]
+        slurmrestd = found["daemons"].get("slurmrestd")
+        if slurmrestd and not slurmrestd["slurm_jwt"]:
+            folders["/etc/systemd/system"] = "slurmrestd"
+        return folders
+
+
+def _stale_slurmrestd(unit: _processes.Unit, process: _processes.Process | None) -> list[str]:
+    """slurmrestd takes from its unit all that a rollout sets."""
+    if process is None:
+        return []
+    newer = [path for path in unit.files if _places.look(path).modified > process.started]
+    return [f"{path} was written after slurmrestd had started." for path in newer]

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lets new connections to a port wait while its daemon restarts. Private to this collection.
+
+Slurm's clients do not try again when slurmdbd refuses a connection: a restart of a tenth of a second fails every
+``sacct`` that falls into it. TCP does try again, one second later, when it hears nothing. So the first packets of new
+connections are dropped until the daemon listens; connections that stand are left alone. Slurm's clients give up
+after two seconds (TCPTimeout), so a hold is of use for about one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Callable
+
+Run = Callable[[Sequence[str]], "tuple[int, str, str]"]
+
+TABLE = "slurm_jwt_hold"
+# The kernel forgets nothing by itself: systemd takes the table away if whoever made it was killed.
+DEADLINE = 10
+
+_LISTEN = "0A"
+
+
+def begin(run: Run, nft: str, port: int) -> bool:
+    """Hold new connections to a port of this host back; False where nftables are of no use here."""
+    forget(run, nft)
+    rc, dummy_out, dummy_err = run(
+        ["systemd-run", "--quiet", "--collect", "--unit", TABLE, "--on-active", str(DEADLINE), nft, *_DELETE]
+    )
+    if rc != 0:
+        return False
+    rules = (
+        "add table inet {table}; "
+        "add chain inet {table} hold {{ type filter hook input priority -300; }}; "
+        "add rule inet {table} hold tcp dport {port} tcp flags & (syn|ack) == syn drop"
+    ).format(table=TABLE, port=port)
+    rc, dummy_out, dummy_err = run([nft, rules])
+    if rc != 0:
+        forget(run, nft)
+    return rc == 0
+
+
+_DELETE = ("delete", "table", "inet", TABLE)
+
+
+def forget(run: Run, nft: str) -> None:
+    """Let connections in again. Harmless where nothing is held."""
+    run([nft, *_DELETE])
+    run(["systemctl", "stop", TABLE + ".timer"])
+
+
+def listens(port: int, tables: Sequence[str]) -> bool:
+    """Whether a socket listens on a port, by the texts of ``/proc/net/tcp`` and ``/proc/net/tcp6``."""
+    wanted = ":%04X" % port
+    return any(
+        fields[1].endswith(wanted) and fields[3] == _LISTEN
+        for text in tables
+        for fields in (line.split() for line in text.splitlines()[1:])
+        if len(fields) > 3
+    )

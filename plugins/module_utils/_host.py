@@ -1,0 +1,257 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at a compute or login host of a Slurm cluster, once, and changes nothing. Private to this collection.
+
+Nodes are many, so this is all that they run: one ``slurmd -V`` and a few files. What the hosts of daemons have beside
+that is in _daemon_host.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any, Callable, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
+    _auth_alt,
+    _facts,
+    _install,
+    _places,
+    _problems,
+    _processes,
+    _releases,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import ConfError
+
+PARTS = ("slurmctld", "slurmdbd", "slurmrestd", "node")
+CONFIGLESS_CONF = "/run/slurm/conf/slurm.conf"
+ETC_ENVIRONMENT = "/etc/environment"
+
+Run = Callable[["list[str]"], "tuple[int, str, str]"]
+
+
+class Options(NamedTuple):
+    """What the module was told; see its documentation."""
+
+    parts: list[str] | None = None
+    conf_path: str = "/etc/slurm/slurm.conf"
+    dbd_conf_path: str = "/etc/slurm/slurmdbd.conf"
+    key_path: str | None = None
+    jwks_path: str | None = None
+    declared: dict[str, Any] | None = None
+    services: dict[str, str] = {}
+    bin_dirs: list[str] = []
+    plugin_dir: str | None = None
+
+
+class Host:
+    """One look at a node. Whatever only other hosts have is None here."""
+
+    def __init__(self, options: Options, run: Run) -> None:
+        self.options = options
+        self.run = run
+        self.now = time.time()
+        self.parts = list(options.parts or ())
+        self.problems: list[_problems.Problem] = []
+        self.release: _releases.Release | None = None
+        self.program: str | None = None
+        self.slurm: _facts.ConfFile | None = None
+        self.slurmdbd: _facts.ConfFile | None = None
+        self.configless = False
+
+    def report(self) -> dict[str, Any]:
+        """All that slurm_jwt_info returns."""
+        self._see_release()
+        self._see_environment()
+        slurm_conf, dbd_conf = self._see_slurm_conf(), self._see_dbd_conf()
+        slurm_user, key_path = self._see_slurm_user(), self._key_path()
+        differences, wanted = self._differences(key_path)
+        found = {
+            "now": self.now,
+            "hostname": os.uname().nodename,
+            "parts": self.parts,
+            "program": self.program,
+            "release": str(self.release) if self.release else None,
+            "capabilities": _releases.capabilities(self.release) if self.release else {},
+            "conf": slurm_conf,
+            "dbd_conf": dbd_conf,
+            "slurm_user": slurm_user,
+            "key_path": key_path,
+            "key": self._key(key_path),
+            "jwks": self._jwks(),
+            "state_dir": self._state_dir(),
+            "plugins": self._plugins(),
+            "python": self._python(),
+            "daemons": self._daemons(),
+            "differences": differences,
+            "wanted": wanted,
+        }
+        self._see_room(found)
+        found["problems"] = [problem._asdict() for problem in _problems.in_order(self.problems)]
+        return found
+
+    # What only hosts of daemons have
+
+    def _see_dbd_conf(self) -> dict[str, Any] | None:
+        return None
+
+    def _see_slurm_user(self) -> dict[str, Any] | None:
+        return None
+
+    def _jwks_path(self) -> str | None:
+        return self.options.jwks_path
+
+    def _jwks(self) -> dict[str, Any] | None:
+        return None
+
+    def _state_dir(self) -> dict[str, Any] | None:
+        return None
+
+    def _plugins(self) -> dict[str, Any] | None:
+        return None
+
+    # Slurm itself
+
+    def _see_release(self) -> None:
+        names = _install.release_programs(self.parts)
+        self.program = _install.find_program(names, self.options.bin_dirs)
+        if self.program is None:
+            elsewhere = _install.find_elsewhere(names)
+            self.problems += _problems.no_slurm(self.parts, names, self.options.bin_dirs, elsewhere)
+            return
+        dummy_rc, out, err = self.run([self.program, "-V"])
+        try:
+            self.release = _releases.parse(out or err)
+        except ValueError:
+            self.problems += _problems.no_release(self.parts[0], self.program, out + err)
+
+    def _see_environment(self) -> None:
+        if _processes.sets_slurm_jwt(ETC_ENVIRONMENT):
+            self.problems += _problems.slurm_jwt_for_all(self.parts[0], ETC_ENVIRONMENT)
+        elif "SLURM_JWT" in os.environ:
+            self.problems += _problems.slurm_jwt_for_all(self.parts[0], None)
+        # Commands that are run later are to be those of root under munge.
+        os.environ.pop("SLURM_JWT", None)
+
+    def _python(self) -> dict[str, Any]:
+        version = ".".join(map(str, sys.version_info[:3]))
+        return {"executable": sys.executable, "version": version, "pyjwt": None, "cryptography": None}
+
+    # slurm.conf
+
+    def _see_slurm_conf(self) -> dict[str, Any] | None:
+        parts = [part for part in self.parts if part != "slurmdbd"]
+        path = self.options.conf_path
+        if not os.path.exists(path):
+            # slurmdbd's host may have one, for sacctmgr, and need not.
+            if not parts:
+                return None
+            if "node" in parts and os.path.exists(CONFIGLESS_CONF):
+                path, self.configless = CONFIGLESS_CONF, True
+        part = (parts or self.parts)[0]
+        place = _places.look(path)
+        if place.kind == "missing":
+            self.problems += _problems.conf_missing(part, path)
+            return {"path": path, "exists": False, "configless": False}
+        self.slurm = self._load(part, path, "slurm")
+        if self.slurm is None:
+            return {"path": path, "exists": True, "configless": self.configless}
+        self.problems += _problems.slurm_conf_mode(part, path, place)
+        return {**_facts.slurm_conf(self.slurm), "configless": self.configless}
+
+    def _load(self, part: str, path: str, kind: str) -> _facts.ConfFile | None:
+        try:
+            return _facts.load(path, kind)
+        except (ConfError, OSError) as error:
+            self.problems += _problems.conf_broken(part, path, str(error))
+            return None
+
+    def _key_path(self) -> str | None:
+        """Where this host's key is, or is to be."""
+        if self.options.key_path:
+            return self.options.key_path
+        # A controller's own file is the first to ask, slurmdbd's the first on a host without a controller.
+        files = [self.slurm, self.slurmdbd] if "slurmctld" in self.parts else [self.slurmdbd, self.slurm]
+        for file in files:
+            if file and file.jwt.parameters.get("jwt_key"):
+                return file.jwt.parameters["jwt_key"]
+        return _facts.default_key(self.slurm.conf) if self.slurm else None
+
+    def _differences(self, key_path: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What would change in each file, and the parameters to declare; the files' problems are noted on the way."""
+        differences: dict[str, Any] = {"slurm_conf": [], "slurmdbd_conf": []}
+        wanted: dict[str, Any] = {"slurm_conf": None, "slurmdbd_conf": None}
+        for file in (self.slurm, self.slurmdbd):
+            if file is None:
+                continue
+            before = after = self._judge(file)
+            if self.options.declared is not None:
+                declared = _auth_alt.declare(self.options.declared, key_path, self._jwks_path())
+                if file is self.slurmdbd:
+                    declared = _auth_alt.for_slurmdbd(declared)
+                name = f"{file.kind}_conf"
+                wanted[name] = {"parameters": declared.parameters, "parameters_absent": declared.parameters_absent}
+                differences[name] = self._apply(file, declared)
+                after = self._judge(file) if differences[name] else before
+            self.problems += _problems.without_mended(before, after)
+        return differences, wanted
+
+    def _apply(self, file: _facts.ConfFile, declared: _auth_alt.Declared) -> list[dict[str, str | None]]:
+        part = self._part_of(file)
+        if self.release is not None:
+            needed = _auth_alt.needed(declared)
+            if part not in ("slurmctld", "slurmdbd"):
+                # Nodes and slurmrestd load no key: all they need is to know the parameters' names.
+                needed = [name for name in needed if name == "auth_jwt"]
+            self.problems += _problems.lacking(part, self.release, needed)
+        if self.configless and file is self.slurm:
+            return []
+        try:
+            return _auth_alt.apply(file.conf, declared)
+        except ConfError as error:
+            self.problems += _problems.conf_broken(part, file.conf.paths[0], str(error))
+            return []
+
+    def _part_of(self, file: _facts.ConfFile) -> str:
+        if file is self.slurmdbd:
+            return "slurmdbd"
+        return next((part for part in self.parts if part != "slurmdbd"), self.parts[0])
+
+    def _judge(self, file: _facts.ConfFile) -> list[_problems.Problem]:
+        part, conf = self._part_of(file), file.conf
+        found = _problems.conf_lines(part, conf) + _problems.auth_type(part, conf)
+        if self.release is None:
+            return found
+        found += _problems.alt_types(part, conf, self.release)
+        found += _problems.alt_parameters(part, conf, file.jwt.parameters, self.release)
+        return found + _problems.http_auth(part, conf, self.release)
+
+    # Key, daemon, room
+
+    def _key(self, path: str | None) -> dict[str, Any] | None:
+        if path is not None and os.path.exists(path):
+            self.problems += _problems.key_on_node(path)
+        return None
+
+    def _daemons(self) -> dict[str, Any]:
+        service = self.options.services.get("slurmd", "slurmd")
+        conf = self.slurm.conf if self.slurm else None
+        pid_file = (conf.value("SlurmdPidFile") if conf else None) or "/var/run/slurmd.pid"
+        pid = _processes.main_pid(service, "slurmd", (pid_file,))
+        process = _processes.look(pid) if pid else None
+        files = [path for path in _processes.usual_environment_files("slurmd") if _processes.sets_slurm_jwt(path)]
+        self.problems += _problems.environment("slurmd", service, process, False, files)
+        return {"slurmd": _facts.daemon(service, None, process)}
+
+    def _see_room(self, found: dict[str, Any]) -> None:
+        """Where something is to be written, it must be possible."""
+        for folder, part in self._places_to_write(found).items():
+            obstacle = _places.obstacle(folder)
+            if obstacle:
+                self.problems += _problems.full(part, obstacle)
+
+    def _places_to_write(self, found: dict[str, Any]) -> dict[str, str]:
+        changes = found["differences"]["slurm_conf"] + found["differences"]["slurmdbd_conf"]
+        return {os.path.dirname(os.path.realpath(change["path"])): self.parts[0] for change in changes}

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How Slurm was installed on a host: programs, plugins, libraries, packages. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from typing import NamedTuple
+
+USUAL_BIN_DIRS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+# Where a Slurm is found that nobody told us of: good for a hint, not for a decision.
+_OTHER_BIN_DIRS = ("/opt/slurm/sbin", "/opt/slurm/bin", "/usr/local/slurm/sbin", "/usr/local/slurm/bin")
+
+# Any one of these is in every folder of plugins; only then is it the folder to look for the others in.
+_SIGN_OF_PLUGINS = ("auth_munge.so", "auth_none.so", "auth_jwt.so", "select_cons_tres.so", "rest_auth_local.so")
+
+# The program that says the release for each part, the best first.
+_RELEASE_PROGRAMS = {
+    "slurmctld": ("slurmctld", "scontrol"),
+    "slurmdbd": ("slurmdbd", "sacctmgr"),
+    "slurmrestd": ("slurmrestd", "scontrol"),
+    "node": ("slurmd", "scontrol", "sinfo"),
+}
+
+PACKAGES_ASKED = (
+    "slurm-wlm-basic-plugins",
+    "slurm-wlm-jwt-plugin",
+    "slurmctld",
+    "slurmdbd",
+    "slurmrestd",
+    "slurm-smd",
+)
+DPKG_QUERY = ("-W", "-f", "${db:Status-Status} ${Package} ${Version}\\n")
+
+
+def release_programs(parts: list[str]) -> list[str]:
+    """Names of the programs to ask for the release on a host with these parts, the best first, none twice."""
+    names: list[str] = []
+    for rank in range(3):
+        for part in _RELEASE_PROGRAMS:
+            programs = _RELEASE_PROGRAMS[part]
+            if part in parts and rank < len(programs) and programs[rank] not in names:
+                names.append(programs[rank])
+    return names
+
+
+def find_program(names: list[str], bin_dirs: list[str], usual: tuple[str, ...] = USUAL_BIN_DIRS) -> str | None:
+    """The first of the named programs that is in a folder the site named, else in a usual one."""
+    for name in names:
+        for folder in (*bin_dirs, *usual):
+            path = os.path.join(folder, name)
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+    return None
+
+
+def find_elsewhere(names: list[str]) -> str | None:
+    """A program that is neither where the site said nor in a usual place."""
+    on_path = tuple(folder for folder in os.environ.get("PATH", "").split(":") if folder)
+    return find_program(names, [], (*on_path, *_OTHER_BIN_DIRS))
+
+
+def plugin_dir(named: str | None, program: str | None, root: str = "/") -> str | None:
+    """The folder of Slurm's plugins: the first with plugins in it of those that are named, or else the usual ones.
+
+    ``named`` is the value of ``PluginDir`` or of an option, several folders parted by colons.
+    """
+    candidates = (named or "").split(":") if named else _usual_plugin_dirs(program, root)
+    folders = [folder for folder in candidates if folder]
+    for folder in folders:
+        if any(os.path.exists(os.path.join(folder, name)) for name in _SIGN_OF_PLUGINS):
+            return folder
+    return folders[0] if named and folders else None
+
+
+def _usual_plugin_dirs(program: str | None, root: str) -> list[str]:
+    prefixes = []
+    if program:
+        # A program in a prefix of its own: PREFIX/sbin/slurmctld has its plugins in PREFIX/lib/slurm.
+        prefixes.append(os.path.dirname(os.path.dirname(os.path.realpath(program))))
+    prefixes += [os.path.join(root, "usr"), os.path.join(root, "usr/local")]
+    found: list[str] = []
+    for prefix in dict.fromkeys(prefixes):
+        lib = os.path.join(prefix, "lib")
+        libs = [os.path.join(prefix, "lib64"), lib]
+        with suppress(OSError):
+            libs += sorted(os.path.join(lib, name) for name in os.listdir(lib) if "-linux-gnu" in name)
+        found += [os.path.join(each, name) for each in libs for name in ("slurm-wlm", "slurm")]
+    return found
+
+
+class Libjwt(NamedTuple):
+    """The library that auth_jwt.so was built with."""
+
+    name: str
+    """As the plugin asks for it, such as libjwt.so.2."""
+    path: str | None
+    """Where the dynamic linker would find it, or None."""
+
+
+def find_libjwt(plugin: str, root: str = "/") -> Libjwt | None:
+    """The libjwt that a plugin needs; None where the plugin names none or cannot be read."""
+    try:
+        with open(plugin, "rb") as stream:
+            match = re.search(rb"libjwt\.so\.\d+", stream.read())
+    except OSError:
+        return None
+    if match is None:
+        return None
+    name = match.group().decode()
+    return Libjwt(name, _in_linker_cache(name, root) or _in_usual_libs(name, plugin))
+
+
+def _in_linker_cache(name: str, root: str) -> str | None:
+    try:
+        with open(os.path.join(root, "etc/ld.so.cache"), "rb") as stream:
+            match = re.search(rb"/[^\0]*/" + re.escape(name.encode()) + rb"(?=\0)", stream.read())
+    except OSError:
+        return None
+    path = match.group().decode(errors="replace") if match else ""
+    return path if path and os.path.exists(path) else None
+
+
+def _in_usual_libs(name: str, plugin: str) -> str | None:
+    # PREFIX/lib/slurm/auth_jwt.so: its neighbours are in PREFIX/lib.
+    beside = os.path.dirname(os.path.dirname(os.path.realpath(plugin)))
+    for folder in (beside, "/usr/lib64", "/usr/lib", "/usr/local/lib"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    return None
+
+
+def parse_dpkg(text: str) -> dict[str, str]:
+    """Package to version, from dpkg-query -W with DPKG_QUERY; installed packages only."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) == 3 and fields[0] == "installed":
+            found[fields[1]] = fields[2]
+    return found
+
+
+def missing_packages(plugin: str, installed: dict[str, str]) -> list[str]:
+    """The packages, as NAME=VERSION, that would bring a plugin to a Debian host with those packages; none if unknown.
+
+    The version is that of the Slurm that is there: another release of a plugin would not load.
+    """
+    if "slurm-smd" in installed:
+        # SchedMD's own packages have every plugin in one, or were built without it.
+        return []
+    versions = [installed[name] for name in PACKAGES_ASKED if name in installed]
+    if not versions:
+        return []
+    if "slurm-wlm-basic-plugins" not in installed:
+        wanted = ["slurm-wlm-basic-plugins"]
+        if plugin == "auth_jwt.so" and not versions[0].startswith("20."):
+            wanted.append("slurm-wlm-jwt-plugin")
+    elif plugin == "auth_jwt.so" and "slurm-wlm-jwt-plugin" not in installed:
+        wanted = ["slurm-wlm-jwt-plugin"]
+    else:
+        return []
+    return [f"{name}={versions[0]}" for name in wanted]
+
+
+def python_library(name: str, folders: list[str]) -> str | None:
+    """The version of a Python package in one of the folders, read rather than imported: an import takes far longer."""
+    for folder in folders:
+        for file in ("__about__.py", "__init__.py"):
+            try:
+                with open(os.path.join(folder, name, file), encoding="utf-8", errors="replace") as stream:
+                    match = re.search(r"^__version__\s*(?::[^=]*)?=\s*['\"]([^'\"]+)", stream.read(), re.MULTILINE)
+            except OSError:
+                continue
+            if match:
+                return match.group(1)
+    return None

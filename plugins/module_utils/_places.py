@@ -1,0 +1,142 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files, folders and file systems of a host: whose they are, and whether there is room. Private to this collection."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from typing import NamedTuple
+
+# A configuration file is a few hundred kilobytes at the most, and it is written beside the old one.
+ROOM_NEEDED = 1024 * 1024
+
+
+class Place(NamedTuple):
+    """What is at a path."""
+
+    kind: str
+    """file, directory, other or missing, symbolic links followed."""
+    is_link: bool
+    uid: int
+    gid: int
+    mode: int
+    size: int
+    modified: float
+    inode: int
+
+    @property
+    def octal(self) -> str:
+        return f"{self.mode:04o}"
+
+
+MISSING = Place("missing", False, -1, -1, 0, 0, 0.0, 0)
+
+
+def look(path: str) -> Place:
+    """What is at the path. A folder that may not be searched counts as nothing there."""
+    try:
+        is_link = stat.S_ISLNK(os.lstat(path).st_mode)
+    except OSError:
+        return MISSING
+    try:
+        found = os.stat(path)
+    except OSError:
+        return MISSING._replace(is_link=is_link)
+    if stat.S_ISREG(found.st_mode):
+        kind = "file"
+    elif stat.S_ISDIR(found.st_mode):
+        kind = "directory"
+    else:
+        kind = "other"
+    mode = stat.S_IMODE(found.st_mode)
+    return Place(kind, is_link, found.st_uid, found.st_gid, mode, found.st_size, found.st_mtime, found.st_ino)
+
+
+def user_name(uid: int) -> str:
+    """The name behind a number, or the number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def group_name(gid: int) -> str:
+    """The name behind a number, or the number where it has none."""
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+class User(NamedTuple):
+    """A user that this host knows."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def find_user(name: str) -> User | None:
+    """The user of that name or number, as Slurm takes both."""
+    try:
+        entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+class Mount(NamedTuple):
+    """The file system that a path lies on."""
+
+    point: str
+    type: str
+    source: str
+
+
+def mount_of(path: str, mountinfo: str) -> Mount:
+    """The file system of a path, from the text of /proc/self/mountinfo."""
+    real = os.path.realpath(path)
+    best = Mount("", "", "")
+    for line in mountinfo.splitlines():
+        before, dummy_sep, after = line.partition(" - ")
+        fields, described = before.split(), after.split()
+        if len(fields) < 5 or len(described) < 2:
+            continue
+        point = _unescape(fields[4])
+        # A later mount on the same point lies over the earlier one.
+        if len(point) >= len(best.point) and _is_below(real, point):
+            best = Mount(point, described[0], _unescape(described[1]))
+    return best
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _unescape(text: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, character)
+    return text
+
+
+def obstacle(folder: str) -> str | None:
+    """Why nothing can be written to a folder, in words that end no sentence; None if nothing is known against it."""
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    try:
+        found = os.statvfs(folder)
+    except OSError as error:
+        return f"{folder} cannot be asked for its free space ({error.strerror})"
+    if found.f_flag & os.ST_RDONLY:
+        return f"{folder} is on a read-only file system"
+    # Everything is written as root, whom the reserved blocks serve.
+    free = found.f_bfree * found.f_frsize
+    if free < ROOM_NEEDED:
+        return f"{folder} is on a file system with only {free} bytes free"
+    if found.f_files and not found.f_ffree:
+        return f"{folder} is on a file system with no inode free"
+    return None

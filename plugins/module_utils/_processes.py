@@ -1,0 +1,211 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What systemd and the kernel say of the Slurm daemons of a host. Private to this collection.
+
+Nothing here starts a process: the module runs ``systemctl`` once, everything else is read from ``/proc``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import NamedTuple
+
+UNIT_PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "MainPID",
+    "User",
+    "Environment",
+    "EnvironmentFiles",
+    "FragmentPath",
+    "DropInPaths",
+    "NeedDaemonReload",
+)
+
+# Both layouts of the control groups, the unified one first.
+_CGROUPS = ("sys/fs/cgroup/system.slice", "sys/fs/cgroup/systemd/system.slice")
+_SLURM_JWT = re.compile(rb"^[ \t]*(?:export[ \t]+)?SLURM_JWT[ \t]*=", re.MULTILINE)
+_ENVIRONMENT_FILE = re.compile(r"(\S+)(?: \(ignore_errors=\w+\))?")
+
+
+class Unit(NamedTuple):
+    """One unit, as ``systemctl show`` has it."""
+
+    load: str
+    active: str
+    sub: str
+    enabled: str
+    pid: int
+    user: str
+    slurm_jwt: bool
+    """Whether SLURM_JWT is set by the unit itself."""
+    environment_files: tuple[str, ...]
+    files: tuple[str, ...]
+    """The unit's own file and its drop-ins."""
+    needs_reload: bool
+
+    @property
+    def exists(self) -> bool:
+        return self.load not in ("", "not-found")
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody means this unit to run on this host, rather than a package having brought it along."""
+        return self.active in ("active", "activating", "reloading", "failed") or self.enabled.startswith("enabled")
+
+
+NO_UNIT = Unit("", "", "", "", 0, "", False, (), (), False)
+
+
+def unit_name(service: str) -> str:
+    """The unit's whole name: systemctl guesses it, the control groups do not."""
+    return service if service.endswith(".service") else f"{service}.service"
+
+
+def usual_environment_files(service: str) -> list[str]:
+    """The files of variables that distributions give to the unit of that daemon."""
+    return [f"/etc/default/{service}", f"/etc/sysconfig/{service}"]
+
+
+def parse_units(text: str) -> list[Unit]:
+    """The blocks of one ``systemctl show -p ... UNIT UNIT ...``, in the order in which the units were asked for."""
+    return [_parse_unit(block) for block in text.strip().split("\n\n") if block.strip()]
+
+
+def _parse_unit(block: str) -> Unit:
+    found: dict[str, list[str]] = {}
+    for line in block.splitlines():
+        name, dummy_sep, value = line.partition("=")
+        found.setdefault(name, []).append(value)
+
+    def last(name: str) -> str:
+        return found.get(name, [""])[-1]
+
+    pid = last("MainPID")
+    return Unit(
+        load=last("LoadState"),
+        active=last("ActiveState"),
+        sub=last("SubState"),
+        enabled=last("UnitFileState"),
+        pid=int(pid) if pid.isdigit() else 0,
+        user=last("User"),
+        slurm_jwt=any(re.search(r'(?:^|[\s"\'])SLURM_JWT=', value) for value in found.get("Environment", ())),
+        environment_files=tuple(
+            name for value in found.get("EnvironmentFiles", ()) for name in _ENVIRONMENT_FILE.findall(value)
+        ),
+        files=tuple(name for name in [last("FragmentPath"), *last("DropInPaths").split()] if name),
+        needs_reload=last("NeedDaemonReload") == "yes",
+    )
+
+
+def sets_slurm_jwt(path: str) -> bool:
+    """Whether a file of variables, such as /etc/environment or an EnvironmentFile=, sets SLURM_JWT."""
+    data = _read(path)
+    return data is not None and _SLURM_JWT.search(data) is not None
+
+
+class Process(NamedTuple):
+    """A process that runs."""
+
+    pid: int
+    name: str
+    uid: int
+    started: float
+    """Seconds since 1970, as exact as the kernel's tick."""
+    command: tuple[str, ...]
+    slurm_jwt: bool | None
+    """Whether SLURM_JWT is in its environment; None where that may not be read. The value is never looked at."""
+    replaced: bool
+    """Whether its program is no longer the one on the disk."""
+
+
+def look(pid: int, root: str = "/") -> Process | None:
+    """The process of that number, or None if there is none."""
+    folder = os.path.join(root, "proc", str(pid))
+    stat, status = _read(os.path.join(folder, "stat")), _read(os.path.join(folder, "status"))
+    if stat is None or status is None:
+        return None
+    # The name is in brackets and may itself hold brackets and blanks.
+    name, rest = stat[stat.index(b"(") + 1 : stat.rindex(b")")], stat[stat.rindex(b")") + 2 :].split()
+    effective_uid = re.search(rb"^Uid:\t\d+\t(\d+)", status, re.MULTILINE)
+    environment = _read(os.path.join(folder, "environ"))
+    return Process(
+        pid=pid,
+        name=name.decode(errors="replace"),
+        uid=int(effective_uid.group(1)) if effective_uid else -1,
+        started=_booted() + int(rest[19]) / os.sysconf("SC_CLK_TCK"),
+        command=tuple(
+            word.decode(errors="replace") for word in (_read(os.path.join(folder, "cmdline")) or b"").split(b"\0")[:-1]
+        ),
+        slurm_jwt=None if environment is None else re.search(rb"(?:^|\0)SLURM_JWT=", environment) is not None,
+        replaced=_link(os.path.join(folder, "exe")).endswith(" (deleted)"),
+    )
+
+
+def holds(pid: int, path: str, root: str = "/") -> str:
+    """Whether a process has that very file mapped, as slurmctld and slurmdbd have their key all their life long.
+
+    "current": the file that is at the path now. "replaced": one that was there and is not any more.
+    "absent": no file from that path. "unknown": the kernel does not say.
+    """
+    maps = _read(os.path.join(root, "proc", str(pid), "maps"))
+    if maps is None:
+        return "unknown"
+    wanted = os.fsencode(os.path.realpath(path))
+    try:
+        inode = os.stat(path).st_ino
+    except OSError:
+        inode = -1
+    answer = "absent"
+    for line in maps.splitlines():
+        fields = line.split(None, 5)
+        if len(fields) < 6 or not fields[5].startswith(wanted):
+            continue
+        if fields[5] == wanted and int(fields[4]) == inode:
+            return "current"
+        if fields[5] in (wanted, wanted + b" (deleted)"):
+            answer = "replaced"
+    return answer
+
+
+def main_pid(service: str, program: str, pid_files: tuple[str, ...] = (), root: str = "/") -> int:
+    """The number of a daemon's process without asking systemd, for hosts where that would cost too much; 0 for none."""
+    for cgroup in _CGROUPS:
+        numbers = _read(os.path.join(root, cgroup, unit_name(service), "cgroup.procs"))
+        for number in (numbers or b"").split():
+            if _is(int(number), program, root):
+                return int(number)
+    for pid_file in pid_files:
+        number = (_read(os.path.join(root, pid_file.lstrip("/"))) or b"").strip()
+        if number.isdigit() and _is(int(number), program, root):
+            return int(number)
+    return 0
+
+
+def _is(pid: int, program: str, root: str) -> bool:
+    # The kernel cuts names after 15 characters; Slurm's daemons name their main thread after themselves.
+    return (_read(os.path.join(root, "proc", str(pid), "comm")) or b"").strip() == program.encode()[:15]
+
+
+def _booted() -> float:
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError:
+        return None
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""

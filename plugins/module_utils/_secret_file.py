@@ -1,0 +1,602 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads and writes files that hold secrets: keys, their records, tokens. Private to this collection.
+
+A file written here is at every instant the old one or the new one, complete, and readable by nobody whom its
+final owner and mode would keep out. What that rests on:
+
+* A folder is opened component by component without following links, and the file is then named relative to
+  that descriptor, so nobody can swap a folder for a link between the look and the write. A symbolic link is
+  followed only where no unprivileged user could have put it.
+* A new file is drafted under a random private name in the same folder, made with O_EXCL and mode 0600, given its
+  owner and mode while it is empty, filled, flushed to disk, and only then given its name: by link(), which
+  fails when the name is taken, or by rename(), which replaces the old file. Both are atomic on NFS too.
+* Nothing is ever opened for truncation. slurmctld and slurmdbd map their key, and would die of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import stat
+import time
+from contextlib import contextmanager, suppress
+from typing import Iterator, NamedTuple
+
+MODES = ("0400", "0440", "0600", "0640")
+
+_LIMIT = 1024 * 1024  # nothing that this collection keeps secret is larger
+_STALE = 600  # seconds after which a draft was surely left by a run that was killed
+_PATIENCE = 60.0  # seconds to wait for another run that holds the lock
+_LINKS = 40  # as many as Linux itself follows
+_DRAFT = re.compile(r"^\.slurm_jwt\..+\.[0-9a-f]{16}\.tmp$")
+
+_SEARCH = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_LIST = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDONLY
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_NO_SYNC = (errno.EBADF, errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOTSUP)
+_TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+
+_REMEDIES = {
+    errno.ENOSPC: "The file system is full (see df -h and df -i); make room and run again.",
+    errno.EDQUOT: "The quota of this user is used up; make room and run again.",
+    errno.EFBIG: "The largest file size allowed to this process is too small.",
+    errno.EROFS: "The file system is mounted read-only.",
+    errno.EACCES: "Run as root (become: true); on an NFS export with root_squash, as the owner (become_user).",
+    errno.EPERM: "Run as root (become: true); on an NFS export with root_squash, as the owner (become_user)."
+    " If it is root already, look for an immutable flag with lsattr.",
+    errno.ENAMETOOLONG: "The name leaves no room for a temporary one beside it; choose a shorter name.",
+}
+
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a block device"),
+    (stat.S_ISCHR, "a character device"),
+)
+
+
+class SecretFileError(Exception):
+    """Something is wrong with a file or the place it is in; str() says what, where and what to do."""
+
+
+class SecretFileMissing(SecretFileError, FileNotFoundError):
+    """There is no such file."""
+
+
+class FolderMissing(SecretFileMissing):
+    """There is not even the folder."""
+
+
+class SecretFile(NamedTuple):
+    """A file's content, and what stat() says of the very file that was read."""
+
+    data: bytes
+    uid: int
+    gid: int
+    mode: int
+    mtime: float
+    inode: int
+
+    def __repr__(self) -> str:
+        # A traceback must not print the secret.
+        return f"SecretFile({len(self.data)} bytes, uid={self.uid}, gid={self.gid}, mode={self.mode:04o})"
+
+
+def parse_mode(value: object) -> int:
+    """The permissions a secret file may have, from what a playbook says; anything looser is an error."""
+    allowed = {int(text, 8): text for text in MODES}
+    advice = f"Allowed are {', '.join(MODES)}; write it as a quoted octal number, for example mode: '0400'."
+    if isinstance(value, int) and not isinstance(value, bool):
+        # YAML reads an unquoted 0400 as octal, so the number is right; an unquoted 400 is not.
+        if value in allowed:
+            return value
+        raise SecretFileError(f"mode: {value} is not octal 0{value} but a decimal number, octal {value:04o}. {advice}")
+    text = str(value).strip()
+    digits = text[2:] if text.lower().startswith("0o") else text
+    if not re.match(r"^[0-7]{3,5}$", digits):
+        raise SecretFileError(f"mode: '{text}' is not an octal number. {advice}")
+    mode = int(digits, 8)
+    if mode in allowed:
+        return mode
+    raise SecretFileError(f"mode: '{text}' {_objection(mode)}. {advice}")
+
+
+def _objection(mode: int) -> str:
+    if mode & 0o7:
+        return "gives permissions to every user of the host"
+    if mode & 0o7000:
+        return "sets a set-user-ID, set-group-ID or sticky bit"
+    if mode & 0o30:
+        return "lets the group write or execute the file"
+    return "does not let the owner read it, or lets the owner execute it"
+
+
+def examine_place(path: str) -> None:
+    """Raise SecretFileError unless PATH is free or a plain file, in a folder that no stranger can tamper with."""
+    with _folder(path) as (folder, name):
+        _plain(folder, name, path)
+
+
+def read_secret(path: str, limit: int = _LIMIT) -> SecretFile:
+    """The content of a plain file and its attributes; SecretFileMissing when it is not there."""
+    with _folder(path) as (folder, name), _explained("read", path):
+        fd = _open(folder, name, path)
+        try:
+            info = os.fstat(fd)
+            if info.st_size > limit:
+                raise SecretFileError(
+                    f"{path} has {info.st_size} bytes, which is no secret of ours: at most {limit} are read."
+                    " Check the path, and move the file away if it is the right one."
+                )
+            data = _drain(fd, limit)
+        finally:
+            os.close(fd)
+    return SecretFile(data, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode), info.st_mtime, info.st_ino)
+
+
+def create(path: str, data: bytes, uid: int, gid: int, mode: int) -> bool:
+    """Make PATH with this content unless it exists. False if it does: another was first."""
+    with Draft(path, data, uid, gid, mode) as draft:
+        return draft.link()
+
+
+def replace(path: str, data: bytes, uid: int, gid: int, mode: int) -> None:
+    """Put a new file with this content in the place of PATH, whether it exists or not."""
+    with Draft(path, data, uid, gid, mode) as draft:
+        draft.rename()
+
+
+def set_attributes(path: str, uid: int, gid: int, mode: int) -> bool:
+    """Give PATH this owner, group and mode. False if it had them."""
+    with _folder(path) as (folder, name), _explained("set owner and mode of", path):
+        fd = _open(folder, name, path)
+        try:
+            info = os.fstat(fd)
+            if _dressed(info, uid, gid, mode):
+                return False
+            if info.st_nlink > 1:
+                _refuse_other_names(fd, path)
+            # First take away what the new mode does not give, so that a new owner or group never gets the old one's.
+            os.fchmod(fd, stat.S_IMODE(info.st_mode) & mode)
+            _dress(fd, uid, gid, mode, path)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    return True
+
+
+def remove(path: str) -> bool:
+    """Remove PATH. False if it was not there."""
+    with _folder(path) as (folder, name), _explained("remove", path):
+        if _plain(folder, name, path) is None:
+            return False
+        os.unlink(name, dir_fd=folder)
+        _sync(folder)
+    return True
+
+
+def move(path: str, target: str) -> None:
+    """Give PATH another name in its folder; a name that is taken is refused."""
+    with _folder(path) as (folder, name), _explained("rename", path):
+        new = os.path.basename(target)
+        if _plain(folder, new, target) is not None:
+            raise SecretFileError(f"{target} exists already; move it away and run again.")
+        os.rename(name, new, src_dir_fd=folder, dst_dir_fd=folder)
+        _sync(folder)
+
+
+def sweep(path: str) -> list[str]:
+    """Remove the drafts that killed runs left in the folder of PATH; their names are returned."""
+    gone = []
+    with _folder(path) as (folder, name):
+        for draft in filter(_DRAFT.match, _names(folder)):
+            if _left_over(folder, draft, name):
+                _unlink_quietly(folder, draft)
+                gone.append(draft)
+    return gone
+
+
+@contextmanager
+def held(path: str, patience: float = _PATIENCE) -> Iterator[None]:
+    """Hold PATH, which must exist, against other runs: those who hold it change it one after the other.
+
+    The lock is on the file itself, which only its readers can open, so no unprivileged user can keep it from us.
+    Where the file system has no locks there is none to hold; link() and rename() still keep every file whole.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        with _folder(path) as (folder, name), _explained("lock", path):
+            fd = _open_locked(folder, name, path, deadline)
+            if _same(fd, folder, name):
+                break
+            os.close(fd)  # it was replaced while we waited: hold the new one
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+class Draft:
+    """A complete file that has no name yet, or rather a private one; it gets its own by link() or rename().
+
+    It is locked as held() would lock it, until the end of the with block, so a reader who wants to change what
+    has just appeared waits until its maker is done. A draft that got no name is removed at the end.
+    """
+
+    def __init__(self, path: str, data: bytes, uid: int, gid: int, mode: int) -> None:
+        self.path = path
+        self._data = data
+        self._dress = (uid, gid, mode)
+        self._fd = self._folder = -1
+        self._name = os.path.basename(path)
+        self._draft = f".slurm_jwt.{self._name}.{os.urandom(8).hex()}.tmp"
+        self._left = False
+
+    def __enter__(self) -> Draft:
+        try:
+            with _explained("write", self.path):
+                self._folder = _open_folder(self.path)
+                _plain(self._folder, self._name, self.path)
+                self._write()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._left:
+            _unlink_quietly(self._folder, self._draft)
+        for fd in (self._fd, self._folder):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._folder = -1
+        self._left = False
+
+    def link(self) -> bool:
+        """Take the name if it is free; False if it is not."""
+        with _explained("write", self.path):
+            try:
+                here = self._folder
+                os.link(self._draft, self._name, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)
+            except FileExistsError:
+                # An NFS server whose first answer was lost says so of a link that it has made.
+                if not _same(self._fd, self._folder, self._name):
+                    return False
+            except OSError as exc:
+                if exc.errno not in _NO_LINKS:
+                    raise
+                return self._rename_if_free()
+            _unlink_quietly(self._folder, self._draft)
+            self._left = False
+            _sync(self._folder)
+        return True
+
+    def rename(self) -> None:
+        """Take the name from whatever file has it."""
+        with _explained("write", self.path):
+            os.replace(self._draft, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            self._left = False
+            _sync(self._folder)
+
+    def _write(self) -> None:
+        self._fd = os.open(self._draft, _CREATE, 0o600, dir_fd=self._folder)
+        self._left = True
+        _drop_acl(self._fd)
+        _dress(self._fd, *self._dress, path=self.path)
+        _try_lock(self._fd)
+        rest = memoryview(self._data)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+        os.fsync(self._fd)
+
+    def _rename_if_free(self) -> bool:
+        """link() for a file system that has no hard links: rename, while nobody else with our manners can.
+
+        The lock is on the folder, since there is no file yet. Without links and locks there is no way to be
+        sure of making one key only, and so none is made.
+        """
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            cause = "another process holds" if exc.errno in _TAKEN else "it cannot lock"
+            raise SecretFileError(
+                f"The file system of {self.path} has no hard links, and {cause} the folder, so two runs at once"
+                " could not be told apart. Nothing was written. Run again, or choose a folder on another file system."
+            ) from exc
+        try:
+            if _plain(self._folder, self._name, self.path) is not None:
+                return False
+            self.rename()
+            return True
+        finally:
+            fcntl.flock(self._folder, fcntl.LOCK_UN)
+
+
+@contextmanager
+def _folder(path: str) -> Iterator[tuple[int, str]]:
+    fd = _open_folder(path)
+    try:
+        yield fd, os.path.basename(path)
+    finally:
+        os.close(fd)
+
+
+def _open_folder(path: str) -> int:
+    """A descriptor of the folder that holds PATH, reached without a step that a stranger could have redirected."""
+    if not os.path.isabs(path) or os.path.basename(path) in ("", ".", ".."):
+        raise SecretFileError(f"'{path}' is not the absolute path of a file; write it from / to the file's name.")
+    todo = _steps(os.path.dirname(path))
+    links = 0
+    with _explained("reach", path):
+        fd = os.open("/", _SEARCH)
+        try:
+            while todo:
+                step = todo.pop()
+                target = _link_target(fd, step, path)
+                if target is None:
+                    fd = _exchange(fd, os.open(step, _SEARCH, dir_fd=fd))
+                    continue
+                links += 1
+                if links > _LINKS:
+                    raise SecretFileError(f"{path} leads through more than {_LINKS} symbolic links.")
+                if target.startswith("/"):
+                    fd = _exchange(fd, os.open("/", _SEARCH))
+                todo.extend(_steps(target))
+            _refuse_open_folder(fd, path)
+            return _exchange(fd, _listable(fd))
+        except BaseException:
+            os.close(fd)
+            raise
+
+
+def _steps(folder: str) -> list[str]:
+    return [step for step in reversed(folder.split("/")) if step not in ("", ".")]
+
+
+def _exchange(old: int, new: int) -> int:
+    os.close(old)
+    return new
+
+
+def _listable(fd: int) -> int:
+    """The same folder, opened so that it can be listed and flushed; as it is if we may only pass through it."""
+    try:
+        return os.open(".", _LIST, dir_fd=fd)
+    except PermissionError:
+        return os.dup(fd)
+
+
+def _link_target(folder: int, step: str, path: str) -> str | None:
+    """Where a symbolic link on the way leads, if it may be trusted; None for a directory."""
+    holder = _refuse_open_folder(folder, path)
+    try:
+        entry = os.stat(step, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        raise FolderMissing(
+            f"The folder {os.path.dirname(path)} does not exist ('{step}' is missing);"
+            " create it first, with the owner it is to have."
+        ) from None
+    if stat.S_ISDIR(entry.st_mode):
+        return None
+    if not stat.S_ISLNK(entry.st_mode):
+        raise SecretFileError(f"'{step}' in {path} is {_kind(entry.st_mode)}, not a folder; correct the path.")
+    if _planted(holder, entry):
+        raise SecretFileError(
+            f"'{step}' in {path} is a symbolic link in a place where an unprivileged user can write, so that user says"
+            " where the secret ends up. Name the folder the link leads to, or put a real folder there."
+        )
+    return os.readlink(step, dir_fd=folder)
+
+
+def _trusted() -> tuple[int, int]:
+    return 0, os.geteuid()
+
+
+def _planted(holder: os.stat_result, entry: os.stat_result) -> bool:
+    """Whether somebody other than root and ourselves could have put this entry into its folder."""
+    if holder.st_uid not in _trusted():
+        return True
+    shared = holder.st_mode & 0o002 or (holder.st_mode & 0o020 and holder.st_gid != 0)
+    return bool(shared) and not (holder.st_mode & stat.S_ISVTX and entry.st_uid in _trusted())
+
+
+def _refuse_open_folder(folder: int, path: str) -> os.stat_result:
+    info = os.fstat(folder)
+    if info.st_mode & 0o002 and not info.st_mode & stat.S_ISVTX:
+        raise SecretFileError(
+            f"{_where(folder)}, on the way to {path}, is writable by every user of the host (mode"
+            f" {stat.S_IMODE(info.st_mode):04o}), who could put another file or folder in its place."
+            " Take that away first (chmod o-w)."
+        )
+    return info
+
+
+def _where(folder: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{folder}")
+    except OSError:
+        return "A folder"
+
+
+def _plain(folder: int, name: str, path: str) -> os.stat_result | None:
+    """stat() of a plain file, None if the name is free; an error for anything else."""
+    try:
+        info = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISREG(info.st_mode):
+        return info
+    remedy = "name the file it leads to" if stat.S_ISLNK(info.st_mode) else "choose another path"
+    raise SecretFileError(f"{path} is {_kind(info.st_mode)}, not a file. Remove it, or {remedy}. Nothing was changed.")
+
+
+def _kind(mode: int) -> str:
+    return next((name for test, name in _KINDS if test(mode)), "a plain file")
+
+
+def _open(folder: int, name: str, path: str, flags: int = _READ) -> int:
+    """A plain file opened for reading, never a link or anything that would block or act on being opened."""
+    if _plain(folder, name, path) is None:
+        raise SecretFileMissing(f"{path} does not exist.")
+    try:
+        fd = os.open(name, flags, dir_fd=folder)
+    except FileNotFoundError:
+        raise SecretFileMissing(f"{path} does not exist.") from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise SecretFileError(f"{path} was replaced by something that is not a file while it was read. Look who did.")
+    return fd
+
+
+def _drain(fd: int, limit: int) -> bytes:
+    parts = []
+    left = limit
+    while left > 0:
+        part = os.read(fd, left)
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _dressed(info: os.stat_result, uid: int, gid: int, mode: int) -> bool:
+    return (info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)) == (uid, gid, mode)
+
+
+def _dress(fd: int, uid: int, gid: int, mode: int, path: str) -> None:
+    """Owner first, while nobody else may do anything, then the mode. Then look: some file systems only pretend."""
+    info = os.fstat(fd)
+    if (info.st_uid, info.st_gid) != (uid, gid):
+        os.fchown(fd, uid, gid)
+    os.fchmod(fd, mode)
+    info = os.fstat(fd)
+    if not _dressed(info, uid, gid, mode):
+        raise SecretFileError(
+            f"The file system of {path} does not keep owners and modes: asked for {uid}:{gid} {mode:04o}, it made"
+            f" {info.st_uid}:{info.st_gid} {stat.S_IMODE(info.st_mode):04o}. Choose a folder on another file system."
+        )
+
+
+def _drop_acl(fd: int) -> None:
+    """A folder's default ACL would let the users it names in through the group bits."""
+    if hasattr(os, "removexattr"):
+        with suppress(OSError):  # none there, or none possible here
+            os.removexattr(fd, "system.posix_acl_access")
+
+
+def _refuse_other_names(fd: int, path: str) -> None:
+    """A hard link may be somebody's way to have us give them a file of another user.
+
+    A run that is just making this file gives it a second name for an instant, so look twice.
+    """
+    for _attempt in range(20):
+        if os.fstat(fd).st_nlink < 2:
+            return
+        time.sleep(0.05)
+    raise SecretFileError(
+        f"{path} has {os.fstat(fd).st_nlink} names (hard links), so its owner and mode are not changed: whoever has"
+        " another name for it would have it still. Find them with find -samefile, and remove them, or let the secret be"
+        " made anew."
+    )
+
+
+def _same(fd: int, folder: int, name: str) -> bool:
+    """Whether the name still, or by now, belongs to the open file."""
+    return _names_it(folder, name, os.fstat(fd))
+
+
+def _names_it(folder: int, name: str, info: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(info, os.stat(name, dir_fd=folder, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _open_locked(folder: int, name: str, path: str, deadline: float) -> int:
+    fd = _open(folder, name, path)
+    try:
+        if not _lock(fd, path, deadline):
+            # NFS locks only what is open for writing. If that is not allowed either, we go on without.
+            with suppress(OSError):
+                fd = _exchange(fd, os.open(name, _READ | os.O_RDWR, dir_fd=folder))
+                _lock(fd, path, deadline)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _lock(fd: int, path: str, deadline: float) -> bool:
+    """Wait for the lock; False if there is none to be had on this descriptor."""
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError as exc:
+            if exc.errno not in _TAKEN:
+                return False
+        if time.monotonic() > deadline:
+            raise SecretFileError(
+                f"Another process has been at work on {path} for too long (see fuser -v {path}). Nothing was changed;"
+                " run again when it is done."
+            )
+        time.sleep(0.05)
+
+
+def _try_lock(fd: int) -> None:
+    with suppress(OSError):  # no locks here
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _names(folder: int) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []  # a folder that we may pass through and not list
+
+
+def _left_over(folder: int, draft: str, name: str) -> bool:
+    """Whether a draft is old, or has got its name already and was only not taken away."""
+    try:
+        info = os.stat(draft, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(info.st_mode):
+        return False
+    return info.st_mtime < time.time() - _STALE or (info.st_nlink > 1 and _names_it(folder, name, info))
+
+
+def _unlink_quietly(folder: int, name: str) -> None:
+    with suppress(OSError):  # somebody else swept it; or it is a private leftover that the next run sweeps
+        os.unlink(name, dir_fd=folder)
+
+
+def _sync(folder: int) -> None:
+    try:
+        os.fsync(folder)
+    except OSError as exc:
+        # A folder that we may not list, or a file system that does not flush folders.
+        if exc.errno not in _NO_SYNC:
+            raise
+
+
+@contextmanager
+def _explained(doing: str, path: str) -> Iterator[None]:
+    """Turn an OSError into words for the person who has to mend it."""
+    try:
+        yield
+    except SecretFileError:
+        raise
+    except OSError as exc:
+        remedy = _REMEDIES.get(exc.errno or 0, "")
+        raise SecretFileError(f"Cannot {doing} {path}: {exc.strerror}. {remedy}".rstrip()) from exc

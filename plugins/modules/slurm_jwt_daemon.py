@@ -1,0 +1,215 @@
+#!/usr/bin/python
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: slurm_jwt_daemon
+short_description: Restart a Slurm daemon, and wait until it lives and answers
+version_added: 1.0.0
+description:
+  - Waits until the unit of a Slurm daemon is active, the daemon accepts connections, and it has stayed the same
+    process for a moment; fails as soon as it is seen dead, with the daemon's own last words.
+  - A unit that C(systemctl) has started is not a daemon that lives. Most Slurm units are C(Type=simple), so the start
+    succeeds although the daemon dies of its configuration a moment later.
+extends_documentation_fragment:
+  - hpc.slurm_jwt.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details: A restart is a change whenever it is asked for.
+  platform:
+    platforms: posix
+options:
+  state:
+    description:
+      - V(alive) waits and changes nothing. V(restarted) restarts the daemon first.
+    type: str
+    choices: [alive, restarted]
+    default: alive
+  service:
+    description: The systemd unit of the daemon, for example V(slurmdbd).
+    type: str
+    required: true
+  address:
+    description:
+      - Where the daemon must accept a connection, seen from this host. V(HOST:PORT), V(:PORT) for whichever address
+        of this host it listens on, or V(unix:PATH).
+      - Without it a living process is enough.
+    type: str
+  hold:
+    description:
+      - With O(state=restarted), lets new connections to the port of O(address) wait while the daemon restarts, instead of
+        being refused. Slurm's clients do not try slurmdbd twice, so that each C(sacct) which falls into its restart fails.
+      - A rule of nftables drops the first packet of each new connection until the daemon listens, as a rule for well below a
+        second; TCP sends it again. Connections that stand are left alone, and the rule goes by itself should this
+        module be killed.
+      - Where C(nft) is missing or refuses, the daemon is restarted without it; see RV(held).
+    type: bool
+    default: false
+  timeout:
+    description: Seconds to wait at the most.
+    type: float
+    default: 60
+  settle:
+    description: Seconds for which the daemon must have answered as the same process before it counts as alive.
+    type: float
+    default: 1
+  log_file:
+    description:
+      - The daemon's own log file (C(SlurmctldLogFile), or C(LogFile) of slurmdbd), for its last words.
+      - Without it the journal alone is read.
+    type: path
+seealso:
+  - module: hpc.slurm_jwt.slurm_jwt_proof
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Restart slurmdbd without failing a sacct, and go on only when it answers
+  hpc.slurm_jwt.slurm_jwt_daemon:
+    service: slurmdbd
+    state: restarted
+    hold: true
+    address: ":6819"
+    log_file: /var/log/slurm/slurmdbd.log
+
+- name: See that slurmctld lives
+  hpc.slurm_jwt.slurm_jwt_daemon:
+    service: slurmctld
+    address: ":6817"
+"""
+
+RETURN = r"""
+pid:
+  description: The daemon's main process.
+  returned: success
+  type: int
+  sample: 4711
+seconds:
+  description: How long the wait took.
+  returned: success
+  type: float
+  sample: 1.2
+held:
+  description: Whether new connections were held while the daemon restarted.
+  returned: success
+  type: bool
+  sample: true
+last_words:
+  description: The last fatal or error lines that the daemon wrote.
+  returned: failure
+  type: list
+  elements: str
+  sample: ["slurmdbd: fatal: Could not load key file (/var/lib/slurm/slurmctld/jwt_hs256.key)"]
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _hold
+
+# Requests that are under way when the hold begins are let to their end.
+_DRAIN = 0.15
+
+
+class Daemon:
+    """One daemon and its unit on this host."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.service = module.params["service"]
+        self.address = module.params["address"]
+
+    def run(self, argv):
+        return self.module.run_command(list(argv))
+
+    def unit(self) -> _daemon.Unit:
+        argv = ["systemctl", "show", "--property", ",".join(_daemon.UNIT_PROPERTIES), "--", self.service]
+        dummy_rc, out, dummy_err = self.module.run_command(argv, check_rc=True)
+        return _daemon.parse_unit(out)
+
+    def restart(self) -> bool:
+        """Restart the unit; returns whether new connections were held meanwhile."""
+        nft = self.module.get_bin_path("nft") if self.module.params["hold"] else None
+        port = _daemon.port(self.address)
+        if nft is None or port is None:
+            self._restart()
+            return False
+        held = _hold.begin(self.run, nft, port)
+        try:
+            time.sleep(_DRAIN if held else 0)
+            self._restart()
+            if held:
+                self._wait_for_listener(port)
+        finally:
+            if held:
+                _hold.forget(self.run, nft)
+        return held
+
+    def _restart(self) -> None:
+        rc, dummy_out, err = self.run(["systemctl", "restart", "--", self.service])
+        if rc != 0:
+            self.fail("systemctl restart said: %s" % (err.strip() or "nothing"), 0.0)
+
+    def _wait_for_listener(self, port: int) -> None:
+        end = time.monotonic() + _hold.DEADLINE / 2
+        while time.monotonic() < end:
+            tables = [_daemon.read(path) for path in ("/proc/net/tcp", "/proc/net/tcp6")]
+            if _hold.listens(port, tables) or self.unit().dead:
+                return
+            time.sleep(0.01)
+
+    def wait(self) -> _daemon.Verdict:
+        params = self.module.params
+        return _daemon.wait(self.unit, self.address, params["timeout"], params["settle"], time.monotonic, time.sleep)
+
+    def fail(self, found: str, seconds: float) -> None:
+        # Without --since: the death may lie before this module's first look at the unit.
+        rc, journal, dummy_err = self.run(["journalctl", "--no-pager", "--quiet", "-n", "40", "-u", self.service])
+        log = self.module.params["log_file"]
+        words = _daemon.last_words(journal if rc == 0 else "", _daemon.tail(log) if log else "")
+        self.module.fail_json(
+            msg="%s does not live after %.1f s: %s. Its last words: %s"
+            % (self.service, seconds, found.rstrip("."), " | ".join(words) or "none"),
+            last_words=words,
+        )
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "service": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["alive", "restarted"], "default": "alive"},
+            "address": {"type": "str"},
+            "hold": {"type": "bool", "default": False},
+            "timeout": {"type": "float", "default": 60.0},
+            "settle": {"type": "float", "default": 1.0},
+            "log_file": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    daemon = Daemon(module)
+    restart = module.params["state"] == "restarted"
+    try:
+        if restart and module.check_mode:
+            unit = daemon.unit()
+            module.exit_json(changed=True, pid=unit.pid, seconds=0.0, held=False)
+        held = daemon.restart() if restart else False
+        verdict = daemon.wait()
+    except ValueError as error:
+        module.fail_json(msg="address: %s." % error)
+    if not verdict.alive:
+        daemon.fail(verdict.found, verdict.seconds)
+    module.exit_json(changed=restart, pid=verdict.unit.pid, seconds=round(verdict.seconds, 2), held=held)
+
+
+if __name__ == "__main__":
+    main()

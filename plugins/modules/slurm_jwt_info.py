@@ -1,0 +1,698 @@
+#!/usr/bin/python
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: slurm_jwt_info
+short_description: What a host of a Slurm cluster has of JWT, and what is wrong with it
+version_added: 1.0.0
+description:
+  - Reads Slurm's release, both configuration files as Slurm reads them, the signing key, the plugins and the daemons
+    of a host, all in one run, and changes nothing.
+  - Lists as RV(problems) whatever would make a rollout end badly or deserves a word, each with what was found, what it
+    does to the cluster, and what to do.
+  - Says with O(declared) which parameters of both files a rollout would change.
+  - A key or a token never appears in the result, only fingerprints, sizes, owners and modes.
+extends_documentation_fragment:
+  - hpc.slurm_jwt.attributes
+  - hpc.slurm_jwt.attributes.info_module
+options:
+  parts:
+    description:
+      - What this host is in the cluster. Only what these parts need is looked at.
+      - V(node) is a compute or login host that keeps its own slurm.conf or gets it from the controller (configless).
+      - If not given, the parts are those whose systemd units are enabled or running, or V(node) if there are none.
+    type: list
+    elements: str
+    choices: [slurmctld, slurmdbd, slurmrestd, node]
+  conf_path:
+    description: The cluster's slurm.conf.
+    type: path
+    default: /etc/slurm/slurm.conf
+  dbd_conf_path:
+    description: The file slurmdbd.conf.
+    type: path
+    default: /etc/slurm/slurmdbd.conf
+  key_path:
+    description:
+      - The signing key.
+      - If not given, the one that C(jwt_key=) in C(AuthAltParameters) names, else C(jwt_hs256.key) in the
+        C(StateSaveLocation) that slurm.conf names.
+    type: path
+  jwks_path:
+    description:
+      - The file of trusted RS256 keys.
+      - If not given, the one that C(jwks=) in C(AuthAltParameters) names, if any.
+    type: path
+  declared:
+    description: What the site wants of C(AuthAltTypes) and C(AuthAltParameters). What is left out stays as it is.
+    type: dict
+    suboptions:
+      auth_alt_types:
+        description: Members that C(AuthAltTypes) is to have.
+        type: list
+        elements: str
+        default: []
+      auth_alt_types_absent:
+        description: Members that C(AuthAltTypes) is not to have.
+        type: list
+        elements: str
+        default: []
+      parameters:
+        description:
+          - Members that C(AuthAltParameters) is to have, name to value. V(true) stands for a member without a value
+            such as C(disable_token_creation), V(false) for one that is not to be there.
+          - C(jwt_key) and C(jwks) may be null or empty, for the path as RV(key_path) and RV(jwks) have it on this host.
+          - C(disable_token_creation) and C(max_token_lifespan) are of use in slurm.conf only and not wanted in
+            slurmdbd.conf.
+        type: dict
+        default: {}
+      parameters_absent:
+        description: Names of members that C(AuthAltParameters) is not to have.
+        type: list
+        elements: str
+        default: []
+  slurmctld_service:
+    description: The systemd unit of slurmctld.
+    type: str
+    default: slurmctld
+  slurmdbd_service:
+    description: The systemd unit of slurmdbd.
+    type: str
+    default: slurmdbd
+  slurmrestd_service:
+    description: The systemd unit of slurmrestd.
+    type: str
+    default: slurmrestd
+  slurmd_service:
+    description: The systemd unit of slurmd.
+    type: str
+    default: slurmd
+  bin_dirs:
+    description: Folders to look for Slurm's programs in, before the usual ones.
+    type: list
+    elements: path
+    default: []
+  plugin_dir:
+    description:
+      - The folder of Slurm's plugins.
+      - If not given, C(PluginDir) of the configuration, else the usual places below the prefix of Slurm's programs.
+    type: path
+seealso:
+  - module: hpc.slurm_jwt.slurm_conf
+  - module: hpc.slurm_jwt.slurm_jwt_key
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Look at whatever part of the cluster this host is
+  hpc.slurm_jwt.slurm_jwt_info:
+  register: look
+
+- name: Show what is wrong with it
+  ansible.builtin.debug:
+    msg: "{{ problem.found }} {{ problem.effect }} {{ problem.remedy }}"
+  loop: "{{ look.problems | rejectattr('severity', 'eq', 'info') }}"
+  loop_control:
+    loop_var: problem
+    label: "{{ problem.code }}"
+
+- name: Ask what a rollout would change on a controller
+  hpc.slurm_jwt.slurm_jwt_info:
+    parts: [slurmctld]
+    declared:
+      auth_alt_types: [auth/jwt]
+      parameters:
+        jwt_key:                      # empty - the path on this host
+        disable_token_creation: true
+  register: look
+
+- name: Refuse a host on which a rollout would end badly
+  ansible.builtin.assert:
+    that: look.problems | selectattr('severity', 'eq', 'error') | length == 0
+"""
+
+RETURN = r"""
+now:
+  description: The host's clock, in seconds since 1970. Clocks that differ make good tokens look expired.
+  returned: success
+  type: float
+  sample: 1795405500.25
+hostname:
+  description: What the host calls itself.
+  returned: success
+  type: str
+  sample: ctl1
+parts:
+  description: The parts that were looked at.
+  returned: success
+  type: list
+  elements: str
+  sample: [slurmctld]
+program:
+  description: The program that was asked for the release. Null if there is none.
+  returned: success
+  type: str
+  sample: /usr/sbin/slurmctld
+release:
+  description: Slurm's release on this host. Null if it could not be learnt; RV(problems) says why.
+  returned: success
+  type: str
+  sample: 24.11.5
+capabilities:
+  description: What this release can do, by name. Empty without RV(release).
+  returned: success
+  type: dict
+  sample:
+    jwks: true
+    reconfigure_reloads_auth: true
+    client_ids: false
+conf:
+  description:
+    - The file slurm.conf as it is in effect. Null on a host that needs none.
+    - Only C(path), C(exists) and C(configless) where it is missing or cannot be read.
+  returned: success
+  type: dict
+  contains:
+    path:
+      description: The file that was read.
+      type: str
+      sample: /etc/slurm/slurm.conf
+    exists:
+      description: Whether it is there.
+      type: bool
+      sample: true
+    configless:
+      description: Whether it is the controller's copy, on a host that has no file of its own.
+      type: bool
+      sample: false
+    files:
+      description: The file and all that it includes.
+      type: list
+      elements: str
+      sample: [/etc/slurm/slurm.conf]
+    checksum:
+      description: SHA-256 over the bytes of all of them, to compare hosts.
+      type: str
+      sample: 2ef7bde608ce5404e97d5f042f95f89f1c232871d2c9ef4f3a7bd0d9f3bbe2f5
+    owner:
+      description: Owner of the file.
+      type: str
+      sample: root
+    group:
+      description: Group of the file.
+      type: str
+      sample: root
+    mode:
+      description: Permissions of the file.
+      type: str
+      sample: "0644"
+    cluster_name:
+      description: C(ClusterName).
+      type: str
+      sample: lab
+    slurm_user:
+      description: C(SlurmUser).
+      type: str
+      sample: slurm
+    auth_type:
+      description: C(AuthType); null if it is not given.
+      type: str
+      sample: auth/munge
+    state_save_location:
+      description: C(StateSaveLocation).
+      type: str
+      sample: /var/lib/slurm/slurmctld
+    plugin_dir:
+      description: C(PluginDir); null if it is not given.
+      type: str
+      sample: /usr/lib64/slurm
+    auth_alt_types:
+      description: Members of C(AuthAltTypes).
+      type: list
+      elements: str
+      sample: [auth/jwt]
+    auth_alt_parameters:
+      description: Members of C(AuthAltParameters) that Slurm sees, name to value; the value of a flag is empty.
+      type: dict
+      sample: {jwt_key: /var/lib/slurm/slurmctld/jwt_hs256.key, disable_token_creation: ""}
+    jwt_enabled:
+      description: Whether the file switches JWT on.
+      type: bool
+      sample: true
+    key_path:
+      description: The HS256 key that slurmctld loads. Null if it loads none, as with C(jwks=) alone.
+      type: str
+      sample: /var/lib/slurm/slurmctld/jwt_hs256.key
+    jwks_path:
+      description: The value of C(jwks=). Null if it is not given.
+      type: str
+      sample: /etc/slurm/jwks.json
+    controllers:
+      description: Names and addresses of the controllers, primary first.
+      type: list
+      elements: dict
+      sample: [{name: ctl1, address: ctl1}]
+    controller_index:
+      description: Which of the controllers this host is, from 0; null if none of them has its name.
+      type: int
+      sample: 0
+    enable_configless:
+      description: Whether slurmctld serves slurm.conf to hosts that have none.
+      type: bool
+      sample: false
+    accounting:
+      description: Whether the cluster keeps accounts in slurmdbd.
+      type: bool
+      sample: true
+    accounting_storage_host:
+      description: C(AccountingStorageHost).
+      type: str
+      sample: dbd1
+    accounting_storage_backup_host:
+      description: C(AccountingStorageBackupHost); null if it is not given.
+      type: str
+      sample: dbd2
+    slurmctld_port:
+      description: The port that slurmctld listens on, the first of several.
+      type: int
+      sample: 6817
+    slurmdbd_port:
+      description: The port that slurmctld finds slurmdbd at.
+      type: int
+      sample: 6819
+    slurmctld_log_file:
+      description: C(SlurmctldLogFile); null if it is not given.
+      type: str
+      sample: /var/log/slurm/slurmctld.log
+dbd_conf:
+  description:
+    - The file slurmdbd.conf as it is in effect. Null on a host without slurmdbd.
+    - Only C(path) and C(exists) where it is missing or cannot be read.
+  returned: success
+  type: dict
+  contains:
+    path:
+      description: The file that was read.
+      type: str
+      sample: /etc/slurm/slurmdbd.conf
+    exists:
+      description: Whether it is there.
+      type: bool
+      sample: true
+    files:
+      description: The file and all that it includes.
+      type: list
+      elements: str
+      sample: [/etc/slurm/slurmdbd.conf]
+    checksum:
+      description: SHA-256 over the bytes of all of them.
+      type: str
+      sample: 2ef7bde608ce5404e97d5f042f95f89f1c232871d2c9ef4f3a7bd0d9f3bbe2f5
+    owner:
+      description: Owner of the file.
+      type: str
+      sample: slurm
+    group:
+      description: Group of the file.
+      type: str
+      sample: slurm
+    mode:
+      description: Permissions of the file.
+      type: str
+      sample: "0600"
+    slurm_user:
+      description: C(SlurmUser).
+      type: str
+      sample: slurm
+    auth_type:
+      description: C(AuthType); null if it is not given.
+      type: str
+      sample: auth/munge
+    plugin_dir:
+      description: C(PluginDir); null if it is not given.
+      type: str
+      sample: /usr/lib64/slurm
+    auth_alt_types:
+      description: Members of C(AuthAltTypes).
+      type: list
+      elements: str
+      sample: [auth/jwt]
+    auth_alt_parameters:
+      description: Members of C(AuthAltParameters) that Slurm sees, name to value.
+      type: dict
+      sample: {jwt_key: /var/lib/slurm/slurmctld/jwt_hs256.key}
+    jwt_enabled:
+      description: Whether the file switches JWT on.
+      type: bool
+      sample: true
+    key_path:
+      description: The HS256 key that slurmdbd loads. Null if it loads none.
+      type: str
+      sample: /var/lib/slurm/slurmctld/jwt_hs256.key
+    jwks_path:
+      description: The value of C(jwks=). Null if it is not given.
+      type: str
+      sample: /etc/slurm/jwks.json
+    dbd_host:
+      description: C(DbdHost).
+      type: str
+      sample: dbd1
+    dbd_backup_host:
+      description: C(DbdBackupHost); null if it is not given.
+      type: str
+      sample: dbd2
+    dbd_port:
+      description: The port that slurmdbd listens on.
+      type: int
+      sample: 6819
+    log_file:
+      description: C(LogFile); null if it is not given.
+      type: str
+      sample: /var/log/slurm/slurmdbd.log
+slurm_user:
+  description: The user that C(SlurmUser) names, as this host knows it. Null on nodes.
+  returned: success
+  type: dict
+  sample: {name: slurm, exists: true, uid: 64030, gid: 64030, group: slurm}
+key_path:
+  description:
+    - Where the key of this host is, or is to be.
+    - Null where that cannot be known, as on slurmdbd's host before the first rollout if it has no slurm.conf.
+  returned: success
+  type: str
+  sample: /var/lib/slurm/slurmctld/jwt_hs256.key
+key:
+  description: The key at RV(key_path). Null on hosts that hold none.
+  returned: success
+  type: dict
+  contains:
+    path:
+      description: Its path.
+      type: str
+      sample: /var/lib/slurm/slurmctld/jwt_hs256.key
+    exists:
+      description: Whether it is there.
+      type: bool
+      sample: true
+    size:
+      description: Its size in bytes.
+      type: int
+      sample: 32
+    fingerprint:
+      description: SHA-256 of it, to compare hosts. Null if it was not read.
+      type: str
+      sample: SHA256:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9
+    owner:
+      description: Its owner.
+      type: str
+      sample: slurm
+    group:
+      description: Its group.
+      type: str
+      sample: slurm
+    mode:
+      description: Its permissions.
+      type: str
+      sample: "0400"
+    serial:
+      description: The label on record for it. Null if there is none.
+      type: str
+      sample: 2026-11
+    created:
+      description: When it was made, from its record or the file's modification time.
+      type: str
+      sample: "2026-11-23T03:45:00Z"
+    age:
+      description: Seconds since then.
+      type: int
+      sample: 86400
+    weakness:
+      description: Why nobody should sign with it. Null for a good key.
+      type: str
+      sample: has 16 bytes only; an HS256 key has 32 at least
+    inode:
+      description: The number of the file in its file system.
+      type: int
+      sample: 262147
+    modified:
+      description: When the file was last written, in seconds since 1970.
+      type: float
+      sample: 1795400000.5
+jwks:
+  description: The file of trusted RS256 keys. Null if none is named.
+  returned: success
+  type: dict
+  sample: {path: /etc/slurm/jwks.json, exists: true, owner: root, group: root, mode: "0644", kids: [a1, a2]}
+state_dir:
+  description: The folder that C(StateSaveLocation) names. Null on hosts without slurmctld.
+  returned: success
+  type: dict
+  contains:
+    path:
+      description: Its path.
+      type: str
+      sample: /var/lib/slurm/slurmctld
+    exists:
+      description: Whether it is there.
+      type: bool
+      sample: true
+    owner:
+      description: Its owner.
+      type: str
+      sample: slurm
+    group:
+      description: Its group.
+      type: str
+      sample: slurm
+    mode:
+      description: Its permissions.
+      type: str
+      sample: "0755"
+    writable_by_others:
+      description: Whether somebody beside root and SlurmUser may write to it.
+      type: bool
+      sample: false
+    mount:
+      description: Where its file system is mounted.
+      type: str
+      sample: /
+    source:
+      description: What is mounted there.
+      type: str
+      sample: nfs1:/slurm
+    fstype:
+      description: The kind of file system.
+      type: str
+      sample: nfs4
+    network:
+      description: Whether several hosts may see it.
+      type: bool
+      sample: true
+    identity:
+      description:
+        - Two controllers with the same value see the same folder. Null before slurmctld has ever run with it.
+      type: str
+      sample: "262151:1795400000123456789"
+plugins:
+  description: Slurm's plugins for JWT. Null on nodes.
+  returned: success
+  type: dict
+  contains:
+    dir:
+      description: The folder of plugins. Null if none was found.
+      type: str
+      sample: /usr/lib/x86_64-linux-gnu/slurm-wlm
+    auth_jwt:
+      description: The path of C(auth_jwt.so). Null if it is missing.
+      type: str
+      sample: /usr/lib/x86_64-linux-gnu/slurm-wlm/auth_jwt.so
+    rest_auth_jwt:
+      description: The path of C(rest_auth_jwt.so). Null if it is missing.
+      type: str
+      sample: /usr/lib/x86_64-linux-gnu/slurm-wlm/rest_auth_jwt.so
+    libjwt:
+      description: The library that C(auth_jwt.so) asks for, and where the linker finds it. Null if that is not known.
+      type: dict
+      sample: {name: libjwt.so.2, path: /lib/x86_64-linux-gnu/libjwt.so.2}
+    packages:
+      description: Distribution packages, with the version of the Slurm that is there, that would bring what is missing.
+      type: list
+      elements: str
+      sample: [slurm-wlm-jwt-plugin=24.11.5-4]
+python:
+  description: The Python that Ansible uses on this host, and the versions of its libraries; null if not installed or
+    not looked for.
+  returned: success
+  type: dict
+  sample: {executable: /usr/bin/python3, version: 3.13.5, pyjwt: 2.10.1, cryptography: null}
+daemons:
+  description:
+    - The daemons of this host, each under its name. On a node that is slurmd, of which only the process is looked at.
+  returned: success
+  type: dict
+  sample:
+    slurmctld:
+      service: slurmctld
+      exists: true
+      active: active
+      sub: running
+      enabled: enabled
+      needs_reload: false
+      pid: 411
+      started: 1795400100.25
+      user: slurm
+      uid: 64030
+      command: [/usr/sbin/slurmctld, --systemd]
+      slurm_jwt: false
+      key_loaded: current
+      stale: []
+  contains:
+    DAEMON:
+      description:
+        - One of C(slurmctld), C(slurmdbd), C(slurmrestd) and C(slurmd).
+        - C(exists), C(active), C(sub), C(enabled) and C(needs_reload) are what systemd says of the C(service); null for
+          slurmd. C(pid), C(started), C(user), C(uid) and C(command) are those of its main process. C(pid) is 0 if there
+          is none.
+        - C(slurm_jwt) says whether the process has SLURM_JWT in its environment.
+        - C(key_loaded) is V(current) if the process holds the very key file that is on the disk, V(replaced) if it
+          holds one that has been replaced, V(absent) if it holds none, and V(unknown) where that does not apply.
+        - C(stale) has a sentence for everything in which the process runs with something older than the files say;
+          a daemon with such a sentence needs a reload or restart.
+      type: dict
+differences:
+  description:
+    - What O(declared) would change, for each file the parameters that differ, with the value before and after. Empty
+      without O(declared).
+    - C(after) is null for a parameter that would go, and for one that needs RV(key_path) where that is null.
+  returned: success
+  type: dict
+  sample:
+    slurm_conf:
+      - {parameter: AuthAltTypes, before: null, after: auth/jwt, path: /etc/slurm/slurm.conf}
+    slurmdbd_conf: []
+wanted:
+  description:
+    - The members of C(AuthAltParameters) that each file is to have and not to have, with the paths of this host. Null
+      for a file that this host does not need, or without O(declared).
+  returned: success
+  type: dict
+  sample:
+    slurm_conf:
+      parameters: {jwt_key: /var/lib/slurm/slurmctld/jwt_hs256.key, disable_token_creation: null}
+      parameters_absent: []
+    slurmdbd_conf: null
+problems:
+  description:
+    - Everything that is wrong, the worst first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    severity:
+      description: V(error) if a rollout would end badly, V(warning) if somebody should look, V(info) if a rollout mends
+        it or nobody needs to.
+      type: str
+      sample: error
+    code:
+      description: A short name for the kind of problem.
+      type: str
+      sample: dbd_conf_mode
+    part:
+      description: The part of the cluster that it concerns.
+      type: str
+      sample: slurmdbd
+    path:
+      description: The file or folder that it concerns. Null if there is none.
+      type: str
+      sample: /etc/slurm/slurmdbd.conf
+    found:
+      description: What was found.
+      type: str
+      sample: /etc/slurm/slurmdbd.conf has the mode 0640; Slurm 24.11.5 wants 0600.
+    effect:
+      description: What it does to the cluster.
+      type: str
+      sample: slurmdbd does not start with it, so it would stay down after a restart.
+    remedy:
+      description: What to do.
+      type: str
+      sample: chmod 0600 /etc/slurm/slurmdbd.conf
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._auth_alt import DeclaredError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._host import PARTS, Host, Options
+
+_SERVICES = ("slurmctld", "slurmdbd", "slurmrestd", "slurmd")
+
+
+def _argument_spec() -> dict:
+    strings = {"type": "list", "elements": "str", "default": []}
+    return {
+        "parts": {"type": "list", "elements": "str", "choices": list(PARTS)},
+        "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},
+        "dbd_conf_path": {"type": "path", "default": "/etc/slurm/slurmdbd.conf"},
+        "key_path": {"type": "path", "no_log": False},
+        "jwks_path": {"type": "path"},
+        "declared": {
+            "type": "dict",
+            "options": {
+                "auth_alt_types": strings,
+                "auth_alt_types_absent": strings,
+                "parameters": {"type": "dict", "default": {}},
+                "parameters_absent": strings,
+            },
+        },
+        "bin_dirs": {"type": "list", "elements": "path", "default": []},
+        "plugin_dir": {"type": "path"},
+        **{f"{name}_service": {"type": "str", "default": name} for name in _SERVICES},
+    }
+
+
+def _host_class(options: Options) -> type:
+    if options.parts == ["node"]:
+        return Host
+    # Not imported on nodes, which are many: it takes longer than all that there is to look at.
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._daemon_host import DaemonHost
+
+    return DaemonHost
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=_argument_spec(), supports_check_mode=True)
+    params = module.params
+    options = Options(
+        # Listed twice, or in another order, they are the same parts.
+        parts=[part for part in PARTS if part in params["parts"]] if params["parts"] else None,
+        conf_path=params["conf_path"],
+        dbd_conf_path=params["dbd_conf_path"],
+        key_path=params["key_path"],
+        jwks_path=params["jwks_path"],
+        declared=params["declared"],
+        services={name: params[f"{name}_service"] for name in _SERVICES},
+        bin_dirs=params["bin_dirs"],
+        plugin_dir=params["plugin_dir"],
+    )
+
+    def run(argv: list) -> tuple:
+        environment = {"SLURM_CONF": options.conf_path, "LC_ALL": "C"}
+        try:
+            return module.run_command(argv, environ_update=environment, handle_exceptions=False)
+        except OSError as error:
+            return 127, "", str(error)
+
+    try:
+        found = _host_class(options)(options, run).report()
+    except DeclaredError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

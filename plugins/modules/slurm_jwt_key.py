@@ -1,0 +1,884 @@
+#!/usr/bin/python
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: slurm_jwt_key
+short_description: The key that signs Slurm's JSON Web Tokens
+version_added: 1.0.0
+description:
+  - Makes, installs, rotates and removes the file that C(AuthAltParameters=jwt_key=) names. Whoever can read it can
+    sign a token for root, so it is readable by its owner and, on request, by one group, from its first instant on.
+  - A key that exists is never replaced unless the task asks for it, and never truncated. slurmctld and slurmdbd map
+    their key into memory and die of a signal when it is cut short, which is what C(dd), C(cp) and a shell's C(>) do.
+  - A new key takes the place of the old one by rename. Daemons that run go on with the old key until they are reloaded
+    or restarted.
+  - Any number of runs at once, on one host or on several that share a file system, make one key, and one of them
+    reports a change. This needs hard links, or else locks; a file system that has neither is refused.
+  - A key that anyone could guess is reported. A key is judged by how strong it is, not by how it looks. 32 random
+    bytes in hexadecimal or base64 are as good as 32 raw ones and pass. What a person typed, what repeats itself, what
+    is shorter than 32 bytes, and what is another kind of file, such as a PEM, does not.
+extends_documentation_fragment:
+  - hpc.slurm_jwt.attributes
+  - hpc.slurm_jwt.attributes.files
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The folder and the owner need not exist yet in check mode.
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - With O(force=true) and without O(content), every run replaces the key.
+  platform:
+    platforms: posix
+  safe_file_operations:
+    support: full
+options:
+  path:
+    description:
+      - Absolute path of the key file. Slurm's default is C(jwt_hs256.key) in the StateSaveLocation.
+      - The folder must exist and must not be writable by every user of the host. A symbolic link in the place of
+        the file is refused, and so is one on the way to it that an unprivileged user could have put there.
+      - What the site says of the key, its O(serial) and when it was O(created), is kept beside it in a file of the
+        same name with C(.record) added and of the same owner and mode.
+    type: path
+    required: true
+  state:
+    description:
+      - V(present) makes the key if it is missing.
+      - V(absent) removes the key and its record. Copies that O(backup) has kept stay.
+    type: str
+    choices: [present, absent]
+    default: present
+  algorithm:
+    description:
+      - The algorithm that the key is for. V(HS256) is a file of random bytes.
+    type: str
+    choices: [HS256]
+    default: HS256
+  size:
+    description:
+      - Bytes of a key that is made here, from 32 to 4096. More than 64 add no strength.
+      - An existing key of another size stays as it is.
+    type: int
+    default: 32
+  content:
+    description:
+      - The key to install, its bytes in base64, for a host that must hold the same key as another.
+      - A different key that exists is replaced, because giving this option asks for it.
+    type: str
+  created:
+    description:
+      - When the key in O(content) was made, as RV(created) of the host that made it says, so that the records of all
+        holders agree and O(max_age) counts from there.
+      - Without it, a key that is installed counts as made at that moment.
+    type: str
+  serial:
+    description:
+      - A label for the key, such as V(2026-11), that the site declares. The key is replaced when another label
+        is on record for it, so declaring a new one rotates the key, once, however often the task runs.
+      - A key that has no label on record gets this one and is not replaced. The site has just declared what it has.
+        A record that was written for another key counts as none.
+      - With O(content), the label of that key. It then replaces nothing by itself.
+      - A number with a decimal point is refused, since YAML makes no difference between 2026.1 and 2026.10. Quote it.
+    type: raw
+  max_age:
+    description:
+      - The key is replaced when it is as old as this or older. Seconds, or a number with a unit, such as V(90d), V(12h)
+        or V(1w3d). Units are V(s), V(m), V(h), V(d) and V(w).
+      - The age counts from the time on record, or from the file's modification time if there is no record.
+      - With O(content), it replaces nothing by itself.
+    type: str
+  weak:
+    description:
+      - What to do about a key that is empty, shorter than 32 bytes, or estimated to be worth less than 128 bits.
+      - V(fail) leaves it as it is and fails. This also refuses such a key in O(content).
+      - V(keep) accepts it with a warning. An empty key is still refused, since Slurm's daemons do not start with it.
+      - V(replace) makes a new key in its place. Every token that the old one signed becomes invalid.
+      - A file that is no HS256 key at all, such as a PEM, JSON or a configuration file, is refused in each case
+        and replaced or removed only with O(force=true).
+    type: str
+    choices: [fail, keep, replace]
+    default: fail
+  force:
+    description:
+      - Make a new key in the place of whatever file is there, at every run. For an emergency, on the command line.
+      - With O(content) or O(state=absent), consent to replacing or removing a file that is no HS256 key.
+    type: bool
+    default: false
+  backup:
+    description:
+      - Keep a key that is replaced, under its own name with the time in UTC and C(.bak) added, or one that is removed,
+        with the time and C(.removed). The copy has mode 0400 and the owner of the key.
+      - The old key verifies nothing once the daemons have the new one, but it is a secret still. Destroy it in time.
+    type: bool
+    default: false
+  return_content:
+    description:
+      - Return the key in base64 as RV(content). Use it with C(no_log) on the task, to hand the key to other hosts
+        without a file in between.
+    type: bool
+    default: false
+  owner:
+    description:
+      - Name or number of the user who is to own the key. SlurmUser can use it with every release of Slurm.
+      - If not given, a key that exists keeps its owner and a new one belongs to the user who runs the module.
+    type: str
+  mode:
+    description:
+      - Permissions of the key, V('0400'), V('0440'), V('0600') or V('0640'). Everything else is refused.
+      - Write it in quotes. An unquoted V(400) is a decimal number to YAML and is refused, not guessed at.
+      - Where the daemons read the key as members of its group, V('0440') must be said here.
+    type: raw
+    default: '0400'
+notes:
+  - Whoever owns a key that the module finds, or could read it, may have copied it. The module mends owner and mode and
+    warns, and leaves it to the site to rotate the key.
+  - A run that is killed leaves the old key or the new one, complete. What else it leaves has a name that
+    begins with C(.slurm_jwt.) and is as private as the key. The next run after ten minutes removes it.
+seealso:
+  - name: Slurm's guide to JWT
+    description: What the key is for, in Slurm's own words.
+    link: https://slurm.schedmd.com/jwt.html
+author:
+  - The hpc.slurm_jwt contributors (@hpc-slurm-jwt)
+"""
+
+EXAMPLES = r"""
+- name: The signing key of a controller
+  hpc.slurm_jwt.slurm_jwt_key:
+    path: /var/spool/slurmctld/jwt_hs256.key
+    owner: slurm
+    group: slurm
+
+- name: The same, rotated whenever the site declares another serial
+  hpc.slurm_jwt.slurm_jwt_key:
+    path: /var/spool/slurmctld/jwt_hs256.key
+    owner: slurm
+    group: slurm
+    serial: 2026-11
+
+- name: Read the key on the controller
+  hpc.slurm_jwt.slurm_jwt_key:
+    path: /var/spool/slurmctld/jwt_hs256.key
+    owner: slurm
+    group: slurm
+    return_content: true
+  register: made
+  no_log: true
+
+- name: Install it where slurmdbd runs, label and age included
+  hpc.slurm_jwt.slurm_jwt_key:
+    path: /etc/slurm/jwt_hs256.key
+    owner: slurm
+    group: slurm
+    content: "{{ made.content }}"
+    created: "{{ made.created }}"
+    serial: "{{ made.serial | default('', true) }}"
+  no_log: true
+
+- name: Replace a key made by hand that is too weak, and keep the old one
+  hpc.slurm_jwt.slurm_jwt_key:
+    path: /var/spool/slurmctld/jwt_hs256.key
+    owner: slurm
+    weak: replace
+    backup: true
+
+- name: Take the key away, and keep it under another name
+  hpc.slurm_jwt.slurm_jwt_key:
+    path: /var/spool/slurmctld/jwt_hs256.key
+    state: absent
+    backup: true
+"""
+
+RETURN = r"""
+path:
+  description: The key file.
+  returned: success
+  type: str
+  sample: /var/spool/slurmctld/jwt_hs256.key
+algorithm:
+  description: The algorithm that the key is for.
+  returned: success
+  type: str
+  sample: HS256
+size:
+  description: Bytes of the key. Null if there is none. In check mode, of the key that is there now, if there is one.
+  returned: success
+  type: int
+  sample: 32
+fingerprint:
+  description:
+    - SHA-256 of the key file, to compare the keys of several hosts. What follows the colon is what C(sha256sum) prints.
+    - Null if there is no key, and in check mode for a random key that would be made.
+  returned: success
+  type: str
+  sample: SHA256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+previous_fingerprint:
+  description: Fingerprint of the key that this run replaced or removed. Null if it did neither.
+  returned: success
+  type: str
+  sample: SHA256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
+reason:
+  description:
+    - Why this run wrote another key. One of V(missing), V(content), V(force), V(serial), V(max_age) and V(weak).
+    - Null if the key stays as it is or is removed.
+  returned: success
+  type: str
+  sample: serial
+serial:
+  description: The label on record for the key. Null if there is none.
+  returned: success
+  type: str
+  sample: 2026-11
+created:
+  description:
+    - When the key was made, in UTC. From its record, or the file's modification time if there is no record. Null if
+      there is no key.
+  returned: success
+  type: str
+  sample: '2026-11-23T03:45:00Z'
+age:
+  description: Seconds since RV(created). Null if there is no key.
+  returned: success
+  type: int
+  sample: 86400
+backup_file:
+  description: Where the key that was replaced or removed is kept. Null if it is not kept.
+  returned: success
+  type: str
+  sample: /var/spool/slurmctld/jwt_hs256.key.20261123T034500Z.bak
+content:
+  description: The key in base64. Null in check mode for a random key that would be made.
+  returned: when O(return_content=true)
+  type: str
+  sample: '**************'
+owner:
+  description: Name of the key's owner, or the number if there is no name. In check mode, of the key that is there now.
+  returned: success
+  type: str
+  sample: slurm
+group:
+  description: Name of the key's group, or the number if there is no name. In check mode, of the key that is there now.
+  returned: success
+  type: str
+  sample: slurm
+mode:
+  description: Permissions of the key. In check mode, of the key that is there now.
+  returned: success
+  type: str
+  sample: '0400'
+uid:
+  description: Number of the key's owner. In check mode, of the key that is there now.
+  returned: success
+  type: int
+  sample: 64030
+gid:
+  description: Number of the key's group. In check mode, of the key that is there now.
+  returned: success
+  type: int
+  sample: 64030
+state:
+  description: What is at the path, V(file) or V(absent). In check mode, what is there now.
+  returned: success
+  type: str
+  sample: file
+"""
+
+import base64
+import grp
+import os
+import pwd
+import re
+import time
+from typing import Any, NamedTuple
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
+    MAX_SIZE,
+    MIN_SIZE,
+    Record,
+    fingerprint,
+    format_record,
+    format_time,
+    generate,
+    not_a_key,
+    parse_record,
+    parse_time,
+    record_path,
+    remark,
+    weakness,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
+    Draft,
+    FolderMissing,
+    SecretFile,
+    SecretFileError,
+    SecretFileMissing,
+    create,
+    held,
+    move,
+    parse_mode,
+    read_secret,
+    remove,
+    replace,
+    set_attributes,
+    sweep,
+)
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"^(?:\d+|(?:\d+[smhdw])+)$")
+_NOBODY = -1  # stands for a user or group that does not exist yet
+
+
+class Refusal(Exception):
+    """What was asked for is not done; str() says why and what to do."""
+
+
+class Dress(NamedTuple):
+    """Owner, group and mode of a file, in the order in which _secret_file takes them."""
+
+    uid: int
+    gid: int
+    mode: int
+
+
+class Found(NamedTuple):
+    """The key, and the record beside it, which may speak of another key."""
+
+    key: SecretFile | None = None
+    record_file: SecretFile | None = None
+    record: Record | None = None
+
+
+class Plan(NamedTuple):
+    """What is to be done about a key that exists: why another one takes its place, or what is mended."""
+
+    dress: Dress
+    reason: str | None = None
+    record: Record | None = None  # to be written
+    mend: bool = False  # owner or mode of the key or its record
+
+    @property
+    def acts(self) -> bool:
+        return bool(self.reason or self.record or self.mend)
+
+
+class KeyFile:
+    """One key file, and the task's wishes for it."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.params = module.params
+        self.path: str = module.params["path"]
+        self.now = time.time()
+        self.content = self._content()
+        self.serial = _serial(module.params["serial"])
+        self.max_age = _seconds(module.params["max_age"])
+        self.created = _created(module.params["created"])
+        self.mode = parse_mode(module.params["mode"])
+        self.uid = self._uid()
+        self.gid = self._gid()
+        self.outcome: dict[str, Any] = {"changed": False}
+
+    def present(self) -> dict[str, Any]:
+        self._refuse_public_folder()
+        if not self.module.check_mode:
+            sweep(self.path)
+        for _attempt in range(5):
+            found = self._look()
+            if found.key is None:
+                plan = Plan(self._dress(None), reason="missing")
+                if self.module.check_mode or self._make(plan):
+                    return self._report(found, plan)
+                continue  # another run was first: see to its key
+            plan = self._plan(found)
+            if not plan.acts or self.module.check_mode:
+                return self._report(found, plan)
+            try:
+                with held(self.path):
+                    # Whoever held it before us may have done all there was to do.
+                    found = self._look()
+                    plan = self._plan(found)
+                    self._carry_out(found, plan)
+                return self._report(found, plan)
+            except SecretFileMissing:
+                continue  # removed by another run while we waited
+        raise Refusal(f"Something makes {self.path} and takes it away again all the time; find out who.")
+
+    def absent(self) -> dict[str, Any]:
+        found = self._look()
+        if found.key is None:
+            gone = found.record_file is not None and (self.module.check_mode or remove(record_path(self.path)))
+            return self._report_absent(found, bool(gone))
+        strange = not_a_key(found.key.data)
+        if strange and not self.params["force"]:
+            raise Refusal(
+                f"{self.path} {strange}. It was left as it is. Correct the path, or remove the file with force: true."
+            )
+        if not self.module.check_mode:
+            with held(self.path):
+                self._take_away()
+        elif self.params["backup"]:
+            self.outcome["backup_file"] = self._spare("removed")
+        return self._report_absent(found, True)
+
+    # What is there
+
+    def _look(self) -> Found:
+        key = self._read(self.path)
+        if key is None and self.params["state"] == "present":
+            return Found()
+        record_file = self._read(record_path(self.path))
+        record = parse_record(record_file.data) if record_file else None
+        if key and record and record.fingerprint != fingerprint(key.data):
+            record = None
+        return Found(key, record_file, record)
+
+    def _read(self, path: str) -> SecretFile | None:
+        try:
+            return read_secret(path)
+        except FolderMissing:
+            if self.module.check_mode or self.params["state"] == "absent":
+                return None
+            raise
+        except SecretFileMissing:
+            return None
+
+    def _refuse_public_folder(self) -> None:
+        folder = os.path.dirname(self.path)
+        try:
+            mode = os.stat(folder).st_mode
+        except OSError:
+            return  # the look that follows says it better
+        if mode & 0o002:
+            raise Refusal(
+                f"{folder} is writable by every user of the host (mode {mode & 0o7777:04o}), so anyone could put a"
+                " key of their own there first. Choose another folder, or take that away (chmod o-w)."
+            )
+
+    # What is to be done
+
+    def _plan(self, found: Found) -> Plan:
+        key = found.key
+        if key is None:
+            raise SecretFileMissing(f"{self.path} does not exist.")
+        dress = self._dress(key)
+        reason = self._reason(key, found.record)
+        if reason:
+            return Plan(dress, reason)
+        record = self._wanted_record(key, found.record)
+        files = [key] + ([found.record_file] if found.record_file and found.record else [])
+        mend = any((file.uid, file.gid, file.mode) != dress for file in files)
+        return Plan(dress, None, None if record == found.record else record, mend)
+
+    def _dress(self, key: SecretFile | None) -> Dress:
+        """The owner, group and mode the key is to have."""
+        uid, gid = self.uid, self.gid
+        if uid is None:
+            uid = key.uid if key else os.geteuid()
+        if gid is None:
+            gid = key.gid if key else _primary_group(uid)
+        return Dress(uid, gid, self.mode)
+
+    def _reason(self, key: SecretFile, record: Record | None) -> str | None:
+        """Why the key is to be replaced, None if it stays."""
+        strange = not_a_key(key.data)
+        if strange and not self.params["force"]:
+            raise Refusal(
+                f"{self.path} {strange}. It was left as it is. Correct the path, or have a key made in its place with"
+                " force: true (and backup: true to keep the file)."
+            )
+        if self.content is not None:
+            return "content" if self.content != key.data else None
+        if self.params["force"]:
+            return "force"
+        if self.serial and record and record.serial and record.serial != self.serial:
+            return "serial"
+        if self.max_age is not None and self._age(key, record) >= self.max_age:
+            return "max_age"
+        return self._reason_of_weakness(key.data)
+
+    def _reason_of_weakness(self, data: bytes) -> str | None:
+        weak = weakness(data)
+        if weak and self.params["weak"] == "replace":
+            return "weak"
+        if weak and (self.params["weak"] == "fail" or not data):
+            accept = ", weak: keep accepts this one" if data else ""
+            raise Refusal(
+                f"{self.path} {weak}. It was left as it is. weak: replace makes a new key in its place (tokens signed"
+                f" so far become invalid; backup: true keeps the old key){accept}."
+            )
+        return None
+
+    def _wanted_record(self, key: SecretFile, record: Record | None) -> Record | None:
+        """The record the key is to have; the one it has if the task declares nothing else."""
+        if not self.serial and self.created is None:
+            return record
+        serial = self.serial or (record.serial if record else None)
+        created = self._born(key, record) if self.created is None else self.created
+        return Record(serial, created, fingerprint(key.data))
+
+    def _born(self, key: SecretFile, record: Record | None) -> int:
+        return record.created if record else int(key.mtime)
+
+    def _age(self, key: SecretFile, record: Record | None) -> int:
+        return max(0, int(self.now) - self._born(key, record))
+
+    # Doing it
+
+    def _draft(self, plan: Plan) -> tuple[Draft, Draft]:
+        data = generate(self.params["size"]) if self.content is None else self.content
+        created = int(self.now) if self.created is None else self.created
+        record = Record(self.serial, created, fingerprint(data))
+        return (
+            Draft(self.path, data, *plan.dress),
+            Draft(record_path(self.path), format_record(record), *plan.dress),
+        )
+
+    def _make(self, plan: Plan) -> bool:
+        """Make the key; False if another run was first. Its record is complete on disk before the key appears."""
+        key, record = self._draft(plan)
+        with key, record:
+            if not key.link():
+                return False
+            record.rename()
+        return True
+
+    def _carry_out(self, found: Found, plan: Plan) -> None:
+        if found.key and plan.reason:
+            key, record = self._draft(plan)
+            with key, record:
+                self._keep(found.key)
+                key.rename()
+                # Killed here, the key is new and its record speaks of the old one: it counts as none, and the next
+                # run writes it anew. The other way round a declared rotation would be forgotten.
+                record.rename()
+        elif plan.acts:
+            set_attributes(self.path, *plan.dress)
+            if plan.record:
+                replace(record_path(self.path), format_record(plan.record), *plan.dress)
+            elif found.record:
+                set_attributes(record_path(self.path), *plan.dress)
+
+    def _keep(self, key: SecretFile) -> None:
+        if self.params["backup"]:
+            spare = self._spare("bak")
+            if not create(spare, key.data, key.uid, key.gid, 0o400):
+                raise Refusal(f"{spare} exists already: another run wrote it. Nothing was replaced; run again.")
+            self.outcome["backup_file"] = spare
+
+    def _take_away(self) -> None:
+        key = self._read(self.path)
+        if key and self.params["backup"]:
+            spare = self._spare("removed")
+            set_attributes(self.path, key.uid, key.gid, 0o400)
+            move(self.path, spare)
+            self.outcome["backup_file"] = spare
+        remove(self.path)
+        remove(record_path(self.path))
+
+    def _spare(self, suffix: str) -> str:
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now))
+        names = [f"{self.path}.{stamp}{number}.{suffix}" for number in ("", *(f"-{again}" for again in range(2, 100)))]
+        return next((name for name in names if not os.path.lexists(name)), names[-1])
+
+    # What is said about it
+
+    def _report(self, found: Found, plan: Plan) -> dict[str, Any]:
+        """The result of state=present; FOUND is what the plan was made for."""
+        changed = plan.acts
+        after = found if self.module.check_mode or not changed else self._look()
+        if found.key and not plan.reason:
+            self._warn(found.key)
+        described = self._describe(after, plan)
+        self.outcome.update(described, changed=changed, reason=plan.reason)
+        if plan.reason and found.key:
+            self.outcome["previous_fingerprint"] = fingerprint(found.key.data)
+            if self.module.check_mode and self.params["backup"]:
+                self.outcome["backup_file"] = self._spare("bak")
+        if self.params["return_content"]:
+            self._return_content(after, plan)
+        if self.module._diff:
+            self._diff(_summary(found), self._summary_after(after, plan))
+        return self._complete()
+
+    def _describe(self, after: Found, plan: Plan) -> dict[str, Any]:
+        key, record = after.key, after.record
+        if self.module.check_mode and plan.reason:
+            key = record = None
+        if key is None:
+            return self._expected(plan)
+        if self.module.check_mode and plan.record:
+            record = plan.record
+        return {
+            "size": len(key.data),
+            "fingerprint": fingerprint(key.data),
+            "serial": record.serial if record else None,
+            "created": format_time(self._born(key, record)),
+            "age": self._age(key, record),
+            **self._dress_names(plan.dress),
+        }
+
+    def _expected(self, plan: Plan) -> dict[str, Any]:
+        """What can be said in check mode of a key that is not made yet."""
+        created = int(self.now) if self.created is None else self.created
+        return {
+            "size": self.params["size"] if self.content is None else len(self.content),
+            "fingerprint": None if self.content is None else fingerprint(self.content),
+            "serial": self.serial,
+            "created": format_time(created),
+            "age": max(0, int(self.now) - created),
+            **self._dress_names(plan.dress),
+        }
+
+    def _dress_names(self, dress: Dress) -> dict[str, Any]:
+        """In names; those of the task where check mode allows them to be missing on the host."""
+        owner = self.params["owner"] if dress.uid == _NOBODY else _user_name(dress.uid)
+        group = (self.params["group"] or owner) if dress.gid == _NOBODY else _group_name(dress.gid)
+        numbers = {
+            "uid": None if dress.uid == _NOBODY else dress.uid,
+            "gid": None if dress.gid == _NOBODY else dress.gid,
+        }
+        return {"owner": owner, "group": group, "mode": f"{dress.mode:04o}", **numbers}
+
+    def _report_absent(self, found: Found, changed: bool) -> dict[str, Any]:
+        if not self.module.check_mode and os.path.isdir(os.path.dirname(self.path)):
+            sweep(self.path)
+        self.outcome["changed"] = changed
+        if found.key:
+            self.outcome["previous_fingerprint"] = fingerprint(found.key.data)
+        if self.params["return_content"]:
+            self.outcome["content"] = None
+        if self.module._diff:
+            self._diff(_summary(found), {"state": "absent"})
+        return self._complete()
+
+    def _complete(self) -> dict[str, Any]:
+        nothing = dict.fromkeys(
+            ("size", "fingerprint", "serial", "created", "age", "owner", "group", "mode", "uid", "gid")
+            + ("previous_fingerprint", "reason", "backup_file")
+        )
+        # Ansible itself adds to this what it sees at the path.
+        always = {"path": self.path, "algorithm": self.params["algorithm"], "state": "absent"}
+        return {**nothing, **always, **self.outcome}
+
+    def _summary_after(self, after: Found, plan: Plan) -> dict[str, Any]:
+        if not self.module.check_mode:
+            return _summary(after)
+        told = self._describe(after, plan)
+        names = ("size", "fingerprint", "serial", "owner", "group", "mode")
+        summary = {"state": "present", **{name: told[name] for name in names}}
+        summary["fingerprint"] = summary["fingerprint"] or "(of a new random key)"
+        return summary
+
+    def _diff(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        self.outcome["diff"] = {
+            "before_header": self.path,
+            "after_header": self.path,
+            "before": before,
+            "after": after,
+        }
+
+    def _return_content(self, after: Found, plan: Plan) -> None:
+        data = after.key.data if after.key else None
+        if self.module.check_mode and plan.reason:
+            data = self.content
+        self.outcome["content"] = None if data is None else base64.b64encode(data).decode()
+        _register_secret(self.outcome["content"])
+
+    def _warn(self, key: SecretFile) -> None:
+        """Things about a key that stays which its owner should know."""
+        mended = "would be mended" if self.module.check_mode else "were mended"
+        if key.mode & 0o037:
+            who = "every user of the host" if key.mode & 0o007 else "its group"
+            did = "write" if key.mode & 0o022 else "read"
+            self.module.warn(
+                f"{self.path} had mode {key.mode:04o}, so {who} could {did} it. Its permissions {mended}, but take"
+                " the key as known to them, and rotate it."
+            )
+        if key.uid not in (0, os.geteuid(), self._dress(key).uid):
+            self.module.warn(
+                f"{self.path} belonged to {_user_name(key.uid)}, who may have kept a copy. Rotate the key unless that"
+                " user is trusted as root is."
+            )
+        said = remark(key.data) if weakness(key.data) is None else weakness(key.data)
+        if said:
+            self.module.warn(f"{self.path} {said}.")
+
+    # What the task says
+
+    def _content(self) -> bytes | None:
+        text = self.params["content"]
+        if text is None or self.params["state"] == "absent":
+            return None
+        data = _decode(text)
+        if not data:
+            raise Refusal("content is empty. Give the key in base64, or leave the option out to have a key made here.")
+        weak = not_a_key(data) or (None if self.params["weak"] == "keep" else weakness(data))
+        if weak:
+            raise Refusal(f"The key in content {weak}. It was not installed, and {self.path} was left as it is.")
+        return data
+
+    def _uid(self) -> int | None:
+        owner = self.params["owner"]
+        if owner is None:
+            return None
+        if owner.isdigit():
+            return int(owner)
+        try:
+            return pwd.getpwnam(owner).pw_uid
+        except KeyError:
+            return self._not_there("owner", owner, "user")
+
+    def _gid(self) -> int | None:
+        group = self.params["group"]
+        if group is None:
+            return None
+        if group.isdigit():
+            return int(group)
+        try:
+            return grp.getgrnam(group).gr_gid
+        except KeyError:
+            return self._not_there("group", group, "group")
+
+    def _not_there(self, option: str, name: str, kind: str) -> int:
+        if self.module.check_mode or self.params["state"] == "absent":
+            return _NOBODY
+        raise Refusal(
+            f"{option}: there is no {kind} '{name}' on this host. Install Slurm or create the {kind} first, or correct"
+            " the name."
+        )
+
+
+def _decode(text: str) -> bytes:
+    packed = "".join(text.split())
+    if re.match(r"^(?:[0-9a-f]{2}){16,}$|^(?:[0-9A-F]{2}){16,}$", packed):
+        raise Refusal(
+            "content is hexadecimal, which read as base64 would be another key. Give the bytes of the key file in"
+            " base64, for example with the b64encode filter."
+        )
+    try:
+        return base64.b64decode(packed.encode(), validate=True)
+    except ValueError:
+        raise Refusal("content is not base64. Give the bytes of the key file in base64.") from None
+
+
+def _serial(value: Any) -> str | None:
+    """The label as text. Ansible has turned unquoted numbers into numbers, and not all of them come back."""
+    if isinstance(value, (bool, float, list, dict)):
+        raise Refusal(f"serial: {value!r} is not text. Put it in quotes, for example serial: '2026.10'.")
+    text = "" if value is None else str(value).strip()
+    if len(text) > 255 or not text.isprintable():
+        raise Refusal("serial is a label of one line, 255 characters at most.")
+    return text or None
+
+
+def _seconds(text: str | None) -> int | None:
+    text = (text or "").replace(" ", "").lower()
+    if not text:
+        return None
+    if not _DURATION.match(text):
+        raise Refusal(f"max_age: '{text}' is not a duration. Write seconds, or numbers with units: 90d, 12h, 1w3d.")
+    parts = re.findall(r"(\d+)([smhdw]?)", text)
+    seconds = sum(int(number) * _UNITS[unit or "s"] for number, unit in parts)
+    if seconds == 0:
+        raise Refusal("max_age: 0 would replace the key at every run. For a new key now, say force: true.")
+    return seconds
+
+
+def _created(text: str | None) -> int | None:
+    try:
+        return parse_time(text) if text else None
+    except ValueError as exc:
+        raise Refusal(f"created: {exc}") from None
+
+
+def _primary_group(uid: int) -> int:
+    try:
+        return pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        return _NOBODY if uid == _NOBODY else os.getegid()
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def _summary(found: Found) -> dict[str, Any]:
+    """What a diff shows: enough to see that two keys differ, and nothing of what is in them."""
+    if found.key is None:
+        return {"state": "absent"}
+    return {
+        "state": "present",
+        "size": len(found.key.data),
+        "fingerprint": fingerprint(found.key.data),
+        "serial": found.record.serial if found.record else None,
+        "owner": _user_name(found.key.uid),
+        "group": _group_name(found.key.gid),
+        "mode": f"{found.key.mode:04o}",
+    }
+
+
+def _register_secret(text: str | None) -> None:
+    """Have ansible-core 2.22 and later hide the key wherever a result is shown."""
+    try:
+        from ansible.module_utils.secrets import register_secret
+    except ImportError:
+        return
+    if text:
+        register_secret(text)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "algorithm": {"type": "str", "choices": ["HS256"], "default": "HS256"},
+            "size": {"type": "int", "default": 32},
+            "content": {"type": "str", "no_log": True},
+            "created": {"type": "str"},
+            "serial": {"type": "raw"},
+            "max_age": {"type": "str"},
+            "weak": {"type": "str", "choices": ["fail", "keep", "replace"], "default": "fail"},
+            "force": {"type": "bool", "default": False},
+            "backup": {"type": "bool", "default": False},
+            "return_content": {"type": "bool", "default": False},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+            "mode": {"type": "raw", "default": "0400"},
+        },
+        required_by={"created": ("content",)},
+        supports_check_mode=True,
+    )
+    size = module.params["size"]
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        module.fail_json(msg=f"size: {size} is out of range; an HS256 key has {MIN_SIZE} to {MAX_SIZE} bytes.")
+    try:
+        key_file = KeyFile(module)
+        result = key_file.present() if module.params["state"] == "present" else key_file.absent()
+    except (Refusal, SecretFileError) as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,980 @@
+#!/usr/bin/python
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: slurm_jwt_token
+short_description: Make, keep and judge tokens for Slurm
+version_added: 1.0.0
+description:
+  - Keeps files with tokens for users and services. A token is made anew only when the one in the file is missing,
+    unreadable, about to expire, for another user, of other claims, or not signed by the key in force;
+    the result says which.
+  - Judges a token as slurmctld and slurmdbd of a given release do, and says every reason why they would refuse it.
+  - Whoever holds a token is its user, for as long as it lives. Nothing takes a token back, except a change of the key.
+author:
+  - hpc.slurm_jwt contributors (@hpc-slurm-jwt)
+extends_documentation_fragment:
+  - hpc.slurm_jwt.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - In check mode no token is made, so C(token) is null even with O(return_token=true).
+      - In check mode a key, a folder or a file's owner that does not exist yet draws a warning instead of an error,
+        because an earlier task may have been about to make it.
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - A token without O(dest) is made at each run. That changes nothing on the host and is reported as unchanged.
+      - A token about to expire is made anew.
+  platform:
+    platforms: posix
+  safe_file_operations:
+    support: full
+    description:
+      - Writes so that the file is at every instant either the old one or the new one, complete, and never readable
+        by anyone whom its final owner and mode would not let read it.
+      - A destination or parent folder that is a symbolic link in a place where an unprivileged user can write is
+        refused.
+options:
+  state:
+    description:
+      - V(present) sees to it that each token is there, good, and has enough of its life left.
+      - V(absent) removes the files. Tokens copied from them stay good until they expire.
+      - V(verified) changes nothing. It judges the token in O(token), or those in files, with O(key_path).
+    type: str
+    choices: [present, absent, verified]
+    default: present
+  user:
+    description:
+      - The user the token is for. Needed with O(state=present), unless there are O(tokens).
+      - With O(state=verified), a token for anybody else counts as refused.
+    type: str
+  tokens:
+    description:
+      - Several tokens in one run, instead of O(user) and O(dest). Whatever else an entry does not say is taken from
+        the option of the same name.
+      - All are checked before the first is made, and all are made before the first file is written.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - What to call this token in results and errors.
+          - By default the file, and without one the user.
+        type: str
+      user:
+        description: The user the token is for.
+        type: str
+      lifespan:
+        description: See O(lifespan).
+        type: str
+      min_remaining:
+        description: See O(min_remaining).
+        type: str
+      claims:
+        description: See O(claims).
+        type: dict
+      dest:
+        description: See O(dest).
+        type: path
+      format:
+        description: See O(format).
+        type: str
+        choices: [raw, env, header, json]
+      owner:
+        description: See O(owner).
+        type: str
+      group:
+        description: See O(group).
+        type: str
+      mode:
+        description: See O(mode).
+        type: raw
+  lifespan:
+    description:
+      - How long a new token lives, in seconds or with one of the units C(s), C(m), C(h), C(d) and C(w).
+      - A token that was made to live longer than this is made anew.
+      - V(infinite) is what C(scontrol token) understands by it, some 68 years. It, more than 366 days, and more than
+        C(max_token_lifespan) in O(conf_path) need O(allow_endless=true).
+    type: str
+    default: 30m
+  min_remaining:
+    description:
+      - A token with less of its life left than this is made anew. In the same form as O(lifespan), and shorter.
+      - By default a fifth of the lifespan.
+    type: str
+  claims:
+    description:
+      - Further claims for the token. Slurm ignores them; a proxy or portal may not.
+      - Those that say who and until when (C(iat), C(exp), C(sun), C(username)) cannot be given here.
+      - Only with O(method=key).
+    type: dict
+  method:
+    description:
+      - V(key) signs here, with the key in O(key_path). It wants the package C(python3-jwt).
+      - V(scontrol) asks slurmctld, by C(scontrol token) on this host, which has to run as root or SlurmUser for
+        tokens of other users.
+    type: str
+    choices: [key, scontrol]
+    default: key
+  key_path:
+    description:
+      - The signing key. Needed with O(method=key) and with O(state=verified).
+      - With O(method=scontrol) it serves to see whether a token in a file was signed by the key in force. Without it
+        that is not checked, RV(tokens[].signature_checked) is false, and the token is not made anew when the key
+        changes.
+    type: path
+  dest:
+    description:
+      - The file that holds the token. Its folder must exist.
+      - Without it the token is made and only returned, for which O(return_token) has to be set.
+    type: path
+  format:
+    description:
+      - What the file looks like.
+      - V(raw) is the token and nothing else, not even a newline.
+      - V(env) is C(SLURM_JWT=TOKEN), for a shell or for C(EnvironmentFile=) of a systemd unit.
+      - V(header) is the two headers that slurmrestd of every release wants, for C(curl -H @FILE).
+      - V(json) is an object with C(user), C(token) and C(expires).
+    type: str
+    choices: [raw, env, header, json]
+    default: raw
+  owner:
+    description:
+      - Name or number of the user who is to own the file.
+      - If not given, a file that exists keeps its owner and a new one belongs to the user who runs the module.
+    type: str
+  group:
+    description:
+      - Name or number of the group that is to own the file.
+      - If not given, a file that exists keeps its group and a new one gets the primary group of its owner.
+    type: str
+  mode:
+    description:
+      - Permissions of the file, as a quoted octal number. Allowed are V('0400'), V('0440'), V('0600') and V('0640').
+      - V('0400') by default.
+    type: raw
+  check_user:
+    description:
+      - Whether each user must exist on this host. Slurm finds users on the hosts of slurmctld and slurmdbd, so this
+        host should be one of these, or know the same users.
+    type: bool
+    default: true
+  allow_privileged:
+    description:
+      - Whether a token may be for root, for SlurmUser, or for a number instead of a name. Slurm takes a number for a
+        uid, V(0) for root.
+      - Such a token is power over the whole cluster.
+    type: bool
+    default: false
+  allow_endless:
+    description:
+      - Whether a token may live longer than 366 days or than C(max_token_lifespan) in O(conf_path).
+    type: bool
+    default: false
+  slurm_user:
+    description:
+      - The cluster's SlurmUser, to know its tokens from those of plain users.
+      - By default what O(conf_path) says, and V(slurm) if there is no such file.
+    type: str
+  conf_path:
+    description:
+      - The cluster's slurm.conf, for SlurmUser, C(max_token_lifespan) and C(scontrol).
+      - It need not exist with O(method=key).
+    type: path
+    default: /etc/slurm/slurm.conf
+  bin_dir:
+    description:
+      - The folder of Slurm's programs, such as C(scontrol), where they are not in the usual places.
+    type: path
+  timeout:
+    description: Seconds after which C(scontrol) counts as unanswered.
+    type: int
+    default: 15
+  token:
+    description: A token to judge with O(state=verified), instead of those in files.
+    type: str
+  release:
+    description:
+      - The release of Slurm to judge by with O(state=verified), such as V(24.11).
+      - By default the one that is installed on this host.
+    type: str
+  fail_refused:
+    description: Whether a token that would be refused is an error, with O(state=verified).
+    type: bool
+    default: true
+  return_token:
+    description:
+      - Whether to return the tokens made, or found good, in RV(tokens[].token). Set C(no_log) on the task, except on
+        ansible-core 2.22 and later, where the values returned are masked in all output.
+    type: bool
+    default: false
+    aliases: [return_tokens]
+requirements:
+  - PyJWT >= 1.7 (package C(python3-jwt)), where a token is made with O(method=key)
+seealso:
+  - module: hpc.slurm_jwt.slurm_jwt_key
+  - module: hpc.slurm_jwt.slurm_jwt_proof
+"""
+
+EXAMPLES = r"""
+- name: A token for a dashboard, renewed whenever a day or less of its week is left
+  hpc.slurm_jwt.slurm_jwt_token:
+    key_path: /var/spool/slurmctld/jwt_hs256.key
+    user: slurm-web
+    lifespan: 7d
+    min_remaining: 1d
+    dest: /etc/slurm-web/slurm.token
+    owner: slurm-web
+
+- name: Several at once, for the environment of their services
+  hpc.slurm_jwt.slurm_jwt_token:
+    key_path: /var/spool/slurmctld/jwt_hs256.key
+    format: env
+    tokens:
+      - user: exporter
+        dest: /etc/slurm-exporter/token.env
+        owner: exporter
+      - user: portal
+        dest: /etc/portal/token.env
+        owner: portal
+        lifespan: 1d
+
+- name: A token for one hour in a variable
+  hpc.slurm_jwt.slurm_jwt_token:
+    method: scontrol
+    user: alice
+    lifespan: 1h
+    return_token: true
+  no_log: true
+  register: alice
+
+- name: Would this cluster accept the token in that file
+  hpc.slurm_jwt.slurm_jwt_token:
+    state: verified
+    key_path: /var/spool/slurmctld/jwt_hs256.key
+    dest: /etc/slurm-web/slurm.token
+"""
+
+RETURN = r"""
+tokens:
+  description: One entry for each token, in the order given.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The entry's name, else its file, else its user.
+      returned: always
+      type: str
+      sample: /etc/slurm-web/slurm.token
+    user:
+      description: The user the token is for.
+      returned: always
+      type: str
+      sample: slurm-web
+    dest:
+      description: The file, if there is one.
+      returned: always
+      type: str
+      sample: /etc/slurm-web/slurm.token
+    format:
+      description: The file's format.
+      returned: always
+      type: str
+      sample: raw
+    changed:
+      description: Whether the file was written, given other attributes, or removed.
+      returned: always
+      type: bool
+    reason:
+      description:
+        - Why the token was made, or would be in check mode. Null if it was not.
+        - V(missing), V(unreadable) (not a token in that format), V(algorithm), V(user), V(format) (a good token with
+          other text around it), V(claims), V(lifespan) (made to live longer than is asked for), V(key) (not signed by
+          the key in force), V(expiring), or V(requested) where there is no file.
+        - V(attributes) if only owner, group or mode were mended, V(present) if the file was removed.
+      returned: always
+      type: str
+      sample: expiring
+    expires:
+      description: When the token expires, in UTC. Null if that is not known, or if it never says so.
+      returned: always
+      type: str
+      sample: "2026-11-30T08:15:00Z"
+    remaining:
+      description: Seconds until then, by the clock of this host.
+      returned: always
+      type: int
+      sample: 604800
+    claims:
+      description: What the token says.
+      returned: always
+      type: dict
+      sample: {"iat": 1795420800, "exp": 1796025600, "sun": "slurm-web"}
+    key_fingerprint:
+      description: The key that the token was found or made to be signed with. Null if that was not checked.
+      returned: always
+      type: str
+      sample: SHA256:fcf730b6d95236ecd3c9fc2d92d7b6b2bb061514961aec041d6c7a7192f592e4
+    signature_checked:
+      description: Whether the token's signature was checked against a key.
+      returned: always
+      type: bool
+    refusals:
+      description: With O(state=verified), every reason why Slurm would refuse the token. Else empty.
+      returned: always
+      type: list
+      elements: str
+      sample: ["It expired 311 s ago by the clock of this host."]
+    token:
+      description: The token, with O(return_token=true). Else null, and null in check mode if it would be made.
+      returned: always
+      type: str
+token:
+  description: The same as RV(tokens[].token), where there is one token only.
+  returned: always
+  type: str
+refusals:
+  description: The refusals of all tokens, each with the token's name before it if there are several.
+  returned: always
+  type: list
+  elements: str
+release:
+  description: The release of Slurm that tokens were judged by, with O(state=verified). Else null.
+  returned: always
+  type: str
+  sample: 24.11.5
+"""
+
+import grp
+import json
+import os
+import pwd
+import time
+from typing import Any, NamedTuple
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
+    TIMED_OUT,
+    Client,
+    ClientError,
+    forget_environment,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf, ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
+    FolderMissing,
+    SecretFile,
+    SecretFileError,
+    SecretFileMissing,
+    parse_mode,
+    read_secret,
+    remove,
+    replace,
+    set_attributes,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
+    FORMATS,
+    TokenError,
+    check_user_name,
+    claims_for,
+    duration,
+    expiry_of,
+    extract,
+    lifespan,
+    refusals,
+    render,
+    sign,
+    signed_by,
+    split,
+    stale,
+    token_from_scontrol,
+    user_of,
+    why_scontrol_failed,
+)
+
+try:
+    # ansible-core 2.22 and later mask values registered here in all output.
+    from ansible.module_utils.secrets import register_secret
+except ImportError:
+
+    def register_secret(value: str) -> None:
+        """Older ansible-core masks the values of no_log options only."""
+
+
+_ENTRY_OPTIONS = {
+    "user": {"type": "str"},
+    "lifespan": {"type": "str"},
+    "min_remaining": {"type": "str"},
+    "claims": {"type": "dict"},
+    "dest": {"type": "path"},
+    "format": {"type": "str", "choices": list(FORMATS)},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "mode": {"type": "raw"},
+}
+
+ARGUMENTS = dict(
+    _ENTRY_OPTIONS,
+    lifespan={"type": "str", "default": "30m"},
+    format={"type": "str", "choices": list(FORMATS), "default": "raw"},
+    state={"type": "str", "choices": ["present", "absent", "verified"], "default": "present"},
+    tokens={"type": "list", "elements": "dict", "no_log": False, "options": dict(_ENTRY_OPTIONS, name={"type": "str"})},
+    method={"type": "str", "choices": ["key", "scontrol"], "default": "key"},
+    key_path={"type": "path", "no_log": False},
+    check_user={"type": "bool", "default": True},
+    allow_privileged={"type": "bool", "default": False},
+    allow_endless={"type": "bool", "default": False},
+    slurm_user={"type": "str"},
+    conf_path={"type": "path", "default": "/etc/slurm/slurm.conf"},
+    bin_dir={"type": "path"},
+    timeout={"type": "int", "default": 15},
+    token={"type": "str", "no_log": True},
+    release={"type": "str"},
+    fail_refused={"type": "bool", "default": True},
+    return_token={"type": "bool", "default": False, "no_log": False, "aliases": ["return_tokens"]},
+)
+
+
+class Failure(Exception):
+    """What is wrong with the task or the host, in words for the person who reads it."""
+
+
+class Wanted(NamedTuple):
+    """One token as the task wants it."""
+
+    name: str
+    user: str
+    seconds: int
+    min_remaining: int
+    claims: dict[str, Any]
+    dest: str | None
+    form: str
+    uid: int | None
+    gid: int | None
+    mode: int
+
+
+class Key(NamedTuple):
+    """The signing key in force."""
+
+    data: bytes
+    fingerprint: str
+
+
+class Site(NamedTuple):
+    """What the cluster's configuration says of tokens."""
+
+    slurm_user: str
+    limit: int | None
+
+
+# -- what the task wants -----------------------------------------------------------------------------------------------
+
+
+def read_site(params: dict[str, Any]) -> Site:
+    """SlurmUser and max_token_lifespan, as far as this host knows them."""
+    if not os.path.exists(params["conf_path"]):
+        return Site(params["slurm_user"] or "slurm", None)
+    conf = Conf.load(params["conf_path"])
+    limit = conf.option("AuthAltParameters", "max_token_lifespan") or ""
+    # Without SlurmUser in the file the daemons run as root.
+    return Site(params["slurm_user"] or conf.value("SlurmUser") or "root", int(limit) if limit.isdigit() else None)
+
+
+def entries(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each token's options: its own, and where it has none, the task's."""
+    if params["tokens"] is None:
+        return [dict({option: params[option] for option in _ENTRY_OPTIONS}, name=None)]
+    return [
+        {option: params.get(option) if value is None else value for option, value in entry.items()}
+        for entry in params["tokens"]
+    ]
+
+
+def name_of(entry: dict[str, Any]) -> str:
+    return str(entry["name"] or entry["dest"] or entry["user"] or "token")
+
+
+def wanted_token(entry: dict[str, Any], module: AnsibleModule, site: Site) -> Wanted:
+    """An entry, checked. What is wrong with it is said with the option's name before it."""
+    params = module.params
+    option = "user"
+    try:
+        user = check_user(entry["user"], params, site)
+        option = "lifespan"
+        seconds = lifespan(entry["lifespan"], params["allow_endless"], site.limit)
+        option = "min_remaining"
+        left = seconds // 5 if entry["min_remaining"] is None else duration(entry["min_remaining"])
+        if left >= seconds:
+            raise TokenError(f"{left} s is not less than the lifespan of {seconds} s: each run would make a new token.")
+        option = "claims"
+        # As they will be read back from the token: JSON knows only text as names.
+        claims = json.loads(json.dumps(entry["claims"] or {}))
+        claims_for(user, seconds, 0, extra=claims)
+        if claims and params["method"] == "scontrol":
+            raise TokenError("slurmctld makes tokens without further claims. Remove them, or set method=key.")
+        option = "owner"
+        uid = number_of(entry["owner"], find_uid, module)
+        option = "group"
+        gid = number_of(entry["group"], find_gid, module)
+        mode = parse_mode(entry["mode"] or "0400")
+    except SecretFileError as exc:  # it names the option itself
+        raise Failure(f"{name_of(entry)}: {exc}") from exc
+    except (TokenError, ValueError) as exc:
+        raise Failure(f"{name_of(entry)}: {option}: {exc}") from exc
+    return Wanted(name_of(entry), user, seconds, left, claims, entry["dest"], entry["format"], uid, gid, mode)
+
+
+def check_user(user: str | None, params: dict[str, Any], site: Site) -> str:
+    """The user, if a token for this one may be made."""
+    if not user:
+        raise TokenError("No user is given. State whom the token is for.")
+    check_user_name(user)
+    uid = find_uid(user)
+    if uid is None and params["check_user"]:
+        raise TokenError(
+            f"There is no user {user!r} on this host. Slurm finds users on the hosts of slurmctld and slurmdbd: run "
+            "this on a controller, create the user there, or set check_user=false if the controllers do know this user."
+        )
+    if not params["allow_privileged"]:
+        refuse_privileged(user, uid, site)
+    return user
+
+
+def refuse_privileged(user: str, uid: int | None, site: Site) -> None:
+    """Raise TokenError for a user who is more than a user."""
+    remedy = "Name a plain user, or set allow_privileged=true."
+    if user.isdigit():
+        raise TokenError(f"{user!r} is a number. Slurm takes it for a uid, 0 for root. {remedy}")
+    if user == "root" or uid == 0:
+        raise TokenError(f"{user!r} is root, whose token is power over the whole cluster. {remedy}")
+    if user == site.slurm_user or (uid is not None and uid == find_uid(site.slurm_user)):
+        raise TokenError(f"{user!r} is SlurmUser, whose token is power over the whole cluster. {remedy}")
+
+
+def find_uid(name: str) -> int | None:
+    """The uid behind a name or a number, if such a user exists, found in the order in which Slurm looks."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        pass
+    try:
+        return pwd.getpwuid(int(name)).pw_uid
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
+def find_gid(name: str) -> int | None:
+    """The gid behind a name; a number need not be known."""
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        return int(name) if name.isdigit() else None
+
+
+def number_of(name: str | None, find: Any, module: AnsibleModule) -> int | None:
+    """The uid or gid of a file's owner or group; None if the task leaves that open."""
+    if name is None:
+        return None
+    found = find(name)
+    if found is None and find is find_uid and name.isdigit():
+        found = int(name)
+    if found is None:
+        if not module.check_mode:
+            raise TokenError(f"There is no {name!r} on this host. Create it first.")
+        module.warn(f"There is no {name!r} on this host yet, so the token file cannot be given to it.")
+    return found
+
+
+# -- keys and tokens ---------------------------------------------------------------------------------------------------
+
+
+def read_key(module: AnsibleModule) -> Key | None:
+    """The key in force; None if this task has none, or in check mode if an earlier task was about to make it."""
+    path = module.params["key_path"]
+    if path is None:
+        return None
+    try:
+        data = read_secret(path).data
+    except SecretFileMissing as exc:
+        if not module.check_mode or module.params["state"] == "verified":
+            raise Failure(f"key_path: {exc} Make it with slurm_jwt_key, or correct the path.") from exc
+        module.warn(f"key_path: {exc} So it is not known which tokens it would leave as they are.")
+        return None
+    if not data:
+        raise Failure(f"key_path: {path} is empty. Make a key with slurm_jwt_key.")
+    return Key(data, fingerprint(data))
+
+
+def read_dest(path: str, module: AnsibleModule) -> SecretFile | None:
+    """The token file as it is, None if it is not there."""
+    try:
+        return read_secret(path)
+    except FolderMissing:
+        if not module.check_mode and module.params["state"] == "present":
+            raise
+        return None
+    except SecretFileMissing:
+        return None
+
+
+def mint(wanted: Wanted, module: AnsibleModule, key: Key | None, now: float) -> str:
+    """A new token."""
+    if module.params["method"] == "scontrol":
+        return ask_slurmctld(wanted, module, key, now)
+    if key is None:
+        raise Failure("key_path is needed with method=key: it names the key to sign with.")
+    return sign(claims_for(wanted.user, wanted.seconds, now, extra=wanted.claims), key.data)
+
+
+def ask_slurmctld(wanted: Wanted, module: AnsibleModule, key: Key | None, now: float) -> str:
+    """A token that slurmctld has made."""
+    # The words 'infinite' and 'unlimited' mean half an hour to older releases; a number means the same to all.
+    client = client_of(module)
+    argv = client.argv("scontrol", "token", f"lifespan={wanted.seconds}", f"username={wanted.user}")
+    rc, out, err = module.run_command(argv, environ_update=client.environment())
+    if rc != 0:
+        raise TokenError(why_scontrol_failed(rc, err, TIMED_OUT))
+    token = token_from_scontrol(out, wanted.user, wanted.seconds)
+    if key is not None and not signed_by(token, key.data):
+        raise TokenError(
+            f"slurmctld signs with another key than the one in {module.params['key_path']}. It has not loaded that key "
+            "yet: restart it, or from Slurm 23.11 on, run 'scontrol reconfigure'. Its token is not used."
+        )
+    left = (expiry_of(split(token).claims) or 0) - int(now)
+    if left < wanted.min_remaining or left > wanted.seconds + 60:
+        module.warn(
+            f"{wanted.name}: a token just made for {wanted.seconds} s lives for {left} s by the clock of this host. "
+            "The clocks of this host and of slurmctld's differ; look at both."
+        )
+    return token
+
+
+def client_of(module: AnsibleModule) -> Client:
+    return Client(module.params["bin_dir"], module.params["conf_path"], module.params["timeout"])
+
+
+# -- states ------------------------------------------------------------------------------------------------------------
+
+
+def entry_of(name: str, user: str | None, dest: str | None, form: str | None) -> dict[str, Any]:
+    """One entry of the result, before anything is known of the token."""
+    return {
+        "name": name,
+        "user": user,
+        "dest": dest,
+        "format": form,
+        "changed": False,
+        "reason": None,
+        "expires": None,
+        "remaining": None,
+        "claims": {},
+        "key_fingerprint": None,
+        "signature_checked": False,
+        "refusals": [],
+        "token": None,
+    }
+
+
+def describe(result: dict[str, Any], claims: dict[str, Any], now: float) -> None:
+    """What a token says of itself, into a result."""
+    expiry = expiry_of(claims)
+    result["claims"] = claims
+    if expiry is not None:
+        result.update(expires=utc(expiry), remaining=expiry - int(now))
+
+
+def utc(second: int) -> str | None:
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+class Present:
+    """The state in which each token is there and good."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.now = time.time()
+        site = read_site(module.params)
+        self.wanted = [wanted_token(entry, module, site) for entry in entries(module.params)]
+        refuse_twice([each.dest for each in self.wanted])
+        if module.params["method"] == "key" and module.params["key_path"] is None:
+            raise Failure("key_path is needed with method=key: it names the key to sign with.")
+        if any(each.dest is None for each in self.wanted) and not module.params["return_token"]:
+            raise Failure("Without dest a token goes nowhere. Give dest, or set return_token=true.")
+        self.key = read_key(module)
+
+    def run(self) -> dict[str, Any]:
+        found = [self.look(each) for each in self.wanted]
+        tokens = [self.token(each, secret, reason) for each, (secret, reason) in zip(self.wanted, found)]
+        results: list[dict[str, Any]] = []
+        diffs = []
+        for each, (secret, reason), token in zip(self.wanted, found, tokens):
+            result = self.describe(each, secret, reason, token)
+            try:
+                dressed = self.write(each, secret, reason, token)
+            except SecretFileError as exc:
+                self.module.fail_json(
+                    msg=f"{each.name}: {exc}", tokens=results, changed=any(one["changed"] for one in results)
+                )
+            if dressed:
+                result.update(changed=True, reason=reason or "attributes")
+            results.append(result)
+            if each.dest is not None and self.module._diff:
+                diffs.append(self.diff(each, secret, result))
+        return finished(results, diffs)
+
+    def look(self, wanted: Wanted) -> tuple[SecretFile | None, str | None]:
+        """The file as it is, and why its token has to be made anew."""
+        if wanted.dest is None:
+            return None, "requested"
+        try:
+            secret = read_dest(wanted.dest, self.module)
+        except SecretFileError as exc:
+            raise Failure(f"{wanted.name}: dest: {exc}") from exc
+        if secret is None:
+            return None, "missing"
+        signing = self.key.data if self.key else None
+        return secret, stale(
+            secret.data,
+            wanted.form,
+            wanted.user,
+            wanted.seconds,
+            wanted.min_remaining,
+            wanted.claims,
+            signing,
+            self.now,
+        )
+
+    def token(self, wanted: Wanted, secret: SecretFile | None, reason: str | None) -> str | None:
+        """The token that is to be in the file; None if it is not known because this is check mode."""
+        if reason is None and secret is not None:
+            return extract(wanted.form, secret.data)
+        if self.module.check_mode:
+            return None
+        try:
+            return mint(wanted, self.module, self.key, self.now)
+        except TokenError as exc:
+            raise Failure(f"{wanted.name}: {exc}") from exc
+
+    def write(self, wanted: Wanted, secret: SecretFile | None, reason: str | None, token: str | None) -> bool:
+        """Bring the file to what is wanted. True if anything had to be done."""
+        if wanted.dest is None:
+            return False
+        uid, gid = self.owners(wanted, secret)
+        drifted = secret is not None and (uid, gid, wanted.mode) != (secret.uid, secret.gid, secret.mode)
+        if self.module.check_mode:
+            return drifted or reason is not None
+        if reason is not None and token is not None:
+            replace(wanted.dest, render(wanted.form, token, wanted.user), uid, gid, wanted.mode)
+            return True
+        return drifted and set_attributes(wanted.dest, uid, gid, wanted.mode)
+
+    def owners(self, wanted: Wanted, secret: SecretFile | None) -> tuple[int, int]:
+        """Uid and gid that the file is to have."""
+        old_uid = os.geteuid() if secret is None else secret.uid
+        uid = old_uid if wanted.uid is None else wanted.uid
+        if wanted.gid is not None:
+            return uid, wanted.gid
+        if secret is not None:
+            return uid, secret.gid
+        try:
+            return uid, pwd.getpwuid(uid).pw_gid
+        except KeyError:
+            return uid, os.getegid()
+
+    def describe(
+        self, wanted: Wanted, secret: SecretFile | None, reason: str | None, token: str | None
+    ) -> dict[str, Any]:
+        result = entry_of(wanted.name, wanted.user, wanted.dest, wanted.form if wanted.dest else None)
+        result["reason"] = reason
+        if token is None:
+            describe(result, claims_for(wanted.user, wanted.seconds, self.now, extra=wanted.claims), self.now)
+        else:
+            describe(result, split(token).claims, self.now)
+        if self.key is not None:
+            result.update(signature_checked=True, key_fingerprint=self.key.fingerprint)
+        if token is not None and self.module.params["return_token"]:
+            register_secret(token)
+            result["token"] = token
+        return result
+
+    def diff(self, wanted: Wanted, secret: SecretFile | None, result: dict[str, Any]) -> dict[str, Any]:
+        """The file before and after, without the token. What was in it may be anything, so only its shape is shown."""
+        uid, gid = self.owners(wanted, secret)
+        after = dict(
+            user=wanted.user,
+            expires=result["expires"],
+            key=result["key_fingerprint"] or "not checked",
+            format=wanted.form,
+            **dressed(uid, gid, wanted.mode),
+        )
+        header = wanted.dest or ""
+        if secret is None:
+            return {"before_header": header, "after_header": header, "before": {}, "after": after}
+        before = dict(after) if result["reason"] in (None, "attributes") else self.shape(wanted, secret)
+        before.update(dressed(secret.uid, secret.gid, secret.mode))
+        return {"before_header": header, "after_header": header, "before": before, "after": after}
+
+    def shape(self, wanted: Wanted, secret: SecretFile) -> dict[str, Any]:
+        """What a token that is to be replaced says of itself."""
+        try:
+            token = extract(wanted.form, secret.data)
+            claims = split(token).claims
+        except TokenError:
+            return {"user": None, "expires": None, "key": None, "format": f"not {wanted.form}"}
+        expiry = expiry_of(claims)
+        return {
+            "user": user_of(claims),
+            "expires": None if expiry is None else utc(expiry),
+            "key": self.key_of(token),
+            "format": wanted.form,
+        }
+
+    def key_of(self, token: str) -> str:
+        if self.key is None:
+            return "not checked"
+        return self.key.fingerprint if signed_by(token, self.key.data) else "another key"
+
+
+def dressed(uid: int, gid: int, mode: int) -> dict[str, Any]:
+    """Owner, group and mode as a diff shows them."""
+    return {"owner": uid, "group": gid, "mode": f"{mode:04o}"}
+
+
+def refuse_twice(paths: list[str | None]) -> None:
+    """Raise Failure if two tokens are to be in one file."""
+    seen = set()
+    for path in paths:
+        if path is not None and path in seen:
+            raise Failure(f"dest: {path} is given for two tokens. Give each a file of its own.")
+        seen.add(path)
+
+
+def absent(module: AnsibleModule) -> dict[str, Any]:
+    """The state in which there is no token file."""
+    results = []
+    diffs = []
+    for entry in entries(module.params):
+        dest = entry["dest"]
+        if dest is None:
+            raise Failure(f"{name_of(entry)}: dest is needed with state=absent: it names the file to remove.")
+        result = entry_of(name_of(entry), entry["user"], dest, entry["format"])
+        secret = read_dest(dest, module)
+        if secret is not None:
+            result.update(changed=True, reason="present")
+            diffs.append(
+                {
+                    "before_header": dest,
+                    "after_header": dest,
+                    "before": dict(state="present", **dressed(secret.uid, secret.gid, secret.mode)),
+                    "after": {"state": "absent"},
+                }
+            )
+            if not module.check_mode:
+                remove(dest)
+        results.append(result)
+    return finished(results, diffs)
+
+
+def verified(module: AnsibleModule) -> dict[str, Any]:
+    """The state in which tokens are judged and nothing is changed."""
+    key = read_key(module)
+    if key is None:
+        raise Failure("key_path is needed with state=verified: without the key nobody can tell a token from a forgery.")
+    release = find_release(module)
+    results = [judged(entry, module, key, release) for entry in entries(module.params)]
+    result = finished(results, [])
+    result["release"] = str(release)
+    if result["refusals"] and module.params["fail_refused"]:
+        module.fail_json(msg=f"Slurm {release} would refuse this: {' '.join(result['refusals'])}", **result)
+    return result
+
+
+def judged(entry: dict[str, Any], module: AnsibleModule, key: Key, release: Release) -> dict[str, Any]:
+    """One token, and why it would be refused."""
+    now = time.time()
+    result = entry_of(name_of(entry), entry["user"], entry["dest"], entry["format"] if entry["dest"] else None)
+    try:
+        token = token_to_judge(entry, module)
+        parts = split(token)
+    except (TokenError, SecretFileMissing) as exc:
+        result["refusals"] = [str(exc)]
+        return result
+    known = (lambda user: find_uid(user) is not None) if module.params["check_user"] else None
+    found = refusals(token, key.data, release, now, known)
+    user = user_of(parts.claims, release)
+    if entry["user"] is not None and user != entry["user"]:
+        found.append(f"It is for the user {user!r}, not for {entry['user']!r}.")
+    describe(result, parts.claims, now)
+    result.update(user=user, refusals=found, signature_checked=True)
+    if signed_by(token, key.data):
+        result["key_fingerprint"] = key.fingerprint
+    if module.params["return_token"]:
+        register_secret(token)
+        result["token"] = token
+    return result
+
+
+def token_to_judge(entry: dict[str, Any], module: AnsibleModule) -> str:
+    if module.params["token"] is not None:
+        return str(module.params["token"]).strip()
+    if entry["dest"] is None:
+        raise Failure("state=verified needs the token itself in token, or the file that holds it in dest.")
+    return extract(entry["format"], read_secret(entry["dest"]).data)
+
+
+def find_release(module: AnsibleModule) -> Release:
+    """The release to judge by: the task's, or the one installed here."""
+    given = module.params["release"]
+    if given is None:
+        dummy_rc, given, dummy_err = module.run_command(client_of(module).teller_of_release())
+    try:
+        return parse(given)
+    except ValueError as exc:
+        raise Failure(f"release: {exc}") from exc
+
+
+def finished(results: list[dict[str, Any]], diffs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The module's result."""
+    many = len(results) != 1
+    return {
+        "changed": any(one["changed"] for one in results),
+        "tokens": results,
+        "token": None if many else results[0]["token"],
+        "refusals": [f"{one['name']}: {text}" if many else text for one in results for text in one["refusals"]],
+        "release": None,
+        "diff": [diff for diff in diffs if diff["before"] != diff["after"]],
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        mutually_exclusive=[("user", "tokens"), ("dest", "tokens"), ("token", "tokens"), ("token", "dest")],
+        supports_check_mode=True,
+    )
+    forget_environment()
+    states = {"present": lambda module: Present(module).run(), "absent": absent, "verified": verified}
+    try:
+        result = states[module.params["state"]](module)
+    except (Failure, TokenError, SecretFileError, ConfError, ClientError) as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts of an inventory make a Slurm cluster, and which part each plays. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# Part of the cluster -> (variable that names its inventory group, that group's name if nothing is said).
+# The order is the order in which hosts are listed everywhere.
+PARTS = {
+    "slurmctld": ("slurm_jwt_group_slurmctld", "slurmctld"),
+    "slurmdbd": ("slurm_jwt_group_slurmdbd", "slurmdbd"),
+    "slurmrestd": ("slurm_jwt_group_slurmrestd", "slurmrestd"),
+    "node": ("slurm_jwt_group_nodes", "slurm_nodes"),
+}
+
+
+class ClusterError(Exception):
+    """The inventory does not describe a cluster. The text says what lacks."""
+
+
+def hosts_by_part(
+    groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """The inventory's hosts of each part; ``variables`` are those of any host, for the groups' names."""
+    return {
+        part: list(groups.get(variables.get(option) or name, ()))
+        for part, (option, name) in PARTS.items()
+    }
+
+
+def cluster_hosts(groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any]) -> list[str]:
+    """Every host of the cluster once, controllers first."""
+    found = hosts_by_part(groups, variables)
+    if not found["slurmctld"]:
+        option, name = PARTS["slurmctld"]
+        raise ClusterError(
+            "The inventory has no host in the group %s, so there is no controller to work on. Put the hosts of "
+            "slurmctld there, or name your own group in the variable %s (for all hosts, or with --extra-vars)."
+            % (variables.get(option) or name, option)
+        )
+    return list(dict.fromkeys(host for hosts in found.values() for host in hosts))
+
+
+def any_variables(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The variables of the inventory's first host: where a play's hosts are chosen, no host speaks yet."""
+    everybody = groups.get("all") or ()
+    return hostvars[everybody[0]] if everybody else {}

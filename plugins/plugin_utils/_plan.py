@@ -1,0 +1,456 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rollout has to do, decided once from a look at every host. Private to this collection.
+
+All that a rollout refuses is refused here: before the first change, with every reason at once. The looks are results
+of the module slurm_jwt_info; this file knows nothing of Ansible beyond their shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+Look = Mapping[str, Any]
+
+# Seconds by which two clocks may differ before short-lived tokens are in danger.
+CLOCK_SKEW = 30
+
+# The mode of the key everywhere: every release of Slurm is content with it.
+KEY_MODE = "0400"
+
+
+class Wishes(NamedTuple):
+    """What the site declares and how the playbook was called, as far as the plan depends on it."""
+
+    key_path: str = ""
+    key_source: str = ""
+    key_serial: str = ""
+    install: bool = True
+    removing: bool = False
+    run_tags: Sequence[str] = ("all",)
+    skip_tags: Sequence[str] = ()
+
+    def chosen(self, tag: str) -> bool:
+        """Whether ``--tags`` and ``--skip-tags`` let the tasks of this tag run."""
+        return ("all" in self.run_tags or tag in self.run_tags) and tag not in self.skip_tags
+
+
+def unreachable(look: Look) -> bool:
+    return bool(look.get("unreachable"))
+
+
+def failed(look: Look) -> bool:
+    return bool(look.get("failed")) or "conf" not in look
+
+
+def short(name: str) -> str:
+    return name.partition(".")[0].lower()
+
+
+class Cluster:
+    """A look at every host of a cluster, and the questions that a rollout asks of it."""
+
+    def __init__(self, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], wishes: Wishes) -> None:
+        self.looks = {host: look for host, look in looks.items() if not unreachable(look) and not failed(look)}
+        self.wishes = wishes
+        self.controllers = sorted(self._seen(parts["slurmctld"]), key=self._place_in_slurm_conf)
+        self.dbds = self._seen(parts["slurmdbd"])
+        self.restds = self._seen(parts["slurmrestd"])
+        # In the order in which their files change: slurmctld must never meet a slurm.conf that is not its own.
+        self.servers = list(dict.fromkeys(self.restds + self.dbds + self.controllers[::-1]))
+        self.nodes = [host for host in self._seen(parts["node"]) if host not in self.servers]
+
+    def _seen(self, hosts: Iterable[str]) -> list[str]:
+        return [host for host in hosts if host in self.looks]
+
+    def _place_in_slurm_conf(self, host: str) -> int:
+        """The primary is the first SlurmctldHost, whatever the order of the inventory."""
+        conf = self.looks[host]["conf"]
+        if conf is None:
+            return 0
+        names = [short(controller["name"]) for controller in conf["controllers"]]
+        index = conf["controller_index"]
+        if index is not None:
+            return int(index)
+        return names.index(short(host)) if short(host) in names else len(names)
+
+    @property
+    def primary(self) -> str | None:
+        return self.controllers[0] if self.controllers else None
+
+    @property
+    def holders(self) -> list[str]:
+        """The hosts that have the signing key: those that check tokens, and no others."""
+        return list(dict.fromkeys(self.controllers + self.dbds))
+
+    # -- key ---------------------------------------------------------------------------------------------------------
+
+    def key(self, host: str) -> Mapping[str, Any]:
+        return self.looks[host]["key"] or {"exists": False, "fingerprint": None, "path": None}
+
+    @property
+    def key_path(self) -> str:
+        return self.wishes.key_path or (self.looks[self.primary]["key_path"] if self.primary else "") or ""
+
+    def key_path_of(self, host: str) -> str:
+        """slurmdbd keeps its key where slurmdbd.conf has it already."""
+        if self.wishes.key_path or host in self.controllers:
+            return self.key_path
+        return str(self.key(host)["path"] or self.key_path)
+
+    @property
+    def key_source(self) -> str | None:
+        """The holder whose key the others get: the one named, or one that has a key, or the primary to make it."""
+        having = [host for host in self.holders if self.key(host)["exists"]]
+        return self.wishes.key_source or next(iter(having), self.primary)
+
+    def owner(self, host: str) -> Mapping[str, Any]:
+        return self.looks[host]["slurm_user"] or {"name": "root", "group": "root"}
+
+    def _key_is_as_declared(self, host: str) -> bool:
+        key = self.key(host)
+        return bool(key["exists"]) and key["owner"] == self.owner(host)["name"] and key["mode"] == KEY_MODE
+
+    def key_source_changes(self) -> bool:
+        source = self.key_source
+        if source is None or self.wishes.removing:
+            return False
+        unlabelled = bool(self.wishes.key_serial) and not self.key(source).get("serial")
+        return not self._key_is_as_declared(source) or unlabelled
+
+    def key_targets(self) -> list[str]:
+        """The holders that lack the key of the source, or have it with another label, owner or mode."""
+        source = self.key_source
+        if source is None or source not in self.looks or self.wishes.removing:
+            return []
+        ours = self.key(source)
+        return [
+            host
+            for host in self.holders
+            if host != source
+            and (
+                ours["fingerprint"] is None
+                or self.key(host)["fingerprint"] != ours["fingerprint"]
+                or not self._key_is_as_declared(host)
+                or self.key_source_changes()
+            )
+        ]
+
+    def key_replaced_on(self) -> list[str]:
+        """The holders on which the bytes of the key change, so that their daemons need it loaded."""
+        source = self.key_source
+        if source is None or source not in self.looks or self.wishes.removing:
+            return []
+        ours = self.key(source)["fingerprint"]
+        return [host for host in self.holders if ours is None or self.key(host)["fingerprint"] != ours]
+
+    def folders_to_make(self) -> list[str]:
+        """The hosts on which the folder of the key lacks, or is not SlurmUser's own.
+
+        StateSaveLocation is the one that is looked at; a folder that the site chose itself is the site's.
+        """
+        if self.wishes.removing:
+            return []
+        missing = [host for host in self.dbds if not self.key(host)["exists"] and host not in self.controllers]
+        return missing + [
+            host
+            for host in self.controllers
+            if self.looks[host]["state_dir"] is not None
+            and (
+                self.looks[host]["state_dir"]["owner"] != self.owner(host)["name"]
+                or self.looks[host]["state_dir"]["writable_by_others"]
+            )
+        ]
+
+    # -- files and daemons -------------------------------------------------------------------------------------------
+
+    def conf_changes(self, host: str) -> bool:
+        """Whether slurm.conf changes on a host that keeps one."""
+        conf = self.looks[host]["conf"]
+        if conf is None or not conf["exists"] or conf["configless"]:
+            return False
+        elsewhere = bool(self.key_path) and conf["auth_alt_parameters"].get("jwt_key") not in (None, self.key_path)
+        return bool(self.looks[host]["differences"]["slurm_conf"]) or elsewhere
+
+    def dbd_conf_changes(self, host: str) -> bool:
+        conf = self.looks[host]["dbd_conf"]
+        if conf is None:
+            return False
+        wanted = self.key_path_of(host)
+        elsewhere = bool(wanted) and conf["auth_alt_parameters"].get("jwt_key") not in (None, wanted)
+        return bool(self.looks[host]["differences"]["slurmdbd_conf"]) or elsewhere
+
+    def daemon_loads(self, host: str, part: str, conf_changes: bool) -> bool:
+        """Whether slurmctld or slurmdbd has to load something: its file changes, its key, or it missed an earlier one."""
+        daemon = self.looks[host]["daemons"].get(part)
+        if daemon is None:
+            return False
+        return (
+            conf_changes
+            or host in self.key_replaced_on()
+            or bool(daemon["stale"])
+            or daemon["key_loaded"] in ("absent", "replaced")
+            or daemon["active"] not in ("active", "reloading")
+        )
+
+    def slurmdbd_restarts(self) -> list[str]:
+        return [host for host in self.dbds if self.daemon_loads(host, "slurmdbd", self.dbd_conf_changes(host))]
+
+    def slurmctld_loads(self) -> dict[str, str]:
+        """Controller -> how slurmctld gets to know: "reconfigure" or "restart"."""
+        return {
+            host: self._way_to_load(host)
+            for host in self.controllers
+            if self.daemon_loads(host, "slurmctld", self.conf_changes(host))
+        }
+
+    def _way_to_load(self, host: str) -> str:
+        # A standby reads keys at its start only; so does every slurmctld before 23.11.
+        look = self.looks[host]
+        running = look["daemons"]["slurmctld"]["active"] == "active"
+        reloads = look["capabilities"].get("reconfigure_reloads_auth", False)
+        return "reconfigure" if host == self.primary and running and reloads else "restart"
+
+    def packages(self, host: str) -> list[str]:
+        """NAME=VERSION of what brings a missing auth_jwt.so, and PyJWT where tokens are minted."""
+        if self.wishes.removing:
+            return []
+        look = self.looks[host]
+        plugins = list((look["plugins"] or {}).get("packages", ()))
+        if host == self.primary and look["python"]["pyjwt"] is None:
+            plugins.append("python3-jwt")
+        return plugins
+
+
+def refusals(
+    cluster: Cluster, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str]
+) -> list[str]:
+    """Every reason not to begin, as sentences that name the host and the remedy."""
+    reasons = [_unreachable(host, looks[host], parts) for host in in_play if unreachable(looks[host])]
+    reasons += [
+        "%s: the look at the host failed: %s" % (host, looks[host].get("msg", "no reason given"))
+        for host in in_play
+        if not unreachable(looks[host]) and failed(looks[host])
+    ]
+    reasons += _problems(cluster)
+    if reasons:
+        return reasons
+    reasons = _limited(parts, in_play) + _tags(cluster)
+    return reasons if cluster.wishes.removing else reasons + _keys(cluster) + _install(cluster) + _controllers(cluster)
+
+
+def _unreachable(host: str, look: Look, parts: Mapping[str, Sequence[str]]) -> str:
+    servers = {name for part in ("slurmctld", "slurmdbd", "slurmrestd") for name in parts[part]}
+    remedy = "Bring it up"
+    if host not in servers:
+        remedy += ", or leave it out for now with --limit 'all:!%s'" % host
+    said = str(look.get("msg", "")).strip() or "no reason given"
+    return "%s: cannot be reached (%s). %s." % (host, said.splitlines()[0].rstrip("."), remedy)
+
+
+# What stands in the way of taking JWT back as well; anything else that is wrong with JWT goes with it.
+_STOPS_REMOVAL = (
+    "slurm_missing", "release_unknown", "conf_missing", "conf_broken", "dbd_conf_missing", "unit_missing", "no_room"
+)  # fmt: skip
+
+
+def _problems(cluster: Cluster) -> list[str]:
+    return [
+        "%s: %s %s %s" % (host, problem["found"], problem["effect"], problem["remedy"])
+        for host, look in cluster.looks.items()
+        for problem in look["problems"]
+        if problem["severity"] == "error" and (not cluster.wishes.removing or problem["code"] in _STOPS_REMOVAL)
+    ]
+
+
+def _limited(parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
+    """A limit may leave out nodes; of the servers it takes all or none, as they must change together."""
+    servers = list(dict.fromkeys(host for part in ("slurmctld", "slurmdbd", "slurmrestd") for host in parts[part]))
+    absent = [host for host in servers if host not in in_play]
+    if not absent or len(absent) == len(servers):
+        return []
+    return [
+        "--limit leaves out %s. Controllers, slurmdbd and slurmrestd have to change together, or tokens that one of "
+        "them takes are refused by the next. Take all of them into the limit, or none of them to bring nodes only."
+        % ", ".join(absent)
+    ]
+
+
+def _keys(cluster: Cluster) -> list[str]:
+    source = cluster.wishes.key_source
+    if source and source not in cluster.holders:
+        return [
+            "slurm_jwt_key_source names %s, which is no controller and no host of slurmdbd in this play. It may be %s."
+            % (source, " or ".join(cluster.holders) or "none")
+        ]
+    found = {host: cluster.key(host)["fingerprint"] for host in cluster.holders if cluster.key(host)["exists"]}
+    if source:
+        if source not in found:
+            return ["slurm_jwt_key_source names %s, which has no key at %s." % (source, cluster.key_path_of(source))]
+        return []
+    if len(set(found.values())) > 1:
+        return [
+            "The holders have different keys: %s. Name the host whose key is to be everybody's in "
+            "slurm_jwt_key_source; tokens signed with the other keys are refused from then on. Where several clusters "
+            "share one slurmdbd, its key is the one to keep."
+            % ", ".join("%s has %s" % item for item in sorted(found.items()))
+        ]
+    return []
+
+
+def _install(cluster: Cluster) -> list[str]:
+    if cluster.wishes.install and cluster.wishes.chosen("packages"):
+        return []
+    lacking = {host: cluster.packages(host) for host in cluster.servers}
+    return [
+        "%s: lacks %s. Install it, or let the rollout do it: slurm_jwt_install is false, or --tags leaves out packages."
+        % (host, " and ".join(packages))
+        for host, packages in lacking.items()
+        if packages
+    ]
+
+
+def _tags(cluster: Cluster) -> list[str]:
+    """``--tags`` must not leave a cluster whose files say one thing and whose daemons another."""
+    due = {
+        "key": bool(cluster.key_source_changes() or cluster.key_targets()),
+        "conf": any(map(cluster.conf_changes, cluster.servers)) or any(map(cluster.dbd_conf_changes, cluster.dbds)),
+        "daemons": bool(cluster.slurmdbd_restarts() or cluster.slurmctld_loads()),
+    }
+    wishes = cluster.wishes
+    left = [tag for tag, is_due in due.items() if is_due and not wishes.chosen(tag)]
+    begun = [tag for tag in ("conf", "daemons") if due[tag] and wishes.chosen(tag)]
+    if not left or not begun:
+        return []
+    return [
+        "The tags let %s run and leave out %s, which is due as well: the cluster would be left half changed. "
+        "Run it with --tags key,conf,daemons, or without tags."
+        % (" and ".join(begun), " and ".join(left))
+    ]
+
+
+def _controllers(cluster: Cluster) -> list[str]:
+    """A standby that the inventory does not know would get no key, and not start again."""
+    if cluster.primary is None or cluster.looks[cluster.primary]["conf"] is None:
+        return []
+    known = {short(host) for host in cluster.controllers}
+    known |= {short(cluster.looks[host]["hostname"]) for host in cluster.controllers}
+    named = [controller["name"] for controller in cluster.looks[cluster.primary]["conf"]["controllers"]]
+    unknown = [name for name in named if short(name) not in known]
+    # One controller by another name is an alias; one more than we know is a standby.
+    if not unknown or len(named) <= len(cluster.controllers):
+        return []
+    return [
+        "slurm.conf names the controllers %s, and the inventory's group has only %s. A standby without the key dies at "
+        "its next start. Add %s to the group."
+        % (", ".join(named), ", ".join(cluster.controllers), " and ".join(unknown))
+    ]
+
+
+def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
+    """What a person should know, and what stops nothing."""
+    notes = [
+        "%s: %s %s %s" % (host, problem["found"], problem["effect"], problem["remedy"])
+        for host, look in cluster.looks.items()
+        for problem in look["problems"]
+        if problem["severity"] == "warning" and problem["code"] not in MENDED
+    ]
+    absent = [host for host in parts["node"] if host not in in_play and host not in cluster.servers]
+    if absent:
+        notes.append(
+            "--limit leaves out %d node(s): %s. Until a rollout reaches them slurmctld logs that their slurm.conf differs; "
+            "nothing else comes of it." % (len(absent), ", ".join(absent[:10]) + (", ..." if absent[10:] else ""))
+        )
+    if cluster.primary is None:
+        notes.append("--limit leaves out every controller: only nodes are brought up to date, and nothing is proven.")
+    clocks = {host: look["now"] for host, look in cluster.looks.items() if host in cluster.holders}
+    if clocks and max(clocks.values()) - min(clocks.values()) > CLOCK_SKEW:
+        early, late = min(clocks, key=lambda host: clocks[host]), max(clocks, key=lambda host: clocks[host])
+        notes.append(
+            "The clocks of %s and %s differ by %d s. Slurm grants no leeway: tokens expire that much sooner on one of "
+            "them. Mend the time service." % (early, late, clocks[late] - clocks[early])
+        )
+    source = cluster.key_source
+    serial = cluster.key(source).get("serial") if source else None
+    if cluster.wishes.key_serial and serial and serial != cluster.wishes.key_serial:
+        notes.append(
+            "The key in force has the serial %s, and slurm_jwt_key_serial is %s. A rollout replaces no key."
+            % (serial, cluster.wishes.key_serial)
+        )
+    return notes
+
+
+# Warnings of slurm_jwt_info that the rollout itself deals with.
+MENDED = ("plugin_missing", "state_dir_owner", "state_dir_writable", "key_missing", "key_owner")
+
+
+def due(cluster: Cluster) -> list[str]:
+    """What a rollout would do now, a line for each host: the drift of a cluster that was brought up before."""
+    found: dict[str, list[str]] = {}
+
+    def note(hosts: Iterable[str], what: str) -> None:
+        for host in hosts:
+            found.setdefault(host, []).append(what)
+
+    servers = cluster.servers
+    note((host for host in servers if cluster.packages(host)), "packages lack")
+    note([cluster.key_source] if cluster.key_source and cluster.key_source_changes() else [], "the key lacks or differs")
+    note(cluster.key_targets(), "the key lacks or differs")
+    note(cluster.folders_to_make(), "the key's folder lacks or differs")
+    note((host for host in [*cluster.nodes, *servers] if cluster.conf_changes(host)), "slurm.conf differs")
+    note((host for host in cluster.dbds if cluster.dbd_conf_changes(host)), "slurmdbd.conf differs")
+    note(cluster.slurmdbd_restarts(), "slurmdbd has to be restarted")
+    note(cluster.slurmctld_loads(), "slurmctld has to load it")
+    return ["%s: %s" % (host, ", ".join(what)) for host, what in found.items()]
+
+
+def plan(
+    looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str], wishes: Wishes
+) -> dict[str, Any]:
+    """All that the rollout's tasks ask, in plain lists and dictionaries."""
+    cluster = Cluster(looks, parts, wishes)
+    no = refusals(cluster, looks, parts, in_play)
+    if no:
+        return {"refusals": no, "warnings": []}
+    slurmdbd, slurmctld = cluster.slurmdbd_restarts(), cluster.slurmctld_loads()
+    packages = {host: cluster.packages(host) for host in cluster.servers if cluster.packages(host)}
+    nodes = [host for host in cluster.nodes if cluster.conf_changes(host)]
+    conf = [host for host in cluster.servers if cluster.conf_changes(host)]
+    dbd_conf = [host for host in cluster.dbds if cluster.dbd_conf_changes(host)]
+    targets, folders = cluster.key_targets(), cluster.folders_to_make()
+    source = [cluster.key_source] if cluster.key_source and cluster.key_source_changes() else []
+    changing = [*packages, *conf, *dbd_conf, *targets, *folders, *source, *slurmdbd, *slurmctld]
+    return {
+        "refusals": [],
+        "warnings": warnings(cluster, parts, in_play),
+        "primary": cluster.primary,
+        "standbys": cluster.controllers[1:],
+        "speaker": cluster.primary or next(iter(cluster.nodes), None),
+        "nodes_to_change": nodes,
+        # slurmrestd's own role decides whether its hosts change; the primary is always proven.
+        "servers": [
+            host
+            for host in cluster.servers
+            if host in changing or host in cluster.restds or host == cluster.primary or wishes.removing
+        ],
+        # Everything that may have to be put back, and the closing table.
+        "hosts_to_change": [*nodes, *cluster.servers],
+        "hosts": [*cluster.holders, *(host for host in cluster.restds if host not in cluster.holders), *cluster.nodes],
+        "conf": nodes + conf,
+        "dbd_conf": dbd_conf,
+        "packages": packages,
+        "key_path": {host: cluster.key_path_of(host) for host in cluster.holders} if cluster.primary else {},
+        "conf_key_path": cluster.key_path,
+        "key_source": cluster.key_source,
+        "key_source_changes": bool(source),
+        "key_targets": targets,
+        "folders": folders,
+        "slurmdbd": slurmdbd,
+        "slurmctld": slurmctld,
+        "slurmdbd_hosts": cluster.dbds,
+        "slurmrestd_hosts": cluster.restds,
+        "settled": not (changing or nodes),
+        "due": due(cluster),
+    }

@@ -1,0 +1,104 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run did, told to a person: the failure that stopped it, and the closing table. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Variables = Mapping[str, Any]
+
+# Registered result -> what it means if it changed something. The order is that of the rollout.
+DEEDS = (
+    ("slurm_jwt_packages", "packages installed"),
+    ("slurm_jwt_folder", "key folder made safe"),
+    ("slurm_jwt_key_at_source", "key made"),
+    ("slurm_jwt_key_at_target", "key installed"),
+    ("slurm_jwt_conf", "slurm.conf changed"),
+    ("slurm_jwt_dbd_conf", "slurmdbd.conf changed"),
+    ("slurm_jwt_slurmdbd_restart", "slurmdbd restarted"),
+    ("slurm_jwt_standby_restart", "slurmctld restarted"),
+    ("slurm_jwt_slurmctld_restart", "slurmctld restarted"),
+    ("slurm_jwt_slurmctld_reconfigure", "slurmctld reconfigured"),
+    ("slurm_jwt_key_removed", "key put aside"),
+    ("slurmrestd_package", "slurmrestd installed"),
+    ("slurmrestd_account", "user made"),
+    ("slurmrestd_dropin", "drop-in written"),
+    ("slurmrestd_unit", "slurmrestd (re)started"),
+)
+PROOFS = ("slurm_jwt_proof", "slurmrestd_proof")
+
+
+def failure(hostvars: Mapping[str, Variables], everybody: Sequence[str], left: Sequence[str]) -> dict[str, str]:
+    """The first host's failure in a play that was rescued, or the host that was lost in it."""
+    for host in everybody:
+        result = hostvars[host].get("ansible_failed_result")
+        if result:
+            return {"host": host, "task": _task_name(hostvars[host].get("ansible_failed_task")), "cause": _cause(result)}
+    lost = [host for host in everybody if host not in left]
+    host = lost[0] if lost else "?"
+    return {"host": host, "task": "?", "cause": "The host could not be reached any more." if lost else "unknown"}
+
+
+def _task_name(task: Any) -> str:
+    name = task.get("name", "") if isinstance(task, Mapping) else getattr(task, "name", "")
+    return str(name).rpartition(" : ")[2] or "?"
+
+
+def _cause(result: Mapping[str, Any]) -> str:
+    """What the module said; for a command, what it wrote to its standard error too."""
+    said = [str(result.get(part) or "").strip() for part in ("msg", "stderr")]
+    if not any(said) and result.get("results"):
+        return next((_cause(each) for each in result["results"] if each.get("failed")), "unknown")
+    return " ".join(part for part in said if part) or "unknown"
+
+
+def deeds(variables: Variables) -> list[str]:
+    return [text for name, text in DEEDS if _changed(variables.get(name))]
+
+
+def _changed(result: Any) -> bool:
+    return isinstance(result, Mapping) and bool(result.get("changed"))
+
+
+def proofs(variables: Variables) -> list[str]:
+    """For each daemon that was asked: how many good and bad tokens it answered as it must."""
+    found = []
+    for name in PROOFS:
+        result = variables.get(name)
+        answers = result.get("answers") if isinstance(result, Mapping) else None
+        for daemon in dict.fromkeys(answer["daemon"] for answer in answers or ()):
+            mine = [answer for answer in answers or () if answer["daemon"] == daemon]
+            right = [answer for answer in mine if answer["answer"] == answer["expected"]]
+            found.append("%s %d/%d" % (daemon, len(right), len(mine)))
+    return found
+
+
+def table(hostvars: Mapping[str, Variables], hosts: Sequence[str], check: bool = False) -> list[str]:
+    """The closing table, a line each. Nodes on which the same happened share a line."""
+    rows: list[tuple[str, str, str, str]] = []
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for host in hosts:
+        variables = hostvars[host]
+        look = variables.get("slurm_jwt_look") or {}
+        what = ", ".join(deeds(variables)) or "nothing to do"
+        row = (str(look.get("release") or "?"), what, ", ".join(proofs(variables)) or "-")
+        if look.get("parts") == ["node"]:
+            alike.setdefault(row, []).append(host)
+        else:
+            rows.append((host, *row))
+    for row, names in alike.items():
+        rows.append((names[0] if len(names) == 1 else "%d nodes" % len(names), *row))
+    return layout([("host", "Slurm", "would be done" if check else "done", "proven (right answers)"), *rows])
+
+
+def layout(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of text as lines with straight columns; the first row is the heading."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+
+    def line(row: Sequence[str]) -> str:
+        return "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+
+    return [line(rows[0]), "  ".join("-" * width for width in widths), *(line(row) for row in rows[1:])]

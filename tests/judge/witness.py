@@ -1,0 +1,123 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside a container of one Slurm release: starts the real daemon on configuration files and says what it said.
+
+One JSON object a line comes in on standard input: {"id", "daemon", "files": {name: base64}}; one a line goes out:
+{"id", "code", "log", "seconds"}. The files are put into ETC, so that a podman call is not needed for each of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import glob
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+ETC = "/judge/etc"
+STATE = "/judge/state"
+JWKS = "/judge/jwks.json"
+LIMIT = 10  # seconds; an Include of a missing file would take a minute
+
+# A key set that every release accepts, so that a jwks= of it leads on to the key file.
+SOUND_JWKS = {
+    "keys": [
+        {
+            "kid": "judge",
+            "kty": "RSA",
+            "alg": "RS256",
+            "use": "sig",
+            "e": "AQAB",
+            "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3okn"
+            "jhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvR"
+            "L5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+        }
+    ]
+}
+
+
+def prepare() -> None:
+    """What the daemons want before they look at the key: a host name, munge, the plugin."""
+    socket.sethostname("ctl1")
+    for package in glob.glob("/var/cache/apt/archives/slurm-wlm-jwt-plugin_*.deb") + glob.glob(
+        "/var/cache/apt/archives/libjwt*.deb"
+    ):
+        subprocess.run(["dpkg-deb", "-x", package, "/"], check=True)
+    for folder in (ETC, STATE):
+        os.makedirs(folder, exist_ok=True)
+    shutil.chown("/judge", "slurm")
+    shutil.chown(STATE, "slurm")
+    with open(JWKS, "w", encoding="ascii") as file:
+        json.dump(SOUND_JWKS, file)
+    if shutil.which("munged"):
+        os.makedirs("/run/munge", exist_ok=True)
+        with open("/run/judge-munge.key", "wb") as file:
+            os.fchmod(file.fileno(), 0o400)
+            file.write(os.urandom(128))
+        subprocess.run(
+            ["munged", "--force", "--key-file=/run/judge-munge.key", "--num-threads=4"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def lay_out(files: dict[str, str], owner: str | None) -> None:
+    for name in os.listdir(ETC):
+        path = os.path.join(ETC, name)
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    for name in os.listdir(STATE):
+        os.unlink(os.path.join(STATE, name))
+    for name, content in files.items():
+        path = os.path.join(ETC, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(content))
+            if owner:
+                os.fchmod(file.fileno(), 0o600)
+        if owner:
+            shutil.chown(path, owner)
+
+
+def hear(daemon: str, files: dict[str, str]) -> tuple[int | None, str, float]:
+    lay_out(files, "slurm" if daemon == "slurmdbd" else None)
+    conf = f"{ETC}/slurm.conf"
+    command = ["slurmctld", "-D", "-f", conf] if daemon == "slurmctld" else ["slurmdbd", "-D"]
+    begin = time.monotonic()
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SLURM_CONF": conf},
+        start_new_session=True,
+    ) as process:
+        try:
+            log, _none = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            log, _none = process.communicate()
+            return None, log.decode("latin-1"), time.monotonic() - begin
+    return process.returncode, log.decode("latin-1"), time.monotonic() - begin
+
+
+def main() -> None:
+    prepare()
+    print(json.dumps({"ready": subprocess.run(["slurmctld", "-V"], capture_output=True, text=True).stdout.strip()}))
+    sys.stdout.flush()
+    for line in sys.stdin:
+        case = json.loads(line)
+        code, log, seconds = hear(case["daemon"], case["files"])
+        print(json.dumps({"id": case["id"], "code": code, "log": log[-8000:], "seconds": seconds}))
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

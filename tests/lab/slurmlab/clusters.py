@@ -1,0 +1,301 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clusters: one container a host, a network of their own, and what a person or Ansible needs to reach them."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, NamedTuple
+
+import hosts as kinds
+import images
+from podman import LABEL, RUN, lock, podman, succeeds
+from progress import LabError, say, seconds, wait_for
+from releases import RELEASES, Release
+
+WORK = pathlib.Path(__file__).resolve().parents[3] / ".work" / "lab"
+
+#: crun must not raise limits where the machine may not; systemd wants the rest.
+CONTAINER = (
+    "--systemd=always", "--privileged", "--pids-limit=-1",
+    "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=8192:8192",
+)
+
+
+INOTIFY_INSTANCES = 1024
+
+
+class Cluster(NamedTuple):
+    name: str
+    release: Release
+    hosts: tuple[str, ...] = kinds.DEFAULT_HOSTS
+
+    @property
+    def folder(self) -> pathlib.Path:
+        return WORK / self.name
+
+    @property
+    def control_sockets(self) -> pathlib.Path:
+        return RUN / self.name
+
+
+def container_of(cluster: str, host: str) -> str:
+    return f"sjlab-{cluster}-{host}"
+
+
+def network_of(cluster: str) -> str:
+    return f"sjlab-{cluster}"
+
+
+def up(cluster: Cluster) -> None:
+    """Brings a cluster up, without JWT, from nothing: what is left of an earlier one is removed first."""
+    begin = seconds()
+    image = images.build(cluster.release)
+    with lock(f"cluster-{cluster.name}"):
+        _clear(cluster.name)
+        _allow_many_hosts()
+        say(cluster.name, f"starting {', '.join(cluster.hosts)} with Slurm {cluster.release.name}")
+        _make_key(cluster)
+        podman("network", "create", "--label", f"{LABEL}={cluster.name}", network_of(cluster.name))
+        _each(cluster.hosts, lambda host: _start(cluster, host, image))
+        addresses = _addresses(cluster)
+        _write_reach(cluster, addresses)
+        _start_daemons(cluster, addresses)
+        _wait_for_nodes(cluster)
+    say(cluster.name, f"up after {seconds() - begin:.1f} s: Slurm {cluster.release.name}, without JWT")
+    _explain(cluster)
+
+
+def down(name: str) -> None:
+    with lock(f"cluster-{name}"):
+        if not _clear(name):
+            say(name, "there is no such cluster")
+    shutil.rmtree(WORK / name, ignore_errors=True)
+
+
+def names() -> list[str]:
+    """The clusters that podman knows of, whether they live or not."""
+    listed = podman("ps", "--all", "--filter", f"label={LABEL}", "--format", "json")
+    return sorted({container["Labels"][LABEL] for container in json.loads(listed or "[]")})
+
+
+def status() -> None:
+    found = names()
+    if not found:
+        print("No cluster is up. Bring one up with: lab up RELEASE")
+    for name in found:
+        print(f"{name}:")
+        for host, (state, address) in sorted(_containers(name).items()):
+            print(f"  {host:8} {address or '-':15} {_health(name, host) if state == 'running' else state}")
+
+
+def _health(name: str, host: str) -> str:
+    """What systemd says of a host that podman takes for a running one, and which of its units failed."""
+    asked = ("podman", "exec", container_of(name, host), "systemctl", "--failed", "--no-legend", "--plain")
+    answer = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    if answer.returncode:
+        return "dead, although podman takes it for running; bring the cluster up again"
+    failed = [line.split()[0] for line in answer.stdout.splitlines() if line]
+    return f"failed: {', '.join(failed)}" if failed else "running"
+
+
+def run(name: str, host: str, command: list[str], terminal: bool) -> int:
+    """Runs a command on a host as root, as somebody logged in there would."""
+    flags = ["--interactive", "--tty"] if terminal else ["--interactive"]
+    return subprocess.call(["podman", "exec", *flags, container_of(name, host), *command])
+
+
+def _each(what: tuple[str, ...], work: Callable[[str], None]) -> None:
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for _ in pool.map(work, what):
+            pass
+
+
+def _containers(name: str) -> dict[str, tuple[str, str]]:
+    """host -> (state, address) of one cluster."""
+    found = podman("ps", "--all", "--quiet", "--filter", f"label={LABEL}={name}").split()
+    if not found:
+        return {}
+    inspected: list[dict[str, Any]] = json.loads(podman("inspect", *found))
+    return {
+        container["Config"]["Hostname"]: (
+            container["State"]["Status"],
+            (container["NetworkSettings"]["Networks"].get(network_of(name)) or {}).get("IPAddress", ""),
+        )
+        for container in inspected
+    }
+
+
+def _addresses(cluster: Cluster) -> dict[str, str]:
+    found = _containers(cluster.name)
+    dead = [host for host, (state, _) in found.items() if state != "running"]
+    if dead:
+        said = "".join(podman("logs", "--tail", "5", container_of(cluster.name, host)) for host in dead)
+        raise LabError(f"These hosts of {cluster.name} died while booting: {', '.join(dead)}. {said}")
+    return {host: address for host, (_, address) in found.items()}
+
+
+def _clear(name: str) -> bool:
+    """Removes a cluster's containers and network, and says so; a machine may have been rebooted under them."""
+    left = podman("ps", "--all", "--filter", f"label={LABEL}={name}", "--format", "{{.Names}}").split()
+    if left:
+        say(name, f"removing {', '.join(sorted(left))}")
+        podman("rm", "--force", "--time", "0", *left)
+    network = succeeds("network", "exists", network_of(name))
+    if network:
+        podman("network", "rm", "--force", network_of(name))
+    for control_socket in (RUN / name).glob("*"):
+        subprocess.run(
+            ("ssh", "-o", f"ControlPath={control_socket}", "-O", "exit", "-q", "lab"), stderr=subprocess.DEVNULL
+        )
+        control_socket.unlink(missing_ok=True)
+    return bool(left) or network
+
+
+def _allow_many_hosts() -> None:
+    """Each systemd needs a handful of inotify instances; without any left a host exits at once, without a word."""
+    limit = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
+    if int(limit.read_text()) < INOTIFY_INSTANCES:
+        say("machine", f"raising fs.inotify.max_user_instances to {INOTIFY_INSTANCES}, until the next boot")
+        limit.write_text(str(INOTIFY_INSTANCES))
+
+
+def _make_key(cluster: Cluster) -> None:
+    cluster.folder.mkdir(parents=True, exist_ok=True)
+    cluster.control_sockets.mkdir(parents=True, exist_ok=True)
+    # The hosts of a new cluster are new, at the addresses of older ones.
+    (cluster.folder / "known_hosts").unlink(missing_ok=True)
+    if not (cluster.folder / "id").exists():
+        subprocess.run(
+            ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {cluster.name}", "-f", cluster.folder / "id"),
+            check=True,
+        )
+
+
+def _start(cluster: Cluster, host: str, image: str) -> None:
+    container = container_of(cluster.name, host)
+    podman(
+        "create", "--name", container, "--hostname", host, "--label", f"{LABEL}={cluster.name}",
+        "--network", network_of(cluster.name), "--network-alias", host, *CONTAINER, image,
+    )
+    root = pathlib.Path(podman("mount", container))
+    _furnish(cluster, host, root)
+    podman("unmount", container)
+    podman("start", container)
+
+
+def _furnish(cluster: Cluster, host: str, root: pathlib.Path) -> None:
+    """Writes what distinguishes a host from the image, before it boots."""
+    public_key = (cluster.folder / "id.pub").read_text()
+    ours = kinds.File("/root/.ssh/authorized_keys", public_key, mode=0o600)
+    for file in (ours, *kinds.files(host, cluster.hosts, cluster.release)):
+        path = root / file.path.lstrip("/")
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.write_text(file.text)
+        path.chmod(file.mode)
+        shutil.chown(path, *_ids(root, file.owner))
+    for unit in kinds.kind_of(host).at_boot:
+        wanted = root / "etc/systemd/system/multi-user.target.wants" / f"{unit}.service"
+        wanted.symlink_to(f"/lib/systemd/system/{unit}.service")
+
+
+def _ids(root: pathlib.Path, user: str) -> tuple[int, int]:
+    entry = re.search(rf"^{user}:[^:]*:(\d+):(\d+):", (root / "etc/passwd").read_text(), re.MULTILINE)
+    if not entry:
+        raise LabError(f"The image has no user {user}.")
+    return int(entry[1]), int(entry[2])
+
+
+def _start_daemons(cluster: Cluster, addresses: dict[str, str]) -> None:
+    """In the table's order: each kind finds those that it needs at its start."""
+    def enable(host: str) -> None:
+        kind = kinds.kind_of(host)
+        wait_for(f"sshd on {host}", lambda: _answers(addresses[host], 22))
+        if kind.daemon:
+            podman("exec", container_of(cluster.name, host), "systemctl", "--quiet", "enable", "--now", kind.daemon)
+            wait_for(f"{kind.daemon} on {host}", lambda: _answers(addresses[host], kind.port))
+            say(cluster.name, f"{kind.daemon} runs on {host}")
+
+    for name in kinds.KINDS:
+        _each(tuple(kinds.of_kind(cluster.hosts, name)), enable)
+
+
+def _answers(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _wait_for_nodes(cluster: Cluster) -> None:
+    nodes = kinds.of_kind(cluster.hosts, "node")
+    if not nodes:
+        return
+    controller = container_of(cluster.name, kinds.of_kind(cluster.hosts, "ctl")[0])
+
+    def are_idle() -> bool:
+        return podman("exec", controller, "sinfo", "-hNo", "%T").split() == ["idle"] * len(nodes)
+
+    wait_for(f"{', '.join(nodes)} to be idle", are_idle)
+
+
+def _write_reach(cluster: Cluster, addresses: dict[str, str]) -> None:
+    """ssh_config and inventory.yml. JSON is YAML, and needs no library."""
+    blocks = "".join(f"Host {host}\n    HostName {addresses[host]}\n" for host in cluster.hosts)
+    (cluster.folder / "ssh_config").write_text(f"""\
+{blocks}Host *
+    User root
+    IdentityFile {cluster.folder}/id
+    IdentitiesOnly yes
+    UserKnownHostsFile {cluster.folder}/known_hosts
+    StrictHostKeyChecking accept-new
+    LogLevel ERROR
+    ControlMaster auto
+    ControlPersist 300
+    ControlPath {cluster.control_sockets}/%h
+    ServerAliveInterval 15
+""")
+    groups: dict[str, Any] = {}
+    for host in cluster.hosts:
+        group = groups.setdefault(kinds.kind_of(host).group, {"hosts": {}})
+        group["hosts"][host] = {"ansible_host": addresses[host]}
+    variables = {
+        "ansible_user": "root",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        # All of it in one file, which a person can use as well.
+        "ansible_ssh_args": f"-F {cluster.folder}/ssh_config",
+        "ansible_ssh_pipelining": True,
+    }
+    inventory = {"all": {"vars": variables, "children": groups}}
+    (cluster.folder / "inventory.yml").write_text(json.dumps(inventory, indent=2) + "\n")
+
+
+def _explain(cluster: Cluster) -> None:
+    name, folder = cluster.name, cluster.folder
+    print(f"""
+  log in            ssh -F {folder}/ssh_config {cluster.hosts[0]}
+  run a command     tests/lab/lab run {name} {cluster.hosts[0]} -- sinfo
+  use Ansible       ansible -i {folder}/inventory.yml all -m ping
+  take it down      tests/lab/lab down {name}
+""", flush=True)
+
+
+def of_arguments(release: str, name: str | None, hosts: str | None) -> Cluster:
+    if release not in RELEASES:
+        raise LabError(f"The lab has no Slurm {release!r}; it has {', '.join(RELEASES)}.")
+    if name and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,30}", name):
+        raise LabError(f"{name!r} is no name for a cluster: lower case letters, digits, dots and hyphens.")
+    chosen = tuple(hosts.split(",")) if hosts else kinds.DEFAULT_HOSTS
+    for host in chosen:
+        kinds.kind_of(host)
+    if not kinds.of_kind(chosen, "ctl") or not kinds.of_kind(chosen, "dbd"):
+        raise LabError("A cluster needs a controller and a host for slurmdbd: ctl1 and dbd1.")
+    return Cluster(name or release, RELEASES[release], chosen)

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs podman, and one lab at a time where two would be in each other's way."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import pathlib
+import subprocess
+from collections.abc import Iterator
+
+from progress import LabError, say
+
+#: Carried by every container and network of the lab, with the cluster's name.
+LABEL = "slurm-jwt-lab"
+#: Short, because OpenSSH's control sockets below it may not have long paths; the same for all clones of the
+#: repository, as the names of containers are.
+RUN = pathlib.Path("/run/slurm-jwt-lab")
+
+
+def podman(*arguments: str, timeout: float = 120) -> str:
+    """Returns what podman printed; raises LabError with its complaint when it fails."""
+    command = ("podman", *arguments)
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
+    except FileNotFoundError:
+        raise LabError("There is no podman here. Run tests/lab/prerequisites as root first.") from None
+    except subprocess.TimeoutExpired:
+        raise LabError(f"No answer in {timeout:.0f} s from: {' '.join(command)}") from None
+    if done.returncode:
+        raise LabError(f"{' '.join(command)}\nended with {done.returncode}: {done.stderr.strip()}{done.stdout.strip()}")
+    return done.stdout.strip()
+
+
+def succeeds(*arguments: str) -> bool:
+    return subprocess.run(("podman", *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+@contextlib.contextmanager
+def lock(name: str) -> Iterator[None]:
+    """One holder at a time on this machine; says so when it has to wait."""
+    RUN.mkdir(parents=True, exist_ok=True)
+    with open(RUN / f"{name}.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(name, "another lab is at work on this; waiting for it to finish")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,279 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the tests: all stages, or those that are named.
+
+Stages that need containers and stages that do not run beside each other. Every stage has its log in .work/logs.
+The last line counts what passed and what failed: test cases where a stage has some, else the stage itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WORK = ROOT / ".work"
+LOGS = WORK / "logs"
+COLLECTIONS = WORK / "collections"
+HERE = COLLECTIONS / "ansible_collections/hpc/slurm_jwt"
+PLUGINS = "ansible_collections.hpc.slurm_jwt.plugins"
+
+# How many stages of a kind run at once: the first need processors, the second mostly wait for daemons.
+LANES = {"host": 1, "lab": 2}
+
+
+class Stage(NamedTuple):
+    name: str
+    group: str
+    what: str
+    command: tuple[str, ...]
+    lane: str = "host"
+    needs: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    minutes: int = 20
+    """After so many it hangs, and is ended."""
+
+    @property
+    def log(self) -> Path:
+        return LOGS / f"{self.name.replace('/', '-')}.log"
+
+    @property
+    def report(self) -> Path:
+        """Where a stage that counts its own cases leaves the count, as JUnit XML."""
+        return self.log.with_suffix(".xml")
+
+
+class Result(NamedTuple):
+    seconds: float
+    passed: int
+    failed: int
+    skipped: int = 0
+    reason: str = ""
+
+
+def stage(name: str, group: str, what: str, command: str, **more: object) -> Stage:
+    return Stage(name, group, what, tuple(command.format(name=name).split()), **more)  # type: ignore[arg-type]
+
+
+def stages() -> list[Stage]:
+    """All of them, in the order in which each lane takes them up."""
+    return [
+        stage("images", "lab", "builds the images of four releases of Slurm", "tests/lab/lab images", lane="lab"),
+        stage("ruff", "lint", "reads the Python code for mistakes and style",
+              "ruff check --quiet --output-format=concise ."),
+        stage("mypy", "lint", "checks the types of the plugins", f"mypy -p {PLUGINS}"),
+        stage("vermin", "lint", "looks for what Python 3.8 does not know", "vermin -q -t=3.8- --violations plugins"),
+        stage("yamllint", "lint", "reads the YAML files", "yamllint --strict ."),
+        stage("ansible-lint", "lint", "reads roles and playbooks, profile production", "ansible-lint -q"),
+        stage("docs", "lint", "checks the documentation of modules, roles and guides",
+              "antsibull-docs lint-collection-docs --plugin-docs ."),
+        stage("changelog", "lint", "checks the changelog and its fragments", "antsibull-changelog lint"),
+        stage("unit", "unit", "runs the unit tests",
+              "python -m pytest -q -n 2 --junit-xml=.work/logs/{name}.xml tests/unit"),
+        stage("tarball", "tarball", "builds the tarball, imports it as Galaxy would, runs its playbooks from there",
+              "tests/stage/tarball"),
+        *(stage(f"sanity-{core}", "sanity", f"runs ansible-test sanity of ansible-core {core}",
+                f"python tests/stage/sanity.py {core}") for core in ("2.18", "2.19", "2.20", "2.21")),
+        stage("judge", "judge", "asks Slurm's own parsers about 1,000 configurations a release",
+              "tests/judge/judge --junit=.work/logs/{name}.xml", lane="lab", needs=("images",)),
+        *(scenario(folder.parent.name) for folder in sorted(ROOT.glob("extensions/molecule/*/molecule.yml"))),
+    ]
+
+
+def scenario(name: str) -> Stage:
+    return stage(
+        f"molecule/{name}", "molecule", "runs the scenario against a real cluster",
+        f"tests/lab/enter molecule test --scenario-name {name}", lane="lab", needs=("images",),
+        env={"MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / name)},
+    )
+
+
+def environment() -> dict[str, str]:
+    """Nothing is read from or left in the home of the person who runs the tests."""
+    return {
+        **os.environ,
+        "PATH": f"{WORK}/venv/bin:{os.environ['PATH']}",
+        "PYTHONPATH": str(COLLECTIONS),
+        "MYPYPATH": str(COLLECTIONS),
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_HOME": str(WORK / "ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+class Runner:
+    """Starts each stage as soon as its lane is free and what it needs has passed."""
+
+    def __init__(self, chosen: list[Stage]) -> None:
+        self.waiting = chosen
+        self.names = {stage.name for stage in chosen}
+        self.free = dict(LANES)
+        self.busy: set[str] = set()
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.results: dict[str, Result] = {}
+        self.change = threading.Condition()
+        self.begin = time.monotonic()
+
+    def run(self) -> dict[str, Result]:
+        with self.change:
+            while self.waiting or self.busy:
+                for stage in list(self.waiting):
+                    self._start_or_give_up(stage)
+                if self.busy:
+                    self.change.wait()
+        return self.results
+
+    def stop(self) -> None:
+        for process in list(self.running.values()):
+            end(process)
+
+    def _start_or_give_up(self, stage: Stage) -> None:
+        needs = [self.results.get(name) for name in stage.needs if name in self.names]
+        lost = [name for name in stage.needs if name in self.results and self.results[name].failed]
+        if lost:
+            stage.log.unlink(missing_ok=True)
+            self._finish(stage, Result(0, 0, 1, reason=f"because {lost[0]} failed"))
+        elif self.free[stage.lane] and None not in needs:
+            self.waiting.remove(stage)
+            self.busy.add(stage.name)
+            self.free[stage.lane] -= 1
+            self._start(stage)
+
+    def _start(self, stage: Stage) -> None:
+        self.say(f"{stage.name}: {stage.what}")
+        threading.Thread(target=self._watch, args=(stage, time.monotonic()), daemon=True).start()
+
+    def _watch(self, stage: Stage, begin: float) -> None:
+        stage.report.unlink(missing_ok=True)
+        try:
+            code, reason = self._carry_out(stage)
+        except OSError as error:
+            code, reason = 1, f"because it could not start: {error}"
+        result = count(stage, code, time.monotonic() - begin, reason)
+        with self.change:
+            self.running.pop(stage.name, None)
+            self.busy.remove(stage.name)
+            self.free[stage.lane] += 1
+            self._finish(stage, result)
+            self.change.notify()
+
+    def _carry_out(self, stage: Stage) -> tuple[int, str]:
+        with open(stage.log, "wb") as log:
+            process = subprocess.Popen(
+                stage.command, cwd=HERE, env={**environment(), "PWD": str(HERE), **stage.env}, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )
+        self.running[stage.name] = process
+        try:
+            return process.wait(stage.minutes * 60), ""
+        except subprocess.TimeoutExpired:
+            end(process)
+            return 1, f"because it did not end in {stage.minutes} minutes"
+
+    def _finish(self, stage: Stage, result: Result) -> None:
+        if stage in self.waiting:
+            self.waiting.remove(stage)
+        self.results[stage.name] = result
+        if result.failed:
+            self.say(f"{stage.name}: FAILED after {result.seconds:.0f} s {result.reason}".rstrip())
+            if lines := tail(stage.log):
+                print("".join(f"    {line}\n" for line in lines), end="")
+                print(f"    (all of it: {stage.log.relative_to(ROOT)})", flush=True)
+        else:
+            self.say(f"{stage.name}: passed in {result.seconds:.0f} s")
+
+    def say(self, text: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self.begin), 60)
+        print(f"[{minutes:2d}:{seconds:02d}] {text}", flush=True)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a stage and all that it started; gently at first, so that it can tidy up."""
+    for blow in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, blow)
+            process.wait(20)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            pass
+
+
+def count(stage: Stage, code: int, seconds: float, reason: str) -> Result:
+    passed = failed = skipped = 0
+    if stage.report.exists():
+        try:
+            for suite in xml.etree.ElementTree.parse(stage.report).getroot().iter("testsuite"):
+                cases, bad, left_out = (
+                    sum(int(suite.get(key) or 0) for key in keys)
+                    for keys in (("tests",), ("failures", "errors"), ("skipped",))
+                )
+                passed, failed, skipped = passed + cases - bad - left_out, failed + bad, skipped + left_out
+        except xml.etree.ElementTree.ParseError:
+            reason = reason or "its report cannot be read"
+    elif code == 0:
+        passed = 1
+    if code and not failed:
+        failed = 1
+    return Result(seconds, passed, failed, skipped, reason)
+
+
+def tail(log: Path, lines: int = 40) -> list[str]:
+    text = log.read_text(errors="replace") if log.exists() else ""
+    colours_and_links = r"\x1b\[[0-9;]*[A-Za-z]|\x1b\]8;;[^\x1b\a]*(?:\x1b\\|\a)"
+    return re.sub(colours_and_links, "", text).splitlines()[-lines:]
+
+
+def table(chosen: list[Stage], results: dict[str, Result]) -> str:
+    wide = max(len(stage.name) for stage in chosen)
+    lines = [f"{'stage':{wide}}  seconds  passed  failed"]
+    for stage in chosen:
+        result = results[stage.name]
+        lines.append(f"{stage.name:{wide}}  {result.seconds:7.1f}  {result.passed:6d}  {result.failed:6d}")
+    return "\n".join(lines)
+
+
+def choose(wanted: list[str]) -> list[Stage]:
+    everything = stages()
+    unknown = [name for name in wanted if not any(name in (stage.name, stage.group) for stage in everything)]
+    if unknown:
+        sys.exit(f"There is no stage called {unknown[0]}. tests/run --list names them.")
+    return [stage for stage in everything if not wanted or stage.name in wanted or stage.group in wanted]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help="name or group of a stage; all, if none is given")
+    parser.add_argument("--list", action="store_true", help="show the stages and end")
+    options = parser.parse_args()
+    chosen = choose(options.stages)
+    if options.list:
+        for stage in chosen:
+            print(f"{stage.group:10}{stage.name:22}{stage.what}")
+        return 0
+    LOGS.mkdir(parents=True, exist_ok=True)
+    runner = Runner(list(chosen))
+    try:
+        results = runner.run()
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        runner.stop()
+    print(f"\n{table(chosen, results)}\n")
+    passed, failed, skipped = (sum(getattr(result, key) for result in results.values())
+                               for key in ("passed", "failed", "skipped"))
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""), flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""sanity.py CORE: runs ansible-test sanity of ansible-core CORE, such as 2.19, on a clean copy of the collection.
+
+No container engine, no ignore file. Modules are compiled and imported by every Python of a managed host that this
+machine has. Where it has no Python new enough for CORE, a minimal Debian 13 is made and lends its own.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+WORK = ROOT / ".work/sanity"
+DEBIAN = WORK / "debian-13"
+
+CONTROLLER = {
+    "2.18": ("3.13", "3.12", "3.11"),
+    "2.19": ("3.13", "3.12", "3.11"),
+    "2.20": ("3.14", "3.13", "3.12"),
+    "2.21": ("3.14", "3.13", "3.12"),
+}
+MANAGED = {
+    "2.18": ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13"),
+    "2.19": ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13"),
+    "2.20": ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14"),
+    "2.21": ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14"),
+}
+
+# ansible-test downloads a script that installs pip; Python brings one along.
+GET_PIP = """\
+import ensurepip, os, subprocess, sys
+environment = dict(os.environ)  # ensurepip hides the site's settings of pip from now on
+ensurepip.bootstrap()
+wanted = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]
+sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *wanted], env=environment))
+"""
+
+
+def find_python(version: str) -> str | None:
+    """A Python of that version, with pip and venv: the system's or pyenv's."""
+    home = os.path.expanduser("~/.pyenv/versions")
+    for candidate in (shutil.which(f"python{version}"), *glob.glob(f"{home}/{version}.*/bin/python{version}")):
+        if not candidate:
+            continue
+        asked = subprocess.run((candidate, "-c", "import ensurepip, venv"), capture_output=True, check=False)
+        if asked.returncode == 0:
+            return candidate
+    return None
+
+
+def run(*command: str, **options: object) -> str:
+    print("+", *command, flush=True)
+    done = subprocess.run(command, check=True, text=True, **options)  # type: ignore[call-overload]
+    return done.stdout or ""
+
+
+def pip_settings(python: str) -> str:
+    """The site's settings of pip, from variables and files alike, as one file."""
+    listed = subprocess.run((python, "-m", "pip", "config", "list"), capture_output=True, check=True, text=True)
+    settings = {}
+    for line in listed.stdout.splitlines():
+        name, value = line.replace(":env:", "global", 1).split("=", 1)
+        if name.startswith("global."):
+            settings[name[len("global."):]] = value.strip("'")
+    return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+
+def make_home(home: Path, python: str) -> None:
+    """A home of its own, because ansible-test keeps its virtual environments there and passes no variable of pip on."""
+    (home / ".ansible/test/cache").mkdir(parents=True, exist_ok=True)
+    for version in ("24_2", "25_2"):
+        (home / f".ansible/test/cache/get_pip_{version}.py").write_text(GET_PIP)
+    (home / ".config/pip").mkdir(parents=True, exist_ok=True)
+    (home / ".config/pip/pip.conf").write_text(pip_settings(python))
+
+
+def in_debian(core: str) -> None:
+    """Runs this script again, for the same core, with the Python of a minimal Debian 13."""
+    if not DEBIAN.exists():
+        draft = DEBIAN.with_suffix(".new")
+        shutil.rmtree(draft, ignore_errors=True)
+        run("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=ca-certificates,git,python3-venv",
+            "trixie", str(draft))
+        draft.rename(DEBIAN)
+    for file in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"):
+        shutil.copy(file, f"{DEBIAN}{file}")
+    (DEBIAN / "etc/pip.conf").write_text(pip_settings(sys.executable))
+    # The mounts are seen by nobody else and end with the shell.
+    run("unshare", "--mount", "sh", "-euc", """
+        for folder in /dev /proc /sys "$2"; do
+            mkdir -p "$1$folder"
+            mount --bind "$folder" "$1$folder"
+        done
+        exec chroot "$1" env --chdir="$2" python3 tests/stage/sanity.py "$3"
+        """, "sh", str(DEBIAN), str(ROOT), core)
+
+
+def main(core: str) -> None:
+    pythons = {version: find_python(version) for version in {*CONTROLLER[core], *MANAGED[core]}}
+    controller = next((version for version in CONTROLLER[core] if pythons[version]), None)
+    if controller is None:
+        in_debian(core)
+        return
+    place = WORK / core
+    ansible = place / "venv/bin"
+    if not ((ansible / "python").exists() and (ansible / "ansible-test").exists()):
+        run(str(pythons[controller]), "-m", "venv", "--clear", str(place / "venv"))
+        run(str(ansible / "pip"), "install", "--quiet", "--disable-pip-version-check", f"ansible-core=={core}.*")
+    make_home(place / "home", str(ansible / "python"))
+    run(str(HERE / "clean-copy"), str(place))
+    targets = [f"--target-python={version}@{pythons[version]}" for version in MANAGED[core] if pythons[version]]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    # ansible-test looks there again, and must not find the stand-ins of pyenv first.
+    folders = dict.fromkeys(str(Path(python).parent) for python in pythons.values() if python)
+    environment.update(HOME=str(place / "home"), PATH=":".join([str(ansible), *folders, os.environ["PATH"]]))
+    environment.pop("PYTHONPATH", None)
+    run(
+        str(ansible / "ansible-test"), "sanity", "--color=no",
+        f"--controller=origin:python=venv/{controller}@{pythons[controller]}", *targets,
+        cwd=place / "ansible_collections/hpc/slurm_jwt", env=environment,
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in CONTROLLER:
+        sys.exit(f"usage: sanity.py {'|'.join(CONTROLLER)}")
+    try:
+        main(sys.argv[1])
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"sanity.py: {error.cmd[0]} ended with {error.returncode}")

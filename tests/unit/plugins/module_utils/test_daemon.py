@@ -1,0 +1,121 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wait for a daemon: against real sockets, and against units whose life is written down beforehand."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon
+
+UP = _daemon.Unit("loaded", "active", "running", "success", 10)
+REBORN = UP._replace(pid=11)
+STARTING = _daemon.Unit("loaded", "activating", "start", "success", 0)
+FAILED = _daemon.Unit("loaded", "failed", "failed", "exit-code", 0)
+MISSING = _daemon.Unit("not-found", "inactive", "dead", "success", 0)
+
+
+class Life:
+    """A unit's states, one a look, the last one for ever; time goes on only in sleep."""
+
+    def __init__(self, *states, answering_from=0):
+        self.states, self.now, self.answering_from = list(states), 0.0, answering_from
+
+    def look(self):
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def wait(self, address=":6819", timeout=5.0, settle=1.0):
+        return _daemon.wait(
+            self.look, address, timeout, settle, lambda: self.now, self.sleep, lambda at: self.now >= self.answering_from
+        )
+
+
+def test_a_daemon_must_stay_for_the_settling_time():
+    verdict = Life(UP).wait()
+    assert verdict.alive
+    assert 1.0 <= verdict.seconds < 1.3
+
+
+def test_a_unit_that_started_and_died_is_seen():
+    verdict = Life(UP, UP, FAILED).wait()
+    assert not verdict.alive
+    assert verdict.seconds < 1
+    assert "failed (exit-code)" in verdict.found
+
+
+def test_a_daemon_that_systemd_starts_again_and_again_never_counts_as_alive():
+    states = [UP, REBORN] * 100
+    verdict = Life(*states).wait()
+    assert not verdict.alive
+    assert verdict.seconds >= 5
+
+
+def test_a_daemon_that_does_not_answer_is_not_alive():
+    verdict = Life(UP, answering_from=99).wait()
+    assert not verdict.alive
+    assert "nothing answers at :6819" in verdict.found
+
+
+def test_a_slow_start_is_waited_for():
+    verdict = Life(STARTING, STARTING, UP, answering_from=2).wait()
+    assert verdict.alive
+    assert verdict.seconds >= 3
+
+
+def test_a_missing_unit_is_dead_at_once():
+    verdict = Life(MISSING).wait()
+    assert not verdict.alive
+    assert verdict.seconds == 0
+
+
+def test_parse_unit():
+    text = "LoadState=loaded\nActiveState=active\nSubState=running\nResult=success\nMainPID=10\n"
+    assert _daemon.parse_unit(text) == UP
+    assert _daemon.parse_unit("").pid == 0
+
+
+def test_answers_on_tcp_and_unix(tmp_path):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        assert not _daemon.answers(":%d" % port)
+        server.listen()
+        assert _daemon.answers(":%d" % port)
+        assert _daemon.answers("0.0.0.0:%d" % port)
+    path = str(tmp_path / "s")
+    assert not _daemon.answers("unix:" + path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        assert _daemon.answers("unix:" + path)
+
+
+@pytest.mark.parametrize("address", ["6819", "host", "host:", "host:port"])
+def test_an_address_that_is_none(address):
+    with pytest.raises(ValueError, match="neither HOST:PORT nor unix:PATH"):
+        _daemon.answers(address)
+
+
+def test_last_words_are_the_daemons_own():
+    journal = (
+        "Nov 01 dbd1 slurmdbd[7]: slurmdbd: error: plugin_load_from_file: dlopen(auth_jwt.so)\n"
+        "Nov 01 dbd1 slurmdbd[7]: slurmdbd: fatal: failed to initialize auth plugin\n"
+        "Nov 01 dbd1 systemd[1]: slurmdbd.service: Main process exited, error: code=exited\n"
+    )
+    assert _daemon.last_words(journal, "") == [line for line in journal.splitlines() if "slurmdbd[7]" in line]
+    assert _daemon.last_words("", "a\nb\n[2026] fatal: no key\n") == ["[2026] fatal: no key"]
+    assert _daemon.last_words("", "") == []
+
+
+def test_tail_of_a_log(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"x" * 20000 + b"\nthe end")
+    assert _daemon.tail(str(log)).endswith("the end")
+    assert len(_daemon.tail(str(log))) == 16384
+    assert _daemon.tail(str(tmp_path / "none")) == ""

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hold of new connections: what is asked of nft and systemd, and the sight of a listener in the kernel's tables."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _hold
+
+
+class Commands:
+    def __init__(self, *failing):
+        self.failing, self.seen = failing, []
+
+    def __call__(self, argv):
+        self.seen.append(" ".join(argv))
+        return (1 if any(word in self.seen[-1] for word in self.failing) else 0), "", ""
+
+
+def test_the_dead_man_is_there_before_the_rule():
+    commands = Commands()
+    assert _hold.begin(commands, "/usr/sbin/nft", 6819)
+    timer = next(i for i, seen in enumerate(commands.seen) if seen.startswith("systemd-run"))
+    rule = next(i for i, seen in enumerate(commands.seen) if "tcp dport 6819" in seen)
+    assert timer < rule
+    assert commands.seen[timer].endswith("/usr/sbin/nft delete table inet slurm_jwt_hold")
+
+
+def test_no_rule_without_the_dead_man():
+    commands = Commands("systemd-run")
+    assert not _hold.begin(commands, "nft", 6819)
+    assert not any("add rule" in seen for seen in commands.seen)
+
+
+def test_a_kernel_that_refuses_leaves_nothing_behind():
+    commands = Commands("add rule")
+    assert not _hold.begin(commands, "nft", 6819)
+    assert commands.seen[-2:] == ["nft delete table inet slurm_jwt_hold", "systemctl stop slurm_jwt_hold.timer"]
+
+
+def test_listens_reads_the_kernels_own_tables():
+    def tables():
+        return [Path(path).read_text() for path in ("/proc/net/tcp", "/proc/net/tcp6") if Path(path).exists()]
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        assert not _hold.listens(port, tables())
+        server.listen()
+        assert _hold.listens(port, tables())
+    assert not _hold.listens(port, tables())

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _places
+
+MOUNTINFO = """\
+22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+30 22 0:26 / /sys rw - sysfs sysfs rw
+95 22 0:50 / /var/spool/slurm\\040state rw,relatime shared:2 master:3 - nfs4 nfs1:/slurm rw,vers=4.2
+96 22 0:51 / /var/spool/slurm rw - ext4 /dev/vdb rw
+97 96 0:52 / /var/spool/slurm rw - ext4 /dev/vdc rw
+"""
+
+
+def test_what_is_at_a_path(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"12345")
+    file.chmod(0o640)
+    found = _places.look(str(file))
+    assert (found.kind, found.is_link, found.octal, found.size) == ("file", False, "0640", 5)
+    assert (found.uid, found.gid) == (os.geteuid(), file.stat().st_gid)
+    assert found.inode == file.stat().st_ino
+    assert _places.look(str(tmp_path)).kind == "directory"
+    os.mkfifo(tmp_path / "pipe")
+    assert _places.look(str(tmp_path / "pipe")).kind == "other"
+    assert _places.look(str(tmp_path / "none")) is _places.MISSING
+
+
+def test_links_are_followed_and_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "broken").symlink_to("nothing")
+    found = _places.look(str(tmp_path / "link"))
+    assert (found.kind, found.is_link) == ("file", True)
+    broken = _places.look(str(tmp_path / "broken"))
+    assert (broken.kind, broken.is_link) == ("missing", True)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/etc/slurm", ("/", "ext4", "/dev/vda")),
+        ("/var/spool/slurm state/jwt", ("/var/spool/slurm state", "nfs4", "nfs1:/slurm")),
+        ("/var/spool/slurm/jwt", ("/var/spool/slurm", "ext4", "/dev/vdc")),
+        ("/var/spool/slurmctld", ("/", "ext4", "/dev/vda")),
+        ("/sys", ("/sys", "sysfs", "sysfs")),
+    ],
+)
+def test_the_file_system_of_a_path(path: str, expected: tuple[str, str, str]) -> None:
+    assert tuple(_places.mount_of(path, MOUNTINFO)) == expected
+
+
+def test_the_real_mounts_are_understood() -> None:
+    text = pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    assert _places.mount_of("/proc/self", text).type == "proc"
+
+
+def test_users_by_name_and_number() -> None:
+    root = _places.find_user("root")
+    assert root is not None
+    assert (root.name, root.uid, root.gid) == ("root", 0, 0)
+    assert _places.find_user("0") == root
+    assert _places.find_user("no such user") is None
+    assert _places.find_user("4294967290") is None
+    assert _places.user_name(0) == _places.group_name(0) == "root"
+    assert _places.user_name(4294967290) == _places.group_name(4294967290) == "4294967290"
+
+
+def test_room_where_there_is_room(tmp_path: pathlib.Path) -> None:
+    assert _places.obstacle(str(tmp_path)) is None
+    assert _places.obstacle(str(tmp_path / "not/yet/there")) is None
+
+
+def test_read_only_file_systems() -> None:
+    obstacle = _places.obstacle("/proc/sys") or _places.obstacle("/sys/fs/cgroup") or _places.obstacle("/proc")
+    # /proc has no free block at all, wherever this runs.
+    assert obstacle is not None
+    assert "read-only" in obstacle or "bytes free" in obstacle

@@ -1,0 +1,139 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _releases
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release
+
+DEBIAN_11 = Release(20, 11, 4)
+DEBIAN_12 = Release(22, 5, 8)
+DEBIAN_13 = Release(24, 11, 5)
+DEBIAN_SID = Release(26, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("slurm 24.11.5\n", Release(24, 11, 5)),
+        ("slurm-wlm 20.11.4", Release(20, 11, 4)),
+        ("24.11", Release(24, 11, 0)),
+        ("slurm 23.11.0-0rc1", Release(23, 11, 0)),
+        ("26.05.5-1", Release(26, 5, 5)),
+        ("  slurm 22.05.11  ", Release(22, 5, 11)),
+    ],
+)
+def test_parse(text: str, expected: Release) -> None:
+    assert _releases.parse(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "slurm", "slurmctld: fatal: no such file", "24", "v1"])
+def test_parse_refuses_what_is_no_release(text: str) -> None:
+    with pytest.raises(ValueError, match="names no release of Slurm"):
+        _releases.parse(text)
+
+
+def test_releases_are_written_as_slurm_writes_them() -> None:
+    assert str(Release(22, 5, 8)) == "22.05.8"
+    assert str(Release(24, 11)) == "24.11.0"
+    assert Release(22, 5, 8).train == "22.05"
+
+
+def test_releases_compare_as_numbers() -> None:
+    assert Release(24, 5, 10) > Release(24, 5, 4) > Release(23, 11, 11)
+
+
+# slurm-facts §0, the table of the four releases at a glance.
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("auth_jwt", (True, True, True, True)),
+        ("jwks", (False, True, True, True)),
+        ("userclaimfield", (False, False, True, True)),
+        ("max_token_lifespan", (False, True, True, True)),
+        ("insecure_key_fatal", (False, False, True, True)),
+        ("reconfigure_reloads_auth", (False, False, True, True)),
+        ("username_claim", (False, True, True, True)),
+        ("slurmrestd_refuses_root", (False, True, True, True)),
+        ("slurmrestd_refuses_slurm_user", (False, False, True, True)),
+        ("slurmrestd_security_env", (False, True, True, True)),
+        ("slurmrestd_survives_slurmdbd_restart", (False, True, True, True)),
+        ("bearer_header", (False, False, True, True)),
+        ("name_header_optional", (False, False, True, True)),
+        ("auth_failure_reply", (False, False, True, True)),
+        ("slurmdbd_conf_group_readable", (False, False, False, True)),
+        ("infinite_lifespan", (False, False, True, True)),
+        ("lifespan_bounds", (False, False, True, True)),
+        ("name_override_safe_in_slurmdbd", (False, True, True, True)),
+        ("reject_blank_member", (False, False, True, True)),
+        ("bare_type_name", (False, False, True, True)),
+        ("job_environment_carries_token", (True, True, True, False)),
+        ("client_ids", (False, False, False, True)),
+    ],
+)
+def test_the_four_releases(name: str, expected: tuple[bool, ...]) -> None:
+    found = tuple(_releases.has(release, name) for release in (DEBIAN_11, DEBIAN_12, DEBIAN_13, DEBIAN_SID))
+    assert found == expected
+
+
+def test_the_table_above_is_complete() -> None:
+    tested = {case[0] for case in test_the_four_releases.pytestmark[0].args[1]}  # type: ignore[attr-defined]
+    assert tested == {capability.name for capability in _releases.CAPABILITIES}
+    assert len(tested) == len(_releases.CAPABILITIES)
+
+
+def test_the_patch_release_counts() -> None:
+    assert not _releases.has(Release(23, 11, 1), "infinite_lifespan")
+    assert _releases.has(Release(23, 11, 2), "infinite_lifespan")
+    assert not _releases.has(Release(24, 5, 3), "slurmrestd_refuses_slurm_user")
+
+
+def test_demand_names_both_releases() -> None:
+    _releases.demand(DEBIAN_12, "jwks")
+    with pytest.raises(_releases.ReleaseTooOld) as error:
+        _releases.demand(DEBIAN_11, "jwks")
+    assert str(error.value) == "jwks= needs Slurm 21.08 or later; found 20.11.4."
+    with pytest.raises(_releases.ReleaseTooOld, match=r"needs Slurm 24\.05\.4 or later; found 22\.05\.8\."):
+        _releases.demand(DEBIAN_12, "slurmrestd_refuses_slurm_user")
+
+
+def test_demand_says_what_has_ended() -> None:
+    with pytest.raises(_releases.ReleaseTooOld, match=r"ended with Slurm 26\.05; found 26\.05\.5\."):
+        _releases.demand(DEBIAN_SID, "job_environment_carries_token")
+
+
+def test_an_unknown_name_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(KeyError):
+        _releases.has(DEBIAN_13, "no_such_thing")
+
+
+def test_capabilities_by_name() -> None:
+    found = _releases.capabilities(DEBIAN_12)
+    assert found["jwks"] is True
+    assert found["userclaimfield"] is False
+    assert list(found) == [capability.name for capability in _releases.CAPABILITIES]
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        (DEBIAN_11, ["v0.0.35", "v0.0.36"]),
+        (DEBIAN_12, ["v0.0.36", "v0.0.37", "v0.0.38"]),
+        (Release(23, 11, 10), ["v0.0.38", "v0.0.39", "v0.0.40"]),
+        (DEBIAN_13, ["v0.0.40", "v0.0.41", "v0.0.42"]),
+        (DEBIAN_SID, ["v0.0.42", "v0.0.43", "v0.0.44", "v0.0.45"]),
+        (Release(27, 5), ["v0.0.43", "v0.0.44", "v0.0.45", "v0.0.46"]),
+        (Release(19, 5), []),
+    ],
+)
+def test_rest_versions(release: Release, expected: list[str]) -> None:
+    assert _releases.rest_versions(release) == expected
+
+
+def test_the_first_rest_versions_had_no_slurmdb() -> None:
+    assert _releases.rest_versions(DEBIAN_11, slurmdb=True) == ["v0.0.36"]
+    assert _releases.rest_versions(Release(21, 8, 8), slurmdb=True) == ["v0.0.36", "v0.0.37"]
+    assert _releases.rest_versions(DEBIAN_13, slurmdb=True) == _releases.rest_versions(DEBIAN_13)

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs slurm_jwt_key for the tests: each run is a process of its own, and some of them die half-way."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import traceback
+from typing import Any, Callable
+
+from ansible.module_utils import basic
+
+from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_key
+
+NOBODY = 65534
+
+_TRACE_ME, _SYSCALL, _SET_OPTIONS = 0, 24, 0x4200
+_MARK_SYSCALLS, _KILL_WITH_TRACER = 1, 0x100000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def module_input(params: dict[str, Any], check: bool = False, diff: bool = True) -> bytes:
+    """What Ansible writes to a module's standard input."""
+    own = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
+    return json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **own, "_ansible_keep_remote_files": False}}).encode()
+
+
+class Run:
+    """The module at work in a forked process. PREPARE is called in it beforehand, to drop privileges and such."""
+
+    def __init__(
+        self, params: dict[str, Any], check: bool = False, prepare: Callable[[], object] = lambda: None
+    ) -> None:
+        self._out, out = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.dup2(out, 1)
+            os.dup2(out, 2)
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+            _be_the_module(module_input(params, check), prepare)
+        os.close(out)
+
+    def result(self) -> dict[str, Any]:
+        with os.fdopen(self._out, "rb") as stream:
+            text = stream.read().decode()
+        os.waitpid(self.pid, 0)
+        return result_in(text)
+
+    def forget(self) -> None:
+        """Whatever it said, it is dead by now."""
+        os.close(self._out)
+
+
+def run(params: dict[str, Any], check: bool = False, prepare: Callable[[], object] = lambda: None) -> dict[str, Any]:
+    """What the module returns, failed or not."""
+    return Run(params, check, prepare).result()
+
+
+def result_in(text: str) -> dict[str, Any]:
+    """The module's result in what it printed."""
+    lines = [line for line in text.splitlines() if line.startswith("{")]
+    if not lines or "Traceback" in text.replace(lines[-1], ""):
+        raise AssertionError(f"The module crashed:\n{text}")
+    result: dict[str, Any] = json.loads(lines[-1])
+    if "warnings" in result:
+        # From ansible-core 2.19 on a warning is an object.
+        result["warnings"] = [said if isinstance(said, str) else said["event"]["msg"] for said in result["warnings"]]
+    return result
+
+
+def killed_at(params: dict[str, Any], stop: int) -> bool:
+    """Run the module and kill it at the STOP-th entry to or return from a system call. False if there are fewer."""
+    module = Run(params, prepare=_stop_when_ready)
+    try:
+        os.waitpid(module.pid, 0)
+        _ptrace(_SET_OPTIONS, module.pid, _MARK_SYSCALLS | _KILL_WITH_TRACER)
+        while True:
+            _ptrace(_SYSCALL, module.pid, 0)
+            _pid, status = os.waitpid(module.pid, 0)
+            if os.WIFEXITED(status):
+                return False
+            stop -= os.WSTOPSIG(status) == signal.SIGTRAP | 0x80
+            if stop == 0:
+                os.kill(module.pid, signal.SIGKILL)
+                os.waitpid(module.pid, 0)
+                return True
+    finally:
+        module.forget()
+
+
+def _stop_when_ready() -> None:
+    """Let the tracer begin where the module's own work begins, after AnsibleModule has read the parameters."""
+    begin = slurm_jwt_key.KeyFile.__init__
+
+    def stop_and_begin(self: slurm_jwt_key.KeyFile, module: basic.AnsibleModule) -> None:
+        _ptrace(_TRACE_ME, 0, 0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        begin(self, module)
+
+    slurm_jwt_key.KeyFile.__init__ = stop_and_begin  # type: ignore[method-assign]
+
+
+def _ptrace(request: int, pid: int, data: int) -> None:
+    if _libc.ptrace(ctypes.c_long(request), ctypes.c_long(pid), None, ctypes.c_void_p(data)) != 0:
+        raise OSError(ctypes.get_errno(), "ptrace")
+
+
+def _be_the_module(data: bytes, prepare: Callable[[], object]) -> None:
+    code = 1
+    try:
+        prepare()
+        basic._ANSIBLE_ARGS = data
+        if hasattr(basic, "_ANSIBLE_PROFILE"):
+            basic._ANSIBLE_PROFILE = "legacy"
+        slurm_jwt_key.main()
+    except SystemExit as exc:
+        code = exc.code if isinstance(exc.code, int) else 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

@@ -14,7 +14,9 @@ import re
 from typing import AbstractSet, Callable, Iterable, Mapping, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_edit import (
+    Inexpressible,
     ValueLine,
+    ended,
     insert_after,
     insert_alone,
     objection,
@@ -221,13 +223,15 @@ class Conf:
             text = ",".join(text for _editor, text in editors)
             return bool(text) and self._add(key, self._expressible(key, text))
         line = self._line(entry)
-        for editor, text in editors:
-            if not editor(line):
-                _append(line, text)
-        touched = _drop(line, lambda member: gone(key, member, absent))
+        try:
+            for editor, text in editors:
+                if not editor(line):
+                    _append(line, text)
+            touched = _drop(line, lambda member: gone(key, member, absent))
+        except Inexpressible as exc:
+            raise self._refusal(key, _text(exc.args[0]), exc.args[1]) from None
         if touched and not line.value.strip(b", \t"):
             return self.remove(key)
-        self._expressible(key, _text(line.value))
         return self._put(entry, line)
 
     # How a change is made
@@ -252,12 +256,15 @@ class Conf:
         raw = value.encode("utf-8", "surrogateescape")
         reason = objection(raw)
         if reason:
-            shown = f"{key}={value!r}" if key.lower().encode() not in SECRET_KEYS else f"The value of {key}"
-            raise ConfError(
-                f"{self.path}: {shown} cannot be written into a Slurm configuration file: {reason}."
-                " Choose another value; nothing was changed."
-            )
+            raise self._refusal(key, value, reason)
         return raw
+
+    def _refusal(self, key: str, value: str, reason: str) -> ConfError:
+        shown = "The value of " + key if key.lower().encode() in SECRET_KEYS else f"{key}={value!r}"
+        return ConfError(
+            f"{self.path}: {shown} cannot be written into a Slurm configuration file: {reason}."
+            " Choose another value; nothing was changed."
+        )
 
     def _check_member(self, key: str, member: str) -> None:
         if not member or "," in member or member != member.strip():
@@ -334,7 +341,7 @@ class Conf:
 
     def _commit(self, key: str, value: bytes | None, files: dict[str, list[bytes]]) -> bool:
         """Take over new lines, if reading them shows the wanted effect and no other."""
-        new = {**self._new, **{path: b"".join(lines) for path, lines in files.items()}}
+        new = {**self._new, **{path: b"".join(ended(lines)) for path, lines in files.items()}}
         reading = self._read(new)
         low = key.lower().encode()
         after = reading.found.get(low)

@@ -41,6 +41,10 @@ def _written(value: bytes) -> bytes:
     return quote + _escaped(value) + quote
 
 
+class Inexpressible(Exception):
+    """Slurm cannot be given this value; the first argument is the value, the second says why."""
+
+
 class ValueLine:
     """The lines that hold one setting, whose value can be changed piece by piece.
 
@@ -64,6 +68,9 @@ class ValueLine:
     def replace(self, begin: int, end: int, new: bytes) -> None:
         """Put new in the place of value[begin:end]."""
         whole = self.value[:begin] + new + self.value[end:]
+        reason = objection(whole)
+        if reason:
+            raise Inexpressible(whole, reason)
         needs_quotes = not whole or _BLANK.search(whole)
         piece = (self._begin + begin, self._begin + end, _escaped(new))
         if self._quoted and b'"' in whole:
@@ -115,6 +122,16 @@ def without(lines: list[bytes], spans: list[tuple[int, int]]) -> list[bytes]:
         if left[-1].endswith(end):
             left[-1] = left[-1][: -len(end)]
     return left
+
+
+def ended(lines: list[bytes]) -> list[bytes]:
+    """The lines, with a line feed after an Include at the end.
+
+    Without one Slurm reads on in what earlier lines left in its memory, so that any edit might change what it finds.
+    """
+    if lines and not lines[-1].endswith(b"\n") and re.match(rb"include\s", lines[-1], re.IGNORECASE):
+        return lines[:-1] + [lines[-1] + line_end(lines)]
+    return lines
 
 
 def insert_after(lines: list[bytes], first: int, last: int, name: str, value: bytes) -> list[bytes]:

@@ -81,7 +81,7 @@ _FAULTS = {
     ),
     "include_nothing": ("error", "an Include without a file name", _STOPS, "Name the file, or remove the line."),
     "include_unended": (
-        "warning",
+        "error",
         "an Include of {detail} with no blank or line feed after the name",
         "Slurm searches for the end of the name beyond the line, in whatever its memory holds; it may stop there.",
         "End the line with a line feed; put a blank before a comment.",

@@ -188,7 +188,7 @@ class Reading:
         data = None
         error: OSError | None = None
         # From 23.02 on a relative name starts from the folder of slurm.conf, before from that of the including file.
-        here, there = (os.path.join(os.path.dirname(base), name) for base in (self._top, path))
+        here, there = (_tidy(os.path.join(os.path.dirname(base), name)) for base in (self._top, path))
         for target in (here, there):
             try:
                 data = self._read(target)
@@ -200,7 +200,6 @@ class Reading:
             return
         if target == here != there and self._readable(there):
             fault("include_two", f"{here} or {there}")
-        target = _tidy(target)
         self.includes.append(Found(path, first, last, b"Include", b"", os.fsencode(target)))
         cycle = os.path.normpath(target) in map(os.path.normpath, self._within)
         if cycle or len(self._within) >= _DEEPEST or len(self.includes) > _MOST:

@@ -21,6 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _secret_file,
 )
 
+DPKG_QUERY, RPM = "/usr/bin/dpkg-query", "/usr/bin/rpm"
 _PLUGINS_OF = {
     "slurmctld": ("auth_jwt.so",),
     "slurmdbd": ("auth_jwt.so",),
@@ -209,13 +210,13 @@ class DaemonHost(_host.Host):
 
     def _packages(self, missing: dict[str, str], folder: str | None) -> list[str]:
         installed: dict[str, str] = {}
-        if os.path.exists("/usr/bin/dpkg-query"):
-            argv = ["/usr/bin/dpkg-query", *_install.DPKG_QUERY, *_install.PACKAGES_ASKED]
+        if os.path.exists(DPKG_QUERY):
+            argv = [DPKG_QUERY, "-W", "-f", _install.DPKG_FORMAT, *_install.PACKAGES_ASKED]
             installed = _install.parse_dpkg(self.run(argv)[1])
         packages: dict[str, None] = {}
         for name, part in missing.items():
             bring = _install.missing_packages(name, installed)
-            rpm = os.path.exists("/usr/bin/rpm")
+            rpm = os.path.exists(RPM)
             self.problems += _daemon_problems.plugin_missing(part, name, folder, bring, rpm)
             packages.update(dict.fromkeys(bring))
         return list(packages)

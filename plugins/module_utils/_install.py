@@ -33,7 +33,7 @@ PACKAGES_ASKED = (
     "slurmrestd",
     "slurm-smd",
 )
-DPKG_QUERY = ("-W", "-f", "${db:Status-Status} ${Package} ${Version}\\n")
+DPKG_FORMAT = "${db:Status-Status} ${Package} ${Version}\\n"
 
 
 def release_programs(parts: list[str]) -> list[str]:
@@ -135,7 +135,7 @@ def _in_usual_libs(name: str, plugin: str) -> str | None:
 
 
 def parse_dpkg(text: str) -> dict[str, str]:
-    """Package to version, from dpkg-query -W with DPKG_QUERY; installed packages only."""
+    """Package to version, from dpkg-query -W -f DPKG_FORMAT; installed packages only."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         fields = line.split()

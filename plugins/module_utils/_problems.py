@@ -68,7 +68,7 @@ def no_slurm(parts: list[str], names: list[str], bin_dirs: list[str], elsewhere:
     remedy += "its folders in bin_dirs (slurm_jwt_bin_dirs)."
     if elsewhere:
         remedy = f"There is {elsewhere}: if that is the site's Slurm, name its folder in bin_dirs (slurm_jwt_bin_dirs)."
-    found = f"None of {', '.join(names)} is in {where}."
+    found = f"There is no {' or '.join(names)} in {where}."
     effect = "There is no Slurm here to switch JWT on in."
     return [Problem(ERROR, "slurm_missing", parts[0], None, found, effect, remedy)]
 

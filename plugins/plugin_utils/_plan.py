@@ -237,7 +237,8 @@ def refusals(
     reasons += _problems(cluster)
     if reasons:
         return reasons
-    reasons = _limited(parts, in_play) + _tags(cluster)
+    # The other questions have no answer where the key that counts is unknown.
+    reasons = _limited(parts, in_play) or _source(cluster) or _tags(cluster)
     return reasons if cluster.wishes.removing else reasons + _keys(cluster) + _install(cluster) + _controllers(cluster)
 
 
@@ -278,19 +279,23 @@ def _limited(parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list
     ]
 
 
-def _keys(cluster: Cluster) -> list[str]:
+def _source(cluster: Cluster) -> list[str]:
     source = cluster.wishes.key_source
-    if source and source not in cluster.holders:
+    if not source or cluster.wishes.removing:
+        return []
+    if source not in cluster.holders:
         return [
             "slurm_jwt_key_source names %s, which is no controller and no host of slurmdbd in this play. It may be %s."
             % (source, " or ".join(cluster.holders) or "none")
         ]
+    if not cluster.key(source)["exists"]:
+        return ["slurm_jwt_key_source names %s, which has no key at %s." % (source, cluster.key_path_of(source))]
+    return []
+
+
+def _keys(cluster: Cluster) -> list[str]:
     found = {host: cluster.key(host)["fingerprint"] for host in cluster.holders if cluster.key(host)["exists"]}
-    if source:
-        if source not in found:
-            return ["slurm_jwt_key_source names %s, which has no key at %s." % (source, cluster.key_path_of(source))]
-        return []
-    if len(set(found.values())) > 1:
+    if len(set(found.values())) > 1 and not cluster.wishes.key_source:
         return [
             "The holders have different keys: %s. Name the host whose key is to be everybody's in "
             "slurm_jwt_key_source; tokens signed with the other keys are refused from then on. Where several clusters "
@@ -410,6 +415,7 @@ def plan(
     looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str], wishes: Wishes
 ) -> dict[str, Any]:
     """All that the rollout's tasks ask, in plain lists and dictionaries."""
+    looks = {host: looks[host] for host in in_play}
     cluster = Cluster(looks, parts, wishes)
     no = refusals(cluster, looks, parts, in_play)
     if no:

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 import clusters
 import hosts
 import images
 from progress import LabError
-from releases import RELEASES
+from releases import RELEASES, release_named
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,10 +21,10 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     build = commands.add_parser("images", help="build the images that are missing")
-    build.add_argument("release", nargs="*", choices=[[], *RELEASES], help=f"one of {', '.join(RELEASES)}; default: all")
+    build.add_argument("release", nargs="*", help=f"of {', '.join(RELEASES)}; default: all")
 
     up = commands.add_parser("up", help="bring a cluster up, anew if it is up already")
-    up.add_argument("release", choices=RELEASES)
+    up.add_argument("release", help=f"one of {', '.join(RELEASES)}")
     up.add_argument("--name", help="of the cluster; default: the release")
     up.add_argument("--hosts", help=f"default: {','.join(hosts.DEFAULT_HOSTS)}")
 
@@ -42,8 +43,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     arguments = parser().parse_args()
+    if os.geteuid() != 0:
+        raise LabError("The lab needs root: its hosts boot systemd, and are reached on a network of this machine.")
     if arguments.command == "images":
-        images.build_all(RELEASES[name] for name in arguments.release or RELEASES)
+        images.build_all([release_named(name) for name in arguments.release or RELEASES])
     elif arguments.command == "up":
         clusters.up(clusters.of_arguments(arguments.release, arguments.name, arguments.hosts))
     elif arguments.command == "down":

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, NamedTuple
@@ -18,13 +18,13 @@ import hosts as kinds
 import images
 from podman import LABEL, RUN, lock, podman, succeeds
 from progress import LabError, say, seconds, wait_for
-from releases import RELEASES, Release
+from releases import Release, release_named
 
 WORK = pathlib.Path(__file__).resolve().parents[3] / ".work" / "lab"
 
 #: crun must not raise limits where the machine may not; systemd wants the rest.
 CONTAINER = (
-    "--systemd=always", "--privileged", "--pids-limit=-1",
+    "--systemd=always", "--privileged", "--pids-limit=-1", "--no-hosts",
     "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=8192:8192",
 )
 
@@ -63,11 +63,10 @@ def up(cluster: Cluster) -> None:
         _allow_many_hosts()
         say(cluster.name, f"starting {', '.join(cluster.hosts)} with Slurm {cluster.release.name}")
         _make_key(cluster)
-        podman("network", "create", "--label", f"{LABEL}={cluster.name}", network_of(cluster.name))
-        _each(cluster.hosts, lambda host: _start(cluster, host, image))
-        addresses = _addresses(cluster)
+        addresses = _make_network(cluster)
         _write_reach(cluster, addresses)
-        _start_daemons(cluster, addresses)
+        _each(cluster.hosts, lambda host: _start(cluster, host, image, addresses))
+        _start_daemons(cluster)
         _wait_for_nodes(cluster)
     say(cluster.name, f"up after {seconds() - begin:.1f} s: Slurm {cluster.release.name}, without JWT")
     _explain(cluster)
@@ -133,15 +132,6 @@ def _containers(name: str) -> dict[str, tuple[str, str]]:
     }
 
 
-def _addresses(cluster: Cluster) -> dict[str, str]:
-    found = _containers(cluster.name)
-    dead = [host for host, (state, _) in found.items() if state != "running"]
-    if dead:
-        said = "".join(podman("logs", "--tail", "5", container_of(cluster.name, host)) for host in dead)
-        raise LabError(f"These hosts of {cluster.name} died while booting: {', '.join(dead)}. {said}")
-    return {host: address for host, (_, address) in found.items()}
-
-
 def _clear(name: str) -> bool:
     """Removes a cluster's containers and network, and says so; a machine may have been rebooted under them."""
     left = podman("ps", "--all", "--filter", f"label={LABEL}={name}", "--format", "{{.Names}}").split()
@@ -179,23 +169,33 @@ def _make_key(cluster: Cluster) -> None:
         )
 
 
-def _start(cluster: Cluster, host: str, image: str) -> None:
+def _make_network(cluster: Cluster) -> dict[str, str]:
+    """host -> address. Known before the hosts are made, so that each can be told of all the others."""
+    podman("network", "create", "--label", f"{LABEL}={cluster.name}", network_of(cluster.name))
+    network = json.loads(podman("network", "inspect", network_of(cluster.name)))[0]
+    first = ipaddress.ip_network(network["subnets"][0]["subnet"])[10]
+    return {host: str(first + number) for number, host in enumerate(cluster.hosts)}
+
+
+def _start(cluster: Cluster, host: str, image: str, addresses: dict[str, str]) -> None:
     container = container_of(cluster.name, host)
     podman(
         "create", "--name", container, "--hostname", host, "--label", f"{LABEL}={cluster.name}",
-        "--network", network_of(cluster.name), "--network-alias", host, *CONTAINER, image,
+        "--network", network_of(cluster.name), "--ip", addresses[host], *CONTAINER, image,
     )
     root = pathlib.Path(podman("mount", container))
-    _furnish(cluster, host, root)
+    _furnish(cluster, host, root, addresses)
     podman("unmount", container)
     podman("start", container)
 
 
-def _furnish(cluster: Cluster, host: str, root: pathlib.Path) -> None:
+def _furnish(cluster: Cluster, host: str, root: pathlib.Path, addresses: dict[str, str]) -> None:
     """Writes what distinguishes a host from the image, before it boots."""
-    public_key = (cluster.folder / "id.pub").read_text()
-    ours = kinds.File("/root/.ssh/authorized_keys", public_key, mode=0o600)
-    for file in (ours, *kinds.files(host, cluster.hosts, cluster.release)):
+    ours = (
+        kinds.File("/root/.ssh/authorized_keys", (cluster.folder / "id.pub").read_text(), mode=0o600),
+        kinds.File("/etc/hosts", "127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for name, ip in addresses.items())),
+    )
+    for file in (*ours, *kinds.files(host, cluster.hosts, cluster.release)):
         path = root / file.path.lstrip("/")
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.write_text(file.text)
@@ -213,26 +213,32 @@ def _ids(root: pathlib.Path, user: str) -> tuple[int, int]:
     return int(entry[1]), int(entry[2])
 
 
-def _start_daemons(cluster: Cluster, addresses: dict[str, str]) -> None:
+def _start_daemons(cluster: Cluster) -> None:
     """In the table's order: each kind finds those that it needs at its start."""
     def enable(host: str) -> None:
-        kind = kinds.kind_of(host)
-        wait_for(f"sshd on {host}", lambda: _answers(addresses[host], 22))
+        kind, container = kinds.kind_of(host), container_of(cluster.name, host)
+        init = int(podman("inspect", "--format", "{{.State.Pid}}", container))
+        wait_for(f"sshd on {host}", lambda: _listens(container, init, 22))
         if kind.daemon:
-            podman("exec", container_of(cluster.name, host), "systemctl", "--quiet", "enable", "--now", kind.daemon)
-            wait_for(f"{kind.daemon} on {host}", lambda: _answers(addresses[host], kind.port))
+            podman("exec", container, "systemctl", "--quiet", "enable", "--now", kind.daemon)
+            wait_for(f"{kind.daemon} on {host}", lambda: _listens(container, init, kind.port))
             say(cluster.name, f"{kind.daemon} runs on {host}")
 
     for name in kinds.KINDS:
         _each(tuple(kinds.of_kind(cluster.hosts, name)), enable)
 
 
-def _answers(address: str, port: int) -> bool:
+def _listens(container: str, init: int, port: int) -> bool:
+    """Whether somebody listens, from the host's tables: to connect would leave an error in a Slurm daemon's log."""
+    tables = [pathlib.Path(f"/proc/{init}/net/{name}") for name in ("tcp", "tcp6")]
     try:
-        socket.create_connection((address, port), timeout=1).close()
+        lines = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+        alive = init > 0 and pathlib.Path(f"/proc/{init}/exe").exists()
     except OSError:
-        return False
-    return True
+        alive = False
+    if not alive:
+        raise LabError(f"{container} died while it booted. tests/lab/enter podman logs {container} may say why.")
+    return any(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in lines)
 
 
 def _wait_for_nodes(cluster: Cluster) -> None:
@@ -289,8 +295,6 @@ def _explain(cluster: Cluster) -> None:
 
 
 def of_arguments(release: str, name: str | None, hosts: str | None) -> Cluster:
-    if release not in RELEASES:
-        raise LabError(f"The lab has no Slurm {release!r}; it has {', '.join(RELEASES)}.")
     if name and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,30}", name):
         raise LabError(f"{name!r} is no name for a cluster: lower case letters, digits, dots and hyphens.")
     chosen = tuple(hosts.split(",")) if hosts else kinds.DEFAULT_HOSTS
@@ -298,4 +302,4 @@ def of_arguments(release: str, name: str | None, hosts: str | None) -> Cluster:
         kinds.kind_of(host)
     if not kinds.of_kind(chosen, "ctl") or not kinds.of_kind(chosen, "dbd"):
         raise LabError("A cluster needs a controller and a host for slurmdbd: ctl1 and dbd1.")
-    return Cluster(name or release, RELEASES[release], chosen)
+    return Cluster(name or release, release_named(release), chosen)

@@ -87,6 +87,8 @@ SelectTypeParameters=CR_CPU
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SlurmdParameters=config_overrides
+MpiDefault=none
+MailProg=/bin/true
 ReturnToService=2
 
 AccountingStorageType=accounting_storage/slurmdbd

@@ -13,8 +13,8 @@ import os
 import pathlib
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from podman import lock, podman, succeeds
 from progress import LabError, say, seconds
@@ -97,7 +97,10 @@ def build_all(releases: Iterable[Release]) -> None:
 def _make(release: Release, name: str) -> None:
     with tempfile.TemporaryFile("w+") as complaints:
         try:
-            bootstrap = subprocess.Popen(recipe(release), stdout=subprocess.PIPE, stderr=complaints)
+            # /tmp may be small, and may not allow devices.
+            bootstrap = subprocess.Popen(
+                recipe(release), stdout=subprocess.PIPE, stderr=complaints, env={**os.environ, "TMPDIR": "/var/tmp"}
+            )
         except FileNotFoundError:
             raise LabError("There is no mmdebstrap here. Run tests/lab/prerequisites as root first.") from None
         imported = subprocess.run(

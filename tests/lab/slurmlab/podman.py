@@ -24,7 +24,7 @@ def podman(*arguments: str, timeout: float = 120) -> str:
     """Returns what podman printed; raises LabError with its complaint when it fails."""
     command = ("podman", *arguments)
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     except FileNotFoundError:
         raise LabError("There is no podman here. Run tests/lab/prerequisites as root first.") from None
     except subprocess.TimeoutExpired:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from progress import LabError
+
 
 class Release(NamedTuple):
     name: str
@@ -42,3 +44,9 @@ RELEASES = {
         ),
     )
 }
+
+
+def release_named(name: str) -> Release:
+    if name not in RELEASES:
+        raise LabError(f"The lab has no Slurm {name!r}; it has {', '.join(RELEASES)}.")
+    return RELEASES[name]

@@ -29,7 +29,8 @@ def test_nothing_said() -> None:
 
 
 def test_switched_on() -> None:
-    found = read("authalttypes = auth/jwt\nAuthAltParameters=disable_token_creation,jwt_key=/a/b,max_token_lifespan=60\n")
+    text = "authalttypes = auth/jwt\nAuthAltParameters=disable_token_creation,jwt_key=/a/b,max_token_lifespan=60\n"
+    found = read(text)
     assert found.enabled
     assert found.types == ["auth/jwt"]
     assert found.parameters == {"disable_token_creation": "", "jwt_key": "/a/b", "max_token_lifespan": "60"}
@@ -66,7 +67,8 @@ def test_a_path_that_is_not_known_here() -> None:
 
 
 def test_flags() -> None:
-    declared = declare(parameters={"disable_token_creation": True, "use_jwt_client_ids": False}, parameters_absent=["x"])
+    parameters = {"disable_token_creation": True, "use_jwt_client_ids": False}
+    declared = declare(parameters=parameters, parameters_absent=["x"])
     assert declared.parameters == {"disable_token_creation": None}
     assert declared.parameters_absent == ["x", "use_jwt_client_ids"]
 

@@ -30,6 +30,11 @@ def module_input(params: dict[str, Any], check: bool = False, diff: bool = True)
     return json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **own, "_ansible_keep_remote_files": False}}).encode()
 
 
+def environment() -> dict[str, str]:
+    """The environment in which another Python finds what this one has found."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 class Run:
     """The module at work in a forked process. PREPARE is called in it beforehand, to drop privileges and such."""
 

@@ -1,0 +1,587 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import pathlib
+import time
+from typing import Any, Iterator
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
+    _auth_alt,
+    _daemon_host,
+    _host,
+    _install,
+    _key,
+    _places,
+    _processes,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._daemon_host import DaemonHost
+
+ME = _places.user_name(os.geteuid())
+GOOD_KEY = hashlib.sha256(b"a key for tests").digest()
+DECLARED = {"auth_alt_types": ["auth/jwt"], "parameters": {"jwt_key": None}}
+
+
+class Site:
+    """A host of a cluster in a folder: its files are real, what its programs would say is made up."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.root = root
+        self.commands: list[list[str]] = []
+        self.release = "slurm 24.11.5"
+        self.units: dict[str, str] = {}
+        self.answers: dict[str, tuple[int, str, str]] = {}
+        self.state = root / "state"
+        self.state.mkdir(mode=0o755)
+        self.key = self.state / "jwt_hs256.key"
+        self.slurm_conf = root / "slurm.conf"
+        self.dbd_conf = root / "slurmdbd.conf"
+        for name in ("slurmctld", "slurmdbd", "slurmrestd", "slurmd", "scontrol", "sacctmgr"):
+            self.program(f"sbin/{name}")
+        for name in ("auth_munge.so", "auth_jwt.so", "rest_auth_jwt.so"):
+            self.file(f"lib/slurm/{name}", "")
+        self.write_slurm_conf()
+        self.write_dbd_conf()
+
+    def file(self, name: str, text: str, mode: int = 0o644) -> pathlib.Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+        # Older than this process, which plays the daemons.
+        os.utime(path, (1000000000, 1000000000))
+        return path
+
+    def program(self, name: str) -> pathlib.Path:
+        return self.file(name, "#!/bin/sh\n", 0o755)
+
+    def write_slurm_conf(self, extra: str = "") -> None:
+        self.file(
+            "slurm.conf",
+            f"ClusterName=lab\nSlurmctldHost={os.uname().nodename}\nSlurmUser={ME}\nAuthType=auth/munge\n"
+            f"StateSaveLocation={self.state}\nSlurmdPidFile={self.root}/slurmd.pid\n{extra}",
+        )
+
+    def write_dbd_conf(self, extra: str = "") -> None:
+        text = f"DbdHost=dbd1\nSlurmUser={ME}\nStorageType=accounting_storage/mysql\nStoragePass=secret-word\n{extra}"
+        self.file("slurmdbd.conf", text, 0o600)
+
+    def switch_on(self) -> None:
+        extra = f"AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key={self.key}\n"
+        self.write_slurm_conf(extra)
+        self.write_dbd_conf(extra)
+        self.put_key()
+
+    def put_key(self, data: bytes = GOOD_KEY, mode: int = 0o400) -> None:
+        self.key.write_bytes(data)
+        self.key.chmod(mode)
+
+    def runs(self, part: str, pid: int | None = None, **properties: str) -> None:
+        shown = {
+            "LoadState": "loaded",
+            "ActiveState": "active",
+            "SubState": "running",
+            "UnitFileState": "enabled",
+            "MainPID": str(os.getpid() if pid is None else pid),
+            **properties,
+        }
+        self.units[part] = "".join(f"{name}={value}\n" for name, value in shown.items())
+
+    def run(self, argv: list[str]) -> tuple[int, str, str]:
+        self.commands.append(argv)
+        name = os.path.basename(argv[0])
+        if name == "systemctl":
+            absent = "LoadState=not-found\nActiveState=inactive\nSubState=dead\nMainPID=0\n"
+            asked = [unit[: -len(".service")] for unit in argv[argv.index("--") + 1 :]]
+            return 0, "\n".join(self.units.get(unit, absent) for unit in asked), ""
+        if argv[1:] == ["-V"]:
+            return 0, self.release, ""
+        return self.answers.get(name, (1, "", "no such command"))
+
+    def look(self, parts: list[str] | None, **options: Any) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "parts": parts,
+            "conf_path": str(self.slurm_conf),
+            "dbd_conf_path": str(self.dbd_conf),
+            "bin_dirs": [str(self.root / "sbin")],
+            **options,
+        }
+        host = _host.Host if parts == ["node"] else DaemonHost
+        self.commands.clear()
+        return host(_host.Options(**told), self.run).report()
+
+
+@pytest.fixture(name="site")
+def _site(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.delenv("SLURM_JWT", raising=False)
+    monkeypatch.setattr(_host, "CONFIGLESS_CONF", str(tmp_path / "run/slurm.conf"))
+    monkeypatch.setattr(_host, "ETC_ENVIRONMENT", str(tmp_path / "environment"))
+    monkeypatch.setattr(_install, "USUAL_BIN_DIRS", ())
+    monkeypatch.setattr(_processes, "usual_environment_files", lambda name: [str(tmp_path / "default" / name)])
+    return Site(tmp_path)
+
+
+@pytest.fixture(name="loaded")
+def _loaded(site: Site) -> Iterator[Site]:
+    """This process has the key mapped, as slurmctld and slurmdbd have."""
+    site.switch_on()
+    with open(site.key, "rb") as stream, mmap.mmap(stream.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ):
+        yield site
+
+
+def codes(found: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(problem["severity"], problem["code"]) for problem in found["problems"]]
+
+
+# Nodes
+
+
+def test_a_node_costs_one_command(site: Site) -> None:
+    found = site.look(["node"], declared=DECLARED)
+    assert site.commands == [[str(site.root / "sbin/slurmd"), "-V"]]
+    assert found["problems"] == []
+    assert found["release"] == "24.11.5"
+    assert found["capabilities"]["jwks"] is True
+    assert found["key_path"] == str(site.key)
+    changes = found["differences"]["slurm_conf"]
+    assert [change["parameter"] for change in changes] == ["AuthAltTypes", "AuthAltParameters"]
+    assert found["wanted"]["slurm_conf"] == {"parameters": {"jwt_key": str(site.key)}, "parameters_absent": []}
+    for name in ("dbd_conf", "slurm_user", "key", "jwks", "state_dir", "plugins"):
+        assert found[name] is None
+
+
+def test_nothing_differs_on_a_node_that_is_done(site: Site) -> None:
+    site.switch_on()
+    site.key.unlink()
+    found = site.look(["node"], declared=DECLARED)
+    assert found["differences"] == {"slurm_conf": [], "slurmdbd_conf": []}
+    assert found["problems"] == []
+
+
+def test_a_key_on_a_node(site: Site) -> None:
+    site.put_key()
+    assert codes(site.look(["node"])) == [("warning", "key_on_node")]
+
+
+def test_a_node_without_slurm_conf(site: Site) -> None:
+    site.slurm_conf.unlink()
+    found = site.look(["node"])
+    assert codes(found) == [("error", "conf_missing")]
+    assert found["conf"] == {"path": str(site.slurm_conf), "exists": False, "configless": False}
+
+
+def test_a_configless_node(site: Site) -> None:
+    (site.root / "run").mkdir()
+    site.slurm_conf.rename(site.root / "run/slurm.conf")
+    found = site.look(["node"], declared=DECLARED)
+    assert found["problems"] == []
+    assert found["conf"]["configless"] is True
+    assert found["differences"]["slurm_conf"] == [], "its file comes from the controller"
+
+
+def test_a_login_host_without_slurmd(site: Site) -> None:
+    (site.root / "sbin/slurmd").unlink()
+    found = site.look(["node"])
+    assert found["program"] == str(site.root / "sbin/scontrol")
+    assert found["release"] == "24.11.5"
+
+
+def test_a_host_without_slurm(site: Site) -> None:
+    found = site.look(["node"], bin_dirs=[])
+    assert codes(found) == [("error", "slurm_missing")]
+    assert (found["release"], found["program"], found["capabilities"]) == (None, None, {})
+
+
+def test_a_slurm_that_does_not_run(site: Site) -> None:
+    site.release = "slurmd: error while loading shared libraries: libslurmfull.so"
+    found = site.look(["node"])
+    assert codes(found) == [("error", "release_unknown")]
+    assert "libslurmfull.so" in found["problems"][0]["found"]
+
+
+def test_a_slurm_that_is_too_old_for_the_parameter(site: Site) -> None:
+    site.release = "slurm 19.05.5"
+    assert codes(site.look(["node"], declared=DECLARED)) == [("error", "release_too_old")]
+    site.release = "slurm 20.11.4"
+    # A node loads no key: only its controller has to understand jwks=.
+    found = site.look(["node"], declared={"auth_alt_types": ["auth/jwt"], "parameters": {"jwks": "/j"}})
+    assert codes(found) == []
+
+
+def test_the_variable_for_everybody(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.file("environment", "SLURM_JWT=abc\n")
+    assert codes(site.look(["node"])) == [("error", "slurm_jwt_for_all")]
+    site.file("environment", "")
+    monkeypatch.setenv("SLURM_JWT", "abc")
+    assert codes(site.look(["node"])) == [("error", "slurm_jwt_for_all")]
+    assert "SLURM_JWT" not in os.environ, "the commands that follow are to use munge"
+
+
+def test_slurmd_is_found_without_systemd(site: Site) -> None:
+    found = site.look(["node"])["daemons"]["slurmd"]
+    assert (found["pid"], found["slurm_jwt"], found["active"]) == (0, None, None)
+    site.file("default/slurmd", "SLURM_JWT=abc\n")
+    assert codes(site.look(["node"])) == [("error", "slurm_jwt_in_daemon")]
+
+
+@pytest.mark.parametrize("text", ["AuthAltTypes auth/jwt\n", "Include nothing.conf\n"])
+def test_a_file_that_slurm_refuses(site: Site, text: str) -> None:
+    site.write_slurm_conf(text)
+    found = site.look(["node"], declared=DECLARED)
+    assert ("error", "conf_line") in codes(found)
+
+
+def test_what_the_rollout_mends_is_no_error(site: Site) -> None:
+    site.write_slurm_conf("AuthAltTypes=rest_auth/jwt\n")
+    assert codes(site.look(["node"])) == [("error", "conf_line")]
+    assert codes(site.look(["node"], declared=DECLARED)) == [("info", "conf_line")]
+
+
+def test_an_unreadable_file(site: Site) -> None:
+    site.slurm_conf.unlink()
+    site.slurm_conf.mkdir()
+    found = site.look(["node"])
+    assert codes(found) == [("error", "conf_broken")]
+    assert found["conf"]["exists"] is True
+
+
+def test_a_file_for_root_alone(site: Site) -> None:
+    site.slurm_conf.chmod(0o600)
+    assert codes(site.look(["node"])) == [("warning", "conf_unreadable")]
+
+
+def test_no_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_host._places, "obstacle", lambda folder: f"{folder} is full")
+    assert codes(site.look(["node"])) == [], "nothing is to be written"
+    found = site.look(["node"], declared=DECLARED)
+    assert codes(found) == [("error", "no_room")]
+    assert found["problems"][0]["found"] == f"{site.root} is full."
+    site.switch_on()
+    site.key.unlink()
+    assert codes(site.look(["node"], declared=DECLARED)) == []
+
+
+def test_a_declaration_that_makes_no_sense(site: Site) -> None:
+    with pytest.raises(_auth_alt.DeclaredError, match="max_token_lifespan"):
+        site.look(["node"], declared={"parameters": {"max_token_lifespan": "infinite"}})
+
+
+# Controllers
+
+
+def test_a_controller_before_the_first_rollout(site: Site) -> None:
+    site.runs("slurmctld")
+    found = site.look(["slurmctld"], declared=DECLARED)
+    assert [argv[0] for argv in site.commands] == ["systemctl", str(site.root / "sbin/slurmctld")]
+    assert codes(found) in ([], [("info", "pyjwt_missing")])
+    assert found["conf"]["controller_index"] == 0
+    assert found["key"]["exists"] is False
+    assert found["slurm_user"]["exists"] is True
+    assert (found["slurm_user"]["name"], found["slurm_user"]["uid"]) == (ME, os.geteuid())
+    assert found["plugins"]["dir"] == str(site.root / "lib/slurm")
+    assert found["plugins"]["auth_jwt"] == str(site.root / "lib/slurm/auth_jwt.so")
+    assert found["state_dir"]["exists"] is True
+    assert found["state_dir"]["mount"]
+    slurmctld = found["daemons"]["slurmctld"]
+    assert (slurmctld["pid"], slurmctld["key_loaded"], slurmctld["stale"]) == (os.getpid(), "unknown", [])
+
+
+def test_a_controller_that_is_done(loaded: Site) -> None:
+    loaded.runs("slurmctld")
+    found = loaded.look(["slurmctld"], declared=DECLARED)
+    assert len(loaded.commands) == 2
+    assert found["differences"] == {"slurm_conf": [], "slurmdbd_conf": []}
+    assert (found["daemons"]["slurmctld"]["key_loaded"], found["daemons"]["slurmctld"]["stale"]) == ("current", [])
+    key = found["key"]
+    assert key["fingerprint"] == "SHA256:" + hashlib.sha256(GOOD_KEY).hexdigest()
+    assert (key["size"], key["mode"], key["weakness"], key["serial"]) == (32, "0400", None, None)
+    assert 0 <= key["age"] < 60
+    assert not [problem for problem in found["problems"] if problem["severity"] != "info"]
+
+
+def test_no_secret_in_the_report(loaded: Site) -> None:
+    loaded.runs("slurmctld")
+    loaded.runs("slurmdbd")
+    text = repr(loaded.look(["slurmctld", "slurmdbd"], declared=DECLARED))
+    for secret in (GOOD_KEY.hex(), repr(GOOD_KEY)[2:-1], "secret-word"):
+        assert secret not in text
+
+
+def test_the_record_of_a_key(loaded: Site) -> None:
+    record = _key.Record("2026-11", int(time.time()) - 86400, _key.fingerprint(GOOD_KEY))
+    path = pathlib.Path(_key.record_path(str(loaded.key)))
+    path.write_bytes(_key.format_record(record))
+    key = loaded.look(["slurmctld"])["key"]
+    assert (key["serial"], key["age"] // 3600) == ("2026-11", 24)
+    path.write_bytes(_key.format_record(record._replace(fingerprint="SHA256:other")))
+    key = loaded.look(["slurmctld"])["key"]
+    assert (key["serial"], key["age"] // 3600) == (None, 0)
+
+
+def test_a_daemon_that_holds_a_replaced_key(loaded: Site) -> None:
+    loaded.runs("slurmctld")
+    new = loaded.state / "new"
+    new.write_bytes(GOOD_KEY[::-1])
+    new.chmod(0o400)
+    new.rename(loaded.key)
+    found = loaded.look(["slurmctld"], declared=DECLARED)
+    assert found["daemons"]["slurmctld"]["key_loaded"] == "replaced"
+    assert ("info", "daemon_stale") in codes(found)
+
+
+def test_a_daemon_that_was_never_restarted(site: Site) -> None:
+    site.switch_on()
+    site.runs("slurmctld")
+    found = site.look(["slurmctld"], declared=DECLARED)
+    assert found["daemons"]["slurmctld"]["key_loaded"] == "absent"
+    assert "before JWT was switched on" in found["daemons"]["slurmctld"]["stale"][0]
+
+
+def test_a_file_newer_than_the_daemon_is_compared_with_its_memory(loaded: Site) -> None:
+    loaded.runs("slurmctld")
+    loaded.slurm_conf.touch()
+    shown = f"AuthAltTypes            = auth/jwt\nAuthAltParameters       = jwt_key={loaded.key}\n"
+    loaded.answers["scontrol"] = (0, shown, "")
+    assert loaded.look(["slurmctld"])["daemons"]["slurmctld"]["stale"] == []
+    assert loaded.commands[-1][1:] == ["show", "config"]
+    loaded.answers["scontrol"] = (0, shown.replace("jwt_key", "disable_token_creation,jwt_key"), "")
+    assert "in memory" in loaded.look(["slurmctld"])["daemons"]["slurmctld"]["stale"][0]
+    loaded.answers["scontrol"] = (1, "", "Unable to contact slurm controller")
+    assert loaded.look(["slurmctld"])["daemons"]["slurmctld"]["stale"] == []
+
+
+def test_slurmdbd_is_stale_if_it_cannot_be_asked(loaded: Site) -> None:
+    loaded.runs("slurmdbd")
+    loaded.dbd_conf.touch()
+    assert "after slurmdbd had started" in loaded.look(["slurmdbd"])["daemons"]["slurmdbd"]["stale"][0]
+    shown = f"AuthAltTypes = auth/jwt\nAuthAltParameters = jwt_key={loaded.key}\n"
+    loaded.answers["sacctmgr"] = (0, shown, "")
+    assert loaded.look(["slurmdbd"])["daemons"]["slurmdbd"]["stale"] == []
+
+
+@pytest.mark.parametrize(
+    ("data", "mode", "expected"),
+    [
+        (GOOD_KEY, 0o404, "key_readable"),
+        (GOOD_KEY[:16], 0o400, "key_weak"),
+        (b"", 0o400, "key_weak"),
+        (b"-----BEGIN RSA PRIVATE KEY-----\n" + b"A" * 64, 0o400, "key_weak"),
+        (b"\0" * 32, 0o400, "key_weak"),
+    ],
+)
+def test_bad_keys(site: Site, data: bytes, mode: int, expected: str) -> None:
+    site.runs("slurmctld")
+    site.put_key(data, mode)
+    assert ("error", expected) in codes(site.look(["slurmctld"]))
+
+
+def test_what_is_in_the_place_of_a_key(site: Site) -> None:
+    site.runs("slurmctld")
+    target = site.root / "elsewhere"
+    target.write_bytes(GOOD_KEY)
+    site.key.symlink_to(target)
+    found = site.look(["slurmctld"])
+    assert ("error", "key_not_a_file") in codes(found)
+    assert found["key"]["fingerprint"] is None
+    site.key.unlink()
+    site.key.symlink_to("nowhere")
+    assert ("error", "key_not_a_file") in codes(site.look(["slurmctld"]))
+    site.key.unlink()
+    site.key.mkdir()
+    assert ("error", "key_not_a_file") in codes(site.look(["slurmctld"]))
+
+
+def test_a_key_in_a_place_for_everybody(site: Site) -> None:
+    site.runs("slurmctld")
+    site.put_key()
+    site.state.chmod(0o777)
+    found = codes(site.look(["slurmctld"]))
+    assert ("error", "key_place") in found
+    assert ("warning", "state_dir_writable") in found
+
+
+def test_a_lost_key(site: Site) -> None:
+    site.switch_on()
+    site.key.unlink()
+    site.runs("slurmctld")
+    assert ("warning", "key_missing") in codes(site.look(["slurmctld"]))
+
+
+def test_a_key_that_moves(loaded: Site) -> None:
+    loaded.runs("slurmctld")
+    found = loaded.look(["slurmctld"], key_path=str(loaded.root / "new.key"), declared=DECLARED)
+    assert ("warning", "key_elsewhere") in codes(found)
+    assert found["key_path"] == str(loaded.root / "new.key")
+    assert found["differences"]["slurm_conf"][0]["after"] == f"jwt_key={loaded.root}/new.key"
+
+
+def test_a_controller_whose_folder_is_missing(site: Site) -> None:
+    site.runs("slurmctld")
+    site.state.rmdir()
+    found = site.look(["slurmctld"], declared=DECLARED)
+    assert ("info", "state_dir_missing") in codes(found)
+    assert found["key"]["exists"] is False
+    assert found["state_dir"]["exists"] is False
+
+
+def test_a_user_that_is_missing(site: Site) -> None:
+    site.runs("slurmctld")
+    site.file("slurm.conf", site.slurm_conf.read_text().replace(f"SlurmUser={ME}", "SlurmUser=no-such-user"))
+    found = site.look(["slurmctld"])
+    assert ("error", "slurm_user_missing") in codes(found)
+    assert found["slurm_user"]["exists"] is False
+
+
+def test_a_daemon_that_is_down(site: Site) -> None:
+    assert ("error", "unit_missing") in codes(site.look(["slurmctld"]))
+    site.runs("slurmctld", pid=0, ActiveState="failed", SubState="failed")
+    found = site.look(["slurmctld"])
+    assert ("error", "daemon_down") in codes(found)
+    assert found["daemons"]["slurmctld"]["pid"] == 0
+
+
+def test_missing_plugins(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.runs("slurmctld")
+    (site.root / "lib/slurm/auth_jwt.so").unlink()
+    monkeypatch.setattr(_daemon_host, "DPKG_QUERY", "/no/dpkg-query")
+    found = site.look(["slurmctld"])
+    assert ("error", "plugin_missing") in codes(found)
+    assert found["plugins"]["auth_jwt"] is None
+
+
+def test_missing_plugins_that_a_package_brings(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.runs("slurmctld")
+    (site.root / "lib/slurm/auth_jwt.so").unlink()
+    monkeypatch.setattr(_daemon_host, "DPKG_QUERY", str(site.program("sbin/dpkg-query")))
+    site.answers["dpkg-query"] = (1, "installed slurm-wlm-basic-plugins 24.11.5-4\n", "no packages found")
+    found = site.look(["slurmctld"])
+    assert ("warning", "plugin_missing") in codes(found)
+    assert found["plugins"]["packages"] == ["slurm-wlm-jwt-plugin=24.11.5-4"]
+
+
+def test_the_plugins_that_the_file_names(site: Site) -> None:
+    site.runs("slurmctld")
+    site.write_slurm_conf(f"PluginDir={site.root}/other\n")
+    found = site.look(["slurmctld"])
+    assert found["plugins"]["dir"] == f"{site.root}/other"
+    assert found["plugins"]["auth_jwt"] is None
+    assert site.look(["slurmctld"], plugin_dir=f"{site.root}/lib/slurm")["plugins"]["auth_jwt"]
+
+
+def test_units_and_their_variables(site: Site) -> None:
+    variables = site.file("default/slurmctld", "SLURM_JWT=abc\n")
+    site.runs("slurmctld", Environment="SLURM_JWT=x", EnvironmentFiles=f"{variables} (ignore_errors=yes)")
+    found = codes(site.look(["slurmctld"]))
+    assert found.count(("error", "slurm_jwt_in_daemon")) == 2
+
+
+# slurmdbd and slurmrestd
+
+
+def test_slurmdbd_before_the_first_rollout(site: Site) -> None:
+    site.runs("slurmdbd")
+    site.slurm_conf.unlink()
+    found = site.look(["slurmdbd"], declared=DECLARED)
+    assert found["problems"] == []
+    assert found["conf"] is None
+    assert found["key_path"] is None
+    assert found["key"] is None
+    after = {change["parameter"]: change["after"] for change in found["differences"]["slurmdbd_conf"]}
+    assert after == {"AuthAltTypes": "auth/jwt", "AuthAltParameters": None}
+
+
+def test_slurmdbd_that_is_done(loaded: Site) -> None:
+    loaded.runs("slurmdbd")
+    loaded.slurm_conf.unlink()
+    found = loaded.look(["slurmdbd"], declared=DECLARED)
+    assert found["problems"] == []
+    assert found["differences"]["slurmdbd_conf"] == []
+    assert found["key"]["exists"] is True
+    assert found["daemons"]["slurmdbd"]["key_loaded"] == "current"
+
+
+def test_slurmdbd_conf_with_a_wrong_mode(site: Site) -> None:
+    site.runs("slurmdbd")
+    site.dbd_conf.chmod(0o640)
+    assert codes(site.look(["slurmdbd"])) == [("error", "dbd_conf_mode")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_slurmdbd_conf_of_another_user(site: Site) -> None:
+    site.runs("slurmdbd")
+    os.chown(site.dbd_conf, 12345, -1)
+    assert codes(site.look(["slurmdbd"])) == [("error", "dbd_conf_owner")]
+
+
+def test_slurmdbd_without_its_file(site: Site) -> None:
+    site.runs("slurmdbd")
+    site.dbd_conf.unlink()
+    found = site.look(["slurmdbd"])
+    assert codes(found) == [("error", "dbd_conf_missing")]
+    assert found["dbd_conf"] == {"path": str(site.dbd_conf), "exists": False}
+
+
+def test_slurmdbd_is_not_asked_what_it_does_not_read(site: Site) -> None:
+    site.release = "slurm 21.08.8"
+    site.runs("slurmdbd")
+    site.runs("slurmctld")
+    declared = {"parameters": {"jwt_key": None, "max_token_lifespan": 60}}
+    found = site.look(["slurmdbd"], declared=declared)
+    assert found["wanted"]["slurmdbd_conf"]["parameters"] == {"jwt_key": str(site.key)}
+    found = site.look(["slurmctld"], declared=declared)
+    assert ("error", "release_too_old") in codes(found)
+    assert found["problems"][0]["found"] == "max_token_lifespan= needs Slurm 22.05 or later; found 21.08.8."
+
+
+def test_slurmrestd(site: Site) -> None:
+    site.runs("slurmrestd", User="root")
+    site.put_key()
+    found = site.look(["slurmrestd"], declared=DECLARED)
+    assert ("warning", "slurmrestd_user") in codes(found)
+    assert ("warning", "key_on_node") in codes(found)
+    assert found["key"] is None
+    assert found["daemons"]["slurmrestd"]["slurm_jwt"] is False
+
+
+def test_slurmrestd_whose_unit_is_newer(site: Site) -> None:
+    dropin = site.file("slurm_jwt.conf", "[Service]\n")
+    site.runs("slurmrestd", DropInPaths=str(dropin))
+    assert site.look(["slurmrestd"])["daemons"]["slurmrestd"]["stale"] == []
+    dropin.touch()
+    assert "after slurmrestd had started" in site.look(["slurmrestd"])["daemons"]["slurmrestd"]["stale"][0]
+
+
+# What a host is
+
+
+def test_a_host_of_everything(loaded: Site) -> None:
+    for part in ("slurmctld", "slurmdbd", "slurmrestd"):
+        loaded.runs(part)
+    found = loaded.look(["slurmctld", "slurmdbd", "slurmrestd", "node"], declared=DECLARED)
+    assert list(found["daemons"]) == ["slurmctld", "slurmdbd", "slurmrestd", "slurmd"]
+    assert len(loaded.commands) == 2
+    assert found["differences"] == {"slurm_conf": [], "slurmdbd_conf": []}
+    assert {problem["code"] for problem in found["problems"]} <= {"pyjwt_missing", "slurmrestd_user"}
+
+
+def test_a_host_that_nobody_told_us_of(site: Site) -> None:
+    site.runs("slurmctld")
+    site.runs("slurmrestd", pid=0, ActiveState="inactive", UnitFileState="disabled")
+    site.runs("slurmd", pid=0, ActiveState="inactive", UnitFileState="enabled")
+    assert site.look(None)["parts"] == ["slurmctld", "node"]
+    site.units.clear()
+    assert site.look(None)["parts"] == ["node"]
+
+
+def test_the_same_keys_whatever_happens(site: Site) -> None:
+    names = set(site.look(["slurmctld"]))
+    site.slurm_conf.unlink()
+    assert set(site.look(["slurmctld"])) == names
+    assert set(site.look(["node"], bin_dirs=[])) == names

@@ -1,0 +1,301 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _auth_alt, _daemon_problems, _problems, _processes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._install import Libjwt
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import MISSING, Place, User
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release
+
+DEBIAN_11, DEBIAN_12, DEBIAN_13, DEBIAN_SID = (
+    Release(20, 11, 4),
+    Release(22, 5, 8),
+    Release(24, 11, 5),
+    Release(26, 5, 5),
+)
+SLURM = User("slurm", 64030, 64030)
+FILE = Place("file", False, 64030, 64030, 0o400, 32, 0.0, 1)
+FOLDER = Place("directory", False, 64030, 64030, 0o755, 4096, 0.0, 1)
+UNIT = _processes.Unit("loaded", "active", "running", "enabled", 7, "slurm", False, (), (), False)
+PROCESS = _processes.Process(7, "slurmctld", 64030, 1.0, ("/usr/sbin/slurmctld",), False, False)
+
+
+def conf(text: str, kind: str = "slurm") -> Conf:
+    path = f"/etc/slurm/{kind}.conf"
+    return Conf.load(path, {path: text.encode()}.__getitem__, kind)
+
+
+def brief(problems: list[_problems.Problem]) -> list[tuple[str, str]]:
+    for problem in problems:
+        assert problem.found.strip() and problem.effect.endswith(".") and problem.remedy
+        assert not any("None" in text or "  " in text for text in problem[4:]), problem
+    return [(problem.severity, problem.code) for problem in problems]
+
+
+def test_the_worst_comes_first_and_none_twice() -> None:
+    info = _problems.Problem("info", "a", "node", None, "1", "2", "3")
+    error = info._replace(severity="error")
+    assert _problems.in_order([info, error, info]) == [error, info]
+
+
+def test_what_an_edit_mends_is_only_noted() -> None:
+    text = "ClusterName=c\nAuthAltTypes=rest_auth/jwt\nUnheardOf=1\n"
+    before = _problems.conf_lines("slurmctld", conf(text))
+    assert brief(before) == [("error", "conf_line"), ("warning", "conf_line")]
+    # One line more, so that the problem that stays is on another one.
+    mended = conf("# new\nClusterName=c\nAuthAltTypes=auth/jwt\nUnheardOf=1\n")
+    after = _problems.conf_lines("slurmctld", mended)
+    left = _problems.without_mended(before, after)
+    assert brief(left) == [("info", "conf_line"), ("warning", "conf_line")]
+    assert left[0].remedy == "A rollout mends it."
+
+
+def test_what_an_edit_brings_about_is_told() -> None:
+    before = _problems.conf_lines("slurmctld", conf("ClusterName=c\n"))
+    after = _problems.conf_lines("slurmctld", conf("ClusterName=c\nAuthAltTypes=auth/jwt, auth/jwt\n"))
+    assert ("error", "conf_line") in brief(_problems.without_mended(before, after))
+
+
+def test_no_slurm() -> None:
+    assert brief(_problems.no_slurm(["node"], ["slurmd"], [], None)) == [("error", "slurm_missing")]
+    found = _problems.no_slurm(["node"], ["slurmd"], ["/opt/x"], "/opt/slurm/sbin/slurmd")[0]
+    assert "/opt/x and the usual folders" in found.found
+    assert "There is /opt/slurm/sbin/slurmd" in found.remedy
+
+
+def test_no_release() -> None:
+    assert "nothing" in _problems.no_release("node", "/usr/sbin/slurmd", " \n")[0].found
+    problems = _problems.no_release("node", "/usr/sbin/slurmd", "error while loading shared libraries")
+    assert brief(problems) == [("error", "release_unknown")]
+    assert "shared libraries" in problems[0].found
+
+
+def test_a_release_that_is_too_old() -> None:
+    assert _problems.lacking("slurmctld", DEBIAN_12, ["auth_jwt", "jwks"]) == []
+    problems = _problems.lacking("slurmctld", DEBIAN_11, ["jwks", "userclaimfield", "jwks"])
+    assert brief(problems) == [("error", "release_too_old")] * 2
+    assert problems[0].found == "jwks= needs Slurm 21.08 or later; found 20.11.4."
+    old = _problems.lacking("node", Release(19, 5), ["auth_jwt"])[0]
+    assert "unknown" in old.effect
+
+
+def test_a_variable_for_everybody() -> None:
+    problems = _problems.slurm_jwt_for_all("node", "/etc/environment") + _problems.slurm_jwt_for_all("node", None)
+    assert brief(problems) == [("error", "slurm_jwt_for_all")] * 2
+
+
+def test_missing_files() -> None:
+    assert brief(_problems.conf_missing("slurmctld", "/c")) == [("error", "conf_missing")]
+    assert "/run/slurm/conf" in _problems.conf_missing("node", "/c")[0].remedy
+    assert brief(_daemon_problems.dbd_conf_missing("/c")) == [("error", "dbd_conf_missing")]
+    assert brief(_problems.conf_broken("node", "/c", "/c: cannot be read.")) == [("error", "conf_broken")]
+
+
+def test_everybody_reads_slurm_conf() -> None:
+    assert _problems.slurm_conf_mode("node", "/c", FILE._replace(mode=0o644)) == []
+    assert brief(_problems.slurm_conf_mode("node", "/c", FILE._replace(mode=0o640))) == [("warning", "conf_unreadable")]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("ClusterName=c", []),
+        ("AuthType=auth/munge", []),
+        ("AuthType=munge", []),
+        ("AuthType=auth/slurm", []),
+        ("AuthType=auth/none", [("warning", "auth_type")]),
+        ("AuthType=auth/jwt", [("error", "auth_type")]),
+        ("AuthType=jwt", [("error", "auth_type")]),
+    ],
+)
+def test_the_main_authentication(line: str, expected: list[tuple[str, str]]) -> None:
+    assert brief(_problems.auth_type("slurmctld", conf(f"{line}\n"))) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "release", "expected"),
+    [
+        ("auth/jwt", DEBIAN_11, []),
+        ("auth/jwt,auth/munge", DEBIAN_11, []),
+        ("jwt", DEBIAN_13, []),
+        ("jwt", DEBIAN_12, [("error", "auth_alt_types")]),
+        ("auth/jtw", DEBIAN_13, [("error", "auth_alt_types")]),
+        # These are for the reader of the file to find.
+        ("rest_auth/jwt", DEBIAN_13, []),
+    ],
+)
+def test_members_of_auth_alt_types(value: str, release: Release, expected: list[tuple[str, str]]) -> None:
+    assert brief(_problems.alt_types("slurmctld", conf(f"AuthAltTypes={value}\n"), release)) == expected
+
+
+def test_parameters_that_this_release_ignores() -> None:
+    file = conf("AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=/k,userclaimfield=u,unheard_of\n")
+    parameters = _auth_alt.read(file, "/k").parameters
+    problems = _problems.alt_parameters("slurmctld", file, parameters, DEBIAN_12)
+    assert brief(problems) == [("warning", "parameter_ignored")]
+    assert "userclaimfield" in problems[0].found
+    assert _problems.alt_parameters("slurmctld", file, parameters, DEBIAN_13) == []
+
+
+def test_slurmd_with_a_key() -> None:
+    file = conf("SlurmdHttpAuthParameters=jwt_key=/k\n")
+    assert brief(_problems.http_auth("node", file, DEBIAN_SID)) == [("error", "slurmd_loads_key")]
+    assert _problems.http_auth("node", file, DEBIAN_13) == []
+    assert _problems.http_auth("node", conf("ClusterName=c\n"), DEBIAN_SID) == []
+
+
+def test_places() -> None:
+    assert brief(_problems.key_on_node("/k")) == [("warning", "key_on_node")]
+    assert brief(_problems.full("node", "/etc/slurm is full")) == [("error", "no_room")]
+
+
+def test_slurm_jwt_in_a_daemon() -> None:
+    assert _problems.environment("slurmd", "slurmd", PROCESS, False, []) == []
+    assert _problems.environment("slurmd", "slurmd", None, False, []) == []
+    process, files = PROCESS._replace(slurm_jwt=True), ["/etc/default/slurmd"]
+    problems = _problems.environment("slurmd", "slurmd", process, True, files)
+    assert brief(problems) == [("error", "slurm_jwt_in_daemon")] * 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "release", "included", "expected"),
+    [
+        (0o600, DEBIAN_11, False, []),
+        (0o640, DEBIAN_13, False, ["dbd_conf_mode"]),
+        (0o640, DEBIAN_SID, False, []),
+        (0o640, DEBIAN_SID, True, ["dbd_conf_mode"]),
+        (0o400, DEBIAN_SID, False, ["dbd_conf_mode"]),
+        (0o644, DEBIAN_11, False, ["dbd_conf_mode"]),
+    ],
+)
+def test_the_mode_of_slurmdbd_conf(mode: int, release: Release, included: bool, expected: list[str]) -> None:
+    place = FILE._replace(mode=mode)
+    problems = _daemon_problems.dbd_conf_attributes("/c", place, SLURM, release, included)
+    assert brief(problems) == [("error", code) for code in expected]
+
+
+def test_the_owner_of_slurmdbd_conf() -> None:
+    place = FILE._replace(mode=0o600, uid=0)
+    wrong = [("error", "dbd_conf_owner")]
+    assert brief(_daemon_problems.dbd_conf_attributes("/c", place, SLURM, DEBIAN_13, False)) == wrong
+    assert _daemon_problems.dbd_conf_attributes("/c", place, SLURM, DEBIAN_SID, False) == []
+    assert _daemon_problems.dbd_conf_attributes("/c", place, None, DEBIAN_13, False) == []
+    other = place._replace(uid=1000)
+    assert brief(_daemon_problems.dbd_conf_attributes("/c", other, SLURM, DEBIAN_SID, False)) == wrong
+
+
+def test_slurm_user() -> None:
+    assert brief(_daemon_problems.no_slurm_user("slurmctld", "slurm")) == [("error", "slurm_user_missing")]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (FOLDER, []),
+        (FOLDER._replace(mode=0o700), []),
+        (FOLDER._replace(mode=0o770), []),
+        (FOLDER._replace(mode=0o770, gid=0), []),
+        (FOLDER._replace(mode=0o770, gid=100), [("warning", "state_dir_writable")]),
+        (FOLDER._replace(mode=0o757), [("warning", "state_dir_writable")]),
+        (FOLDER._replace(mode=0o1777, uid=0), [("warning", "state_dir_owner"), ("warning", "state_dir_writable")]),
+        (MISSING, [("info", "state_dir_missing")]),
+        (FILE, [("error", "state_dir_no_folder")]),
+    ],
+)
+def test_the_state_folder(place: Place, expected: list[tuple[str, str]]) -> None:
+    assert brief(_daemon_problems.state_dir("/state", place, SLURM)) == expected
+
+
+def test_what_is_no_key() -> None:
+    for place in (FOLDER, Place("other", False, 0, 0, 0, 0, 0.0, 0), FILE._replace(is_link=True)):
+        assert brief(_daemon_problems.key_not_a_file("slurmctld", "/k", place)) == [("error", "key_not_a_file")]
+    assert "link" in _daemon_problems.key_not_a_file("slurmctld", "/k", MISSING._replace(is_link=True))[0].found
+    assert brief(_daemon_problems.key_place("slurmctld", "/k", "It is bad.")) == [("error", "key_place")]
+    assert brief(_daemon_problems.key_missing("slurmctld", "/k")) == [("warning", "key_missing")]
+    assert brief(_daemon_problems.key_weak("slurmctld", "/k", "is empty")) == [("error", "key_weak")]
+    assert brief(_daemon_problems.key_elsewhere("slurmctld", "/k", "/o")) == [("warning", "key_elsewhere")]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (FILE, []),
+        (FILE._replace(mode=0o600), []),
+        (FILE._replace(uid=0, mode=0o440), []),
+        (FILE._replace(mode=0o404), [("error", "key_readable")]),
+        (FILE._replace(mode=0o402), [("error", "key_readable")]),
+        (FILE._replace(uid=1000), [("warning", "key_owner")]),
+        (FILE._replace(uid=0, gid=0), [("info", "key_owner")]),
+        (FILE._replace(uid=0, mode=0o400), [("info", "key_owner")]),
+    ],
+)
+def test_who_may_read_the_key(place: Place, expected: list[tuple[str, str]]) -> None:
+    assert brief(_daemon_problems.key_attributes("slurmctld", "/k", place, SLURM, DEBIAN_13)) == expected
+
+
+def test_only_later_releases_look_at_the_mode_of_the_key() -> None:
+    place = FILE._replace(mode=0o644)
+    assert "does not start" in _daemon_problems.key_attributes("slurmctld", "/k", place, SLURM, DEBIAN_13)[0].effect
+    assert "does not start" not in _daemon_problems.key_attributes("slurmctld", "/k", place, SLURM, DEBIAN_12)[0].effect
+
+
+def test_root_may_read_every_key() -> None:
+    root = User("root", 0, 0)
+    place = FILE._replace(uid=0, gid=0)
+    assert _daemon_problems.key_attributes("slurmctld", "/k", place, root, DEBIAN_13) == []
+
+
+def test_missing_plugins() -> None:
+    packages = ["slurm-wlm-jwt-plugin=1"]
+    problems = _daemon_problems.plugin_missing("slurmctld", "auth_jwt.so", "/p", packages, False)
+    assert brief(problems) == [("warning", "plugin_missing")]
+    cases = (("/p", True, "rpmbuild --with jwt"), ("/p", False, "--with-jwt"), (None, False, "plugin_dir"))
+    for folder, rpm, hint in cases:
+        problems = _daemon_problems.plugin_missing("slurmctld", "auth_jwt.so", folder, [], rpm)
+        assert brief(problems) == [("error", "plugin_missing")]
+        assert hint in problems[0].remedy
+    problems = _daemon_problems.plugin_missing("slurmrestd", "rest_auth_jwt.so", "/p", [], False)
+    assert "--enable-slurmrestd" in problems[0].remedy
+
+
+def test_missing_libraries() -> None:
+    assert _daemon_problems.libjwt_missing("slurmctld", "/p", None) == []
+    assert _daemon_problems.libjwt_missing("slurmctld", "/p", Libjwt("libjwt.so.2", "/l")) == []
+    problems = _daemon_problems.libjwt_missing("slurmctld", "/p", Libjwt("libjwt.so.2", None))
+    assert brief(problems) == [("warning", "libjwt_missing")]
+    assert brief(_daemon_problems.pyjwt_missing("slurmctld", "/usr/bin/python3")) == [("info", "pyjwt_missing")]
+
+
+def test_units() -> None:
+    assert _daemon_problems.unit("slurmctld", "slurmctld", UNIT, 0) == []
+    assert _daemon_problems.unit("slurmctld", "slurmctld", UNIT._replace(active="reloading"), 0) == []
+    missing = UNIT._replace(load="not-found", active="inactive")
+    failed = UNIT._replace(active="failed", sub="failed")
+    assert brief(_daemon_problems.unit("slurmdbd", "dbd", missing, 0)) == [("error", "unit_missing")]
+    assert brief(_daemon_problems.unit("slurmdbd", "dbd", failed, 0)) == [("error", "daemon_down")]
+    assert brief(_daemon_problems.unit("slurmrestd", "restd", failed, 0)) == [("info", "daemon_down")]
+    assert brief(_daemon_problems.unit("slurmrestd", "restd", missing, 0)) == [("error", "unit_missing")]
+    for unit in (missing, failed):
+        assert "process 99" in _daemon_problems.unit("slurmdbd", "dbd", unit, 99)[0].found
+
+
+def test_processes() -> None:
+    assert _daemon_problems.replaced_program("slurmctld", PROCESS) == []
+    assert _daemon_problems.replaced_program("slurmctld", None) == []
+    upgraded = _daemon_problems.replaced_program("slurmctld", PROCESS._replace(replaced=True))
+    assert brief(upgraded) == [("warning", "program_replaced")]
+    assert brief(_daemon_problems.stale("slurmctld", ["It is old.", "Really."])) == [("info", "daemon_stale")] * 2
+
+
+def test_the_user_of_slurmrestd() -> None:
+    assert _daemon_problems.slurmrestd_user(None, SLURM) == []
+    assert _daemon_problems.slurmrestd_user(PROCESS._replace(uid=990), SLURM) == []
+    for uid, name in ((0, "root"), (64030, "SlurmUser slurm")):
+        problems = _daemon_problems.slurmrestd_user(PROCESS._replace(uid=uid), SLURM)
+        assert brief(problems) == [("warning", "slurmrestd_user")]
+        assert name in problems[0].found

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at the hosts of a cluster, in the shape of slurm_jwt_info's results, and changes to them."""
+
+from __future__ import annotations
+
+import copy
+
+KEY_PATH = "/var/lib/slurm/slurmctld/jwt_hs256.key"
+FINGERPRINT = "SHA256:" + "a" * 64
+PARTS = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": ["node1", "node2"]}
+HOSTS = ["ctl1", "dbd1", "rest1", "node1", "node2"]
+SLURM = {"name": "slurm", "group": "slurm", "exists": True}
+
+
+def conf(parameters=None, controllers=("ctl1",), index=None):
+    return {
+        "exists": True,
+        "configless": False,
+        "slurm_user": "slurm",
+        "auth_alt_parameters": parameters or {},
+        "controllers": [{"name": name, "address": name} for name in controllers],
+        "controller_index": index,
+    }
+
+
+def daemon(active="active", key_loaded="current"):
+    return {"active": active, "key_loaded": key_loaded, "stale": []}
+
+
+def key(exists=True, fingerprint=FINGERPRINT):
+    if not exists:
+        return {"path": KEY_PATH, "exists": False, "fingerprint": None, "owner": None, "mode": None, "serial": None}
+    return {
+        "path": KEY_PATH, "exists": True, "fingerprint": fingerprint, "owner": "slurm", "mode": "0400", "serial": None
+    }  # fmt: skip
+
+
+def look(host, part, jwt):
+    parameters = {"jwt_key": KEY_PATH} if jwt else {}
+    change = [] if jwt else [{"parameter": "AuthAltTypes"}]
+    found = {
+        "hostname": host,
+        "parts": [part],
+        "now": 1000.0,
+        "release": "24.11.5",
+        "capabilities": {"reconfigure_reloads_auth": True},
+        "conf": None,
+        "dbd_conf": None,
+        "slurm_user": None if part == "node" else SLURM,
+        "key_path": KEY_PATH,
+        "key": None,
+        "state_dir": None,
+        "plugins": None if part == "node" else {"packages": [] if jwt else ["slurm-wlm-jwt-plugin=24.11.5-4"]},
+        "python": {"pyjwt": "2.10.1" if jwt else None},
+        "daemons": {},
+        "differences": {"slurm_conf": [], "slurmdbd_conf": []},
+        "problems": [],
+    }
+    if part == "slurmdbd":
+        found["dbd_conf"] = conf(parameters)
+        found["differences"]["slurmdbd_conf"] = change
+        found["key"] = key() if jwt else None
+        found["key_path"] = KEY_PATH if jwt else None
+    else:
+        found["conf"] = conf(parameters, index=0 if part == "slurmctld" else None)
+        found["differences"]["slurm_conf"] = change
+    if part == "slurmctld":
+        found["key"] = key(jwt)
+        found["state_dir"] = {"owner": "slurm", "writable_by_others": False}
+    if part != "node":
+        found["daemons"][part] = daemon(key_loaded="current" if jwt else "unknown")
+    return found
+
+
+def cluster(jwt, **changes):
+    """All looks; ``changes`` are HOST={"a.b": value}."""
+    looks = {host: look(host, part, jwt) for part, hosts in PARTS.items() for host in hosts}
+    for host, wanted in changes.items():
+        for path, value in wanted.items():
+            target, names = looks[host], path.split(".")
+            for name in names[:-1]:
+                target = target[name]
+            target[names[-1]] = copy.deepcopy(value)
+    return looks

@@ -1,11 +1,403 @@
 #!/usr/bin/python
-# TEMPORARY STUB of the lead, so that the roles can be tried: overwrite it.
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 from __future__ import annotations
-DOCUMENTATION = "module: slurm_jwt_proof\nshort_description: stub\n"
+
+DOCUMENTATION = r"""
+module: slurm_jwt_proof
+short_description: Prove that running Slurm daemons accept good tokens and refuse bad ones
+version_added: 1.0.0
+description:
+  - Presents tokens to the daemons of a running cluster. A good one must be accepted. An expired one, one signed with
+    another key, one without a signature, and through slurmrestd also none at all and a plain user's under the name of
+    root, must be refused.
+  - slurmctld is asked by C(sdiag) and slurmdbd by C(sacctmgr list cluster), both from this host. These are allowed to
+    everybody, whatever C(PrivateData) says. slurmrestd is asked over HTTP.
+  - Tells apart a daemon that refuses, one that does not answer, and a host that cannot ask. Where a release says the
+    same for a refusal as for a daemon that is down, it counts as a refusal only between two good tokens that were
+    accepted.
+  - The tokens are made in memory. They reach the client programs in their environment and slurmrestd in headers, and
+    are nowhere else.
+  - A proof takes well under a second, unless a daemon does not answer.
+author:
+  - hpc.slurm_jwt contributors (@hpc-slurm-jwt)
+extends_documentation_fragment:
+  - hpc.slurm_jwt.attributes
+  - hpc.slurm_jwt.attributes.info_module
+options:
+  daemons:
+    description:
+      - What to ask. V(slurmctld) and V(slurmdbd) need Slurm's client programs and the plugin C(auth_jwt.so) on this
+        host, and nothing of them needs to run here. V(slurmrestd) needs O(rest_url).
+    type: list
+    elements: str
+    choices: [slurmctld, slurmdbd, slurmrestd]
+    default: [slurmctld, slurmdbd]
+  key_path:
+    description:
+      - The signing key, to make the tokens with. It wants the package C(python3-jwt).
+      - Either this or O(tokens) is needed.
+    type: path
+  tokens:
+    description:
+      - The tokens to present, by case, as RV(tokens) of an earlier run has them. For hosts that have no key, such as
+        that of slurmrestd. C(good) must be among them.
+    type: dict
+  user:
+    description:
+      - The user the tokens are made for, a plain one.
+      - With O(tokens), the user is that of the good token.
+    type: str
+    default: nobody
+  lifespan:
+    description: How long the good token lives, in seconds or with one of the units C(s), C(m), C(h), C(d) and C(w).
+    type: str
+    default: 5m
+  conf_path:
+    description:
+      - The slurm.conf for the client programs. If there is no such file, they look for theirs themselves, as on a
+        configless host.
+    type: path
+    default: /etc/slurm/slurm.conf
+  bin_dir:
+    description: The folder of Slurm's programs, where they are not in the usual places.
+    type: path
+  rest_url:
+    description:
+      - Where slurmrestd listens, such as V(http://127.0.0.1:6820) or V(unix:/run/slurmrestd/slurmrestd.socket).
+    type: str
+  rest_ca_path:
+    description: The file of CA certificates to check an C(https) address against. By default those of the host.
+    type: path
+  rest_slurmdb:
+    description: Whether to ask slurmrestd for something of slurmdbd, too. Not where there is no slurmdbd.
+    type: bool
+    default: true
+  release:
+    description:
+      - The release of slurmrestd, such as V(24.11). It is not needed. Knowing it spares requests for versions of its
+        API that it has not, and lets slurmdbd 20.11.6 and later of the 20.11 series be asked everything.
+    type: str
+  timeout:
+    description:
+      - Seconds to wait for each answer. A daemon that did not answer a good token is not asked again.
+    type: int
+    default: 5
+  return_tokens:
+    description:
+      - Whether to return the tokens in RV(tokens), for O(tokens) of a run on another host. Set C(no_log) on the task,
+        except on ansible-core 2.22 and later, where the values returned are masked in all output.
+    type: bool
+    default: false
+  fail_unproven:
+    description: Whether a cluster that is not proven is an error.
+    type: bool
+    default: true
+requirements:
+  - PyJWT >= 1.7 (package C(python3-jwt)), with O(key_path)
+notes:
+  - A token for a user who does not exist on a daemon's host is accepted by Slurm, as that of nobody in particular. So
+    an accepted token does not prove that the user exists there.
+  - Slurm before 20.11.6 has a slurmdbd that dies of a request under another user's name. That case is left out there,
+    and RV(left_out) says so.
+seealso:
+  - module: hpc.slurm_jwt.slurm_jwt_token
+"""
+
+EXAMPLES = r"""
+- name: Prove that slurmctld and slurmdbd check tokens
+  hpc.slurm_jwt.slurm_jwt_proof:
+    key_path: /var/spool/slurmctld/jwt_hs256.key
+
+- name: Wait until slurmdbd, just restarted, is proven
+  hpc.slurm_jwt.slurm_jwt_proof:
+    key_path: /var/spool/slurmctld/jwt_hs256.key
+    daemons: [slurmdbd]
+  register: proof
+  until: proof is success
+  retries: 10
+  delay: 1
+
+- name: Make tokens where the key is
+  hpc.slurm_jwt.slurm_jwt_proof:
+    key_path: /var/spool/slurmctld/jwt_hs256.key
+    daemons: []
+    return_tokens: true
+  no_log: true
+  delegate_to: controller
+  register: cases
+
+- name: Prove slurmrestd from its own host
+  hpc.slurm_jwt.slurm_jwt_proof:
+    tokens: "{{ cases.tokens }}"
+    daemons: [slurmrestd]
+    rest_url: http://127.0.0.1:6820
+"""
+
+RETURN = r"""
+proven:
+  description: Whether each answer was the expected one, and there was one at all.
+  returned: always
+  type: bool
+  sample: true
+answers:
+  description: What each daemon did with each token.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    daemon:
+      description: The daemon that was asked.
+      returned: always
+      type: str
+      sample: slurmdbd
+    asked:
+      description: How it was asked.
+      returned: always
+      type: str
+      sample: sacctmgr list cluster
+    case:
+      description:
+        - The token presented. V(good), V(expired), V(forged) (signed with another key), V(unsigned) (algorithm none),
+          V(foreign_name) (a good one under the name of root), or V(none).
+      returned: always
+      type: str
+      sample: forged
+    expected:
+      description: What it should do, V(accepted) or V(refused).
+      returned: always
+      type: str
+      sample: refused
+    answer:
+      description:
+        - What it did. V(accepted), V(refused), V(unreachable) (the daemon does not answer), V(unclear) (it answered,
+          and the answer may mean either) or V(unasked) (this host could not ask).
+      returned: always
+      type: str
+      sample: refused
+    detail:
+      description: The words of the client or of slurmrestd, without any token.
+      returned: always
+      type: str
+      sample: "slurm_get_statistics: Protocol authentication error"
+left_out:
+  description: Cases that were left out, with C(daemon), C(asked), C(case) and C(reason).
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+user:
+  description: The user of the tokens.
+  returned: always
+  type: str
+  sample: nobody
+tokens:
+  description: The tokens by case, with O(return_tokens=true). Else empty.
+  returned: always
+  type: dict
+"""
+
+import pwd
+import time
+from typing import Any, Callable
+
 from ansible.module_utils.basic import AnsibleModule
 
-def main():
-    m = AnsibleModule({"key_path": {}, "user": {}, "conf_path": {}, "bin_dirs": {"type": "list"}, "daemons": {"type": "list"}, "return_tokens": {"type": "bool"}, "tokens": {"type": "dict"}, "rest_url": {}}, supports_check_mode=True)
-    m.exit_json(changed=False, proven=True, answers=[], tokens={}, user="nobody")
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
+    TIMED_OUT,
+    Client,
+    ClientError,
+    forget_environment,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import (
+    CASES,
+    CLIENTS,
+    MINTED,
+    Answer,
+    ProofError,
+    Reply,
+    Rest,
+    ask_rest,
+    explain,
+    find_endpoint,
+    headers_of,
+    mint,
+    put,
+    reply_of_client,
+    without_tokens,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, read_secret
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, lifespan, split, user_of
 
-main()
+try:
+    # ansible-core 2.22 and later mask values registered here in all output.
+    from ansible.module_utils.secrets import register_secret
+except ImportError:
+
+    def register_secret(value: str) -> None:
+        """Older ansible-core masks the values of no_log options only."""
+
+
+ARGUMENTS = {
+    "daemons": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["slurmctld", "slurmdbd", "slurmrestd"],
+        "default": ["slurmctld", "slurmdbd"],
+    },
+    "key_path": {"type": "path", "no_log": False},
+    "tokens": {"type": "dict", "no_log": True},
+    "user": {"type": "str", "default": "nobody"},
+    "lifespan": {"type": "str", "default": "5m"},
+    "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},
+    "bin_dir": {"type": "path"},
+    "rest_url": {"type": "str"},
+    "rest_ca_path": {"type": "path"},
+    "rest_slurmdb": {"type": "bool", "default": True},
+    "release": {"type": "str"},
+    "timeout": {"type": "int", "default": 5},
+    "return_tokens": {"type": "bool", "default": False, "no_log": False},
+    "fail_unproven": {"type": "bool", "default": True},
+}
+
+
+def minted(params: dict[str, Any]) -> dict[str, str]:
+    """The tokens, made with the key."""
+    user = params["user"]
+    try:
+        uid = pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise ProofError(f"user: There is no user {user!r} on this host. Name one that exists on all hosts.") from None
+    if uid == 0:
+        raise ProofError("user: The proof wants a plain user, not root, who may use any name.")
+    try:
+        seconds = lifespan(params["lifespan"])
+    except TokenError as exc:
+        raise ProofError(f"lifespan: {exc}") from exc
+    try:
+        key = read_secret(params["key_path"]).data
+    except SecretFileError as exc:
+        raise ProofError(f"key_path: {exc}") from exc
+    return mint(user, key, time.time(), seconds)
+
+
+def given(tokens: dict[str, Any]) -> dict[str, str]:
+    """The tokens of an earlier run."""
+    unknown = sorted(set(tokens) - set(MINTED))
+    if unknown or not tokens.get("good"):
+        raise ProofError(
+            f"tokens: {'unknown case ' + unknown[0] if unknown else 'the case good is missing'}. "
+            f"Pass on what return_tokens gave, with the cases {', '.join(MINTED)}."
+        )
+    return {case: str(tokens[case]) for case in MINTED if tokens.get(case)}
+
+
+def user_in(token: str) -> str:
+    try:
+        user = user_of(split(token).claims)
+    except TokenError as exc:
+        raise ProofError(f"tokens: good: {exc}") from exc
+    if user is None:
+        raise ProofError("tokens: good: It names no user, so slurmrestd cannot be asked with it.")
+    return user
+
+
+def ask_client(daemon: str, module: AnsibleModule, tokens: dict[str, str]) -> list[Answer]:
+    """What slurmctld or slurmdbd answers to a client program."""
+    client = Client(module.params["bin_dir"], module.params["conf_path"], module.params["timeout"])
+    command = CLIENTS[daemon]
+
+    def ask(case: str) -> Reply:
+        rc, out, err = module.run_command(client.argv(*command), environ_update=client.environment(tokens[case]))
+        return reply_of_client(rc, out, err, TIMED_OUT, client.timeout)
+
+    asked = " ".join(word for word in command if not word.startswith("-") and "=" not in word)
+    return put(daemon, asked, list(tokens), ask)
+
+
+def ask_slurmrestd(
+    module: AnsibleModule, tokens: dict[str, str], user: str, left_out: list[dict[str, str]]
+) -> list[Answer]:
+    """What slurmrestd answers, for slurmctld and for slurmdbd."""
+    params = module.params
+    rest = Rest(params["rest_url"], params["timeout"], params["rest_ca_path"])
+    answers = []
+    for behind in ("slurmctld", "slurmdbd") if params["rest_slurmdb"] else ("slurmctld",):
+        endpoint = find_endpoint(behind, asker(rest, headers_of("good", tokens, user)), release_of(params))
+        asked = f"GET {endpoint.path}"
+        cases = [case for case in CASES if case in (*tokens, "foreign_name", "none") and case not in endpoint.skipped]
+        left_out += [
+            {"daemon": "slurmrestd", "asked": asked, "case": case, "reason": reason}
+            for case, reason in endpoint.skipped.items()
+        ]
+        answers += put("slurmrestd", asked, cases, by_case(rest, endpoint.path, tokens, user), endpoint.first)
+    return answers
+
+
+def asker(rest: Rest, headers: dict[str, str]) -> Callable[[str], Reply]:
+    return lambda path: ask_rest(rest, path, headers)
+
+
+def by_case(rest: Rest, path: str, tokens: dict[str, str], user: str) -> Callable[[str], Reply]:
+    return lambda case: ask_rest(rest, path, headers_of(case, tokens, user))
+
+
+def release_of(params: dict[str, Any]) -> Release | None:
+    try:
+        return None if params["release"] is None else parse(params["release"])
+    except ValueError as exc:
+        raise ProofError(f"release: {exc}") from exc
+
+
+def prove(module: AnsibleModule) -> dict[str, Any]:
+    """The module's result."""
+    params = module.params
+    if "slurmrestd" in params["daemons"] and not params["rest_url"]:
+        raise ProofError("rest_url is needed to ask slurmrestd. Give its address, such as http://127.0.0.1:6820.")
+    tokens = minted(params) if params["tokens"] is None else given(params["tokens"])
+    user = user_in(tokens["good"])
+    answers: list[Answer] = []
+    left_out: list[dict[str, str]] = []
+    for daemon in CLIENTS:
+        if daemon in params["daemons"]:
+            answers += ask_client(daemon, module, tokens)
+    if "slurmrestd" in params["daemons"]:
+        answers += ask_slurmrestd(module, tokens, user, left_out)
+    answers = [without_tokens(answer, tokens) for answer in answers]
+    if params["return_tokens"]:
+        for token in tokens.values():
+            register_secret(token)
+    return {
+        "changed": False,
+        "proven": bool(answers) and all(answer.answer == answer.expected for answer in answers),
+        "answers": [answer._asdict() for answer in answers],
+        "left_out": left_out,
+        "user": user,
+        "tokens": tokens if params["return_tokens"] else {},
+        "explanation": explain(answers),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        mutually_exclusive=[("key_path", "tokens")],
+        required_one_of=[("key_path", "tokens")],
+        supports_check_mode=True,
+    )
+    forget_environment()
+    try:
+        result = prove(module)
+    except (ProofError, ClientError, TokenError) as exc:
+        module.fail_json(msg=str(exc))
+    explanation = result.pop("explanation")
+    if explanation and module.params["fail_unproven"]:
+        module.fail_json(msg=f"The cluster is not proven. {explanation}", **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

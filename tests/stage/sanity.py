@@ -34,20 +34,21 @@ MANAGED = {
     "2.21": ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14"),
 }
 
-# ansible-test downloads a script that installs pip; Python brings one along.
+# ansible-test downloads a script that installs pip; the pip that Python brings along will do.
 GET_PIP = """\
-import ensurepip, os, subprocess, sys
-environment = dict(os.environ)  # ensurepip hides the site's settings of pip from now on
+import ensurepip, os
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 ensurepip.bootstrap()
-wanted = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]
-sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *wanted], env=environment))
 """
+
+# Not the virtual environment that runs this script: ansible-test makes its own, of real Pythons.
+PATH = ":".join(folder for folder in os.environ["PATH"].split(":") if folder != str(Path(sys.executable).parent))
 
 
 def find_python(version: str) -> str | None:
     """A Python of that version, with pip and venv: the system's or pyenv's."""
     home = os.path.expanduser("~/.pyenv/versions")
-    for candidate in (shutil.which(f"python{version}"), *glob.glob(f"{home}/{version}.*/bin/python{version}")):
+    for candidate in (shutil.which(f"python{version}", path=PATH), *glob.glob(f"{home}/{version}.*/bin/python{version}")):
         if not candidate:
             continue
         asked = subprocess.run((candidate, "-c", "import ensurepip, venv"), capture_output=True, check=False)
@@ -79,7 +80,7 @@ def make_home(home: Path, python: str) -> None:
     for version in ("24_2", "25_2"):
         (home / f".ansible/test/cache/get_pip_{version}.py").write_text(GET_PIP)
     (home / ".config/pip").mkdir(parents=True, exist_ok=True)
-    (home / ".config/pip/pip.conf").write_text(pip_settings(python))
+    (home / ".config/pip/pip.conf").write_text(pip_settings(python) + "quiet = 1\n")
 
 
 def in_debian(core: str) -> None:
@@ -99,7 +100,7 @@ def in_debian(core: str) -> None:
             mkdir -p "$1$folder"
             mount --bind "$folder" "$1$folder"
         done
-        exec chroot "$1" env --chdir="$2" python3 tests/stage/sanity.py "$3"
+        exec chroot "$1" env --chdir="$2" PATH=/usr/sbin:/usr/bin:/sbin:/bin python3 tests/stage/sanity.py "$3"
         """, "sh", str(DEBIAN), str(ROOT), core)
 
 
@@ -120,7 +121,7 @@ def main(core: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     # ansible-test looks there again, and must not find the stand-ins of pyenv first.
     folders = dict.fromkeys(str(Path(python).parent) for python in pythons.values() if python)
-    environment.update(HOME=str(place / "home"), PATH=":".join([str(ansible), *folders, os.environ["PATH"]]))
+    environment.update(HOME=str(place / "home"), PATH=":".join([str(ansible), *folders, PATH]))
     environment.pop("PYTHONPATH", None)
     run(
         str(ansible / "ansible-test"), "sanity", "--color=no",

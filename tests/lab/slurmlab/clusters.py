@@ -54,6 +54,16 @@ def network_of(cluster: str) -> str:
     return f"sjlab-{cluster}"
 
 
+def _shared_state_of(cluster: str) -> str:
+    return f"sjlab-{cluster}-state"
+
+
+def _shares_state(cluster: Cluster, host: str) -> bool:
+    """Several controllers have one StateSaveLocation, or the standbys would wait for its heartbeat for ever."""
+    controllers = kinds.of_kind(cluster.hosts, "ctl")
+    return host in controllers and len(controllers) > 1
+
+
 def up(cluster: Cluster) -> None:
     """Brings a cluster up, without JWT, from nothing: what is left of an earlier one is removed first."""
     begin = seconds()
@@ -65,6 +75,8 @@ def up(cluster: Cluster) -> None:
         _make_key(cluster)
         addresses = _make_network(cluster)
         _write_reach(cluster, addresses)
+        if len(kinds.of_kind(cluster.hosts, "ctl")) > 1:
+            podman("volume", "create", "--label", f"{LABEL}={cluster.name}", _shared_state_of(cluster.name))
         _each(cluster.hosts, lambda host: _start(cluster, host, image, addresses))
         _start_daemons(cluster)
         _wait_for_nodes(cluster)
@@ -76,7 +88,8 @@ def down(name: str) -> None:
     with lock(f"cluster-{name}"):
         if not _clear(name):
             say(name, "there is no such cluster")
-    shutil.rmtree(WORK / name, ignore_errors=True)
+        shutil.rmtree(WORK / name, ignore_errors=True)
+        shutil.rmtree(RUN / name, ignore_errors=True)
 
 
 def names() -> list[str]:
@@ -138,6 +151,8 @@ def _clear(name: str) -> bool:
     if left:
         say(name, f"removing {', '.join(sorted(left))}")
         podman("rm", "--force", "--time", "0", *left)
+    for volume in podman("volume", "ls", "--quiet", "--filter", f"label={LABEL}={name}").split():
+        podman("volume", "rm", "--force", volume)
     network = succeeds("network", "exists", network_of(name))
     if network:
         podman("network", "rm", "--force", network_of(name))
@@ -179,9 +194,10 @@ def _make_network(cluster: Cluster) -> dict[str, str]:
 
 def _start(cluster: Cluster, host: str, image: str, addresses: dict[str, str]) -> None:
     container = container_of(cluster.name, host)
+    shared = ("--volume", f"{_shared_state_of(cluster.name)}:{kinds.STATE}") if _shares_state(cluster, host) else ()
     podman(
         "create", "--name", container, "--hostname", host, "--label", f"{LABEL}={cluster.name}",
-        "--network", network_of(cluster.name), "--ip", addresses[host], *CONTAINER, image,
+        "--network", network_of(cluster.name), "--ip", addresses[host], *shared, *CONTAINER, image,
     )
     root = pathlib.Path(podman("mount", container))
     _furnish(cluster, host, root, addresses)
@@ -214,7 +230,7 @@ def _ids(root: pathlib.Path, user: str) -> tuple[int, int]:
 
 
 def _start_daemons(cluster: Cluster) -> None:
-    """In the table's order: each kind finds those that it needs at its start."""
+    """In the table's order, so that each finds those that it needs; the first of its kind is the primary one."""
     def enable(host: str) -> None:
         kind, container = kinds.kind_of(host), container_of(cluster.name, host)
         init = int(podman("inspect", "--format", "{{.State.Pid}}", container))
@@ -225,7 +241,9 @@ def _start_daemons(cluster: Cluster) -> None:
             say(cluster.name, f"{kind.daemon} runs on {host}")
 
     for name in kinds.KINDS:
-        _each(tuple(kinds.of_kind(cluster.hosts, name)), enable)
+        alike = kinds.of_kind(cluster.hosts, name)
+        _each(tuple(alike[:1]), enable)
+        _each(tuple(alike[1:]), enable)
 
 
 def _listens(container: str, init: int, port: int) -> bool:
@@ -248,7 +266,10 @@ def _wait_for_nodes(cluster: Cluster) -> None:
     controller = container_of(cluster.name, kinds.of_kind(cluster.hosts, "ctl")[0])
 
     def are_idle() -> bool:
-        return podman("exec", controller, "sinfo", "-hNo", "%T").split() == ["idle"] * len(nodes)
+        states = subprocess.run(
+            ("podman", "exec", controller, "sinfo", "-hNo", "%T"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ).stdout
+        return states.split() == [b"idle"] * len(nodes)
 
     wait_for(f"{', '.join(nodes)} to be idle", are_idle)
 

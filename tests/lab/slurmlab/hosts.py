@@ -34,6 +34,8 @@ KINDS = {
     # slurmrestd is installed and not running: it has no use before the cluster has JWT.
     "rest": Kind("slurmrestd", ()),
 }
+#: slurmctld's StateSaveLocation.
+STATE = "/var/lib/slurm/slurmctld"
 DEFAULT_HOSTS = ("ctl1", "dbd1", "rest1", "node1")
 
 
@@ -75,7 +77,7 @@ ClusterName={CLUSTER_NAME}
 {controllers}SlurmUser=slurm
 AuthType=auth/munge
 
-StateSaveLocation=/var/lib/slurm/slurmctld
+StateSaveLocation={STATE}
 SlurmdSpoolDir=/var/lib/slurm/slurmd
 SlurmctldPidFile=/run/slurmctld.pid
 SlurmdPidFile=/run/slurmd.pid

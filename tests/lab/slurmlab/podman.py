@@ -41,8 +41,8 @@ def succeeds(*arguments: str) -> bool:
 @contextlib.contextmanager
 def lock(name: str) -> Iterator[None]:
     """One holder at a time on this machine; says so when it has to wait."""
-    RUN.mkdir(parents=True, exist_ok=True)
-    with open(RUN / f"{name}.lock", "w") as file:
+    (RUN / "locks").mkdir(parents=True, exist_ok=True)
+    with open(RUN / "locks" / name, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -78,8 +78,11 @@ def result_in(text: str) -> dict[str, Any]:
     return result
 
 
-def killed_at(params: dict[str, Any], stop: int) -> bool:
-    """Run the module and kill it at the STOP-th entry to or return from a system call. False if there are fewer."""
+def killed_when(params: dict[str, Any], due: Callable[[], bool]) -> bool:
+    """Run the module, stop it before and after each of its system calls, and kill it when DUE says so.
+
+    False if it came to its end.
+    """
     module = Run(params, prepare=_stop_when_ready)
     try:
         os.waitpid(module.pid, 0)
@@ -89,8 +92,7 @@ def killed_at(params: dict[str, Any], stop: int) -> bool:
             _pid, status = os.waitpid(module.pid, 0)
             if os.WIFEXITED(status):
                 return False
-            stop -= os.WSTOPSIG(status) == signal.SIGTRAP | 0x80
-            if stop == 0:
+            if os.WSTOPSIG(status) == signal.SIGTRAP | 0x80 and due():
                 os.kill(module.pid, signal.SIGKILL)
                 os.waitpid(module.pid, 0)
                 return True

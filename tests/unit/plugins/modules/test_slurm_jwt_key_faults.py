@@ -36,7 +36,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs impor
     NOBODY,
     Run,
     environment,
-    killed_at,
+    killed_when,
     module_input,
     result_in,
     run,
@@ -102,8 +102,8 @@ class TestAllAtOnce:
 
     @pytest.mark.parametrize("links", [True, False])
     def test_many_times_over(self, folder: pathlib.Path, links: bool) -> None:
-        prepare = together(folder, None if links else without_links)
         for _round in range(10):
+            prepare = together(folder, None if links else without_links)
             runs = [Run({"path": str(folder / "key"), "serial": "x"}, prepare=prepare) for _number in range(20)]
             start(folder)
             results = [process.result() for process in runs]
@@ -262,19 +262,15 @@ class TestWatched:
         return wrong if parse_record(record) else [*wrong, "the record is not whole"]
 
     def watch(self, folder: pathlib.Path, rounds: int, umask: int) -> None:
-        begin = [become_nobody, lambda: None]
-        with Watcher(folder, self.stranger, begin[0]) as stranger, Watcher(folder, self.daemon, begin[1]) as daemon:
-            path = {"path": str(folder / "key")}
+        with Watcher(folder, self.stranger, become_nobody) as stranger, Watcher(folder, self.daemon) as daemon:
             for number in range(rounds):
-                for params in (
-                    {"serial": str(number), "backup": number % 5 == 0},
-                    {"force": True},
-                    {"state": "absent"},
-                ):
-                    result = run({**path, **params}, prepare=lambda: os.umask(umask))
+                backup = number % 5 == 0
+                for params in ({"serial": str(number)}, {"force": True, "backup": backup}):
+                    result = run({"path": str(folder / "key"), **params}, prepare=lambda: os.umask(umask))
                     assert result["changed"] is True
-                for kept in folder.glob("*.bak"):
-                    kept.unlink()
+                if backup:
+                    run({"path": str(folder / "key"), "state": "absent", "backup": True})
+                empty(folder)
         assert stranger.found == daemon.found == []
         assert stranger.looks > rounds
         assert daemon.looks > rounds
@@ -282,12 +278,12 @@ class TestWatched:
     @as_root
     @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
     def test_while_keys_come_and_go(self, folder: pathlib.Path, umask: int) -> None:
-        self.watch(folder, 100, umask)
+        self.watch(folder, 50, umask)
 
     @as_root
     @pytest.mark.soak
     def test_while_thousands_come_and_go(self, folder: pathlib.Path) -> None:
-        self.watch(folder, 3000, 0)
+        self.watch(folder, 2000, 0)
 
     @as_root
     def test_while_an_open_key_is_mended(self, folder: pathlib.Path) -> None:
@@ -369,102 +365,145 @@ class Watcher:
             os._exit(0)
 
 
+def by_state(folder: pathlib.Path, number: int) -> Callable[[], bool]:
+    """Due when the folder has changed so many times. What is on disk is all that a killed run leaves behind, so this
+    is every way in which it can end."""
+    last = snapshot(folder)
+    changes = 0
+
+    def due() -> bool:
+        nonlocal last, changes
+        now = snapshot(folder)
+        changes += now != last
+        last = now
+        return changes == number
+
+    return due
+
+
+def by_stop(_folder: pathlib.Path, number: int) -> Callable[[], bool]:
+    """Due at so many entries to or returns from a system call: the same without relying on any thought."""
+    stops = 0
+
+    def due() -> bool:
+        nonlocal stops
+        stops += 1
+        return stops == number
+
+    return due
+
+
+def snapshot(folder: pathlib.Path) -> list[tuple[object, ...]]:
+    files = []
+    for path in sorted(folder.iterdir()):
+        info = path.stat()
+        files.append((path.name, info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_size, info.st_nlink))
+    return files
+
+
 class TestKilled:
-    """Each run is killed at its first system call, then at its second, and so on to the last."""
+    """Each run is killed in the first state it brings about, then in the second, and so on to the last."""
 
     NEW = {"serial": "new"}
 
-    def every_way_to_die(self, folder: pathlib.Path, params: dict[str, Any], begin: Callable[[], None]) -> int:
-        """Calls BEGIN, kills a run, and then has another run finish the work; the number of ways there were."""
+    def every_way_to_die(
+        self,
+        folder: pathlib.Path,
+        params: dict[str, Any],
+        begin: Callable[[], None] = lambda: None,
+        whole: Callable[[], object] = lambda: None,
+        when: Callable[[pathlib.Path, int], Callable[[], bool]] = by_state,
+    ) -> int:
+        """Calls BEGIN, kills a run, has WHOLE look at what is left, and has another run finish the work.
+
+        The number of ways to die that there were.
+        """
         params = {"path": str(folder / "key"), **params}
-        stop = 0
+        number = 0
         while True:
             empty(folder)
             begin()
-            stop += 1
-            if not killed_at(params, stop):
-                return stop - 1
+            number += 1
+            if not killed_when(params, when(folder, number)):
+                return number - 1
             self.check_what_is_left(folder)
+            whole()
             result = run(params)
-            assert not result.get("failed"), (stop, result)
+            assert not result.get("failed"), (number, result)
+            for draft in drafts_in(folder):
+                os.utime(draft, (0, 0))
             assert run(params)["changed"] is False
-            self.check_that_drafts_go(folder, params)
+            assert drafts_in(folder) == []
 
     def check_what_is_left(self, folder: pathlib.Path) -> None:
         for path in folder.iterdir():
-            info = path.stat()
-            assert info.st_mode & 0o077 == 0, path
-            if not path.name.startswith(".slurm_jwt."):
-                assert stat.S_IMODE(info.st_mode) == 0o400
-        key = folder / "key"
-        if key.exists():
-            assert len(key.read_bytes()) == 32
+            mode = stat.S_IMODE(path.stat().st_mode)
+            assert mode == 0o400 or (mode == 0o600 and path in drafts_in(folder) and path.stat().st_size == 0)
+        if (folder / "key").exists():
+            assert len((folder / "key").read_bytes()) == 32
         if (folder / "key.record").exists():
             assert parse_record((folder / "key.record").read_bytes())
-
-    def check_that_drafts_go(self, folder: pathlib.Path, params: dict[str, Any]) -> None:
-        for draft in drafts_in(folder):
-            os.utime(draft, (0, 0))
-        assert run(params)["changed"] is False
-        assert drafts_in(folder) == []
 
     @pytest.fixture(autouse=True)
     def may_trace(self, folder: pathlib.Path) -> None:
         try:
-            killed_at({"path": str(folder / "key"), "state": "absent"}, 1)
+            killed_when({"path": str(folder / "key"), "state": "absent"}, lambda: True)
         except OSError:
             pytest.skip("may not trace processes here")
 
-    def test_while_making_a_key(self, folder: pathlib.Path) -> None:
-        assert self.every_way_to_die(folder, self.NEW, lambda: None) > 100
+    @pytest.fixture(params=[by_state, pytest.param(by_stop, marks=pytest.mark.soak)])
+    def when(self, request: pytest.FixtureRequest) -> Callable[[pathlib.Path, int], Callable[[], bool]]:
+        return request.param  # type: ignore[no-any-return]
+
+    def test_while_making_a_key(self, folder: pathlib.Path, when: Any) -> None:
+        assert self.every_way_to_die(folder, self.NEW, when=when) >= 8
         in_order(folder)
 
-    def test_while_replacing_it(self, folder: pathlib.Path) -> None:
+    @pytest.mark.parametrize("backup", [False, True])
+    def test_while_replacing_it(self, folder: pathlib.Path, when: Any, backup: bool) -> None:
         seen = set()
 
-        class Watch(TestKilled):
-            def check_what_is_left(self, folder: pathlib.Path) -> None:
-                super().check_what_is_left(folder)
-                key = (folder / "key").read_bytes()
-                record = parse_record((folder / "key.record").read_bytes())
-                assert record is not None
-                current = record.fingerprint == fingerprint(key)
-                # The old key with its record, the new one with its record, or the new one with that of the old one,
-                # which counts as none. Never the old one with that of the new: a rotation would be forgotten.
-                assert (key == OLD) == (record.fingerprint == fingerprint(OLD)) or (key != OLD and not current)
-                seen.add((key == OLD, current))
+        def whole() -> None:
+            key = (folder / "key").read_bytes()
+            record = parse_record((folder / "key.record").read_bytes())
+            assert record is not None
+            seen.add((key == OLD, record.fingerprint == fingerprint(OLD), record.fingerprint == fingerprint(key)))
 
-        assert Watch().every_way_to_die(folder, self.NEW, lambda: have(folder, OLD, "old")) > 100
-        assert seen == {(True, True), (False, False), (False, True)}
-        assert in_order(folder) != OLD
+        begin = lambda: have(folder, OLD, "old")  # noqa: E731
+        assert self.every_way_to_die(folder, {**self.NEW, "backup": backup}, begin, whole, when) >= 8
+        # The old key with its record; the new one with that of the old one, which counts as none; the new one with its
+        # own. Never the old key with the record of the new one: a rotation would be forgotten.
+        assert seen == {(True, True, True), (False, True, False), (False, False, True)}
+        assert (folder / "key").read_bytes() != OLD
 
-    def test_while_labelling_it(self, folder: pathlib.Path) -> None:
-        self.every_way_to_die(folder, self.NEW, lambda: have(folder, OLD))
+    def test_while_labelling_it(self, folder: pathlib.Path, when: Any) -> None:
+        assert self.every_way_to_die(folder, self.NEW, lambda: have(folder, OLD), when=when) >= 3
         assert in_order(folder) == OLD
 
-    def test_while_removing_it(self, folder: pathlib.Path) -> None:
-        self.every_way_to_die(folder, {"state": "absent"}, lambda: have(folder, OLD, "old"))
-        assert list(folder.iterdir()) == []
+    @pytest.mark.parametrize("backup", [False, True])
+    def test_while_removing_it(self, folder: pathlib.Path, when: Any, backup: bool) -> None:
+        params = {"state": "absent", "backup": backup}
+        assert self.every_way_to_die(folder, params, lambda: have(folder, OLD, "old"), when=when) >= 2
+        assert [path.read_bytes() for path in folder.iterdir()] == [OLD] * backup
 
-    @pytest.mark.soak
-    def test_while_putting_it_aside(self, folder: pathlib.Path) -> None:
-        self.every_way_to_die(folder, {"state": "absent", "backup": True}, lambda: have(folder, OLD, "old"))
-
-    @pytest.mark.soak
-    def test_while_replacing_it_and_keeping_a_copy(self, folder: pathlib.Path) -> None:
-        self.every_way_to_die(folder, {**self.NEW, "backup": True}, lambda: have(folder, OLD, "old"))
-
-    def test_while_mending_it(self, folder: pathlib.Path) -> None:
-        class Watch(TestKilled):
-            def check_what_is_left(self, folder: pathlib.Path) -> None:
-                assert (folder / "key").stat().st_mode & 0o777 in (0o666, 0o400)
-                assert (folder / "key").read_bytes() == OLD
+    @as_root
+    def test_while_giving_it_to_somebody_else(self, folder: pathlib.Path, when: Any) -> None:
+        seen = set()
 
         def begin() -> None:
             have(folder, OLD)
-            (folder / "key").chmod(0o666)
+            (folder / "key").chmod(0o640)
 
-        Watch().every_way_to_die(folder, {}, begin)
+        def whole() -> None:
+            info = (folder / "key").stat()
+            seen.add((info.st_gid, stat.S_IMODE(info.st_mode)))
+            (folder / "key").chmod(0o400)
+
+        self.check_what_is_left = lambda _folder: None  # type: ignore[method-assign]
+        params = {"owner": str(NOBODY), "group": str(NOBODY), "mode": "0440"}
+        self.every_way_to_die(folder, params, begin, whole, when)
+        assert seen >= {(0, 0o440), (NOBODY, 0o440)}
+        assert (NOBODY, 0o640) not in seen
 
 
 class TestNoRoom:

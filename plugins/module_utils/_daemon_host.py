@@ -36,6 +36,7 @@ class DaemonHost(_host.Host):
         super().__init__(options, run)
         self._units: dict[str, _processes.Unit] = {}
         self._user: _places.User | None = None
+        self._uninstalled: set[str] = set()
         self._see_units()
 
     def _see_units(self) -> None:
@@ -63,6 +64,17 @@ class DaemonHost(_host.Host):
         if pyjwt is None and "slurmctld" in self.parts:
             self.problems += _daemon_problems.pyjwt_missing("slurmctld", sys.executable)
         return {**super()._python(), "pyjwt": pyjwt, "cryptography": _install.python_library("cryptography", folders)}
+
+    def _see_release(self) -> None:
+        super()._see_release()
+        if "slurmrestd" in self.parts and not _install.find_program(["slurmrestd"], self.options.bin_dirs):
+            # Its unit and plugins come with it.
+            self._uninstalled = {"slurmrestd"}
+            self.problems += _daemon_problems.no_slurmrestd(_install.find_elsewhere(["slurmrestd"]))
+
+    def _no_program(self, names: list[str]) -> None:
+        if self.parts != ["slurmrestd"]:
+            super()._no_program(names)
 
     # slurmdbd.conf and SlurmUser
 
@@ -188,7 +200,8 @@ class DaemonHost(_host.Host):
 
     def _plugins(self) -> dict[str, Any] | None:
         # The part that needs a plugin most is named where it is missing.
-        needed = {name: part for part in reversed(_host.PARTS[:3]) if part in self.parts for name in _PLUGINS_OF[part]}
+        parts = [part for part in _host.PARTS[:3] if part in self.parts and part not in self._uninstalled]
+        needed = {name: part for part in reversed(parts) for name in _PLUGINS_OF[part]}
         if not needed:
             return None
         file = self.slurm or self.slurmdbd
@@ -232,8 +245,11 @@ class DaemonHost(_host.Host):
         unit = self._units.get(part, _processes.NO_UNIT)
         unmanaged = 0 if unit.pid else self._unmanaged(part)
         process = _processes.look(unit.pid or unmanaged) if unit.pid or unmanaged else None
-        self.problems += _daemon_problems.unit(part, service, unit, unmanaged)
+        if part not in self._uninstalled:
+            self.problems += _daemon_problems.unit(part, service, unit, unmanaged)
         self.problems += _daemon_problems.replaced_program(part, process)
+        if part != "slurmdbd":
+            self.problems += _problems.conf_elsewhere(part, self.options.conf_path, process)
         loaded, reasons = "unknown", []
         if part == "slurmrestd":
             self.problems += _daemon_problems.slurmrestd_user(process, self._user)

@@ -204,7 +204,8 @@ def unit(part: str, service: str, found: Unit, unmanaged: int) -> list[Problem]:
         if unmanaged:
             what = f"{part} runs as process {unmanaged}, and systemd knows no unit {service}."
         effect = "A rollout could not restart the daemon, nor bring it back."
-        remedy = f"Name its unit in {part}_service, or take the host out of the group."
+        variable = "slurmrestd_service" if part == "slurmrestd" else f"slurm_jwt_{part}_service"
+        remedy = f"Name its unit in {part}_service ({variable}), or take the host out of the group."
         return [Problem(ERROR, "unit_missing", part, None, what, effect, remedy)]
     if found.active in ("active", "reloading"):
         return []
@@ -227,6 +228,16 @@ def replaced_program(part: str, process: Process | None) -> list[Problem]:
     effect = "A restart starts the newer program, with whatever an upgrade does to its state."
     remedy = "Finish the upgrade first, at a time of your choosing."
     return [Problem(WARNING, "program_replaced", part, None, found, effect, remedy)]
+
+
+def no_slurmrestd(elsewhere: str | None) -> list[Problem]:
+    """slurmrestd is not installed yet, which alone is no reason to refuse: its role does it."""
+    effect = "There is no REST API from this host yet."
+    remedy = "The role slurmrestd installs it (slurmrestd_install)."
+    if elsewhere:
+        remedy = f"There is {elsewhere}: if that is the site's, name it in slurmrestd_binary and its folder in bin_dirs."
+    found = "slurmrestd is not installed."
+    return [Problem(WARNING, "slurmrestd_missing", "slurmrestd", None, found, effect, remedy)]
 
 
 def slurmrestd_user(process: Process | None, user: User | None) -> list[Problem]:

@@ -63,8 +63,8 @@ class Host:
 
     def report(self) -> dict[str, Any]:
         """All that slurm_jwt_info returns."""
-        self._see_release()
         self._see_environment()
+        self._see_release()
         slurm_conf, dbd_conf = self._see_slurm_conf(), self._see_dbd_conf()
         slurm_user, key_path = self._see_slurm_user(), self._key_path()
         differences, wanted = self._differences(key_path)
@@ -89,8 +89,13 @@ class Host:
             "wanted": wanted,
         }
         self._see_room(found)
-        found["problems"] = [problem._asdict() for problem in _problems.in_order(self.problems)]
+        found["problems"] = [problem._asdict() for problem in _problems.in_order(self._worth_telling())]
         return found
+
+    def _worth_telling(self) -> list[_problems.Problem]:
+        """Where there is no Slurm at all, everything else that lacks follows from that."""
+        missing = [problem for problem in self.problems if problem.code == "slurm_missing"]
+        return missing or self.problems
 
     # What only hosts of daemons have
 
@@ -118,8 +123,7 @@ class Host:
         names = _install.release_programs(self.parts)
         self.program = _install.find_program(names, self.options.bin_dirs)
         if self.program is None:
-            elsewhere = _install.find_elsewhere(names)
-            self.problems += _problems.no_slurm(self.parts, names, self.options.bin_dirs, elsewhere)
+            self._no_program(names)
             return
         dummy_rc, out, err = self.run([self.program, "-V"])
         try:
@@ -127,12 +131,16 @@ class Host:
         except ValueError:
             self.problems += _problems.no_release(self.parts[0], self.program, out + err)
 
+    def _no_program(self, names: list[str]) -> None:
+        elsewhere = _install.find_elsewhere(names)
+        self.problems += _problems.no_slurm(self.parts, names, self.options.bin_dirs, elsewhere)
+
     def _see_environment(self) -> None:
         if _processes.sets_slurm_jwt(ETC_ENVIRONMENT):
             self.problems += _problems.slurm_jwt_for_all(self.parts[0], ETC_ENVIRONMENT)
         elif "SLURM_JWT" in os.environ:
             self.problems += _problems.slurm_jwt_for_all(self.parts[0], None)
-        # Commands that are run later are to be those of root under munge.
+        # The commands that follow are to be those of root under munge.
         os.environ.pop("SLURM_JWT", None)
 
     def _python(self) -> dict[str, Any]:
@@ -232,7 +240,7 @@ class Host:
 
     def _key(self, path: str | None) -> dict[str, Any] | None:
         if path is not None and os.path.exists(path):
-            self.problems += _problems.key_on_node(path)
+            self.problems += _problems.key_out_of_place(self.parts[0], path)
         return None
 
     def _daemons(self) -> dict[str, Any]:
@@ -243,6 +251,8 @@ class Host:
         process = _processes.look(pid) if pid else None
         files = [path for path in _processes.usual_environment_files("slurmd") if _processes.sets_slurm_jwt(path)]
         self.problems += _problems.environment("slurmd", service, process, False, files)
+        if not self.configless:
+            self.problems += _problems.conf_elsewhere("node", self.options.conf_path, process)
         return {"slurmd": _facts.daemon(service, None, process)}
 
     def _see_room(self, found: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ Each function judges one thing that was found and returns the problems with it. 
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -117,6 +118,16 @@ def conf_missing(part: str, path: str) -> list[Problem]:
     return [Problem(ERROR, "conf_missing", part, path, f"{path} does not exist.", effect, remedy)]
 
 
+def conf_elsewhere(part: str, path: str, process: Process | None) -> list[Problem]:
+    """The daemon reads another file than the one that a rollout would edit."""
+    if process is None or process.conf is None or os.path.realpath(process.conf) == os.path.realpath(path):
+        return []
+    found = f"{process.name}, process {process.pid}, was told to read {process.conf}, and not {path}."
+    effect = "A rollout would edit a file that the daemon does not read."
+    remedy = f"Name {process.conf} in conf_path (slurm_jwt_conf_path), or take the other name out of the daemon's unit."
+    return [Problem(ERROR, "conf_elsewhere", part, path, found, effect, remedy)]
+
+
 def conf_broken(part: str, path: str, message: str) -> list[Problem]:
     """Slurm would refuse the file, or this collection cannot follow it."""
     effect = "The daemon would not come up again after a restart."
@@ -208,11 +219,12 @@ def http_auth(part: str, conf: Conf, release: Release) -> list[Problem]:
 # Places and processes
 
 
-def key_on_node(path: str) -> list[Problem]:
-    """The key does not belong on compute and login hosts."""
-    effect = "Whoever becomes root on one node could sign tokens for anybody."
-    remedy = "Take it away, unless this host is a controller too; slurmd never reads it."
-    return [Problem(WARNING, "key_on_node", "node", path, f"The signing key {path} is on this node.", effect, remedy)]
+def key_out_of_place(part: str, path: str) -> list[Problem]:
+    """The key belongs on controllers and on slurmdbd's host, and nowhere else."""
+    found = f"The signing key {path} is on this host, which has no use for it as {part}."
+    effect = "Whoever becomes root here can sign tokens for anybody."
+    remedy = "Take it away, unless this is a controller or slurmdbd's host; then put it into that group, too."
+    return [Problem(WARNING, "key_out_of_place", part, path, found, effect, remedy)]
 
 
 def full(part: str, found: str) -> list[Problem]:

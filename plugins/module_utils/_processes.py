@@ -122,6 +122,8 @@ class Process(NamedTuple):
     """Whether SLURM_JWT is in its environment; None where that may not be read. The value is never looked at."""
     replaced: bool
     """Whether its program is no longer the one on the disk."""
+    conf: str | None
+    """The slurm.conf that it was told to read, by -f or by SLURM_CONF; None if it was told nothing."""
 
 
 def look(pid: int, root: str = "/") -> Process | None:
@@ -134,17 +136,28 @@ def look(pid: int, root: str = "/") -> Process | None:
     name, rest = stat[stat.index(b"(") + 1 : stat.rindex(b")")], stat[stat.rindex(b")") + 2 :].split()
     effective_uid = re.search(rb"^Uid:\t\d+\t(\d+)", status, re.MULTILINE)
     environment = _read(os.path.join(folder, "environ"))
+    words = (_read(os.path.join(folder, "cmdline")) or b"").split(b"\0")[:-1]
+    command = tuple(word.decode(errors="surrogateescape") for word in words)
     return Process(
         pid=pid,
         name=name.decode(errors="replace"),
         uid=int(effective_uid.group(1)) if effective_uid else -1,
         started=_booted() + int(rest[19]) / os.sysconf("SC_CLK_TCK"),
-        command=tuple(
-            word.decode(errors="replace") for word in (_read(os.path.join(folder, "cmdline")) or b"").split(b"\0")[:-1]
-        ),
+        command=command,
         slurm_jwt=None if environment is None else re.search(rb"(?:^|\0)SLURM_JWT=", environment) is not None,
         replaced=_link(os.path.join(folder, "exe")).endswith(" (deleted)"),
+        conf=_told_conf(command, environment or b""),
     )
+
+
+def _told_conf(command: tuple[str, ...], environment: bytes) -> str | None:
+    for word, following in zip(command, (*command[1:], "")):
+        if word == "-f" and following:
+            return following
+        if word.startswith("-f/"):
+            return word[2:]
+    variable = re.search(rb"(?:^|\0)SLURM_CONF=([^\0]+)", environment)
+    return os.fsdecode(variable.group(1)) if variable else None
 
 
 def holds(pid: int, path: str, root: str = "/") -> str:

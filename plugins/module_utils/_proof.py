@@ -132,7 +132,7 @@ def put(daemon: str, asked: str, cases: list[str], ask: Ask, first: Reply | None
         if case == "good":
             continue
         hopeless = first.kind in (UNREACHABLE, UNASKED)
-        replies[case] = Reply(first.kind, "not asked, after that") if hopeless else ask(case)
+        replies[case] = Reply(UNASKED, "after that, it was not asked any more") if hopeless else ask(case)
     if any(reply.kind in (_CLOSED, UNCLEAR) for reply in replies.values()):
         last = ask("good")
         replies = {case: _settled(reply, first, last) for case, reply in replies.items()}
@@ -341,7 +341,7 @@ def explain(answers: list[Answer]) -> str:
         wrong = [one for one in answers if (one.daemon, one.asked) == (daemon, asked) and one.answer != one.expected]
         if wrong:
             found.append(_verdict(wrong, answers))
-    return " ".join(found)
+    return " ".join(dict.fromkeys(found))
 
 
 def _verdict(wrong: list[Answer], answers: list[Answer]) -> str:
@@ -351,7 +351,7 @@ def _verdict(wrong: list[Answer], answers: list[Answer]) -> str:
     if first.answer == UNASKED:
         return f"{who} could not be asked: {first.detail}. {_remedy_of_unasked(first)}"
     if first.answer == UNREACHABLE:
-        return f"{who} does not answer: {first.detail}. Is it running, and can this host reach it?{_behind(first)}"
+        return _of_silence(first)
     if first.case == "good":
         text = f"{who}: {CASES['good']} should be accepted and was {first.answer}: {first.detail}. "
         return text + _remedy_of_refusal(first, answers)
@@ -359,10 +359,17 @@ def _verdict(wrong: list[Answer], answers: list[Answer]) -> str:
     return f"{who} should refuse {names}. {_remedy_of_acceptance(wrong)}"
 
 
-def _behind(answer: Answer) -> str:
+def _of_silence(answer: Answer) -> str:
+    question = "Is it running, and can this host reach it?"
+    nobody_there = any(text in answer.detail.lower() for text in ("connection refused", "no such file", "no route"))
     if answer.daemon != "slurmrestd":
-        return ""
-    return f" slurmrestd only passes this on to {_judge(answer)}: look at both."
+        return f"{answer.daemon} ({answer.asked}) does not answer: {answer.detail}. {question}"
+    if nobody_there and not answer.detail.startswith("status"):
+        return f"slurmrestd does not answer: {answer.detail}. {question}"
+    return (
+        f"slurmrestd ({answer.asked}) gives no answer of {_judge(answer)}: {answer.detail}. Is {_judge(answer)} running? "
+        "Is slurmrestd still? That of 20.11 dies when slurmdbd is down."
+    )
 
 
 def _judge(answer: Answer) -> str:

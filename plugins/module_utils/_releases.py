@@ -224,7 +224,7 @@ _REST_VERSIONS = (
 
 
 def parse(text: str) -> Release:
-    """The release in what C(slurmctld -V), a package manager or a person says, such as "slurm 24.11.5"."""
+    """The release in what ``slurmctld -V``, a package manager or a person says, such as "slurm 24.11.5"."""
     match = _VERSION.search(text)
     if match is None:
         raise ValueError(
@@ -261,7 +261,7 @@ def capabilities(release: Release) -> dict[str, bool]:
 def rest_versions(release: Release, slurmdb: bool = False) -> list[str]:
     """The versions of the REST API that slurmrestd of that release serves, oldest first.
 
-    O(slurmdb) asks for those that have C(/slurmdb) too. A release newer than the table gets the table's last row;
+    ``slurmdb`` asks for those that have ``/slurmdb`` too. A release newer than the table gets the table's last row;
     one without slurmrestd gets none.
     """
     found: list[str] = []

@@ -209,7 +209,7 @@ algorithm:
   type: str
   sample: HS256
 size:
-  description: Bytes of the key. Null if there is none. In check mode, of the key that is there now, if there is one.
+  description: Bytes of the key. Null if there is none.
   returned: success
   type: int
   sample: 32
@@ -260,32 +260,32 @@ content:
   type: str
   sample: '**************'
 owner:
-  description: Name of the key's owner, or the number if there is no name. In check mode, of the key that is there now.
+  description: Name of the key's owner, or the number if there is no name.
   returned: success
   type: str
   sample: slurm
 group:
-  description: Name of the key's group, or the number if there is no name. In check mode, of the key that is there now.
+  description: Name of the key's group, or the number if there is no name.
   returned: success
   type: str
   sample: slurm
 mode:
-  description: Permissions of the key. In check mode, of the key that is there now.
+  description: Permissions of the key.
   returned: success
   type: str
   sample: '0400'
 uid:
-  description: Number of the key's owner. In check mode, of the key that is there now.
+  description: Number of the key's owner. Null in check mode if there is no such user yet.
   returned: success
   type: int
   sample: 64030
 gid:
-  description: Number of the key's group. In check mode, of the key that is there now.
+  description: Number of the key's group. Null in check mode if there is no such group yet.
   returned: success
   type: int
   sample: 64030
 state:
-  description: What is at the path, V(file) or V(absent). In check mode, what is there now.
+  description: What is at the path, V(file) or V(absent).
   returned: success
   type: str
   sample: file
@@ -336,6 +336,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"^(?:\d+|(?:\d+[smhdw])+)$")
 _NOBODY = -1  # stands for a user or group that does not exist yet
+
+
+class Module(AnsibleModule):
+    def add_path_info(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Ansible would look at the path once more, and fail if another run has just removed the key."""
+        return kwargs
 
 
 class Refusal(Exception):
@@ -599,7 +605,7 @@ class KeyFile:
         if found.key and not plan.reason:
             self._warn(found.key)
         described = self._describe(after, plan)
-        self.outcome.update(described, changed=changed, reason=plan.reason)
+        self.outcome.update(described, changed=changed, reason=plan.reason, state="file")
         if plan.reason and found.key:
             self.outcome["previous_fingerprint"] = fingerprint(found.key.data)
             if self.module.check_mode and self.params["backup"]:
@@ -666,7 +672,6 @@ class KeyFile:
             ("size", "fingerprint", "serial", "created", "age", "owner", "group", "mode", "uid", "gid")
             + ("previous_fingerprint", "reason", "backup_file")
         )
-        # Ansible itself adds to this what it sees at the path.
         always = {"path": self.path, "algorithm": self.params["algorithm"], "state": "absent"}
         return {**nothing, **always, **self.outcome}
 
@@ -848,7 +853,7 @@ def _register_secret(text: str | None) -> None:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "path": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

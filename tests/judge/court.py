@@ -50,7 +50,7 @@ _SIGNS = (
 def verdict(code: int | None, log: str) -> Verdict:
     """What ended the daemon, from its exit code and its log (read as Latin-1)."""
     if code is None:
-        return "waits", ""
+        return "waits", "\n".join(log.split("\n")[-6:])
     lines = [_PREFIX.sub("", line, count=1) for line in log.split("\n")]
     for kind, sign in _SIGNS:
         for line in lines:

@@ -44,6 +44,10 @@ SOUND_JWKS = {
 def prepare() -> None:
     """What the daemons want before they look at the key: a host name, munge, the plugin."""
     socket.sethostname("ctl1")
+    if shutil.which("ip"):
+        # From 24.11 on slurmctld opens its port early, and where no interface but the loopback one has an address,
+        # getaddrinfo() finds it none.
+        subprocess.run(["ip", "address", "add", "10.255.255.1/32", "dev", "lo"], stderr=subprocess.DEVNULL)
     for package in glob.glob("/var/cache/apt/archives/slurm-wlm-jwt-plugin_*.deb") + glob.glob(
         "/var/cache/apt/archives/libjwt*.deb"
     ):

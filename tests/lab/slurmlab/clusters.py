@@ -9,6 +9,7 @@ import ipaddress
 import json
 import pathlib
 import re
+import secrets
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,8 @@ CONTAINER = (
 
 
 INOTIFY_INSTANCES = 1024
+#: On a cluster's network: its hosts in the order of their addresses.
+HOSTS_LABEL = f"{LABEL}-hosts"
 
 
 class Cluster(NamedTuple):
@@ -48,10 +51,6 @@ class Cluster(NamedTuple):
 
 def container_of(cluster: str, host: str) -> str:
     return f"sjlab-{cluster}-{host}"
-
-
-def network_of(cluster: str) -> str:
-    return f"sjlab-{cluster}"
 
 
 def _shared_state_of(cluster: str) -> str:
@@ -73,11 +72,11 @@ def up(cluster: Cluster) -> None:
         _allow_many_hosts()
         say(cluster.name, f"starting {', '.join(cluster.hosts)} with Slurm {cluster.release.name}")
         _make_key(cluster)
-        addresses = _make_network(cluster)
+        network, addresses = _make_network(cluster)
         _write_reach(cluster, addresses)
         if len(kinds.of_kind(cluster.hosts, "ctl")) > 1:
             podman("volume", "create", "--label", f"{LABEL}={cluster.name}", _shared_state_of(cluster.name))
-        _each(cluster.hosts, lambda host: _start(cluster, host, image, addresses))
+        _each(cluster.hosts, lambda host: _start(cluster, host, image, network, addresses))
         _start_daemons(cluster)
         _wait_for_nodes(cluster)
     say(cluster.name, f"up after {seconds() - begin:.1f} s: Slurm {cluster.release.name}, without JWT")
@@ -93,27 +92,36 @@ def down(name: str) -> None:
 
 
 def names() -> list[str]:
-    """The clusters that podman knows of, whether they live or not."""
-    listed = podman("ps", "--all", "--filter", f"label={LABEL}", "--format", "json")
-    return sorted({container["Labels"][LABEL] for container in json.loads(listed or "[]")})
+    """Every cluster that was brought up, whether its hosts live or not."""
+    return sorted(network["labels"][LABEL] for network in _networks())
+
+
+def _networks(cluster: str | None = None) -> list[dict[str, Any]]:
+    """The networks of one cluster or of all. They carry what is known of a cluster, because podman ps fails after a
+    reboot: it looks for the processes of hosts that it takes for running."""
+    label = f"label={LABEL}={cluster}" if cluster else f"label={LABEL}"
+    found = podman("network", "ls", "--filter", label, "--format", "{{.Name}}").split()
+    networks: list[dict[str, Any]] = json.loads(podman("network", "inspect", *found)) if found else []
+    return networks
 
 
 def status() -> None:
-    found = names()
-    if not found:
+    networks = _networks()
+    if not networks:
         print("No cluster is up. Bring one up with: lab up RELEASE")
-    for name in found:
+    for network in networks:
+        name = network["labels"][LABEL]
         print(f"{name}:")
-        for host, (state, address) in sorted(_containers(name).items()):
-            print(f"  {host:8} {address or '-':15} {_health(name, host) if state == 'running' else state}")
+        for host, address in _addresses(network).items():
+            print(f"  {host:8} {address:15} {_health(name, host)}")
 
 
 def _health(name: str, host: str) -> str:
-    """What systemd says of a host that podman takes for a running one, and which of its units failed."""
+    """What systemd says of a host, and which of its units failed."""
     asked = ("podman", "exec", container_of(name, host), "systemctl", "--failed", "--no-legend", "--plain")
     answer = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     if answer.returncode:
-        return "dead, although podman takes it for running; bring the cluster up again"
+        return "dead; bring the cluster up again"
     failed = [line.split()[0] for line in answer.stdout.splitlines() if line]
     return f"failed: {', '.join(failed)}" if failed else "running"
 
@@ -130,38 +138,25 @@ def _each(what: tuple[str, ...], work: Callable[[str], None]) -> None:
             pass
 
 
-def _containers(name: str) -> dict[str, tuple[str, str]]:
-    """host -> (state, address) of one cluster."""
-    found = podman("ps", "--all", "--quiet", "--filter", f"label={LABEL}={name}").split()
-    if not found:
-        return {}
-    inspected: list[dict[str, Any]] = json.loads(podman("inspect", *found))
-    return {
-        container["Config"]["Hostname"]: (
-            container["State"]["Status"],
-            (container["NetworkSettings"]["Networks"].get(network_of(name)) or {}).get("IPAddress", ""),
-        )
-        for container in inspected
-    }
-
-
 def _clear(name: str) -> bool:
-    """Removes a cluster's containers and network, and says so; a machine may have been rebooted under them."""
-    left = podman("ps", "--all", "--filter", f"label={LABEL}={name}", "--format", "{{.Names}}").split()
-    if left:
-        say(name, f"removing {', '.join(sorted(left))}")
-        podman("rm", "--force", "--time", "0", *left)
-    for volume in podman("volume", "ls", "--quiet", "--filter", f"label={LABEL}={name}").split():
+    """Removes all that podman has of a cluster, and says so; the machine may have been rebooted under it."""
+    networks = [network["name"] for network in _networks(name)]
+    if networks:
+        say(name, "removing what is there of this cluster")
+    # Of a container whose processes have vanished, podman notices that at the first attempt and removes it at the next.
+    mine = f"label={LABEL}={name}"
+    wait_for(f"podman to remove the hosts of {name}",
+             lambda: succeeds("rm", "--force", "--time", "0", "--filter", mine), at_most=20)
+    for volume in podman("volume", "ls", "--quiet", "--filter", mine).split():
         podman("volume", "rm", "--force", volume)
-    network = succeeds("network", "exists", network_of(name))
-    if network:
-        podman("network", "rm", "--force", network_of(name))
+    if networks:
+        podman("network", "rm", "--force", *networks)
     for control_socket in (RUN / name).glob("*"):
         subprocess.run(
             ("ssh", "-o", f"ControlPath={control_socket}", "-O", "exit", "-q", "lab"), stderr=subprocess.DEVNULL
         )
         control_socket.unlink(missing_ok=True)
-    return bool(left) or network
+    return bool(networks)
 
 
 def _allow_many_hosts() -> None:
@@ -184,20 +179,27 @@ def _make_key(cluster: Cluster) -> None:
         )
 
 
-def _make_network(cluster: Cluster) -> dict[str, str]:
-    """host -> address. Known before the hosts are made, so that each can be told of all the others."""
-    podman("network", "create", "--label", f"{LABEL}={cluster.name}", network_of(cluster.name))
-    network = json.loads(podman("network", "inspect", network_of(cluster.name)))[0]
+def _make_network(cluster: Cluster) -> tuple[str, dict[str, str]]:
+    """Its name, and host -> address, known before the hosts are made so that each can be told of all the others.
+
+    Never the same name twice: after a reboot podman takes the addresses of a network of that name for taken."""
+    name = f"sjlab-{cluster.name}-{secrets.token_hex(3)}"
+    hosts = f"{HOSTS_LABEL}={' '.join(cluster.hosts)}"
+    podman("network", "create", "--label", f"{LABEL}={cluster.name}", "--label", hosts, name)
+    return name, _addresses(_networks(cluster.name)[0])
+
+
+def _addresses(network: dict[str, Any]) -> dict[str, str]:
     first = ipaddress.ip_network(network["subnets"][0]["subnet"])[10]
-    return {host: str(first + number) for number, host in enumerate(cluster.hosts)}
+    return {host: str(first + number) for number, host in enumerate(network["labels"].get(HOSTS_LABEL, "").split())}
 
 
-def _start(cluster: Cluster, host: str, image: str, addresses: dict[str, str]) -> None:
+def _start(cluster: Cluster, host: str, image: str, network: str, addresses: dict[str, str]) -> None:
     container = container_of(cluster.name, host)
     shared = ("--volume", f"{_shared_state_of(cluster.name)}:{kinds.STATE}") if _shares_state(cluster, host) else ()
     podman(
         "create", "--name", container, "--hostname", host, "--label", f"{LABEL}={cluster.name}",
-        "--network", network_of(cluster.name), "--ip", addresses[host], *shared, *CONTAINER, image,
+        "--network", network, "--ip", addresses[host], *shared, *CONTAINER, image,
     )
     root = pathlib.Path(podman("mount", container))
     _furnish(cluster, host, root, addresses)

@@ -167,7 +167,7 @@ def test_nothing_differs_on_a_node_that_is_done(site: Site) -> None:
 
 def test_a_key_on_a_node(site: Site) -> None:
     site.put_key()
-    assert codes(site.look(["node"])) == [("warning", "key_on_node")]
+    assert codes(site.look(["node"])) == [("warning", "key_out_of_place")]
 
 
 def test_a_node_without_slurm_conf(site: Site) -> None:
@@ -194,6 +194,7 @@ def test_a_login_host_without_slurmd(site: Site) -> None:
 
 
 def test_a_host_without_slurm(site: Site) -> None:
+    assert codes(site.look(list(_host.PARTS), bin_dirs=[])) == [("error", "slurm_missing")]
     found = site.look(["node"], bin_dirs=[])
     assert codes(found) == [("error", "slurm_missing")]
     assert (found["release"], found["program"], found["capabilities"]) == (None, None, {})
@@ -545,9 +546,35 @@ def test_slurmrestd(site: Site) -> None:
     site.put_key()
     found = site.look(["slurmrestd"], declared=DECLARED)
     assert ("warning", "slurmrestd_user") in codes(found)
-    assert ("warning", "key_on_node") in codes(found)
+    assert ("warning", "key_out_of_place") in codes(found)
     assert found["key"] is None
     assert found["daemons"]["slurmrestd"]["slurm_jwt"] is False
+
+
+def test_slurmrestd_that_is_not_installed_yet(site: Site) -> None:
+    (site.root / "sbin/slurmrestd").unlink()
+    (site.root / "lib/slurm/rest_auth_jwt.so").unlink()
+    found = site.look(["slurmrestd"], declared=DECLARED)
+    assert codes(found) == [("warning", "slurmrestd_missing")]
+    assert found["release"] == "24.11.5", "scontrol says it"
+    assert found["plugins"] is None
+    found = site.look(["slurmrestd"], bin_dirs=[])
+    assert codes(found) == [("warning", "slurmrestd_missing")]
+    assert found["release"] is None
+    assert ("error", "slurm_missing") in codes(site.look(["slurmrestd", "slurmdbd"], bin_dirs=[]))
+
+
+def test_a_daemon_that_reads_another_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = _processes.look(os.getpid())
+    assert process is not None
+    other = process._replace(conf="/opt/slurm/etc/slurm.conf")
+    monkeypatch.setattr(_processes, "look", lambda pid: other)
+    monkeypatch.setattr(_processes, "main_pid", lambda *told: 1)
+    for part in ("slurmctld", "slurmrestd", "node"):
+        site.runs(part)
+        assert ("error", "conf_elsewhere") in codes(site.look([part]))
+    site.runs("slurmdbd")
+    assert codes(site.look(["slurmdbd"])) == []
 
 
 def test_slurmrestd_whose_unit_is_newer(site: Site) -> None:

@@ -22,7 +22,7 @@ SLURM = User("slurm", 64030, 64030)
 FILE = Place("file", False, 64030, 64030, 0o400, 32, 0.0, 1)
 FOLDER = Place("directory", False, 64030, 64030, 0o755, 4096, 0.0, 1)
 UNIT = _processes.Unit("loaded", "active", "running", "enabled", 7, "slurm", False, (), (), False)
-PROCESS = _processes.Process(7, "slurmctld", 64030, 1.0, ("/usr/sbin/slurmctld",), False, False)
+PROCESS = _processes.Process(7, "slurmctld", 64030, 1.0, ("/usr/sbin/slurmctld",), False, False, None)
 
 
 def conf(text: str, kind: str = "slurm") -> Conf:
@@ -150,7 +150,7 @@ def test_slurmd_with_a_key() -> None:
 
 
 def test_places() -> None:
-    assert brief(_problems.key_on_node("/k")) == [("warning", "key_on_node")]
+    assert brief(_problems.key_out_of_place("node", "/k")) == [("warning", "key_out_of_place")]
     assert brief(_problems.full("node", "/etc/slurm is full")) == [("error", "no_room")]
 
 
@@ -280,6 +280,8 @@ def test_units() -> None:
     assert brief(_daemon_problems.unit("slurmdbd", "dbd", failed, 0)) == [("error", "daemon_down")]
     assert brief(_daemon_problems.unit("slurmrestd", "restd", failed, 0)) == [("info", "daemon_down")]
     assert brief(_daemon_problems.unit("slurmrestd", "restd", missing, 0)) == [("error", "unit_missing")]
+    assert "slurmrestd_service" in _daemon_problems.unit("slurmrestd", "restd", missing, 0)[0].remedy
+    assert "slurm_jwt_slurmdbd_service" in _daemon_problems.unit("slurmdbd", "dbd", missing, 0)[0].remedy
     for unit in (missing, failed):
         assert "process 99" in _daemon_problems.unit("slurmdbd", "dbd", unit, 99)[0].found
 
@@ -290,6 +292,21 @@ def test_processes() -> None:
     upgraded = _daemon_problems.replaced_program("slurmctld", PROCESS._replace(replaced=True))
     assert brief(upgraded) == [("warning", "program_replaced")]
     assert brief(_daemon_problems.stale("slurmctld", ["It is old.", "Really."])) == [("info", "daemon_stale")] * 2
+
+
+def test_a_daemon_that_reads_another_file() -> None:
+    assert _problems.conf_elsewhere("slurmctld", "/etc/slurm/slurm.conf", None) == []
+    assert _problems.conf_elsewhere("slurmctld", "/etc/slurm/slurm.conf", PROCESS) == []
+    same = PROCESS._replace(conf="/etc/../etc/slurm/slurm.conf")
+    assert _problems.conf_elsewhere("slurmctld", "/etc/slurm/slurm.conf", same) == []
+    other = PROCESS._replace(conf="/opt/slurm/etc/slurm.conf")
+    problems = _problems.conf_elsewhere("slurmctld", "/etc/slurm/slurm.conf", other)
+    assert brief(problems) == [("error", "conf_elsewhere")]
+
+
+def test_slurmrestd_is_not_installed() -> None:
+    assert brief(_daemon_problems.no_slurmrestd(None)) == [("warning", "slurmrestd_missing")]
+    assert "/opt/x" in _daemon_problems.no_slurmrestd("/opt/x/slurmrestd")[0].remedy
 
 
 def test_the_user_of_slurmrestd() -> None:

@@ -192,6 +192,28 @@ def test_the_effective_user_counts_and_names_may_hold_brackets(tmp_path: pathlib
     assert found.command == ("/usr/sbin/slurmctld", "--systemd")
 
 
+@pytest.mark.parametrize(
+    ("command", "environment", "expected"),
+    [
+        (b"slurmctld\0--systemd\0", b"PATH=/bin\0", None),
+        (b"slurmctld\0-D\0-f\0/a/slurm.conf\0", b"SLURM_CONF=/b/slurm.conf\0", "/a/slurm.conf"),
+        (b"slurmctld\0-f/a/slurm.conf\0-D\0", b"", "/a/slurm.conf"),
+        (b"slurmctld\0-D\0", b"A=1\0SLURM_CONF=/b/slurm.conf\0Z=1\0", "/b/slurm.conf"),
+        (b"slurmctld\0-D\0", b"MY_SLURM_CONF=/b/slurm.conf\0", None),
+        (b"slurmctld\0-f\0", b"", None),
+    ],
+)
+def test_the_file_that_a_daemon_was_told_to_read(
+    tmp_path: pathlib.Path, command: bytes, environment: bytes, expected: str | None
+) -> None:
+    folder = fake_process(tmp_path, 7)
+    (folder / "cmdline").write_bytes(command)
+    (folder / "environ").write_bytes(environment)
+    found = _processes.look(7, str(tmp_path))
+    assert found is not None
+    assert found.conf == expected
+
+
 def test_an_unreadable_environment_is_unknown(tmp_path: pathlib.Path) -> None:
     (fake_process(tmp_path, 7) / "environ").unlink()
     found = _processes.look(7, str(tmp_path))

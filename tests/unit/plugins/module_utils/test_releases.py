@@ -79,6 +79,27 @@ def test_the_four_releases(name: str, expected: tuple[bool, ...]) -> None:
     assert found == expected
 
 
+# Where the facts say each begins; the four releases above cannot tell 23.02 from 24.11.
+SINCE = {
+    "20.02": ("auth_jwt", "job_environment_carries_token"),
+    "20.11.6": ("name_override_safe_in_slurmdbd",),
+    "21.08": ("jwks", "username_claim", "slurmrestd_refuses_root", "slurmrestd_security_env"),
+    "22.05": ("max_token_lifespan", "slurmrestd_survives_slurmdbd_restart"),
+    "23.02": ("userclaimfield", "lifespan_bounds", "bearer_header", "name_header_optional"),
+    "23.11": ("reconfigure_reloads_auth", "insecure_key_fatal", "reject_blank_member", "bare_type_name"),
+    "23.11.2": ("infinite_lifespan",),
+    "24.05.4": ("slurmrestd_refuses_slurm_user",),
+    "24.11": ("auth_failure_reply",),
+    "25.11": ("slurmdbd_conf_group_readable",),
+    "26.05": ("client_ids",),
+}
+
+
+def test_the_first_release_of_each() -> None:
+    found = {capability.name: capability.since for capability in _releases.CAPABILITIES}
+    assert found == {name: _releases.parse(since) for since, names in SINCE.items() for name in names}
+
+
 def test_the_table_above_is_complete() -> None:
     tested = {case[0] for case in test_the_four_releases.pytestmark[0].args[1]}  # type: ignore[attr-defined]
     assert tested == {capability.name for capability in _releases.CAPABILITIES}
@@ -122,7 +143,12 @@ def test_capabilities_by_name() -> None:
     [
         (DEBIAN_11, ["v0.0.35", "v0.0.36"]),
         (DEBIAN_12, ["v0.0.36", "v0.0.37", "v0.0.38"]),
+        (Release(21, 8, 8), ["v0.0.35", "v0.0.36", "v0.0.37"]),
+        (Release(23, 2, 8), ["v0.0.37", "v0.0.38", "v0.0.39"]),
         (Release(23, 11, 10), ["v0.0.38", "v0.0.39", "v0.0.40"]),
+        (Release(24, 5, 8), ["v0.0.39", "v0.0.40", "v0.0.41"]),
+        (Release(25, 5, 0), ["v0.0.40", "v0.0.41", "v0.0.42", "v0.0.43"]),
+        (Release(25, 11, 7), ["v0.0.41", "v0.0.42", "v0.0.43", "v0.0.44"]),
         (DEBIAN_13, ["v0.0.40", "v0.0.41", "v0.0.42"]),
         (DEBIAN_SID, ["v0.0.42", "v0.0.43", "v0.0.44", "v0.0.45"]),
         (Release(27, 5), ["v0.0.43", "v0.0.44", "v0.0.45", "v0.0.46"]),

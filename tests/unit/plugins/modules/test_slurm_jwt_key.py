@@ -76,7 +76,20 @@ class Place:
         result = self.run(**params)
         assert not result.get("failed"), result
         assert set(result) == set(foretold)
-        for name in ("changed", "reason", "previous_fingerprint", "serial"):
+        same = (
+            "changed",
+            "reason",
+            "previous_fingerprint",
+            "serial",
+            "size",
+            "state",
+            "owner",
+            "group",
+            "mode",
+            "uid",
+            "gid",
+        )
+        for name in same:
             assert foretold[name] == result[name], name
         again = self.run(**params)
         assert again["changed"] is False

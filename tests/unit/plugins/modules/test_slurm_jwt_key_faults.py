@@ -233,7 +233,7 @@ def empty(folder: pathlib.Path) -> None:
 
 
 class TestWatched:
-    """Two processes look at the folder all the time, one that must see nothing and one that must see only whole keys."""
+    """Two processes look at the folder all the time: one must see nothing, and one must see nothing but whole keys."""
 
     def stranger(self, folder: pathlib.Path) -> list[str]:
         """What a process without privileges got at: anything but the names is too much."""

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Makes tokens by hand from the key on standard input, with nothing of the collection: RFC 7519 and hashlib alone.
+
+Prints one JSON object, case -> token. Run on the controller, as whoever reads the key.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+import time
+
+
+def encode(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def token(key, header=None, **claims):
+    now = int(time.time())
+    parts = [dict({"alg": "HS256", "typ": "JWT"}, **header or {}), dict({"iat": now, "exp": now + 600, "sun": "alice"}, **claims)]
+    signed = ".".join(encode(json.dumps(part).encode()) for part in parts)
+    if parts[0]["alg"] == "none":
+        return signed + "."
+    return signed + "." + encode(hmac.new(key, signed.encode(), hashlib.sha256).digest())
+
+
+with open(sys.argv[1], "rb") as file:
+    KEY = file.read()
+
+print(
+    json.dumps(
+        {
+            "good": token(KEY),
+            "expired": token(KEY, exp=int(time.time()) - 60),
+            "forged": token(bytes(32)),
+            "unsigned": token(KEY, header={"alg": "none"}),
+        }
+    )
+)

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _host, _problems
+from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_info
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
+
+SLURM_CONF = """\
+ClusterName=lab
+SlurmctldHost=ctl1
+StateSaveLocation=/nowhere/state
+"""
+
+
+@pytest.fixture(name="options")
+def _options(tmp_path: pathlib.Path) -> dict[str, Any]:
+    slurmd = tmp_path / "sbin" / "slurmd"
+    slurmd.parent.mkdir()
+    # Ansible has the variable from a profile, which no command may see.
+    tests = f'test -z "$SLURM_JWT" && test "$SLURM_CONF" = {tmp_path}/slurm.conf'
+    slurmd.write_text(f"#!/bin/sh\n{tests} && echo slurm 24.11.5\n")
+    slurmd.chmod(0o755)
+    (tmp_path / "slurm.conf").write_text(SLURM_CONF)
+    return {"parts": ["node"], "conf_path": str(tmp_path / "slurm.conf"), "bin_dirs": [str(slurmd.parent)]}
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_node(options: dict[str, Any], check: bool) -> None:
+    declared = {"auth_alt_types": ["auth/jwt"], "parameters": {"jwt_key": None}}
+    found = run(slurm_jwt_info, {**options, "declared": declared}, check=check)
+    assert found["changed"] is False
+    assert found["release"] == "24.11.5"
+    assert found["problems"] == []
+    assert found["wanted"]["slurm_conf"]["parameters"] == {"jwt_key": "/nowhere/state/jwt_hs256.key"}
+    assert len(found["differences"]["slurm_conf"]) == 2
+
+
+def test_a_node_imports_nothing_that_only_daemons_need(options: dict[str, Any]) -> None:
+    import sys
+
+    late = ("_daemon_host", "_daemon_problems", "_secret_file", "_key")
+
+    def forget() -> None:
+        for name in list(sys.modules):
+            if name.rpartition(".")[2] in late:
+                sys.modules[name] = None  # type: ignore[assignment]
+
+    assert run(slurm_jwt_info, options, prepare=forget)["release"] == "24.11.5"
+
+
+def test_commands_run_without_the_token_of_the_login(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JWT", "eyJ.secret.token")
+    found = run(slurm_jwt_info, options)
+    assert found["release"] == "24.11.5"
+    assert [problem["code"] for problem in found["problems"]] == ["slurm_jwt_for_all"]
+    assert "eyJ" not in found["everything"]
+
+
+def test_a_controller_without_systemd(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = run(slurm_jwt_info, {**options, "parts": ["node", "slurmctld"]})
+    assert found["parts"] == ["slurmctld", "node"]
+    assert "unit_missing" in [problem["code"] for problem in found["problems"]]
+
+
+def test_a_declaration_that_makes_no_sense(options: dict[str, Any]) -> None:
+    declared = {"parameters": {"max_token_lifespan": "1800x"}}
+    found = run(slurm_jwt_info, {**options, "declared": declared})
+    assert found["failed"] is True
+    assert "declared.parameters.max_token_lifespan is '1800x'" in found["msg"]
+
+
+def test_an_unknown_part(options: dict[str, Any]) -> None:
+    found = run(slurm_jwt_info, {**options, "parts": ["slurmd"]})
+    assert "slurmctld, slurmdbd, slurmrestd, node" in found["msg"]
+
+
+def documented(contains: dict[str, Any]) -> dict[str, Any]:
+    return {name: documented(entry.get("contains", {})) for name, entry in contains.items()}
+
+
+RETURN = documented(yaml.safe_load(slurm_jwt_info.RETURN))
+
+
+def test_what_is_returned_is_what_is_documented(options: dict[str, Any]) -> None:
+    for parts in (["node"], ["slurmctld", "slurmdbd"]):
+        found = run(slurm_jwt_info, {**options, "parts": parts})
+        assert set(found) - {"changed", "invocation", "everything"} == set(RETURN)
+        for name in ("conf", "key", "state_dir", "plugins"):
+            if found[name] is not None:
+                assert set(found[name]) == set(RETURN[name]), name
+        for problem in found["problems"]:
+            assert set(problem) == set(RETURN["problems"]) == set(_problems.Problem._fields)
+
+
+def test_the_documentation_of_slurmdbd_conf(options: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "slurmdbd.conf"
+    path.write_text("DbdHost=dbd1\n")
+    found = run(slurm_jwt_info, {**options, "parts": ["slurmdbd"], "dbd_conf_path": str(path)})
+    assert set(found["dbd_conf"]) == set(RETURN["dbd_conf"])
+
+
+def test_the_options_are_those_of_the_documentation() -> None:
+    documentation = yaml.safe_load(slurm_jwt_info.DOCUMENTATION)["options"]
+    spec = slurm_jwt_info._argument_spec()
+    assert set(documentation) == set(spec)
+    assert documentation["parts"]["choices"] == list(_host.PARTS)
+    for name, option in documentation.items():
+        assert option.get("default") == spec[name].get("default"), name
+    assert set(documentation["declared"]["suboptions"]) == set(spec["declared"]["options"])

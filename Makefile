@@ -1,11 +1,11 @@
-# hpc.slurm_jwt: everything is generated below .work; `make clean` and `make demo-down` leave nothing behind.
+# hpc.slurm_jwt: everything that is generated lies below .work, but for the images and clusters of tests/lab.
 
 SHELL := /bin/sh
 READY := .work/ready
 RUN := tests/run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test matrix soak bench lint unit sanity docs build molecule clean
+.PHONY: help setup demo demo-down test soak lint unit sanity molecule build docs clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,11 +36,14 @@ sanity: $(READY) ## ansible-test sanity of every supported ansible-core
 molecule: $(READY) ## all scenarios on real clusters; one: tests/run molecule/NAME
 	@$(RUN) images molecule
 
+soak: $(READY) ## 20,000 generated configurations before the parsers of each release; takes an hour or more
+	@.work/venv/bin/python tests/judge/judge --generated 20000
+
 build: $(READY) ## the collection's tarball, in .work/dist
 	@tests/stage/tarball --only-build
 
 docs: $(READY) ## the reference of modules, roles and guides, in .work/docs
 	@tests/stage/docs
 
-clean: ## remove .work, the images and clusters of the lab stay
+clean: ## remove .work; images and clusters stay: tests/lab/lab --help
 	rm -rf .work

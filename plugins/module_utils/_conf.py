@@ -402,30 +402,36 @@ def _spans(line: ValueLine) -> list[tuple[int, int, str]]:
 
 
 def _append(line: ValueLine, member: str) -> None:
-    """Add a member at the end, but before any that an older Slurm would take for it."""
+    """Add a member at the end, but before any in which an older Slurm would find its name."""
     raw = member.encode("utf-8", "surrogateescape")
-    name = member.partition("=")[0].lower() + "="
     for begin, _end, other in _spans(line):
-        if "=" in member and name in other.lower():
+        if _misleads(other, member):
             line.replace(begin, begin, raw + b",")
             return
     end = len(line.value)
     line.replace(end, end, b"," + raw if line.value and not line.value.endswith(b",") else raw)
 
 
+def _misleads(other: str, member: str) -> bool:
+    name, equals, _value = member.partition("=")
+    return bool(equals) and name.lower() + "=" in other.lower()
+
+
 def _drop(line: ValueLine, unwanted: Callable[[str], bool]) -> bool:
-    """Take out members, each with one of the commas beside it."""
-    dropped = False
-    for begin, end, member in reversed(_spans(line)):
-        if not unwanted(member.strip()):
-            continue
-        dropped = True
-        if line.value[end : end + 1] == b",":
-            end += 1
-        elif begin:
-            begin -= 1
-        line.replace(begin, end, b"")
-    return dropped
+    """Take out members."""
+    unwanted_spans = [span for span in _spans(line) if unwanted(span[2].strip())]
+    for begin, end, _member in reversed(unwanted_spans):
+        _cut(line, begin, end)
+    return bool(unwanted_spans)
+
+
+def _cut(line: ValueLine, begin: int, end: int) -> None:
+    """Take out one member with one of the commas beside it."""
+    if line.value[end : end + 1] == b",":
+        end += 1
+    elif begin:
+        begin -= 1
+    line.replace(begin, end, b"")
 
 
 def _list_editor(key: str, wanted: str) -> Callable[[ValueLine], bool]:
@@ -456,13 +462,18 @@ def _option_editor(name: str, value: str | None) -> Callable[[ValueLine], bool]:
     text = name if value is None else f"{name}={value}"
 
     def editor(line: ValueLine) -> bool:
+        misled = False
         for begin, end, member in _spans(line):
             if not _names_option(member.strip(), name):
-                continue
-            flag_is_set = value is None and name in FLAG_OPTIONS and member.strip().startswith(name)
-            if member != text and not flag_is_set:
-                line.replace(begin, end, text.encode("utf-8", "surrogateescape"))
-            return True
+                misled = misled or _misleads(member, text)
+            elif misled:
+                _cut(line, begin, end)
+                return False
+            else:
+                flag_is_set = value is None and name in FLAG_OPTIONS and member.strip().startswith(name)
+                if member != text and not flag_is_set:
+                    line.replace(begin, end, text.encode("utf-8", "surrogateescape"))
+                return True
         return False
 
     return editor

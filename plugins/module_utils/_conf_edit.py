@@ -138,13 +138,13 @@ def insert_after(lines: list[bytes], first: int, last: int, name: str, value: by
     """The lines with name=value after those from first to last, in their style."""
     near = lines[first]
     new = _styled(near, name, value)
-    if lines[last].endswith(b"\n"):
-        end = b"\r\n" if lines[last].endswith(b"\r\n") else b"\n"
-        return lines[: last + 1] + [new + end] + lines[last + 1 :]
     end = line_end(lines)
-    if _continues(lines[last]) or near[:7].lower() == b"include":
-        # What came after such a line would become a part of it; and a line feed would have to be added to it.
+    if _continues(lines[last]) or (near[:7].lower() == b"include" and not lines[last].endswith(b"\n")):
+        # What came after such a line would become a part of it.
         return lines[:first] + [new + end] + lines[first:]
+    if lines[last].endswith(b"\n"):
+        near_end = b"\r\n" if lines[last].endswith(b"\r\n") else b"\n"
+        return lines[: last + 1] + [new + near_end] + lines[last + 1 :]
     return lines[:last] + [lines[last] + end, new]
 
 

@@ -266,7 +266,7 @@ def _parameters(entry: Found, given: set[str]) -> Iterator[Problem]:
         name, equals, value = plain.partition("=")
         low = name.lower()
         if low not in KNOWN_OPTIONS:
-            yield _unknown(entry, plain, low)
+            yield _unknown(entry, plain, seen)
             continue
         for trouble in _trouble(member, plain, low, value if equals else None):
             yield _problem(trouble[0], entry, f"{member!r} in AuthAltParameters", *trouble[1:])
@@ -284,15 +284,18 @@ def _parameters(entry: Found, given: set[str]) -> Iterator[Problem]:
         seen.add(low)
 
 
-def _unknown(entry: Found, member: str, low: str) -> Problem:
+def _unknown(entry: Found, member: str, seen: set[str]) -> Problem:
     known = "Known are " + ", ".join(sorted(KNOWN_OPTIONS)) + "."
-    inside = [name for name in sorted(KNOWN_OPTIONS) if name + ("=" if name in VALUE_OPTIONS else "") in member.lower()]
-    if inside:
+    low = member.lower()
+    # Releases that search the text for name= stop at the first they find.
+    taken = [name for name in sorted(VALUE_OPTIONS) if name + "=" in low and name not in seen]
+    flags = [name for name in sorted(FLAG_OPTIONS) if name in low]
+    if taken or flags:
         return _problem(
-            "error",
+            "error" if taken else "warning",
             entry,
             f"{member!r} in AuthAltParameters",
-            f"It is no option, but some releases find {inside[0]} in it and take it for that.",
+            f"It is no option, but some releases find {(taken or flags)[0]} in it and take it for that.",
             "Remove it. " + known,
         )
     return _problem(

@@ -20,7 +20,8 @@ TABLE = "slurm_jwt_hold"
 # The kernel forgets nothing by itself: systemd takes the table away if whoever made it was killed.
 DEADLINE = 10
 
-_LISTEN = "0A"
+# States of a socket, as the kernel writes them.
+_ESTABLISHED, _LISTEN = "01", "0A"
 
 
 def begin(run: Run, nft: str, port: int) -> bool:
@@ -53,10 +54,15 @@ def forget(run: Run, nft: str) -> None:
 
 def listens(port: int, tables: Sequence[str]) -> bool:
     """Whether a socket listens on a port, by the texts of ``/proc/net/tcp`` and ``/proc/net/tcp6``."""
-    wanted = ":%04X" % port
-    return any(
-        fields[1].endswith(wanted) and fields[3] == _LISTEN
-        for text in tables
-        for fields in (line.split() for line in text.splitlines()[1:])
-        if len(fields) > 3
-    )
+    return bool(_peers(port, _LISTEN, tables))
+
+
+def connections(port: int, tables: Sequence[str]) -> set[str]:
+    """The peers that have a connection to a port of this host."""
+    return _peers(port, _ESTABLISHED, tables)
+
+
+def _peers(port: int, state: str, tables: Sequence[str]) -> set[str]:
+    ours = ":%04X" % port
+    lines = [line.split() for text in tables for line in text.splitlines()[1:]]
+    return {fields[2] for fields in lines if len(fields) > 3 and fields[1].endswith(ours) and fields[3] == state}

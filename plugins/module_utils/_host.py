@@ -75,6 +75,7 @@ class Host:
             "program": self.program,
             "release": str(self.release) if self.release else None,
             "capabilities": _releases.capabilities(self.release) if self.release else {},
+            "rest_versions": _releases.rest_versions(self.release) if self.release else [],
             "conf": slurm_conf,
             "dbd_conf": dbd_conf,
             "slurm_user": slurm_user,

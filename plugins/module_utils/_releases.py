@@ -160,6 +160,14 @@ CAPABILITIES: tuple[Capability, ...] = (
         "AuthAltTypes=jwt without auth/",
     ),
     Capability(
+        "rest_plugins_by_daemon",
+        Release(23, 11, 0),
+        None,
+        "C(slurmrestd -s) takes C(slurmctld) and C(slurmdbd). Before, each version of the API is a plugin of its own, "
+        "such as C(v0.0.38) and C(dbv0.0.38).",
+        "slurmrestd -s slurmctld",
+    ),
+    Capability(
         "infinite_lifespan",
         Release(23, 11, 2),
         None,

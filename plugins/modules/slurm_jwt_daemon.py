@@ -116,8 +116,11 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _hold
 
-# Requests that are under way when the hold begins are let to their end.
-_DRAIN = 0.15
+# A connection that is older than this is one that stays, such as slurmctld's to slurmdbd.
+_SHORT_LIVED = 2.0
+# How long requests that are under way when the hold begins may take to their end. TCP tries again after one second, so
+# little of that can be spent here.
+_DRAIN = 0.4
 
 
 class Daemon:
@@ -143,29 +146,35 @@ class Daemon:
         if nft is None or port is None:
             self._restart()
             return False
+        lasting = self._connections(port)
+        time.sleep(_SHORT_LIVED)
         held = _hold.begin(self.run, nft, port)
         try:
-            time.sleep(_DRAIN if held else 0)
+            if held:
+                self._until(lambda: not self._connections(port) - lasting, _DRAIN)
             self._restart()
             if held:
-                self._wait_for_listener(port)
+                self._until(lambda: _hold.listens(port, self._tables()) or self.unit().dead, _hold.DEADLINE / 2)
         finally:
             if held:
                 _hold.forget(self.run, nft)
         return held
 
+    def _tables(self):
+        return [_daemon.read(path) for path in ("/proc/net/tcp", "/proc/net/tcp6")]
+
+    def _connections(self, port):
+        return _hold.connections(port, self._tables())
+
+    def _until(self, seen, seconds):
+        end = time.monotonic() + seconds
+        while not seen() and time.monotonic() < end:
+            time.sleep(0.01)
+
     def _restart(self) -> None:
         rc, dummy_out, err = self.run(["systemctl", "restart", "--", self.service])
         if rc != 0:
             self.fail("systemctl restart said: %s" % (err.strip() or "nothing"), 0.0)
-
-    def _wait_for_listener(self, port: int) -> None:
-        end = time.monotonic() + _hold.DEADLINE / 2
-        while time.monotonic() < end:
-            tables = [_daemon.read(path) for path in ("/proc/net/tcp", "/proc/net/tcp6")]
-            if _hold.listens(port, tables) or self.unit().dead:
-                return
-            time.sleep(0.01)
 
     def wait(self) -> _daemon.Verdict:
         params = self.module.params

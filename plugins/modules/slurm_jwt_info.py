@@ -171,6 +171,12 @@ capabilities:
     jwks: true
     reconfigure_reloads_auth: true
     client_ids: false
+rest_versions:
+  description: The versions of the REST API that slurmrestd of this release serves, oldest first.
+  returned: success
+  type: list
+  elements: str
+  sample: [v0.0.40, v0.0.41, v0.0.42]
 conf:
   description:
     - The file slurm.conf as it is in effect. Null on a host that needs none.

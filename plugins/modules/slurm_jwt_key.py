@@ -338,12 +338,6 @@ _DURATION = re.compile(r"^(?:\d+|(?:\d+[smhdw])+)$")
 _NOBODY = -1  # stands for a user or group that does not exist yet
 
 
-class Module(AnsibleModule):
-    def add_path_info(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Ansible would look at the path once more, and fail if another run has just removed the key."""
-        return kwargs
-
-
 class Refusal(Exception):
     """What was asked for is not done; str() says why and what to do."""
 
@@ -853,7 +847,7 @@ def _register_secret(text: str | None) -> None:
 
 
 def main() -> None:
-    module = Module(
+    module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -874,6 +868,8 @@ def main() -> None:
         required_by={"created": ("content",)},
         supports_check_mode=True,
     )
+    # Ansible would look at the path once more, and crash if another run has just removed the key.
+    module.add_path_info = lambda result: result
     size = module.params["size"]
     if not MIN_SIZE <= size <= MAX_SIZE:
         module.fail_json(msg=f"size: {size} is out of range; an HS256 key has {MIN_SIZE} to {MAX_SIZE} bytes.")

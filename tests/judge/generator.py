@@ -102,7 +102,8 @@ class _Author:
             bodies[names[0]].insert(0, self.setting("ClusterName", cluster, mild=True))
         if self.chance(0.12):
             self._spoil(bodies[self.dice.choice(names)])
-        files = {name.replace("%c", cluster.lower()): self._file(bodies[name], name == names[0]) for name in names}
+        files = {name.replace("%c", cluster.lower()): self._file(bodies[name]) for name in names}
+        files["nothing"] = b""
         if self.daemon == "slurmdbd":
             self.tag("slurmdbd")
         return Case(f"generated-{self.seed}", self.daemon, files, self._edits(), frozenset(self.tags))
@@ -167,14 +168,14 @@ class _Author:
             (
                 b"hello", b"AuthAltTypes=", b"AuthAltTypes= # nothing", b" Include more.conf", b"AuthAltTypes=auth/jwt auth/x",
                 b"AuthAltParameters=jwt_key=/n/a, jwks=/n/b", b'AuthAltTypes="auth/jwt"x y', b"NoSuchKey=1", b"Auth Type=auth/none",
-                b"AuthType=auth/none SlurmUser=slurm", b"=x", b"AuthAltTypes==", b"AuthAltTypes+ =auth/jwt", b"Include /dev/null x",
+                b"AuthType=auth/none SlurmUser=slurm", b"=x", b"AuthAltTypes==", b"AuthAltTypes+ =auth/jwt", f"Include {ETC}/nothing x".encode(),
                 b"AuthAltParameters=a,\\" + self.end + b"  b", b"\xef\xbb\xbfAuthType=auth/none", b"Auth-Type=x", b"AuthInfo=x\0y z",
             )
         )
         body.insert(self.dice.randint(0, len(body)), line)
         self.tag("spoilt")
 
-    def _file(self, body: list[bytes], is_top: bool) -> bytes:
+    def _file(self, body: list[bytes]) -> bytes:
         if not body and self.chance(0.5):
             self.tag("empty file")
             return b""
@@ -299,21 +300,25 @@ class _Author:
     def _edits(self) -> list[list[Edit]]:
         """One way to change the case; the court adds the reverse and a second time of the same."""
         path = self.dice.choice(PATHS) + str(self.dice.randint(1, 9))
-        on = [Edit("edit_list", ("AuthAltTypes", ("auth/jwt",), ())),
-              Edit("edit_options", ("AuthAltParameters", {"jwt_key": path}, ()))]
-        ways = [
-            on,
-            [Edit("edit_options", ("AuthAltParameters", {"jwt_key": path}, ("jwks",))), on[0]],
-            [Edit("edit_list", ("authalttypes", (), ("auth/jwt",)))],
-            [Edit("edit_options", ("AuthAltParameters", {}, ("jwt_key", "jwks")))],
-            [Edit("edit_options", ("AuthAltParameters", {"disable_token_creation": None, "max_token_lifespan": "60"}, ()))],
-            [Edit("set", ("AuthAltParameters", "jwt_key=" + path)), Edit("set", ("AuthAltTypes", "auth/jwt"))],
-            [Edit("remove", ("AuthAltTypes",))],
-            [Edit("remove", ("AuthAltParameters",))],
-            [Edit("set", (NEXT[self.daemon][0], NEXT[self.daemon][1] + self.dice.choice(("/a", "/a b", "/#", "/\\")))),
-             Edit("set", ("AuthAltTypes", ""))],
-            [Edit("set", ("AuthType", "auth/none")), Edit("set", ("AuthAltTypes", "auth/jwt")),
-             Edit("edit_options", ("AuthAltParameters", {"jwt_key": path}, ("jwks", "my_jwks")))],
-            [Edit("remove", ("AuthAltParameters",)), Edit("remove", ("AuthAltTypes",)), *on],
-        ]
-        return [self.dice.choice(ways)]
+        return [self.dice.choice(ways(self.daemon, path))]
+
+
+def ways(daemon: str, path: str) -> list[list[Edit]]:
+    """The ways of editing that the roles use, and some that they do not."""
+    key, kind = NEXT[daemon]
+    on = Edit("edit_list", ("AuthAltTypes", ("auth/jwt",), ()))
+    with_key = Edit("edit_options", ("AuthAltParameters", {"jwt_key": path}, ()))
+    return [
+        [on, with_key],
+        [Edit("edit_options", ("AuthAltParameters", {"jwt_key": path}, ("jwks",))), on],
+        [Edit("edit_list", ("authalttypes", (), ("auth/jwt",)))],
+        [Edit("edit_options", ("AuthAltParameters", {}, ("jwt_key", "jwks")))],
+        [Edit("edit_options", ("AuthAltParameters", {"disable_token_creation": None, "max_token_lifespan": "60"}, ()))],
+        [Edit("set", ("AuthAltParameters", "jwt_key=" + path)), Edit("set", ("AuthAltTypes", "auth/jwt"))],
+        [Edit("remove", ("AuthAltTypes",))],
+        [Edit("remove", ("AuthAltParameters",))],
+        *([Edit("set", (key, kind + end)), Edit("set", ("AuthAltTypes", ""))] for end in ("/a # b", "/\\")),
+        [Edit("set", ("AuthType", "auth/none")), Edit("set", ("AuthAltTypes", "auth/jwt")),
+         Edit("edit_options", ("AuthAltParameters", {"jwt_key": path}, ("jwks", "my_jwks")))],
+        [Edit("remove", ("AuthAltParameters",)), Edit("remove", ("AuthAltTypes",)), on, with_key],
+    ]

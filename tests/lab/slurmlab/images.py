@@ -27,7 +27,7 @@ CLUSTER_NAME = "lab"
 DATABASE_PASSWORD = "the-lab-is-open-to-all"
 
 PACKAGES = (
-    "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "python3-apt", "iproute2", "procps",
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "python3-apt", "iproute2", "nftables", "procps",
     "ca-certificates", "curl", "jq", "munge", "mariadb-server",
     "slurmctld", "slurmd", "slurmdbd", "slurmrestd", "slurm-client",
 )

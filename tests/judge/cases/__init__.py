@@ -1,1 +1,0 @@
-def hand_written(): return []

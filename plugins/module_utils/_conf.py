@@ -85,6 +85,12 @@ class Conf:
                 " a node of a configless cluster has none, and needs no edit."
             ) from exc
 
+    def snapshot(self) -> Conf:
+        """What it is now, unharmed by later changes."""
+        other = Conf.__new__(Conf)
+        other.__dict__.update(self.__dict__)
+        return other
+
     def _read(self, new: dict[str, bytes]) -> Reading:
         def fetch(path: str) -> bytes:
             if path in new:

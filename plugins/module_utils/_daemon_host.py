@@ -46,7 +46,7 @@ class DaemonHost(_host.Host):
             asked.append("slurmd")
         names = [_processes.unit_name(self._service(part)) for part in asked]
         argv = ["systemctl", "show", "--property", ",".join(_processes.UNIT_PROPERTIES), "--", *names]
-        dummy_rc, out, dummy_err = self.run(argv)
+        dummy_rc, out, dummy_err = self.run(argv, self.options.conf_path)
         self._units = dict(zip(asked, _processes.parse_units(out)))
         if not self.parts:
             used = [part for part, unit in self._units.items() if unit.in_use]
@@ -67,14 +67,14 @@ class DaemonHost(_host.Host):
 
     def _see_release(self) -> None:
         super()._see_release()
-        if "slurmrestd" in self.parts and not _install.find_program(["slurmrestd"], self.options.bin_dirs):
+        if "slurmrestd" in self.parts and not _install.find_program("slurmrestd", self.options.bin_dirs):
             # Its unit and plugins come with it.
             self._uninstalled = {"slurmrestd"}
             self.problems += _daemon_problems.no_slurmrestd(_install.find_elsewhere(["slurmrestd"]))
 
-    def _no_program(self, names: list[str]) -> None:
+    def _no_program(self) -> None:
         if self.parts != ["slurmrestd"]:
-            super()._no_program(names)
+            super()._no_program()
 
     # slurmdbd.conf and SlurmUser
 
@@ -102,7 +102,7 @@ class DaemonHost(_host.Host):
 
     def _judge(self, file: _facts.ConfFile) -> list[_problems.Problem]:
         found = super()._judge(file)
-        if file is self.slurmdbd and self.release is not None:
+        if file is self.slurmdbd:
             for path in file.conf.paths:
                 included = path != file.conf.paths[0]
                 place = _places.look(path)
@@ -141,7 +141,8 @@ class DaemonHost(_host.Host):
         except _secret_file.SecretFileMissing:
             return _facts.key(path, _places.MISSING)
         except _secret_file.SecretFileError as error:
-            self.problems += _daemon_problems.key_place(part, path, str(error))
+            if place.kind == "file" or not self._lies_in_a_folder_to_mend(path):
+                self.problems += _daemon_problems.key_place(part, path, str(error))
             return _facts.key(path, place)
         if self.release is not None:
             self.problems += _daemon_problems.key_attributes(part, path, place, self._user, self.release)
@@ -149,6 +150,14 @@ class DaemonHost(_host.Host):
         if weakness:
             self.problems += _daemon_problems.key_weak(part, path, weakness)
         return {**_facts.key(path, place), "weakness": weakness, **self._key_history(path, place, data)}
+
+    def _lies_in_a_folder_to_mend(self, path: str) -> bool:
+        """Whether a rollout takes the permissions of StateSaveLocation away before it puts a key there."""
+        if "slurmctld" not in self.parts or self.slurm is None:
+            return False
+        folder = _facts.state_save_location(self.slurm.conf)
+        is_open = _daemon_problems.writable_by_others(_places.look(folder), self._user)
+        return is_open and os.path.realpath(os.path.dirname(path)) == os.path.realpath(folder)
 
     def _key_history(self, path: str, place: _places.Place, data: bytes) -> dict[str, Any]:
         fingerprint, serial, created = _key.fingerprint(data), None, place.modified
@@ -225,7 +234,7 @@ class DaemonHost(_host.Host):
         installed: dict[str, str] = {}
         if os.path.exists(DPKG_QUERY):
             argv = [DPKG_QUERY, "-W", "-f", _install.DPKG_FORMAT, *_install.PACKAGES_ASKED]
-            installed = _install.parse_dpkg(self.run(argv)[1])
+            installed = _install.parse_dpkg(self.run(argv, self.options.conf_path)[1])
         packages: dict[str, None] = {}
         for name, part in missing.items():
             bring = _install.missing_packages(name, installed)
@@ -286,8 +295,8 @@ class DaemonHost(_host.Host):
     def _compare_with_memory(self, part: str, file: _facts.ConfFile) -> list[str]:
         """The file is newer than the process, which may have been told to read it again: ask the daemon itself."""
         argv = ["scontrol", "show", "config"] if part == "slurmctld" else ["sacctmgr", "show", "configuration"]
-        program = _install.find_program(argv[:1], self.options.bin_dirs)
-        rc, out, dummy_err = self.run([program, *argv[1:]]) if program else (127, "", "")
+        program = _install.find_program(argv[0], self.options.bin_dirs) if self._conf_is_sound() else None
+        rc, out, dummy_err = self.run([program, *argv[1:]], self._conf_for(program)) if program else (127, "", "")
         path = file.conf.paths[0]
         if rc == 0:
             return [

@@ -28,19 +28,21 @@ def dbd_conf_missing(path: str) -> list[Problem]:
     return [Problem(ERROR, "dbd_conf_missing", "slurmdbd", path, f"{path} does not exist.", effect, remedy)]
 
 
-def dbd_conf_attributes(path: str, place: Place, user: User | None, release: Release, included: bool) -> list[Problem]:
+def dbd_conf_attributes(
+    path: str, place: Place, user: User | None, release: Release | None, included: bool
+) -> list[Problem]:
     """slurmdbd refuses to start with a slurmdbd.conf of another mode or owner."""
     problems = []
     allowed = [0o600]
     owners = [user.uid] if user else []
-    if has(release, "slurmdbd_conf_group_readable"):
+    if release is not None and has(release, "slurmdbd_conf_group_readable"):
         owners.append(0)
         if not included:
             allowed.append(0o640)
     effect = "slurmdbd does not start with it, so it would stay down after a restart."
     if place.mode not in allowed:
         wanted = " or ".join(f"{mode:04o}" for mode in allowed)
-        found = f"{path} has the mode {place.octal}; Slurm {release} wants {wanted}."
+        found = f"{path} has the mode {place.octal}; slurmdbd wants {wanted}."
         problems.append(Problem(ERROR, "dbd_conf_mode", "slurmdbd", path, found, effect, f"chmod 0600 {path}"))
     if user and not included and place.uid not in owners:
         found = f"{path} belongs to the user with the number {place.uid}, not to SlurmUser {user.name} ({user.uid})."
@@ -235,7 +237,8 @@ def no_slurmrestd(elsewhere: str | None) -> list[Problem]:
     effect = "There is no REST API from this host yet."
     remedy = "The role slurmrestd installs it (slurmrestd_install)."
     if elsewhere:
-        remedy = f"There is {elsewhere}: if that is the site's, name it in slurmrestd_binary and its folder in bin_dirs."
+        remedy = f"There is {elsewhere}: if that is the site's, name it in slurmrestd_binary and its folder in bin_dirs "
+        remedy += "(slurm_jwt_bin_dirs)."
     found = "slurmrestd is not installed."
     return [Problem(WARNING, "slurmrestd_missing", "slurmrestd", None, found, effect, remedy)]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _auth_alt,
@@ -29,7 +29,8 @@ PARTS = ("slurmctld", "slurmdbd", "slurmrestd", "node")
 CONFIGLESS_CONF = "/run/slurm/conf/slurm.conf"
 ETC_ENVIRONMENT = "/etc/environment"
 
-Run = Callable[["list[str]"], "tuple[int, str, str]"]
+# Runs a command with SLURM_CONF set to the path that is given beside it.
+Run = Callable[["list[str]", str], "tuple[int, str, str]"]
 
 
 class Options(NamedTuple):
@@ -64,8 +65,8 @@ class Host:
     def report(self) -> dict[str, Any]:
         """All that slurm_jwt_info returns."""
         self._see_environment()
-        self._see_release()
         slurm_conf, dbd_conf = self._see_slurm_conf(), self._see_dbd_conf()
+        self._see_release()
         slurm_user, key_path = self._see_slurm_user(), self._key_path()
         differences, wanted = self._differences(key_path)
         found = {
@@ -121,18 +122,39 @@ class Host:
     # Slurm itself
 
     def _see_release(self) -> None:
-        names = _install.release_programs(self.parts)
-        self.program = _install.find_program(names, self.options.bin_dirs)
-        if self.program is None:
-            self._no_program(names)
-            return
-        dummy_rc, out, err = self.run([self.program, "-V"])
-        try:
-            self.release = _releases.parse(out or err)
-        except ValueError:
-            self.problems += _problems.no_release(self.parts[0], self.program, out + err)
+        complaint = ""
+        for program in self._tellers():
+            dummy_rc, out, err = self.run([program, "-V"], self._conf_for(program))
+            try:
+                self.release, self.program = _releases.parse(out or err), program
+                return
+            except ValueError:
+                self.program, complaint = self.program or program, complaint or out + err
+        if self.program:
+            self.problems += _problems.no_release(self.parts[0], self.program, complaint)
+        elif not _install.find_program("scontrol", self.options.bin_dirs):
+            self._no_program()
 
-    def _no_program(self, names: list[str]) -> None:
+    def _tellers(self) -> Iterator[str]:
+        """The programs to ask for the release, the best first."""
+        yield from _install.find_programs(_install.release_programs(self.parts), self.options.bin_dirs)
+        # A client command wants a slurm.conf without a mistake, and waits a minute for one that is missing.
+        if self._conf_is_sound():
+            yield from _install.find_programs(["scontrol"], self.options.bin_dirs)
+
+    def _conf_is_sound(self) -> bool:
+        return self.slurm is not None and not any(
+            problem.severity == _problems.ERROR for problem in self.slurm.conf.problems()
+        )
+
+    def _conf_for(self, program: str) -> str:
+        """The slurm.conf to name to a program; slurmdbd looks for its own file beside it."""
+        if os.path.basename(program) == "slurmdbd":
+            return os.path.join(os.path.dirname(self.options.dbd_conf_path), "slurm.conf")
+        return CONFIGLESS_CONF if self.configless else self.options.conf_path
+
+    def _no_program(self) -> None:
+        names = [_install.DAEMON_OF[part] for part in self.parts] + ["scontrol"]
         elsewhere = _install.find_elsewhere(names)
         self.problems += _problems.no_slurm(self.parts, names, self.options.bin_dirs, elsewhere)
 
@@ -202,7 +224,12 @@ class Host:
                     declared = _auth_alt.for_slurmdbd(declared)
                 name = f"{file.kind}_conf"
                 wanted[name] = {"parameters": declared.parameters, "parameters_absent": declared.parameters_absent}
-                differences[name] = self._apply(file, declared)
+                try:
+                    differences[name] = self._apply(file, declared)
+                except ConfError as error:
+                    # What is wrong with the file may be known by its line already.
+                    if not any(problem.severity == _problems.ERROR for problem in before):
+                        self.problems += _problems.conf_broken(self._part_of(file), file.conf.paths[0], str(error))
                 after = self._judge(file) if differences[name] else before
             self.problems += _problems.without_mended(before, after)
         return differences, wanted
@@ -215,13 +242,7 @@ class Host:
                 # Nodes and slurmrestd load no key: all they need is to know the parameters' names.
                 needed = [name for name in needed if name == "auth_jwt"]
             self.problems += _problems.lacking(part, self.release, needed)
-        if self.configless and file is self.slurm:
-            return []
-        try:
-            return _auth_alt.apply(file.conf, declared)
-        except ConfError as error:
-            self.problems += _problems.conf_broken(part, file.conf.paths[0], str(error))
-            return []
+        return [] if self.configless and file is self.slurm else _auth_alt.apply(file.conf, declared)
 
     def _part_of(self, file: _facts.ConfFile) -> str:
         if file is self.slurmdbd:

@@ -17,13 +17,9 @@ _OTHER_BIN_DIRS = ("/opt/slurm/sbin", "/opt/slurm/bin", "/usr/local/slurm/sbin",
 # Any one of these is in every folder of plugins; only then is it the folder to look for the others in.
 _SIGN_OF_PLUGINS = ("auth_munge.so", "auth_none.so", "auth_jwt.so", "select_cons_tres.so", "rest_auth_local.so")
 
-# The program that says the release for each part, the best first.
-_RELEASE_PROGRAMS = {
-    "slurmctld": ("slurmctld", "scontrol"),
-    "slurmdbd": ("slurmdbd", "sacctmgr"),
-    "slurmrestd": ("slurmrestd", "scontrol"),
-    "node": ("slurmd", "scontrol", "sinfo"),
-}
+DAEMON_OF = {"slurmctld": "slurmctld", "slurmdbd": "slurmdbd", "slurmrestd": "slurmrestd", "node": "slurmd"}
+# These say their release whatever their configuration looks like. slurmdbd refuses if it does not like slurmdbd.conf.
+_ALWAYS_TELL = ("slurmctld", "slurmd", "slurmrestd")
 
 PACKAGES_ASKED = (
     "slurm-wlm-basic-plugins",
@@ -37,30 +33,32 @@ DPKG_FORMAT = "${db:Status-Status} ${Package} ${Version}\\n"
 
 
 def release_programs(parts: list[str]) -> list[str]:
-    """Names of the programs to ask for the release on a host with these parts, the best first, none twice."""
-    names: list[str] = []
-    for rank in range(3):
-        for part in _RELEASE_PROGRAMS:
-            programs = _RELEASE_PROGRAMS[part]
-            if part in parts and rank < len(programs) and programs[rank] not in names:
-                names.append(programs[rank])
-    return names
+    """Names of the daemons to ask for the release on a host with these parts, the best first, none twice."""
+    own = [daemon for part, daemon in DAEMON_OF.items() if part in parts]
+    return list(dict.fromkeys([*own, *_ALWAYS_TELL]))
 
 
-def find_program(names: list[str], bin_dirs: list[str], usual: tuple[str, ...] = USUAL_BIN_DIRS) -> str | None:
-    """The first of the named programs that is in a folder the site named, else in a usual one."""
+def find_programs(names: list[str], bin_dirs: list[str], usual: tuple[str, ...] | None = None) -> list[str]:
+    """The named programs that are in a folder the site named, or else in a usual one."""
+    found = []
     for name in names:
-        for folder in (*bin_dirs, *usual):
+        for folder in (*bin_dirs, *(USUAL_BIN_DIRS if usual is None else usual)):
             path = os.path.join(folder, name)
             if os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
-    return None
+                found.append(path)
+                break
+    return found
+
+
+def find_program(name: str, bin_dirs: list[str]) -> str | None:
+    """The named program in a folder the site named, or else in a usual one."""
+    return next(iter(find_programs([name], bin_dirs)), None)
 
 
 def find_elsewhere(names: list[str]) -> str | None:
     """A program that is neither where the site said nor in a usual place."""
     on_path = tuple(folder for folder in os.environ.get("PATH", "").split(":") if folder)
-    return find_program(names, [], (*on_path, *_OTHER_BIN_DIRS))
+    return next(iter(find_programs(names, [], (*on_path, *_OTHER_BIN_DIRS))), None)
 
 
 def plugin_dir(named: str | None, program: str | None, root: str = "/") -> str | None:

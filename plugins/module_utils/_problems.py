@@ -78,7 +78,7 @@ def no_release(part: str, program: str, answer: str) -> list[Problem]:
     """The program did not say its release."""
     found = f"{program} -V names no release; it said: {answer.strip()[:200] or 'nothing'}"
     effect = "What this Slurm can do is not known, so nothing can be decided."
-    remedy = f"Run {program} -V on the host; a missing library is the usual cause."
+    remedy = f"Run {program} -V on the host and mend what it complains of: a missing library, a file that it refuses."
     return [Problem(ERROR, "release_unknown", part, program, found, effect, remedy)]
 
 

@@ -353,7 +353,8 @@ def _verdict(wrong: list[Answer], answers: list[Answer]) -> str:
     if first.answer == UNREACHABLE:
         return _of_silence(first)
     if first.case == "good":
-        text = f"{who}: {CASES['good']} should be accepted and was {first.answer}: {first.detail}. "
+        was = "refused" if first.answer == REFUSED else "neither accepted nor clearly refused"
+        text = f"{who}: {CASES['good']} was {was}: {first.detail}. "
         return text + _remedy_of_refusal(first, answers)
     names = ", ".join(f"{CASES[one.case]} (was {one.answer}{': ' + one.detail if one.detail else ''})" for one in wrong)
     return f"{who} should refuse {names}. {_remedy_of_acceptance(wrong)}"
@@ -366,8 +367,9 @@ def _of_silence(answer: Answer) -> str:
         return f"{answer.daemon} ({answer.asked}) does not answer: {answer.detail}. {question}"
     if nobody_there and not answer.detail.startswith("status"):
         return f"slurmrestd does not answer: {answer.detail}. {question}"
+    judge = _judge(answer)
     return (
-        f"slurmrestd ({answer.asked}) gives no answer of {_judge(answer)}: {answer.detail}. Is {_judge(answer)} running? "
+        f"slurmrestd ({answer.asked}) gives no answer of {judge}: {answer.detail}. Is {judge} running? "
         "Is slurmrestd still? That of 20.11 dies when slurmdbd is down."
     )
 

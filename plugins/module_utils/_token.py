@@ -38,6 +38,30 @@ _USER = re.compile(r"[^\s:,/\x00-\x1f\x7f-]([^\s:,/\x00-\x1f\x7f])*")
 _HMAC = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
 
 
+# What escapes libjwt's JSON reader may refuse: NUL, and halves of surrogate pairs.
+_ODD = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def _whole(text: str) -> int:
+    if not -(2**63) <= int(text) < 2**63:
+        raise ValueError("no machine can hold it")
+    return int(text)
+
+
+def _broken(text: str) -> float:
+    if float(text) in (float("inf"), float("-inf")):
+        raise ValueError("no machine can hold it")
+    return float(text)
+
+
+def _not_json(text: str) -> float:
+    raise ValueError(f"{text} is not JSON")
+
+
+# As strict as libjwt's reader: Python's would take NaN, and numbers of any size.
+_JSON = json.JSONDecoder(parse_int=_whole, parse_float=_broken, parse_constant=_not_json)
+
+
 class TokenError(Exception):
     """A token cannot be made, or is none. The text says what was found and what to do; it never holds the token."""
 
@@ -62,13 +86,30 @@ def split(text: str) -> Parts:
 
 
 def _json_part(text: str, what: str) -> dict[str, Any]:
+    raw = _decode(text, what)
     try:
-        found = json.loads(_decode(text, what).decode("utf-8"))
+        found = _parse(raw)
     except (ValueError, RecursionError):
-        raise TokenError(f"This is no token: its {what} part is not JSON.") from None
+        raise TokenError(f"This is no token: its {what} part is not JSON that Slurm can read.") from None
     if not isinstance(found, dict):
         raise TokenError(f"This is no token: its {what} part is not a JSON object.")
     return found
+
+
+def _parse(raw: bytes) -> Any:
+    """The JSON in it; ValueError if libjwt's reader would refuse it."""
+    found = _JSON.decode(raw.decode("utf-8"))
+    if _ODD.search(raw):
+        _refuse_odd(found)
+    return found
+
+
+def _refuse_odd(found: object) -> None:
+    """Raise ValueError for text with a NUL or with half a surrogate pair."""
+    text = json.dumps(found, ensure_ascii=False)
+    text.encode("utf-8")
+    if re.search(r"(?<!\\)(?:\\\\)*\\u0000", text):
+        raise ValueError("there is a NUL in it")
 
 
 def _decode(text: str, what: str) -> bytes:
@@ -173,13 +214,14 @@ def _header_refusals(header: dict[str, Any], release: Release) -> list[str]:
     algorithm = header.get("alg")
     # Slurm 20.11 leaves the algorithm to libjwt, which takes any HMAC; 21.08 and later look themselves.
     accepted = ("HS256",) if has(release, "jwks") else tuple(_HMAC)
-    if not isinstance(algorithm, str) or algorithm.upper() not in accepted:
+    # libjwt up to 1.12 minds no case; a newer one does.
+    if algorithm not in accepted:
         found.append(
             f"Its algorithm is {algorithm!r}; with a key for HS256, Slurm {release} accepts {' or '.join(accepted)}."
         )
     kind = header.get("typ")
     if isinstance(kind, str) and kind.upper() != "JWT":
-        found.append(f"Its header says that it is of type {kind!r}; Slurm accepts 'JWT' or no type at all.")
+        found.append(f"It is of type {kind!r}; Slurm with an older libjwt accepts 'JWT' or no type at all.")
     return found
 
 
@@ -208,7 +250,8 @@ def _user_refusals(claims: dict[str, Any], release: Release, user_known: Callabl
         wanted = "sun or username" if has(release, "username_claim") else "sun"
         return [f"It names no user: Slurm {release} wants a claim {wanted} that is text."]
     if user_known is not None and not user_known(user):
-        return [f"It is for the user {user!r}, who does not exist on this host."]
+        # Such a token is let in, measured on all releases, and fails at what it is used for.
+        return [f"It is for the user {user!r}, who does not exist on this host: for Slurm it is nobody's, of uid 99."]
     return []
 
 
@@ -265,8 +308,18 @@ def claims_for(
             f"The claim {taken[0]!r} is not free: it says who the token is for or how long it lives. "
             "State the user and the lifespan instead."
         )
+    if extra:
+        _refuse_unreadable(extra)
     begin = int(now)
     return {"iat": begin, "exp": begin + seconds, username_claim: user, **(extra or {})}
+
+
+def _refuse_unreadable(claims: dict[str, Any]) -> None:
+    """Raise TokenError for claims with which no Slurm could read the token."""
+    try:
+        _parse(json.dumps(claims).encode("ascii"))
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise TokenError(f"The claims hold something that Slurm cannot read in a token: {exc}.") from None
 
 
 def sign(claims: dict[str, Any], key: bytes, algorithm: str = "HS256", kid: str | None = None) -> str:

@@ -1,27 +1,445 @@
 #!/usr/bin/python
-# TEMPORARY STUB of the lead, so that the roles can be tried: overwrite it.
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 from __future__ import annotations
-DOCUMENTATION = "module: slurm_conf\nshort_description: stub\n"
-import os, shutil, time
+
+DOCUMENTATION = r"""
+module: slurm_conf
+short_description: Edits slurm.conf and slurmdbd.conf as Slurm reads them
+version_added: 1.0.0
+description:
+  - Sets and removes parameters in C(slurm.conf) and C(slurmdbd.conf), and edits comma lists such as C(AuthAltTypes)
+    and option lists such as C(AuthAltParameters) member by member. What it was not told to touch stays as it is, byte
+    for byte.
+  - Reads the files as Slurm's own parser does, with comments, continued lines, quotes, escapes, C(Include), names in
+    any case, and parameters that are given more than once. A parameter that is set is changed where its value in
+    force stands, in an included file too. One that is not set yet is added where an administrator would put it, which
+    is below a commented-out line of it if there is one, or else below its relatives.
+  - Removing a parameter that this module has added leaves the file as it was before.
+  - Before anything is written, the changed files are read once more. If Slurm would not see exactly the wanted
+    change, or would not start with the result, nothing is written.
+extends_documentation_fragment:
+  - hpc.slurm_jwt.attributes
+  - hpc.slurm_jwt.attributes.safe_writes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - The difference has the changed lines only and none around them, so that no password of C(slurmdbd.conf)
+        appears.
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+  safe_file_operations:
+    support: full
+    details:
+      - Files keep their owner, group, mode, SELinux context and ACLs. Two runs at once on the same file wait for one
+        another.
+      - If several files change, either all of them are put in place or none.
+      - A symbolic link that root or the owner of the file has put where nobody else can write is followed, and stays.
+options:
+  path:
+    description:
+      - Absolute path of the C(slurm.conf) or C(slurmdbd.conf) that the daemons of the host read.
+      - The file must exist. A node of a configless cluster has none and needs no edit.
+    type: path
+    required: true
+  kind:
+    description:
+      - Which of the two files it is.
+      - By default a file with C(slurmdbd) in its name is a C(slurmdbd.conf), and any other is a C(slurm.conf).
+      - A C(slurmdbd.conf) gets mode C(0600) if it has another one, because slurmdbd does not start otherwise.
+        C(0640), which Slurm 25.11 and later take too, is left.
+    type: str
+    choices: [slurm, slurmdbd]
+  settings:
+    description:
+      - Parameters to set, by name, and their values. The value V(null) removes a parameter, every line of it, so that
+        none that was overruled comes into force.
+      - Values with blanks are put in quotes, and a C(#) or a backslash is escaped. A value that Slurm cannot be given
+        is refused.
+      - V(true) and V(false) are written as V(yes) and V(no).
+      - Passwords such as C(StoragePass) cannot be set, because options of modules are logged.
+      - Parameters that may stand on many lines, such as C(NodeName), are refused.
+    type: dict
+    default: {}
+  lists:
+    description:
+      - Comma lists to edit, such as C(AuthAltTypes). Each value is a dictionary with lists V(present) and V(absent).
+      - Members that are in neither list stay, in their order.
+      - A parameter whose last member goes is removed.
+      - For C(AuthAltTypes) the member V(auth/jwt) takes the place of V(jwt) and V(rest_auth/jwt), which were surely
+        meant to be it.
+    type: dict
+    default: {}
+  options:
+    description:
+      - Option lists to edit, such as C(AuthAltParameters). Each value is a dictionary with a dictionary V(present),
+        of names and values, and a list V(absent), of names. An option whose value is V(true) is a bare flag.
+      - Options that are in neither stay, in their order, known or not.
+      - A parameter whose last option goes is removed.
+      - An option that hides behind a blank is mended if it is one of V(present).
+    type: dict
+    default: {}
+  backup:
+    description:
+      - Keep a copy of each file that is changed beside it, with a time stamp and C(~) added to its name. The copy has
+        the owner and the mode of the file.
+    type: bool
+    default: false
+  allow_unknown:
+    description:
+      - Write names that no release of Slurm from 20.11 to 26.05 knows. A parameter that yours does not know stops
+        every daemon and every command that reads the file. An unknown option of C(AuthAltParameters) is ignored
+        without a word.
+    type: bool
+    default: false
+notes:
+  - Every host that keeps its own copy of C(slurm.conf) needs the same edit, the compute and login nodes first, or
+    slurmctld logs that they have a different one.
+  - Daemons take no notice until they are reconfigured or restarted.
+seealso:
+  - module: hpc.slurm_jwt.slurm_jwt_info
+  - module: hpc.slurm_jwt.slurm_jwt_key
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Let slurmctld take tokens
+  hpc.slurm_jwt.slurm_conf:
+    path: /etc/slurm/slurm.conf
+    lists:
+      AuthAltTypes:
+        present: [auth/jwt]
+    options:
+      AuthAltParameters:
+        present:
+          jwt_key: /var/lib/slurm/slurmctld/jwt_hs256.key
+          disable_token_creation: true
+        absent: [max_token_lifespan]
+    backup: true
+
+- name: Take the same back
+  hpc.slurm_jwt.slurm_conf:
+    path: /etc/slurm/slurm.conf
+    lists:
+      AuthAltTypes:
+        absent: [auth/jwt]
+    options:
+      AuthAltParameters:
+        absent: [jwt_key, disable_token_creation]
+
+- name: Change a time limit, and remove a parameter that newer releases do not know
+  hpc.slurm_jwt.slurm_conf:
+    path: /etc/slurm/slurm.conf
+    settings:
+      SlurmctldTimeout: 300
+      FastSchedule: null
+
+- name: Look for problems without changing anything
+  hpc.slurm_jwt.slurm_conf:
+    path: /etc/slurm/slurmdbd.conf
+  check_mode: true
+  register: slurmdbd_conf
+"""
+
+RETURN = r"""
+path:
+  description: The file that was named.
+  returned: always
+  type: str
+  sample: /etc/slurm/slurm.conf
+files:
+  description: All files that were read, in the order in which Slurm opens them.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/slurm/slurm.conf, /etc/slurm/nodes.conf]
+changed_files:
+  description: The files that were changed, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/slurm/slurm.conf]
+backup_files:
+  description:
+    - Where the old content of the changed files is kept, by the path of the file.
+    - Empty without O(backup) and in check mode.
+  returned: always
+  type: dict
+  sample:
+    /etc/slurm/slurm.conf: /etc/slurm/slurm.conf.20261123T044300Z~
+before:
+  description:
+    - The values in force before, of the parameters named by O(settings), O(lists) and O(options). V(null) is a
+      parameter that is not set.
+    - A password is never shown; a placeholder stands for it.
+  returned: always
+  type: dict
+  sample:
+    AuthAltTypes: null
+effective:
+  description: The values in force afterwards, likewise.
+  returned: always
+  type: dict
+  sample:
+    AuthAltTypes: auth/jwt
+problems:
+  description:
+    - What is wrong with the files as they are now, so far as it can be told without knowing the release of Slurm.
+    - Problems that stood in the file before do not make the module fail, unless they concern a parameter that it
+      edits. Those of severity V(error) are given as warnings, too.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    severity:
+      description: V(error) if a daemon does not start or does not take tokens, otherwise V(warning).
+      type: str
+      sample: warning
+    path:
+      description: The file.
+      type: str
+      sample: /etc/slurm/slurm.conf
+    line:
+      description: The line, counted from 1.
+      type: int
+      sample: 17
+    found:
+      description: What is there.
+      type: str
+      sample: "'disable_token_creaton' in AuthAltParameters"
+    effect:
+      description: What it does to the cluster.
+      type: str
+      sample: Slurm knows no such option and ignores it without a word.
+    remedy:
+      description: What to do about it.
+      type: str
+      sample: Correct the spelling or remove it.
+"""
+
+from typing import Any, Mapping
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf
 
-def main():
-    m = AnsibleModule({"path": {}, "kind": {}, "lists": {"type": "dict", "default": {}}, "options": {"type": "dict", "default": {}}, "settings": {"type": "dict", "default": {}}, "backup": {"type": "bool"}}, supports_check_mode=True)
-    c = Conf.load(m.params["path"], kind=m.params["kind"])
-    for k, e in m.params["lists"].items():
-        c.edit_list(k, present=e.get("present", ()), absent=e.get("absent", ()))
-    for k, e in m.params["options"].items():
-        c.edit_options(k, present={n: (None if v is True else v) for n, v in e.get("present", {}).items()}, absent=e.get("absent", ()))
-    ch = c.changed()
-    backups = {}
-    if not m.check_mode:
-        for p, data in ch.items():
-            st = os.stat(p)
-            b = "%s.%d~" % (p, time.time())
-            shutil.copy2(p, b); os.chown(b, st.st_uid, st.st_gid); backups[p] = b
-            with open(p + ".t", "wb") as f: f.write(data)
-            os.chmod(p + ".t", st.st_mode & 0o7777); os.chown(p + ".t", st.st_uid, st.st_gid); os.rename(p + ".t", p)
-    m.exit_json(changed=bool(ch), backup_files=backups, path=m.params["path"])
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _conf_file
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf, ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_diff import difference
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_keys import KNOWN_OPTIONS, SECRET_KEYS
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_problems import Problem
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError
 
-main()
+
+class Demand:
+    """What the task asks for, checked as far as that goes without the file."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self.settings = {key: _written(key, value) for key, value in params["settings"].items()}
+        self.lists: dict[str, tuple[list[str], list[str]]] = {}
+        self.options: dict[str, tuple[dict[str, str | None], list[str]]] = {}
+        for key, edit in params["lists"].items():
+            present, absent = _parts("lists", key, edit)
+            self.lists[key] = (_names("lists", key, present), _names("lists", key, absent))
+        for key, edit in params["options"].items():
+            present, absent = _parts("options", key, edit)
+            self.options[key] = (_values(key, present), _names("options", key, absent))
+        self.keys = [*self.settings, *self.lists, *self.options]
+        lowered = [key.lower() for key in self.keys]
+        for key in self.keys:
+            if lowered.count(key.lower()) > 1:
+                raise ConfError(f"{key} is named more than once in settings, lists and options; name it once.")
+
+    def apply(self, conf: Conf) -> None:
+        """Make the edits."""
+        for key, value in self.settings.items():
+            if value is None:
+                conf.remove(key)
+            else:
+                conf.set(key, value)
+        for key, (members, absent) in self.lists.items():
+            conf.edit_list(key, members, absent)
+        for key, (named, absent) in self.options.items():
+            conf.edit_options(key, named, absent)
+
+    def refuse_unknown(self, conf: Conf) -> None:
+        """Names that are probably misspelt."""
+        adds = [key for key, value in self.settings.items() if value is not None]
+        adds += [key for key, (present, _absent) in self.lists.items() if present]
+        adds += [key for key, (named, _absent) in self.options.items() if named]
+        for key in adds:
+            if conf.canonical(key) is None and conf.effective(key) is None:
+                raise ConfError(
+                    f"{conf.path}: no release of Slurm from 20.11 to 26.05 knows {key} in {conf.kind}.conf, and a"
+                    " daemon that does not know it does not start. Correct the spelling, or set allow_unknown=true."
+                )
+        for key, (named, _absent) in self.options.items():
+            for name in sorted(set(named) - KNOWN_OPTIONS) if key.lower() == "authaltparameters" else ():
+                raise ConfError(
+                    f"{conf.path}: '{name}' is no option of {key}; Slurm would ignore it. Known are"
+                    f" {', '.join(sorted(KNOWN_OPTIONS))}. Correct the spelling, or set allow_unknown=true."
+                )
+
+
+def _refused(option: str, key: str, expected: str) -> ConfError:
+    return ConfError(f"{option}: {key} must be {expected}. Nothing was changed.")
+
+
+def _written(key: str, value: Any) -> str | None:
+    """A value of settings as text."""
+    if value is None:
+        return None
+    if key.lower().encode("utf-8", "replace") in SECRET_KEYS:
+        raise ConfError(
+            f"settings: {key} is a password, which this module does not take: its options are logged."
+            " Write that line by other means; nothing was changed."
+        )
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, (str, int, float)):
+        raise _refused("settings", key, f"a text, a number, a boolean or null, not a {type(value).__name__}")
+    return str(value)
+
+
+def _parts(option: str, key: str, edit: Any) -> tuple[Any, Any]:
+    if not isinstance(edit, dict) or set(edit) - {"present", "absent"}:
+        raise _refused(option, key, "a dictionary with present, absent or both, and nothing else")
+    return edit.get("present"), edit.get("absent")
+
+
+def _names(option: str, key: str, value: Any) -> list[str]:
+    value = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise _refused(option, key, "given lists of texts")
+    return list(value)
+
+
+def _values(key: str, value: Any) -> dict[str, str | None]:
+    value = {} if value is None else value
+    if not isinstance(value, dict):
+        raise _refused("options", key, "given a dictionary of names and values in present")
+    named: dict[str, str | None] = {}
+    for name, content in value.items():
+        if content is False or not isinstance(content, (str, int, float, type(None))):
+            raise _refused("options", f"{name} of {key}", "a text, a number or true; to remove it, name it in absent")
+        named[str(name)] = None if content is None or content is True else str(content)
+    return named
+
+
+class Result:
+    """What is reported, in the end or when the module fails."""
+
+    def __init__(self, demand: Demand, before: Conf, after: Conf) -> None:
+        self._demand = demand
+        self._before = before
+        self._after = after
+
+    def dump(self, changes: list[_conf_file.Change]) -> dict[str, Any]:
+        """The result without backups and difference."""
+        return {
+            "path": self._after.path,
+            "files": self._after.paths,
+            "changed_files": [change.path for change in changes],
+            "backup_files": {},
+            "before": self._values(self._before),
+            "effective": self._values(self._after),
+            "problems": [problem._asdict() for problem in self._after.problems()],
+        }
+
+    def _values(self, conf: Conf) -> dict[str, str | None]:
+        return {key: _shown(key, conf.value(key)) for key in self._demand.keys}
+
+    def obstacles(self) -> list[Problem]:
+        """Errors that the edit has brought, or that concern what it edits."""
+        old = [(problem.path, problem.found) for problem in self._before.problems() if problem.severity == "error"]
+        keys = {key.lower() for key in self._demand.keys}
+        return [
+            problem
+            for key, problem in self._after.findings()
+            if problem.severity == "error" and (key in keys or (problem.path, problem.found) not in old)
+        ]
+
+
+def _shown(key: str, value: str | None) -> str | None:
+    if value is None or key.lower().encode("utf-8", "replace") not in SECRET_KEYS:
+        return value and value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "(hidden)"
+
+
+def _sentence(problem: Problem) -> str:
+    return f"{problem.path}:{problem.line}: {problem.found}. {problem.effect} {problem.remedy}"
+
+
+def _edited(module: AnsibleModule, demand: Demand) -> tuple[Result, list[_conf_file.Change]]:
+    """Read the files and make the edits in memory."""
+    path, kind = module.params["path"], module.params["kind"]
+    conf = Conf.load(path, kind=kind)
+    before = conf.snapshot()
+    if not module.params["allow_unknown"]:
+        demand.refuse_unknown(conf)
+    demand.apply(conf)
+    result = Result(demand, before, conf)
+    old = {name: conf.original(name) for name in conf.paths}
+    changes = _conf_file.plan(old, conf.changed(), path, conf.kind == "slurmdbd")
+    obstacles = result.obstacles()
+    if obstacles:
+        module.fail_json(
+            msg="Nothing was written, because Slurm would not do with the result what was asked: "
+            + " ".join(map(_sentence, obstacles)),
+            **result.dump([]),
+        )
+    return result, changes
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Do it all; returns the result."""
+    demand = Demand(module.params)
+    result, changes = _edited(module, demand)
+    backups: dict[str, str] = {}
+    if changes and module.check_mode:
+        _conf_file.examine(changes)
+    elif changes:
+        with _conf_file.alone(module.params["path"]):
+            # What was read before may be old by now.
+            result, changes = _edited(module, demand)
+            backups = _conf_file.put(changes, module.params["backup"])
+    found = result.dump(changes)
+    found.update(changed=bool(changes), backup_files=backups)
+    if module._diff:
+        found["diff"] = [{"prepared": difference(change, demand.keys)} for change in changes]
+    for problem in found["problems"]:
+        if problem["severity"] == "error":
+            module.warn(_sentence(Problem(**problem)))
+    return found
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "kind": {"type": "str", "choices": ["slurm", "slurmdbd"]},
+            "settings": {"type": "dict", "default": {}},
+            "lists": {"type": "dict", "default": {}},
+            "options": {"type": "dict", "default": {}},
+            "backup": {"type": "bool", "default": False},
+            "allow_unknown": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        found = run(module)
+    except (ConfError, SecretFileError, _conf_file.ConfFileError) as exc:
+        module.fail_json(msg=str(exc))
+    except OSError as exc:
+        module.fail_json(msg=f"{exc.filename or module.params['path']}: {exc.strerror or exc}. Nothing was changed.")
+    module.exit_json(**found)
+
+
+if __name__ == "__main__":
+    main()

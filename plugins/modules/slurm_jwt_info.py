@@ -619,7 +619,7 @@ problems:
     found:
       description: What was found.
       type: str
-      sample: /etc/slurm/slurmdbd.conf has the mode 0640; Slurm 24.11.5 wants 0600.
+      sample: /etc/slurm/slurmdbd.conf has the mode 0640; slurmdbd wants 0600.
     effect:
       description: What it does to the cluster.
       type: str
@@ -686,8 +686,8 @@ def main() -> None:
         plugin_dir=params["plugin_dir"],
     )
 
-    def run(argv: list) -> tuple:
-        environment = {"SLURM_CONF": options.conf_path, "LC_ALL": "C"}
+    def run(argv: list, conf_path: str) -> tuple:
+        environment = {"SLURM_CONF": conf_path, "LC_ALL": "C"}
         try:
             return module.run_command(argv, environ_update=environment, handle_exceptions=False)
         except OSError as error:

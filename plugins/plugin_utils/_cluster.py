@@ -34,6 +34,8 @@ def hosts_by_part(
 
 def cluster_hosts(groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any]) -> list[str]:
     """Every host of the cluster once, controllers first."""
+    if not groups.get("all"):
+        return []
     found = hosts_by_part(groups, variables)
     if not found["slurmctld"]:
         option, name = PARTS["slurmctld"]
@@ -47,5 +49,25 @@ def cluster_hosts(groups: Mapping[str, Sequence[str]], variables: Mapping[str, A
 
 def any_variables(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
     """The variables of the inventory's first host: where a play's hosts are chosen, no host speaks yet."""
-    everybody = groups.get("all") or ()
+    everybody = [host for host in groups.get("all") or () if host in hostvars]
     return hostvars[everybody[0]] if everybody else {}
+
+
+PLAN, FAILURE = "slurm_jwt_plan", "slurm_jwt_failure"
+
+
+def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
+    """The hosts of one step of a playbook, by the plan that an earlier play left with localhost.
+
+    Steps: ``nodes`` and ``servers`` change, ``put_back`` follows a failure, ``report`` closes the run.
+    """
+    if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
+        # Nothing was looked at yet: --syntax-check, --list-tasks.
+        return []
+    plan = hostvars["localhost"][PLAN]
+    failed = FAILURE in hostvars["localhost"]
+    if step == "put_back":
+        return list(plan["hosts_to_change"]) if failed else []
+    if step == "servers":
+        return [] if failed else list(plan["servers"])
+    return {"nodes": list(plan["nodes_to_change"]), "report": [plan["speaker"]]}[step]

@@ -218,8 +218,7 @@ class Court:
                 if after != wanted:
                     raise Dissent(f"{edits} should lead to {wanted}, the daemon says {after}")
             if edit.method == "edit_list" and rest[1] and after[0] in ("key", "no key"):
-                if load(case, files).value("AuthType") != "auth/jwt":
-                    raise Dissent(f"{edits}: the daemon still loads auth/jwt")
+                raise Dissent(f"{edits}: the daemon still loads auth/jwt")
             if edit.method == "edit_list" and rest[0] and after[0] == "next" and JWKS.encode() not in b"".join(files.values()):
                 raise Dissent(f"{edits}: the daemon does not load auth/jwt")
             if edit.method == "edit_options" and after[0] == "key" and rest[0].get("jwt_key"):  # type: ignore[attr-defined]

@@ -48,10 +48,9 @@ def prepare() -> None:
         # From 24.11 on slurmctld opens its port early, and where no interface but the loopback one has an address,
         # getaddrinfo() finds it none.
         subprocess.run(["ip", "address", "add", "10.255.255.1/32", "dev", "lo"], stderr=subprocess.DEVNULL)
-    for package in glob.glob("/var/cache/apt/archives/slurm-wlm-jwt-plugin_*.deb") + glob.glob(
-        "/var/cache/apt/archives/libjwt*.deb"
-    ):
-        subprocess.run(["dpkg-deb", "-x", package, "/"], check=True)
+    for pattern in ("lib*", "slurm-wlm-jwt-plugin_*"):
+        for package in glob.glob(f"/var/cache/apt/archives/{pattern}.deb"):
+            subprocess.run(["dpkg-deb", "-x", package, "/"], check=True)
     for folder in (ETC, STATE):
         os.makedirs(folder, exist_ok=True)
     shutil.chown("/judge", "slurm")

@@ -47,8 +47,8 @@ PATH = ":".join(folder for folder in os.environ["PATH"].split(":") if folder != 
 
 def find_python(version: str) -> str | None:
     """A Python of that version, with pip and venv: the system's or pyenv's."""
-    home = os.path.expanduser("~/.pyenv/versions")
-    for candidate in (shutil.which(f"python{version}", path=PATH), *glob.glob(f"{home}/{version}.*/bin/python{version}")):
+    of_pyenv = glob.glob(os.path.expanduser(f"~/.pyenv/versions/{version}.*/bin/python{version}"))
+    for candidate in (shutil.which(f"python{version}", path=PATH), *of_pyenv):
         if not candidate:
             continue
         asked = subprocess.run((candidate, "-c", "import ensurepip, venv"), capture_output=True, check=False)

@@ -53,12 +53,12 @@ def main() -> int:
         if bool(arguments.name) == arguments.all:
             raise LabError("Name the cluster to take down, or say --all.")
         for name in clusters.names() if arguments.all else [arguments.name]:
-            clusters.down(name)
+            clusters.down(clusters.checked(name))
     elif arguments.command == "status":
         clusters.status()
     else:
         words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
-        return clusters.run(arguments.name, arguments.host, words or ["bash", "-l"], sys.stdin.isatty())
+        return clusters.run(clusters.checked(arguments.name), arguments.host, words or ["bash", "-l"], sys.stdin.isatty())
     return 0
 
 

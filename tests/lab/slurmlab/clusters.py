@@ -317,12 +317,17 @@ def _explain(cluster: Cluster) -> None:
 """, flush=True)
 
 
-def of_arguments(release: str, name: str | None, hosts: str | None) -> Cluster:
-    if name and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,30}", name):
+def checked(name: str) -> str:
+    """A cluster's name becomes part of names of containers and of paths."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,30}", name):
         raise LabError(f"{name!r} is no name for a cluster: lower case letters, digits, dots and hyphens.")
+    return name
+
+
+def of_arguments(release: str, name: str | None, hosts: str | None) -> Cluster:
     chosen = tuple(hosts.split(",")) if hosts else kinds.DEFAULT_HOSTS
     for host in chosen:
         kinds.kind_of(host)
     if not kinds.of_kind(chosen, "ctl") or not kinds.of_kind(chosen, "dbd"):
         raise LabError("A cluster needs a controller and a host for slurmdbd: ctl1 and dbd1.")
-    return Cluster(name or release, release_named(release), chosen)
+    return Cluster(checked(name or release), release_named(release), chosen)

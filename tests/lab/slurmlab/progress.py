@@ -24,7 +24,7 @@ def say(about: str, text: str) -> None:
     print(f"[{seconds():6.1f} s] {about}: {text}\n", end="", flush=True)
 
 
-def wait_for(what: str, ready: Callable[[], object], at_most: float = 60, every: float = 0.1) -> None:
+def wait_for(what: str, ready: Callable[[], object], at_most: float = 180, every: float = 0.1) -> None:
     """Asks until the answer is yes, or raises LabError after so many seconds."""
     end = time.monotonic() + at_most
     while not ready():

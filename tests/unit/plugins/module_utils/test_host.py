@@ -94,15 +94,17 @@ class Site:
         }
         self.units[part] = "".join(f"{name}={value}\n" for name, value in shown.items())
 
-    def run(self, argv: list[str]) -> tuple[int, str, str]:
+    def run(self, argv: list[str], conf_path: str) -> tuple[int, str, str]:
         self.commands.append(argv)
         name = os.path.basename(argv[0])
+        if name in ("scontrol", "sacctmgr"):
+            assert os.path.exists(conf_path), "it would wait a minute for the file"
         if name == "systemctl":
             absent = "LoadState=not-found\nActiveState=inactive\nSubState=dead\nMainPID=0\n"
             asked = [unit[: -len(".service")] for unit in argv[argv.index("--") + 1 :]]
             return 0, "\n".join(self.units.get(unit, absent) for unit in asked), ""
         if argv[1:] == ["-V"]:
-            return 0, self.release, ""
+            return self.answers.get(f"{name} -V", (0, self.release, ""))
         return self.answers.get(name, (1, "", "no such command"))
 
     def look(self, parts: list[str] | None, **options: Any) -> dict[str, Any]:
@@ -187,10 +189,21 @@ def test_a_configless_node(site: Site) -> None:
 
 
 def test_a_login_host_without_slurmd(site: Site) -> None:
-    (site.root / "sbin/slurmd").unlink()
+    for name in ("slurmd", "slurmctld", "slurmrestd"):
+        (site.root / "sbin" / name).unlink()
     found = site.look(["node"])
     assert found["program"] == str(site.root / "sbin/scontrol")
     assert found["release"] == "24.11.5"
+
+
+def test_a_client_command_is_not_asked_where_it_would_wait_a_minute(site: Site) -> None:
+    for name in ("slurmd", "slurmctld", "slurmrestd"):
+        (site.root / "sbin" / name).unlink()
+    site.write_slurm_conf("Include nothing.conf\n")
+    assert codes(site.look(["node"])) == [("error", "conf_line")]
+    site.slurm_conf.unlink()
+    assert codes(site.look(["node"])) == [("error", "conf_missing")]
+    assert site.commands == []
 
 
 def test_a_host_without_slurm(site: Site) -> None:
@@ -201,7 +214,7 @@ def test_a_host_without_slurm(site: Site) -> None:
 
 
 def test_a_slurm_that_does_not_run(site: Site) -> None:
-    site.release = "slurmd: error while loading shared libraries: libslurmfull.so"
+    site.release = "error while loading shared libraries: libslurmfull.so"
     found = site.look(["node"])
     assert codes(found) == [("error", "release_unknown")]
     assert "libslurmfull.so" in found["problems"][0]["found"]
@@ -236,7 +249,7 @@ def test_slurmd_is_found_without_systemd(site: Site) -> None:
 def test_a_file_that_slurm_refuses(site: Site, text: str) -> None:
     site.write_slurm_conf(text)
     found = site.look(["node"], declared=DECLARED)
-    assert ("error", "conf_line") in codes(found)
+    assert codes(found) == [("error", "conf_line")]
 
 
 def test_what_the_rollout_mends_is_no_error(site: Site) -> None:
@@ -362,9 +375,13 @@ def test_slurmdbd_is_stale_if_it_cannot_be_asked(loaded: Site) -> None:
     loaded.runs("slurmdbd")
     loaded.dbd_conf.touch()
     assert "after slurmdbd had started" in loaded.look(["slurmdbd"])["daemons"]["slurmdbd"]["stale"][0]
+    assert loaded.commands[-1][1:] == ["show", "configuration"]
     shown = f"AuthAltTypes = auth/jwt\nAuthAltParameters = jwt_key={loaded.key}\n"
     loaded.answers["sacctmgr"] = (0, shown, "")
     assert loaded.look(["slurmdbd"])["daemons"]["slurmdbd"]["stale"] == []
+    loaded.slurm_conf.unlink()
+    assert "after slurmdbd had started" in loaded.look(["slurmdbd"])["daemons"]["slurmdbd"]["stale"][0]
+    assert len(loaded.commands) == 2, "sacctmgr would wait a minute for its slurm.conf"
 
 
 @pytest.mark.parametrize(
@@ -406,6 +423,19 @@ def test_a_key_in_a_place_for_everybody(site: Site) -> None:
     found = codes(site.look(["slurmctld"]))
     assert ("error", "key_place") in found
     assert ("warning", "state_dir_writable") in found
+
+
+def test_a_folder_that_the_rollout_mends_before_it_puts_a_key_there(site: Site) -> None:
+    site.runs("slurmctld")
+    site.state.chmod(0o777)
+    found = site.look(["slurmctld"], declared=DECLARED)
+    assert not [code for code in codes(found) if code[0] == "error"]
+    assert ("warning", "state_dir_writable") in codes(found)
+    other = site.root / "other"
+    other.mkdir()
+    other.chmod(0o777)
+    found = site.look(["slurmctld"], key_path=str(other / "key"))
+    assert ("error", "key_place") in codes(found), "nobody mends a folder that the site chose itself"
 
 
 def test_a_lost_key(site: Site) -> None:
@@ -519,6 +549,20 @@ def test_slurmdbd_conf_of_another_user(site: Site) -> None:
     site.runs("slurmdbd")
     os.chown(site.dbd_conf, 12345, -1)
     assert codes(site.look(["slurmdbd"])) == [("error", "dbd_conf_owner")]
+
+
+def test_slurmdbd_that_does_not_tell_its_release(site: Site) -> None:
+    site.runs("slurmdbd")
+    site.dbd_conf.chmod(0o640)
+    site.answers["slurmdbd -V"] = (1, "", "slurmdbd: fatal: slurmdbd.conf file /etc/slurm/slurmdbd.conf should be 600")
+    found = site.look(["slurmdbd"])
+    assert codes(found) == [("error", "dbd_conf_mode")]
+    assert (found["program"], found["release"]) == (str(site.root / "sbin/slurmctld"), "24.11.5")
+    for name in ("slurmctld", "slurmd", "slurmrestd", "scontrol"):
+        (site.root / "sbin" / name).unlink()
+    found = site.look(["slurmdbd"])
+    assert set(codes(found)) == {("error", "dbd_conf_mode"), ("error", "release_unknown")}
+    assert found["problems"][0]["found"].endswith("should be 600")
 
 
 def test_slurmdbd_without_its_file(site: Site) -> None:

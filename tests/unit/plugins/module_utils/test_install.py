@@ -21,10 +21,10 @@ def program(path: pathlib.Path, mode: int = 0o755) -> pathlib.Path:
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
-        (["slurmctld"], ["slurmctld", "scontrol"]),
-        (["node"], ["slurmd", "scontrol", "sinfo"]),
-        (["node", "slurmctld"], ["slurmctld", "slurmd", "scontrol", "sinfo"]),
-        (["slurmdbd", "slurmrestd"], ["slurmdbd", "slurmrestd", "sacctmgr", "scontrol"]),
+        (["slurmctld"], ["slurmctld", "slurmd", "slurmrestd"]),
+        (["node"], ["slurmd", "slurmctld", "slurmrestd"]),
+        (["node", "slurmctld"], ["slurmctld", "slurmd", "slurmrestd"]),
+        (["slurmdbd"], ["slurmdbd", "slurmctld", "slurmd", "slurmrestd"]),
     ],
 )
 def test_who_is_asked_for_the_release(parts: list[str], expected: list[str]) -> None:
@@ -35,10 +35,12 @@ def test_the_folders_of_the_site_come_first(tmp_path: pathlib.Path) -> None:
     usual = program(tmp_path / "usr/sbin/slurmctld")
     own = program(tmp_path / "opt/sbin/slurmctld")
     folders = (str(usual.parent),)
-    assert _install.find_program(["slurmctld"], [str(own.parent)], folders) == str(own)
-    assert _install.find_program(["slurmctld"], [], folders) == str(usual)
-    assert _install.find_program(["slurmdbd", "slurmctld"], [], folders) == str(usual)
-    assert _install.find_program(["slurmdbd"], [str(own.parent)], folders) is None
+    assert _install.find_programs(["slurmctld"], [str(own.parent)], folders) == [str(own)]
+    assert _install.find_programs(["slurmctld"], [], folders) == [str(usual)]
+    assert _install.find_programs(["slurmdbd", "slurmctld"], [], folders) == [str(usual)]
+    assert _install.find_programs(["slurmdbd"], [str(own.parent)], folders) == []
+    assert _install.find_program("slurmctld", [str(own.parent)]) == str(own)
+    assert _install.find_program("no-such-program", [str(own.parent)]) is None
 
 
 def test_what_cannot_be_run_is_no_program(tmp_path: pathlib.Path) -> None:
@@ -46,7 +48,7 @@ def test_what_cannot_be_run_is_no_program(tmp_path: pathlib.Path) -> None:
     (tmp_path / "b/slurmctld").mkdir(parents=True)
     found = program(tmp_path / "c/slurmctld")
     folders = tuple(str(tmp_path / name) for name in "abc")
-    assert _install.find_program(["slurmctld"], [], folders) == str(found)
+    assert _install.find_programs(["slurmctld"], [], folders) == [str(found)]
 
 
 def test_a_program_that_nobody_told_us_of(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,20 @@ class TestCreate:
         assert seen == [(0, 0o400), (3, 0o400)]
         assert pathlib.Path(path).read_bytes() == b"secret"
 
+    @pytest.mark.parametrize("action", [create, replace])
+    def test_nobody_can_slip_us_a_draft(self, path: str, action: object, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who guesses the name of the draft, and links it to a file or keeps it open, gets an error and not the key."""
+        monkeypatch.setattr(_secret_file.os, "urandom", lambda size: b"\1" * size)
+        pathlib.Path(path + "-of-others").write_bytes(b"precious")
+        draft = f"{os.path.dirname(path)}/.slurm_jwt.secret.{'01' * 8}.tmp"
+        for slip in (os.symlink, os.link):
+            slip(path + "-of-others", draft)
+            with pytest.raises(SecretFileError, match="Cannot write .*secret: File exists"):
+                action(path, b"secret", ME, MINE, 0o400)  # type: ignore[operator]
+            assert pathlib.Path(path + "-of-others").read_bytes() == b"precious"
+            assert names_in(path) == [os.path.basename(draft), "secret-of-others"]
+            os.unlink(draft)
+
     @as_root
     def test_for_another_owner(self, path: str) -> None:
         create(path, b"secret", STRANGER, STRANGER, 0o400)

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: planned_hosts
+short_description: The hosts of one step of a rollout
+version_added: 1.0.0
+description:
+  - Reads the plan that the first play of C(hpc.slurm_jwt.rollout) left with localhost, for the C(hosts) of the later plays.
+  - Before there is a plan, as with C(--syntax-check), it is empty.
+positional: step
+options:
+  _input:
+    description: The variables of all hosts, that is C(hostvars).
+    type: dict
+    required: true
+  step:
+    description:
+      - V(nodes) and V(servers) are the hosts that change; no servers after a failure. V(put_back) are those to put back after a
+        failure. V(report) is the host that tells what ran.
+    type: str
+    choices: [nodes, servers, put_back, report]
+    required: true
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Change the nodes
+  hosts: "{{ hostvars | default({}) | hpc.slurm_jwt.planned_hosts('nodes') }}"
+  gather_facts: false
+"""
+
+RETURN = r"""
+_value:
+  description: The names of the hosts.
+  type: list
+  elements: str
+"""
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster
+
+
+class FilterModule:
+    """The filter planned_hosts."""
+
+    def filters(self):
+        return {"planned_hosts": _cluster.planned_hosts}

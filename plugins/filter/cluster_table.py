@@ -11,7 +11,7 @@ version_added: 1.0.0
 description:
   - Lists the hosts of a cluster with Slurm's release, what the run changed, and what was proven. Nodes on which the same
     happened share a line.
-positional: hosts, check
+positional: hosts, unseen_by_check
 options:
   _input:
     description: The variables of all hosts, that is C(hostvars).
@@ -22,10 +22,9 @@ options:
     type: list
     elements: str
     required: true
-  check:
-    description: Whether the run was in check mode.
-    type: bool
-    default: false
+  unseen_by_check:
+    description: In check mode, what would be done on each host beyond what its tasks told.
+    type: dict
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

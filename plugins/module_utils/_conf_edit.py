@@ -104,8 +104,11 @@ class ValueLine:
         if begin == end:
             at = starts[begin] if begin == self._begin and not self._quoted else ends[begin - 1]
             return at, at
+        # A line break between what goes and what stays goes, too.
         if not replaced and end < self._end:
-            return starts[begin], starts[end]  # a line break between what goes and what stays goes too
+            return starts[begin], starts[end]
+        if not replaced and begin > self._begin:
+            return ends[begin - 1], ends[end - 1]
         return starts[begin], ends[end - 1]
 
 

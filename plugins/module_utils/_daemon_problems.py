@@ -237,7 +237,7 @@ def no_slurmrestd(elsewhere: str | None) -> list[Problem]:
     effect = "There is no REST API from this host yet."
     remedy = "The role slurmrestd installs it (slurmrestd_install)."
     if elsewhere:
-        remedy = f"There is {elsewhere}: if that is the site's, name it in slurmrestd_binary and its folder in bin_dirs "
+        remedy = f"If {elsewhere} is the site's, name it in slurmrestd_binary and its folder in bin_dirs "
         remedy += "(slurm_jwt_bin_dirs)."
     found = "slurmrestd is not installed."
     return [Problem(WARNING, "slurmrestd_missing", "slurmrestd", None, found, effect, remedy)]

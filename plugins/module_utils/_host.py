@@ -223,7 +223,9 @@ class Host:
                 if file is self.slurmdbd:
                     declared = _auth_alt.for_slurmdbd(declared)
                 name = f"{file.kind}_conf"
-                wanted[name] = {"parameters": declared.parameters, "parameters_absent": declared.parameters_absent}
+                # In the words of slurm_conf, where a flag is true.
+                parameters = {option: True if value is None else value for option, value in declared.parameters.items()}
+                wanted[name] = {"parameters": parameters, "parameters_absent": declared.parameters_absent}
                 try:
                     differences[name] = self._apply(file, declared)
                 except ConfError as error:

@@ -280,8 +280,8 @@ def lifespan(text: str, allow_endless: bool = False, limit: int | None = None) -
         return seconds
     if limit is not None and seconds > limit:
         raise TokenError(
-            f"{text!r} is beyond max_token_lifespan={limit} of this cluster. Ask for less, raise that limit, "
-            "or set allow_endless=true."
+            f"{text!r} is beyond max_token_lifespan={limit} of this cluster. Ask for less, raise that limit, or set "
+            "allow_endless=true."
         )
     if seconds > LONGEST:
         raise TokenError(
@@ -402,13 +402,13 @@ _SCONTROL_FAILURES = (
 
 def why_scontrol_failed(code: int, errors: str, timed_out: tuple[int, ...]) -> str:
     """In sentences, why 'scontrol token' gave no token, and what to do."""
-    said = " ".join(errors.split())
+    said = " ".join(re.sub(r"^scontrol: (?:error: )?", "", line) for line in errors.split("\n")).strip()
     if code in timed_out:
         return "slurmctld did not answer 'scontrol token' in time. Is it running, and can this host reach it?"
     for texts, meaning in _SCONTROL_FAILURES:
         if any(text in said.lower() for text in texts):
             return f"{meaning} (scontrol: {said})"
-    if said.lower().endswith("error fetching token"):
+    if said.lower() == "error fetching token":
         # Slurm 22.05 and older say no more if there is no plugin or no key.
         return f"slurmctld has no key to sign with: auth/jwt is not loaded, or has jwks= only. (scontrol: {said})"
     return f"'scontrol token' failed with exit code {code}: {said or 'it printed no reason'}."

@@ -583,13 +583,14 @@ differences:
     slurmdbd_conf: []
 wanted:
   description:
-    - The members of C(AuthAltParameters) that each file is to have and not to have, with the paths of this host. Null
+    - The members of C(AuthAltParameters) that each file is to have and not to have, with the paths of this host, as
+      M(hpc.slurm_jwt.slurm_conf) takes them. Null
       for a file that this host does not need, or without O(declared).
   returned: success
   type: dict
   sample:
     slurm_conf:
-      parameters: {jwt_key: /var/lib/slurm/slurmctld/jwt_hs256.key, disable_token_creation: null}
+      parameters: {jwt_key: /var/lib/slurm/slurmctld/jwt_hs256.key, disable_token_creation: true}
       parameters_absent: []
     slurmdbd_conf: null
 problems:

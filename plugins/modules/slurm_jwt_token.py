@@ -102,7 +102,7 @@ options:
       - How long a new token lives, in seconds or with one of the units C(s), C(m), C(h), C(d) and C(w).
       - A token that was made to live longer than this is made anew.
       - V(infinite) is what C(scontrol token) understands by it, some 68 years. It, more than 366 days, and more than
-        C(max_token_lifespan) in O(conf_path) need O(allow_endless=true).
+        O(max_lifespan) need O(allow_endless=true).
     type: str
     default: 30m
   min_remaining:
@@ -176,7 +176,7 @@ options:
     default: false
   allow_endless:
     description:
-      - Whether a token may live longer than 366 days or than C(max_token_lifespan) in O(conf_path).
+      - Whether a token may live longer than 366 days or than O(max_lifespan).
     type: bool
     default: false
   slurm_user:
@@ -184,10 +184,15 @@ options:
       - The cluster's SlurmUser, to know its tokens from those of plain users.
       - By default what O(conf_path) says, and V(slurm) if there is no such file.
     type: str
+  max_lifespan:
+    description:
+      - How long a token may live without O(allow_endless=true), in the same form as O(lifespan).
+      - By default C(max_token_lifespan) in O(conf_path), and 366 days if there is none.
+    type: str
   conf_path:
     description:
       - The cluster's slurm.conf, for SlurmUser, C(max_token_lifespan) and C(scontrol).
-      - It need not exist with O(method=key).
+      - It need not exist. With O(slurm_user) and O(max_lifespan) it is not read, which saves some time.
     type: path
     default: /etc/slurm/slurm.conf
   bin_dir:
@@ -369,7 +374,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
     ClientError,
     forget_environment,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf, ConfError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
@@ -436,6 +440,7 @@ ARGUMENTS = dict(
     allow_privileged={"type": "bool", "default": False},
     allow_endless={"type": "bool", "default": False},
     slurm_user={"type": "str"},
+    max_lifespan={"type": "str"},
     conf_path={"type": "path", "default": "/etc/slurm/slurm.conf"},
     bin_dir={"type": "path"},
     timeout={"type": "int", "default": 15},
@@ -483,13 +488,30 @@ class Site(NamedTuple):
 
 
 def read_site(params: dict[str, Any]) -> Site:
-    """SlurmUser and max_token_lifespan, as far as this host knows them."""
-    if not os.path.exists(params["conf_path"]):
-        return Site(params["slurm_user"] or "slurm", None)
-    conf = Conf.load(params["conf_path"])
+    """SlurmUser and max_token_lifespan, as far as the task says them or this host knows them."""
+    slurm_user, limit = params["slurm_user"], params["max_lifespan"]
+    if (slurm_user is None or limit is None) and os.path.exists(params["conf_path"]):
+        said_user, said_limit = read_conf(params["conf_path"])
+        slurm_user = said_user if slurm_user is None else slurm_user
+        limit = said_limit if limit is None else limit
+    try:
+        return Site(slurm_user or "slurm", duration(limit) if limit else None)
+    except TokenError as exc:
+        raise Failure(f"max_lifespan: {exc}") from exc
+
+
+def read_conf(path: str) -> tuple[str, str | None]:
+    """SlurmUser and max_token_lifespan in slurm.conf."""
+    # The parser is large, and a task that says both does without it.
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf, ConfError
+
+    try:
+        conf = Conf.load(path)
+    except ConfError as exc:
+        raise Failure(f"conf_path: {exc}") from exc
     limit = conf.option("AuthAltParameters", "max_token_lifespan") or ""
-    # Without SlurmUser in the file the daemons run as root.
-    return Site(params["slurm_user"] or conf.value("SlurmUser") or "root", int(limit) if limit.isdigit() else None)
+    # Without SlurmUser in the file the daemons run as root. A limit that is no number is none to Slurm.
+    return conf.value("SlurmUser") or "root", limit if limit.isdigit() and int(limit) else None
 
 
 def entries(params: dict[str, Any]) -> list[dict[str, Any]]:
@@ -971,7 +993,7 @@ def main() -> None:
     states = {"present": lambda module: Present(module).run(), "absent": absent, "verified": verified}
     try:
         result = states[module.params["state"]](module)
-    except (Failure, TokenError, SecretFileError, ConfError, ClientError) as exc:
+    except (Failure, TokenError, SecretFileError, ClientError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

@@ -411,6 +411,15 @@ def due(cluster: Cluster) -> list[str]:
     return ["%s: %s" % (host, ", ".join(what)) for host, what in found.items()]
 
 
+def unseen_by_check(cluster: Cluster) -> dict[str, list[str]]:
+    """What tasks cannot tell in check mode: they have no key to hand on, and commands are left out."""
+    unseen = {host: ["key installed"] for host in cluster.key_targets()}
+    for host, way in cluster.slurmctld_loads().items():
+        if way == "reconfigure":
+            unseen.setdefault(host, []).append("slurmctld reconfigured")
+    return unseen
+
+
 def plan(
     looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str], wishes: Wishes
 ) -> dict[str, Any]:
@@ -459,4 +468,5 @@ def plan(
         "slurmrestd_hosts": cluster.restds,
         "settled": not (changing or nodes),
         "due": due(cluster),
+        "unseen_by_check": unseen_by_check(cluster),
     }

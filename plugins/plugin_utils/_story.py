@@ -76,14 +76,20 @@ def proofs(variables: Variables) -> list[str]:
     return found
 
 
-def table(hostvars: Mapping[str, Variables], hosts: Sequence[str], check: bool = False) -> list[str]:
-    """The closing table, a line each. Nodes on which the same happened share a line."""
+def table(
+    hostvars: Mapping[str, Variables], hosts: Sequence[str], unseen_by_check: Mapping[str, list[str]] | None = None
+) -> list[str]:
+    """The closing table, a line each. Nodes on which the same happened share a line.
+
+    ``unseen_by_check`` is given in check mode only: what would be done on each host beyond what its tasks told.
+    """
+    unseen = unseen_by_check or {}
     rows: list[tuple[str, str, str, str]] = []
     alike: dict[tuple[str, str, str], list[str]] = {}
     for host in hosts:
         variables = hostvars[host]
         look = variables.get("slurm_jwt_look") or {}
-        what = ", ".join(deeds(variables)) or "nothing to do"
+        what = ", ".join(deeds(variables) + unseen.get(host, [])) or "nothing to do"
         row = (str(look.get("release") or "?"), what, ", ".join(proofs(variables)) or "-")
         if look.get("parts") == ["node"]:
             alike.setdefault(row, []).append(host)
@@ -91,7 +97,7 @@ def table(hostvars: Mapping[str, Variables], hosts: Sequence[str], check: bool =
             rows.append((host, *row))
     for row, names in alike.items():
         rows.append((names[0] if len(names) == 1 else "%d nodes" % len(names), *row))
-    return layout([("host", "Slurm", "would be done" if check else "done", "proven (right answers)"), *rows])
+    return layout([("host", "Slurm", "done" if unseen_by_check is None else "would be done", "proven (right answers)"), *rows])
 
 
 def layout(rows: Sequence[Sequence[str]]) -> list[str]:

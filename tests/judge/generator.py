@@ -169,7 +169,7 @@ class _Author:
                 b"hello", b"AuthAltTypes=", b"AuthAltTypes= # nothing", b" Include more.conf", b"AuthAltTypes=auth/jwt auth/x",
                 b"AuthAltParameters=jwt_key=/n/a, jwks=/n/b", b'AuthAltTypes="auth/jwt"x y', b"NoSuchKey=1", b"Auth Type=auth/none",
                 b"AuthType=auth/none SlurmUser=slurm", b"=x", b"AuthAltTypes==", b"AuthAltTypes+ =auth/jwt", f"Include {ETC}/nothing x".encode(),
-                b"AuthAltParameters=a,\\" + self.end + b"  b", b"\xef\xbb\xbfAuthType=auth/none", b"Auth-Type=x", b"AuthInfo=x\0y z",
+                b"AuthAltParameters=a,\\" + self.end + b"  b", b"\xef\xbb\xbfAuthType=auth/none", b"Auth-Type=x", b"CommunicationParameters=x\0y z",
             )
         )
         body.insert(self.dice.randint(0, len(body)), line)

@@ -108,6 +108,7 @@ def environment() -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
         "ANSIBLE_HOME": str(WORK / "ansible"),
         "ANSIBLE_NOCOLOR": "1",
+        "COLUMNS": "160",
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -228,9 +229,15 @@ def count(stage: Stage, code: int, seconds: float, reason: str) -> Result:
 
 
 def tail(log: Path, lines: int = 40) -> list[str]:
+    """The last lines; but from where Ansible failed, if it went on for long after that to tidy up."""
     text = log.read_text(errors="replace") if log.exists() else ""
     colours_and_links = r"\x1b\[[0-9;]*[A-Za-z]|\x1b\]8;;[^\x1b\a]*(?:\x1b\\|\a)"
-    return re.sub(colours_and_links, "", text).splitlines()[-lines:]
+    said = re.sub(colours_and_links, "", text).splitlines()
+    # The last one: a scenario may want others.
+    failures = [number for number, line in enumerate(said) if "[ERROR]: " in line]
+    if failures and failures[-1] < len(said) - lines:
+        return said[failures[-1]:failures[-1] + lines]
+    return said[-lines:]
 
 
 def table(chosen: list[Stage], results: dict[str, Result]) -> str:

@@ -58,7 +58,8 @@ def main() -> int:
         clusters.status()
     else:
         words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
-        return clusters.run(clusters.checked(arguments.name), arguments.host, words or ["bash", "-l"], sys.stdin.isatty())
+        name = clusters.checked(arguments.name)
+        return clusters.run(name, arguments.host, words or ["bash", "-l"], sys.stdin.isatty())
     return 0
 
 

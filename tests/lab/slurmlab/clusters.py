@@ -17,6 +17,7 @@ from typing import Any, Callable, NamedTuple
 
 import hosts as kinds
 import images
+import reach
 from podman import LABEL, RUN, lock, podman, succeeds
 from progress import LabError, say, seconds, wait_for
 from releases import Release, release_named
@@ -71,16 +72,16 @@ def up(cluster: Cluster) -> None:
         _clear(cluster.name)
         _allow_many_hosts()
         say(cluster.name, f"starting {', '.join(cluster.hosts)} with Slurm {cluster.release.name}")
-        _make_key(cluster)
+        reach.make_key(cluster)
         network, addresses = _make_network(cluster)
-        _write_reach(cluster, addresses)
+        reach.write(cluster, addresses)
         if len(kinds.of_kind(cluster.hosts, "ctl")) > 1:
             podman("volume", "create", "--label", f"{LABEL}={cluster.name}", _shared_state_of(cluster.name))
         _each(cluster.hosts, lambda host: _start(cluster, host, image, network, addresses))
         _start_daemons(cluster)
         _wait_for_nodes(cluster)
     say(cluster.name, f"up after {seconds() - begin:.1f} s: Slurm {cluster.release.name}, without JWT")
-    _explain(cluster)
+    reach.explain(cluster)
 
 
 def down(name: str) -> None:
@@ -151,11 +152,7 @@ def _clear(name: str) -> bool:
         podman("volume", "rm", "--force", volume)
     if networks:
         podman("network", "rm", "--force", *networks)
-    for control_socket in (RUN / name).glob("*"):
-        subprocess.run(
-            ("ssh", "-o", f"ControlPath={control_socket}", "-O", "exit", "-q", "lab"), stderr=subprocess.DEVNULL
-        )
-        control_socket.unlink(missing_ok=True)
+    reach.close(RUN / name)
     return bool(networks)
 
 
@@ -165,18 +162,6 @@ def _allow_many_hosts() -> None:
     if int(limit.read_text()) < INOTIFY_INSTANCES:
         say("machine", f"raising fs.inotify.max_user_instances to {INOTIFY_INSTANCES}, until the next boot")
         limit.write_text(str(INOTIFY_INSTANCES))
-
-
-def _make_key(cluster: Cluster) -> None:
-    cluster.folder.mkdir(parents=True, exist_ok=True)
-    cluster.control_sockets.mkdir(parents=True, exist_ok=True)
-    # The hosts of a new cluster are new, at the addresses of older ones.
-    (cluster.folder / "known_hosts").unlink(missing_ok=True)
-    if not (cluster.folder / "id").exists():
-        subprocess.run(
-            ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {cluster.name}", "-f", cluster.folder / "id"),
-            check=True,
-        )
 
 
 def _make_network(cluster: Cluster) -> tuple[str, dict[str, str]]:
@@ -274,47 +259,6 @@ def _wait_for_nodes(cluster: Cluster) -> None:
         return states.split() == [b"idle"] * len(nodes)
 
     wait_for(f"{', '.join(nodes)} to be idle", are_idle)
-
-
-def _write_reach(cluster: Cluster, addresses: dict[str, str]) -> None:
-    """ssh_config and inventory.yml. JSON is YAML, and needs no library."""
-    blocks = "".join(f"Host {host}\n    HostName {addresses[host]}\n" for host in cluster.hosts)
-    (cluster.folder / "ssh_config").write_text(f"""\
-{blocks}Host *
-    User root
-    IdentityFile {cluster.folder}/id
-    IdentitiesOnly yes
-    UserKnownHostsFile {cluster.folder}/known_hosts
-    StrictHostKeyChecking accept-new
-    LogLevel ERROR
-    ControlMaster auto
-    ControlPersist 300
-    ControlPath {cluster.control_sockets}/%h
-    ServerAliveInterval 15
-""")
-    groups: dict[str, Any] = {}
-    for host in cluster.hosts:
-        group = groups.setdefault(kinds.kind_of(host).group, {"hosts": {}})
-        group["hosts"][host] = {"ansible_host": addresses[host]}
-    variables = {
-        "ansible_user": "root",
-        "ansible_python_interpreter": "/usr/bin/python3",
-        # All of it in one file, which a person can use as well.
-        "ansible_ssh_args": f"-F {cluster.folder}/ssh_config",
-        "ansible_ssh_pipelining": True,
-    }
-    inventory = {"all": {"vars": variables, "children": groups}}
-    (cluster.folder / "inventory.yml").write_text(json.dumps(inventory, indent=2) + "\n")
-
-
-def _explain(cluster: Cluster) -> None:
-    name, folder = cluster.name, cluster.folder
-    print(f"""
-  log in            ssh -F {folder}/ssh_config {cluster.hosts[0]}
-  run a command     tests/lab/lab run {name} {cluster.hosts[0]} -- sinfo
-  use Ansible       ansible -i {folder}/inventory.yml all -m ping
-  take it down      tests/lab/lab down {name}
-""", flush=True)
 
 
 def checked(name: str) -> str:

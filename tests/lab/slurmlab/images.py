@@ -27,8 +27,8 @@ CLUSTER_NAME = "lab"
 DATABASE_PASSWORD = "the-lab-is-open-to-all"
 
 PACKAGES = (
-    "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "python3-apt", "iproute2", "nftables", "procps",
-    "ca-certificates", "curl", "jq", "munge", "mariadb-server",
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "python3-apt", "iproute2", "nftables",
+    "procps", "ca-certificates", "curl", "jq", "munge", "mariadb-server",
     "slurmctld", "slurmd", "slurmdbd", "slurmrestd", "slurm-client",
 )
 #: Nobody reads these in a container.
@@ -77,7 +77,7 @@ def build(release: Release) -> str:
         _make(release, name)
         size = int(podman("image", "inspect", "--format", "{{.Size}}", name)) / 1e6
         say(release.name, f"built in {seconds() - begin:.0f} s, {size:.0f} MB")
-        _remove_others(release, name)
+        _remove_others(release)
     return name
 
 
@@ -88,6 +88,7 @@ def build_all(releases: Iterable[Release]) -> None:
         for release, name in [(release, pool.submit(build, release)) for release in releases]:
             try:
                 say(release.name, f"{name.result()} is ready")
+                _remove_others(release)
             except LabError as failure:
                 failures.append(str(failure))
     if failures:
@@ -118,8 +119,9 @@ def _make(release: Release, name: str) -> None:
         raise LabError(f"podman could not import the image of Slurm {release.name}: {imported.stderr}")
 
 
-def _remove_others(release: Release, name: str) -> None:
+def _remove_others(release: Release) -> None:
+    """Those of earlier recipes; one that a cluster still runs on goes another time."""
     for other in podman("images", "--format", "{{.Repository}}:{{.Tag}}", REPOSITORY).split():
-        if other.startswith(f"{REPOSITORY}:{release.name}-") and other != name:
-            removed = succeeds("image", "rm", other)
-            say(release.name, f"removed the older {other}" if removed else f"kept the older {other}: it is in use")
+        ours = other.startswith(f"{REPOSITORY}:{release.name}-")
+        if ours and other != image_name(release) and succeeds("image", "rm", other):
+            say(release.name, f"removed the older {other}")

@@ -49,6 +49,7 @@ def test_a_cluster_without_jwt():
     assert found["packages"]["ctl1"] == ["slurm-wlm-jwt-plugin=24.11.5-4", "python3-jwt"]
     assert found["packages"]["dbd1"] == ["slurm-wlm-jwt-plugin=24.11.5-4"]
     assert not found["settled"]
+    assert found["unseen_by_check"] == {"dbd1": ["key installed"], "ctl1": ["slurmctld reconfigured"]}
 
 
 def test_a_cluster_as_declared_has_nothing_to_do():

@@ -35,7 +35,9 @@ def test_the_table():
     assert [line.split("  ")[0] for line in lines] == ["host", "-------", "ctl1", "2 nodes"]
     assert lines[2].endswith("key made            slurmctld 1/2, slurmdbd 1/1")
     assert lines[3].endswith("slurm.conf changed  -")
-    assert "would be done" in _story.table(hostvars, ["ctl1"], check=True)[0]
+    check = _story.table(hostvars, ["ctl1"], {"ctl1": ["slurmctld reconfigured"]})
+    assert "would be done" in check[0]
+    assert "key made, slurmctld reconfigured" in check[2]
 
 
 def test_the_failure_is_that_of_the_host_that_failed():
@@ -72,3 +74,14 @@ def test_the_hosts_of_a_cluster():
 def test_no_controller():
     with pytest.raises(_cluster.ClusterError, match="no host in the group heads.*slurm_jwt_group_slurmctld"):
         _cluster.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmctld": "heads"})
+
+
+def test_the_hosts_of_a_step():
+    plan = {"nodes_to_change": ["n"], "servers": ["s"], "hosts_to_change": ["n", "s"], "speaker": "c"}
+    before = {}
+    fine = {"localhost": {"slurm_jwt_plan": plan}}
+    failed = {"localhost": {"slurm_jwt_plan": plan, "slurm_jwt_failure": {}}}
+    steps = ("nodes", "servers", "put_back", "report")
+    assert [_cluster.planned_hosts(before, step) for step in steps] == [[], [], [], []]
+    assert [_cluster.planned_hosts(fine, step) for step in steps] == [["n"], ["s"], [], ["c"]]
+    assert [_cluster.planned_hosts(failed, step) for step in steps] == [["n"], [], ["n", "s"], ["c"]]

@@ -220,7 +220,10 @@ class Rest(NamedTuple):
         base = parts.path.rstrip("/")
         if parts.scheme == "http":
             return http.client.HTTPConnection(host, port, timeout=self.timeout), base
-        context = ssl.create_default_context(cafile=self.ca_path)
+        try:
+            context = ssl.create_default_context(cafile=self.ca_path)
+        except OSError as exc:
+            raise ProofError(f"rest_ca_path: {self.ca_path} cannot be used: {exc}.") from exc
         return http.client.HTTPSConnection(host, port, timeout=self.timeout, context=context), base
 
 

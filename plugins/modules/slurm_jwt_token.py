@@ -19,6 +19,7 @@ author:
   - hpc.slurm_jwt contributors (@hpc-slurm-jwt)
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
+  - hpc.slurm_jwt.attributes.safe_writes
 attributes:
   check_mode:
     support: full
@@ -37,11 +38,6 @@ attributes:
     platforms: posix
   safe_file_operations:
     support: full
-    description:
-      - Writes so that the file is at every instant either the old one or the new one, complete, and never readable
-        by anyone whom its final owner and mode would not let read it.
-      - A destination or parent folder that is a symbolic link in a place where an unprivileged user can write is
-        refused.
 options:
   state:
     description:
@@ -364,7 +360,7 @@ import json
 import os
 import pwd
 import time
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -605,7 +601,7 @@ def find_gid(name: str) -> int | None:
         return int(name) if name.isdigit() else None
 
 
-def number_of(name: str | None, find: Any, module: AnsibleModule) -> int | None:
+def number_of(name: str | None, find: Callable[[str], int | None], module: AnsibleModule) -> int | None:
     """The uid or gid of a file's owner or group; None if the task leaves that open."""
     if name is None:
         return None

@@ -163,8 +163,9 @@ class Court:
         return said
 
     def _options(self, conf: Conf) -> None:
-        """Where _conf sees no error, every release has to read the options as option() does."""
-        if any(key == "authaltparameters" and problem.severity == "error" for key, problem in conf.findings()):
+        """option() reads as 23.11 and later do, and where _conf sees no error, every release has to read the same."""
+        told = any(key == "authaltparameters" and problem.severity == "error" for key, problem in conf.findings())
+        if told and self.release < (23, 11):
             return
         text = conf.value("AuthAltParameters") or ""
         for name in ("jwt_key", "jwks"):

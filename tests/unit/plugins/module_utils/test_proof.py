@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import datetime
 import http.server
 import json
 import socket
 import socketserver
+import ssl
 import threading
 
 import pytest
@@ -93,7 +95,7 @@ class TestClients:
                 1,
                 INIT + "No error\nsacctmgr: error: pack_msg: Invalid message version=6500, type:6500\n"
                 "sacctmgr: error: auth_g_pack: protocol_version 6500 not supported\n"
-                "sacctmgr: error: slurm_persist_conn_open: failed to send persistent connection init message to dbd1:6819\n"
+                "sacctmgr: error: slurm_persist_conn_open: failed to send the init message to dbd1:6819\n"
                 "sacctmgr: error: DBD_GET_CLUSTERS failure: Protocol authentication error\n Problem with query.\n",
                 REFUSED,
                 "DBD_GET_CLUSTERS failure: Protocol authentication error",
@@ -126,11 +128,11 @@ class TestClients:
         "errors",
         [
             "sdiag: error: cannot create auth context for auth/jwt\nsdiag: fatal: failed to initialize auth plugin\n",
-            "sdiag: error: cannot find auth plugin for auth/jwt\nsdiag: error: slurm_send_node_msg: g_slurm_auth_create: "
+            "sdiag: error: cannot find auth plugin for auth/jwt\nsdiag: error: slurm_send_node_msg: g_slurm: "
             "REQUEST_STATS_INFO has authentication error: Operation now in progress\n",
             "sdiag: error: _parse_next_key: Parsing error at unrecognized key: Nonsense\n"
             "sdiag: fatal: Unable to process configuration file\n",
-            "You are not running a supported accounting_storage plugin\nOnly 'accounting_storage/slurmdbd' is supported.\n",
+            "You are not running a supported accounting_storage plugin\nOnly 'accounting_storage/slurmdbd' is.\n",
         ],
     )
     def test_a_client_that_could_not_ask_tells_nothing_of_the_daemon(self, errors):
@@ -229,7 +231,7 @@ class TestRest:
             (500, body({"error": "Protocol authentication error", "source": "slurmdb_tres_get"}), REFUSED),
             (502, body({"description": "Failed to open slurmdbd connection, authentication error"}), REFUSED),
             (502, body({"error": "Unable to contact slurm controller (connect failure)"}), UNREACHABLE),
-            # The same for a bad token and for a daemon that is down: 20.11 and 22.05, then 24.11 without auth/jwt, 26.05
+            # For a bad token and for a daemon that is down alike: 20.11, 22.05; 24.11 without auth/jwt, 26.05
             (500, body({"error": "Unspecified error", "errno": -1}), UNCLEAR),
             (502, body({"description": "Failed to open slurmdbd connection"}), UNCLEAR),
             (502, body({"error": "Zero Bytes were transmitted or received"}), "closed"),
@@ -339,6 +341,46 @@ def served(request, tmp_path):
     server.server_close()
 
 
+def serve_tls(folder):
+    """A server with a certificate of its own making: its address, and how to stop it."""
+    x509 = pytest.importorskip("cryptography.x509")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+        .add_extension(x509.BasicConstraints(True, None), True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "ca.pem").write_bytes(certificate.public_bytes(pem))
+    no = serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, no))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
+    server = http.server.HTTPServer(("127.0.0.1", 0), _Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+
+    def stop():
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    return f"https://localhost:{server.server_port}", stop
+
+
 class TestTransport:
     def test_a_request_over_each(self, served):
         status, content = Rest(served, 5).get("/slurm", {"X-SLURM-USER-NAME": "bob"})
@@ -356,6 +398,18 @@ class TestTransport:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             reply = _proof.ask_rest(Rest(f"http://127.0.0.1:{silent.getsockname()[1]}", 1), "/", {})
         assert reply == Reply(UNREACHABLE, "timed out")
+
+    def test_tls_is_checked_against_the_given_ca(self, tmp_path):
+        url, stop = serve_tls(tmp_path)
+        try:
+            assert Rest(url, 5, str(tmp_path / "ca.pem")).get("/", {})[0] == 200
+            assert "CERTIFICATE_VERIFY_FAILED" in _proof.ask_rest(Rest(url, 5), "/", {}).detail
+        finally:
+            stop()
+
+    def test_a_ca_that_is_not_there(self):
+        with pytest.raises(ProofError, match="rest_ca_path"):
+            _proof.ask_rest(Rest("https://localhost:1", 1, "/nonexistent"), "/", {})
 
     def test_plain_http_where_tls_is_expected(self, served):
         if served.startswith("http"):

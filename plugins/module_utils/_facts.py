@@ -17,8 +17,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import Place
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._processes import Process, Unit
 
 _OLD_CONTROLLERS = (("ControlMachine", "ControlAddr"), ("BackupController", "BackupAddr"))
-_NETWORK_FILE_SYSTEM = re.compile(
-    r"^(nfs4?|lustre|ceph|gpfs|beegfs\w*|glusterfs|cifs|smb3|afs|ocfs2|gfs2|9p|virtiofs|orangefs|wekafs|fuse\..+)$"
+_NETWORK_FILE_SYSTEMS = frozenset(
+    ("nfs", "nfs4", "lustre", "ceph", "gpfs", "beegfs", "glusterfs", "cifs", "smb3", "afs", "ocfs2", "gfs2", "9p")
+    + ("virtiofs", "orangefs", "wekafs")
 )
 _LARGEST_JWKS = 1024 * 1024
 
@@ -187,7 +188,7 @@ def kids(path: str, place: Place) -> list[str]:
 
 def is_network(fstype: str) -> bool:
     """Whether a file system may be seen by several hosts."""
-    return _NETWORK_FILE_SYSTEM.match(fstype) is not None
+    return fstype in _NETWORK_FILE_SYSTEMS or fstype.startswith(("fuse.", "beegfs_"))
 
 
 def controllers(conf: Conf) -> list[dict[str, str]]:

@@ -29,8 +29,6 @@ UNIT_PROPERTIES = (
 
 # Both layouts of the control groups, the unified one first.
 _CGROUPS = ("sys/fs/cgroup/system.slice", "sys/fs/cgroup/systemd/system.slice")
-_SLURM_JWT = re.compile(rb"^[ \t]*(?:export[ \t]+)?SLURM_JWT[ \t]*=", re.MULTILINE)
-_ENVIRONMENT_FILE = re.compile(r"(\S+)(?: \(ignore_errors=\w+\))?")
 
 
 class Unit(NamedTuple):
@@ -96,7 +94,7 @@ def _parse_unit(block: str) -> Unit:
         user=last("User"),
         slurm_jwt=any(re.search(r'(?:^|[\s"\'])SLURM_JWT=', value) for value in found.get("Environment", ())),
         environment_files=tuple(
-            name for value in found.get("EnvironmentFiles", ()) for name in _ENVIRONMENT_FILE.findall(value)
+            value.rpartition(" (ignore_errors=")[0] or value for value in found.get("EnvironmentFiles", ()) if value
         ),
         files=tuple(name for name in [last("FragmentPath"), *last("DropInPaths").split()] if name),
         needs_reload=last("NeedDaemonReload") == "yes",
@@ -105,8 +103,9 @@ def _parse_unit(block: str) -> Unit:
 
 def sets_slurm_jwt(path: str) -> bool:
     """Whether a file of variables, such as /etc/environment or an EnvironmentFile=, sets SLURM_JWT."""
-    data = _read(path)
-    return data is not None and _SLURM_JWT.search(data) is not None
+    data = _read(path) or b""
+    # Nearly no file does, and a pattern costs more than the file.
+    return b"SLURM_JWT" in data and re.search(rb"(?m)^[ \t]*(?:export[ \t]+)?SLURM_JWT[ \t]*=", data) is not None
 
 
 class Process(NamedTuple):
@@ -134,30 +133,31 @@ def look(pid: int, root: str = "/") -> Process | None:
         return None
     # The name is in brackets and may itself hold brackets and blanks.
     name, rest = stat[stat.index(b"(") + 1 : stat.rindex(b")")], stat[stat.rindex(b")") + 2 :].split()
-    effective_uid = re.search(rb"^Uid:\t\d+\t(\d+)", status, re.MULTILINE)
-    environment = _read(os.path.join(folder, "environ"))
+    uids = next((line.split() for line in status.splitlines() if line.startswith(b"Uid:")), [])
+    environ = _read(os.path.join(folder, "environ"))
+    variables = (environ or b"").split(b"\0")
     words = (_read(os.path.join(folder, "cmdline")) or b"").split(b"\0")[:-1]
     command = tuple(word.decode(errors="surrogateescape") for word in words)
     return Process(
         pid=pid,
         name=name.decode(errors="replace"),
-        uid=int(effective_uid.group(1)) if effective_uid else -1,
+        uid=int(uids[2]) if len(uids) > 2 else -1,
         started=_booted() + int(rest[19]) / os.sysconf("SC_CLK_TCK"),
         command=command,
-        slurm_jwt=None if environment is None else re.search(rb"(?:^|\0)SLURM_JWT=", environment) is not None,
+        slurm_jwt=None if environ is None else any(word.startswith(b"SLURM_JWT=") for word in variables),
         replaced=_link(os.path.join(folder, "exe")).endswith(" (deleted)"),
-        conf=_told_conf(command, environment or b""),
+        conf=_told_conf(command, variables),
     )
 
 
-def _told_conf(command: tuple[str, ...], environment: bytes) -> str | None:
+def _told_conf(command: tuple[str, ...], variables: list[bytes]) -> str | None:
     for word, following in zip(command, (*command[1:], "")):
         if word == "-f" and following:
             return following
         if word.startswith("-f/"):
             return word[2:]
-    variable = re.search(rb"(?:^|\0)SLURM_CONF=([^\0]+)", environment)
-    return os.fsdecode(variable.group(1)) if variable else None
+    named = [word.partition(b"=")[2] for word in variables if word.startswith(b"SLURM_CONF=")]
+    return os.fsdecode(named[0]) if named and named[0] else None
 
 
 def holds(pid: int, path: str, root: str = "/") -> str:
@@ -171,19 +171,30 @@ def holds(pid: int, path: str, root: str = "/") -> str:
         return "unknown"
     wanted = os.fsencode(os.path.realpath(path))
     try:
-        inode = os.stat(path).st_ino
+        found = os.stat(path)
     except OSError:
-        inode = -1
+        found = None
     answer = "absent"
     for line in maps.splitlines():
         fields = line.split(None, 5)
         if len(fields) < 6 or not fields[5].startswith(wanted):
             continue
-        if fields[5] == wanted and int(fields[4]) == inode:
+        if fields[5] == wanted and found is not None and _may_be(found, fields[3], fields[4]):
             return "current"
         if fields[5] in (wanted, wanted + b" (deleted)"):
             answer = "replaced"
     return answer
+
+
+def _may_be(found: os.stat_result, device: bytes, inode: bytes) -> bool:
+    """Whether a mapped file that bears the name is the one that has it now.
+
+    It is not if another host replaced it on a shared file system. Where the kernel shows another device than stat()
+    does, as with overlays, the numbers cannot be compared, and the name has to do.
+    """
+    major, dummy_colon, minor = device.partition(b":")
+    comparable = (int(major, 16), int(minor, 16)) == (os.major(found.st_dev), os.minor(found.st_dev))
+    return int(inode) == found.st_ino or not comparable
 
 
 def main_pid(service: str, program: str, pid_files: tuple[str, ...] = (), root: str = "/") -> int:

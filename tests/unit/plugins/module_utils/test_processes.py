@@ -260,6 +260,26 @@ def test_a_mapped_file_with_a_longer_name_is_another(tmp_path: pathlib.Path) -> 
     mapped.close()
 
 
+@pytest.mark.parametrize(
+    ("same_device", "same_inode", "expected"),
+    [(True, True, "current"), (True, False, "replaced"), (False, False, "current"), (False, True, "current")],
+)
+def test_a_file_that_another_host_replaced(
+    tmp_path: pathlib.Path, same_device: bool, same_inode: bool, expected: str
+) -> None:
+    key = tmp_path / "jwt.key"
+    key.write_bytes(b"x")
+    found = key.stat()
+    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev) + (not same_device):02x}"
+    inode = found.st_ino + (not same_inode)
+    folder = fake_process(tmp_path, 7)
+    lines = [f"7f00-7f01 r--s 00000000 {device} {inode}     {key}", "7f02-7f03 r--p 0 0:0 0"]
+    (folder / "maps").write_text("\n".join(lines))
+    assert _processes.holds(7, str(key), str(tmp_path)) == expected
+    key.unlink()
+    assert _processes.holds(7, str(key), str(tmp_path)) == "replaced"
+
+
 def test_what_the_kernel_does_not_say_is_unknown() -> None:
     assert _processes.holds(2**22 + 1, "/etc/passwd") == "unknown"
 

@@ -192,6 +192,9 @@ class TestPut:
         daemon = Daemon(good="unclear", expired="unclear", forged="unclear", unsigned="refused")
         assert daemon.answers() == {"good": UNCLEAR, "expired": UNCLEAR, "forged": UNCLEAR, "unsigned": REFUSED}
 
+    def test_what_may_mean_either_is_not_cleared_up_by_a_refusal(self):
+        assert Daemon(good="unclear refused", expired="unclear").answers()["expired"] == UNCLEAR
+
     def test_a_daemon_that_closes_after_it_accepted_is_not_believed(self):
         daemon = Daemon(good="accepted unclear", expired="closed")
         assert daemon.answers()["expired"] == UNCLEAR
@@ -224,6 +227,8 @@ class TestRest:
             (200, b"<html>please log in</html>", UNCLEAR),
             (200, b'{"statistics": {}}', UNCLEAR),
             (200, b"{}", UNCLEAR),
+            (200, b'{"errors": []}', UNCLEAR),
+            (500, body(), UNCLEAR),
             (200, b"[" * 100_000, UNCLEAR),
             (302, b"", UNCLEAR),
             (401, b"Authentication failure", REFUSED),
@@ -398,6 +403,12 @@ class TestTransport:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             reply = _proof.ask_rest(Rest(f"http://127.0.0.1:{silent.getsockname()[1]}", 1), "/", {})
         assert reply == Reply(UNREACHABLE, "timed out")
+
+    def test_a_socket_that_never_answers(self, tmp_path):
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(str(tmp_path / "s"))
+            silent.listen()
+            assert _proof.ask_rest(Rest(f"unix:{tmp_path}/s", 1), "/", {}) == Reply(UNREACHABLE, "timed out")
 
     def test_tls_is_checked_against_the_given_ca(self, tmp_path):
         url, stop = serve_tls(tmp_path)

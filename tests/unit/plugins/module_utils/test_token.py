@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 from hypothesis import given
@@ -286,6 +287,14 @@ class TestMaking:
 
     def test_a_short_key_draws_no_warning(self):
         assert _token.signed_by(_token.sign(GOOD, b"short"), b"short")
+
+    def test_the_bytes_of_pyjwt_1_are_text(self, monkeypatch):
+        """The real PyJWT 1.7.1 is met on Debian 11, in the lab."""
+        old = types.SimpleNamespace(
+            encode=lambda *_args, **_named: b"a.b.c", PyJWTError=ValueError, __version__="1.7.1"
+        )
+        monkeypatch.setitem(sys.modules, "jwt", old)
+        assert _token.sign(GOOD, KEY) == "a.b.c"
 
     def test_without_pyjwt_the_package_is_named(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "jwt", None)

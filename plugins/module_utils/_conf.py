@@ -352,8 +352,10 @@ class Conf:
         low = key.lower().encode()
         after = reading.found.get(low)
         in_force = after[-1].value if after else None
-        if in_force != value or _rest(reading, low) != _rest(self._reading, low) or not _no_new_fault(
-            self._reading, reading
+        if (
+            in_force != value
+            or _rest(reading, low) != _rest(self._reading, low)
+            or not _no_new_fault(self._reading, reading)
         ):
             where = ", ".join(files)
             raise ConfError(

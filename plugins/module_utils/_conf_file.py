@@ -74,7 +74,6 @@ def plan(old: Mapping[str, bytes], new: Mapping[str, bytes], top: str, private: 
     return [change for change in changes.values() if change.new != change.old or change.mode != change.old_mode]
 
 
-
 def examine(changes: list[Change]) -> None:
     """Refuse what put() would refuse, before anything is done."""
     for change in changes:
@@ -189,4 +188,3 @@ def _attributes(path: str) -> list[str]:
         return os.listxattr(path)
     except OSError:
         return []
-

@@ -339,6 +339,7 @@ class Result:
         self._demand = demand
         self._before = before
         self._after = after
+        self._findings = after.findings()
 
     def dump(self, changes: list[_conf_file.Change]) -> dict[str, Any]:
         """The result without backups and difference."""
@@ -349,7 +350,7 @@ class Result:
             "backup_files": {},
             "before": self._values(self._before),
             "effective": self._values(self._after),
-            "problems": [problem._asdict() for problem in self._after.problems()],
+            "problems": [problem._asdict() for _key, problem in self._findings],
         }
 
     def _values(self, conf: Conf) -> dict[str, str | None]:
@@ -357,13 +358,12 @@ class Result:
 
     def obstacles(self) -> list[Problem]:
         """Errors that the edit has brought, or that concern what it edits."""
-        old = [(problem.path, problem.found) for problem in self._before.problems() if problem.severity == "error"]
+        errors = [(key, problem) for key, problem in self._findings if problem.severity == "error"]
+        if not errors:
+            return []
+        old = [(problem.path, problem.found) for problem in self._before.problems()]
         keys = {key.lower() for key in self._demand.keys}
-        return [
-            problem
-            for key, problem in self._after.findings()
-            if problem.severity == "error" and (key in keys or (problem.path, problem.found) not in old)
-        ]
+        return [problem for key, problem in errors if key in keys or (problem.path, problem.found) not in old]
 
 
 def _shown(key: str, value: str | None) -> str | None:

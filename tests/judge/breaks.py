@@ -77,7 +77,8 @@ BREAKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         _conf.Conf, "_entries", lambda self, key: self._reading.found.get(key.lower().encode(), [])[::-1]
     ),
     "names have a case": _in(
-        _conf.Conf, "_entries",
+        _conf.Conf,
+        "_entries",
         lambda self, key: [e for e in self._reading.found.get(key.lower().encode(), []) if e.key.decode() == key],
     ),
     "includes are not followed": _in(_conf_read.Reading, "_include", lambda *arguments: None),

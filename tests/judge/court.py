@@ -9,8 +9,9 @@ import difflib
 import re
 from typing import Callable, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf, ConfError
 from generator import ETC, JWKS, Case, Edit
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf, ConfError
 
 Verdict = tuple[str, str]
 """What ended the daemon: ("key", path), ("auth", plugin), ("next", plugin), ("no key", ""), ("parse", "") or other."""
@@ -37,7 +38,10 @@ class Outcome(NamedTuple):
 
 _PREFIX = re.compile(r"(?:slurmctld|slurmdbd): |\[[0-9T:.-]+\] ")
 _SIGNS = (
-    ("parse", re.compile(r"fatal: (?:Unable to process configuration file|Could not open/read/parse slurmdbd\.conf)()")),
+    (
+        "parse",
+        re.compile(r"fatal: (?:Unable to process configuration file|Could not open/read/parse slurmdbd\.conf)()"),
+    ),
     ("key", re.compile(r"fatal: auth/jwt: cannot stat '(.*)': [^:']*")),
     ("key", re.compile(r"(?:fatal|error): auth/jwt: Could not load key file \((.*)\)")),
     ("no key", re.compile(r"fatal: No jwt_key set()\..*")),
@@ -65,7 +69,9 @@ def verdict(code: int | None, log: str) -> Verdict:
 
 def expected(conf: Conf, daemon: str, release: tuple[int, int]) -> Verdict:
     """The verdict, if _conf reads the files as the daemon of this release does."""
-    faults = [fault.code for fault in conf.reading.faults if fault.code not in ("nul", "include_two", "include_unended")]
+    faults = [
+        fault.code for fault in conf.reading.faults if fault.code not in ("nul", "include_two", "include_unended")
+    ]
     if faults or any("text after the value" in problem.found for problem in conf.problems()):
         return "parse", ""
     if any(conf.canonical(key.decode()) is None for key in conf.reading.found):
@@ -220,7 +226,12 @@ class Court:
                     raise Dissent(f"{edits} should lead to {wanted}, the daemon says {after}")
             if edit.method == "edit_list" and rest[1] and after[0] in ("key", "no key"):
                 raise Dissent(f"{edits}: the daemon still loads auth/jwt")
-            if edit.method == "edit_list" and rest[0] and after[0] == "next" and JWKS.encode() not in b"".join(files.values()):
+            if (
+                edit.method == "edit_list"
+                and rest[0]
+                and after[0] == "next"
+                and JWKS.encode() not in b"".join(files.values())
+            ):
                 raise Dissent(f"{edits}: the daemon does not load auth/jwt")
             if edit.method == "edit_options" and after[0] == "key" and rest[0].get("jwt_key"):  # type: ignore[attr-defined]
                 path = _latin(rest[0]["jwt_key"])  # type: ignore[index]
@@ -286,8 +297,14 @@ def check_untouched(old: bytes, new: bytes, keys: set[str], name: str) -> None:
     if before and after:
         before[-1], after[-1] = (re.sub(rb"\r?\n\Z", b"", last) for last in (before[-1], after[-1]))
     if before != after:
-        line = next((line for line in difflib.ndiff(*([repr(g) for g in lines] for lines in (before, after)))
-                     if line[:1] in "+-"), "")
+        line = next(
+            (
+                line
+                for line in difflib.ndiff(*([repr(g) for g in lines] for lines in (before, after)))
+                if line[:1] in "+-"
+            ),
+            "",
+        )
         raise Dissent(f"{name}: a line was changed that should not be: {line}")
 
 

@@ -37,7 +37,14 @@ FILLERS = {
 }
 PATHS = ("/n/key", "/n/jwt_hs256.key", "/n/a key", "/n/k\\y", "/n/k#y", '/n/k"y', "/n/k=y", "/n/k\u00e9y", "/n/k%cy")
 COMMENTS = (
-    b"", b" plain", b"AuthAltTypes=auth/jwt", b" AuthAltParameters = jwt_key=/no", b" ends in \\", b" a # b", b"\xe9\xff", b'"',
+    b"",
+    b" plain",
+    b"AuthAltTypes=auth/jwt",
+    b" AuthAltParameters = jwt_key=/no",
+    b" ends in \\",
+    b" a # b",
+    b"\xe9\xff",
+    b'"',
     b"Include none.conf",
 )
 
@@ -166,10 +173,24 @@ class _Author:
         """Something that Slurm stops at."""
         line = self.dice.choice(
             (
-                b"hello", b"AuthAltTypes=", b"AuthAltTypes= # nothing", b" Include more.conf", b"AuthAltTypes=auth/jwt auth/x",
-                b"AuthAltParameters=jwt_key=/n/a, jwks=/n/b", b'AuthAltTypes="auth/jwt"x y', b"NoSuchKey=1", b"Auth Type=auth/none",
-                b"AuthType=auth/none SlurmUser=slurm", b"=x", b"AuthAltTypes==", b"AuthAltTypes+ =auth/jwt", f"Include {ETC}/nothing x".encode(),
-                b"AuthAltParameters=a,\\" + self.end + b"  b", b"\xef\xbb\xbfAuthType=auth/none", b"Auth-Type=x", b"CommunicationParameters=x\0y z",
+                b"hello",
+                b"AuthAltTypes=",
+                b"AuthAltTypes= # nothing",
+                b" Include more.conf",
+                b"AuthAltTypes=auth/jwt auth/x",
+                b"AuthAltParameters=jwt_key=/n/a, jwks=/n/b",
+                b'AuthAltTypes="auth/jwt"x y',
+                b"NoSuchKey=1",
+                b"Auth Type=auth/none",
+                b"AuthType=auth/none SlurmUser=slurm",
+                b"=x",
+                b"AuthAltTypes==",
+                b"AuthAltTypes+ =auth/jwt",
+                f"Include {ETC}/nothing x".encode(),
+                b"AuthAltParameters=a,\\" + self.end + b"  b",
+                b"\xef\xbb\xbfAuthType=auth/none",
+                b"Auth-Type=x",
+                b"CommunicationParameters=x\0y z",
             )
         )
         body.insert(self.dice.randint(0, len(body)), line)
@@ -212,8 +233,10 @@ class _Author:
         indent = self.dice.choice((" ", "\t", "   ")) if self.chance(0.08 * wild) else ""
         if indent:
             self.tag("indented")
-        encoded = [piece.encode("utf-8") if not self.chance(0.2) else self._latin(piece)
-                   for piece in (indent, *head, before, operator, after, *units)]
+        encoded = [
+            piece.encode("utf-8") if not self.chance(0.2) else self._latin(piece)
+            for piece in (indent, *head, before, operator, after, *units)
+        ]
         encoded = [piece.replace(b"\x00q", b'"') for piece in encoded if piece]
         if self.chance(0.2 * wild):
             self._wrap(encoded)
@@ -254,7 +277,9 @@ class _Author:
 
     def types(self) -> str:
         members = [
-            self.dice.choice(("auth/jwt",) * 8 + ("jwt", "rest_auth/jwt", "auth/none", "auth/munge", "auth/other", "Auth/JWT"))
+            self.dice.choice(
+                ("auth/jwt",) * 8 + ("jwt", "rest_auth/jwt", "auth/none", "auth/munge", "auth/other", "Auth/JWT")
+            )
             for _member in range(self.dice.choice((0, 1, 1, 1, 1, 2, 3)))
         ]
         if any(member not in ("auth/jwt", "auth/none", "auth/munge") for member in members):
@@ -272,14 +297,25 @@ class _Author:
                 self.tag("jwks")
             elif kind < 0.75:
                 members.append(
-                    self.dice.choice(("disable_token_creation", "max_token_lifespan=3600", "userclaimfield=u", "use_jwt_client_ids"))
+                    self.dice.choice(
+                        ("disable_token_creation", "max_token_lifespan=3600", "userclaimfield=u", "use_jwt_client_ids")
+                    )
                 )
             elif kind < 0.85:
                 members.append(self.dice.choice(("unknown", "unknown=x", "no_such=/n/x", "x=y=z")))
                 self.tag("unknown member")
             else:
                 members.append(
-                    self.dice.choice(("xjwt_key=/n/other", "JWT_KEY=/n/case", "jwt_key=", "jwt_key", "my_jwks=/n/other", "Jwt_Key=/n/c"))
+                    self.dice.choice(
+                        (
+                            "xjwt_key=/n/other",
+                            "JWT_KEY=/n/case",
+                            "jwt_key=",
+                            "jwt_key",
+                            "my_jwks=/n/other",
+                            "Jwt_Key=/n/c",
+                        )
+                    )
                 )
                 self.tag("misleading member")
         if sum(member.startswith("jwt_key=") for member in members) > 1:
@@ -318,7 +354,10 @@ def ways(daemon: str, path: str) -> list[list[Edit]]:
         [Edit("remove", ("AuthAltTypes",))],
         [Edit("remove", ("AuthAltParameters",))],
         *([Edit("set", (key, kind + end)), Edit("set", ("AuthAltTypes", ""))] for end in ("/a # b", "/\\")),
-        [Edit("set", ("AuthType", "auth/none")), Edit("set", ("AuthAltTypes", "auth/jwt")),
-         Edit("edit_options", ("AuthAltParameters", {"jwt_key": path}, ("jwks", "my_jwks")))],
+        [
+            Edit("set", ("AuthType", "auth/none")),
+            Edit("set", ("AuthAltTypes", "auth/jwt")),
+            Edit("edit_options", ("AuthAltParameters", {"jwt_key": path}, ("jwks", "my_jwks"))),
+        ],
         [Edit("remove", ("AuthAltParameters",)), Edit("remove", ("AuthAltTypes",)), on, with_key],
     ]

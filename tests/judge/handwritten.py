@@ -17,7 +17,8 @@ def hand_written() -> list[Case]:
     cases = [_case(folder) for folder in sorted(CASES.iterdir()) if folder.is_dir()]
     model = next(case for case in cases if case.name == "commented-out")
     nodes = b"".join(
-        b"NodeName=node%04d CPUs=64 Sockets=2 CoresPerSocket=16 ThreadsPerCore=2 RealMemory=256000 State=UNKNOWN\n" % number
+        b"NodeName=node%04d CPUs=64 Sockets=2 CoresPerSocket=16 ThreadsPerCore=2 RealMemory=256000 State=UNKNOWN\n"
+        % number
         for number in range(1, 2001)
     )
     files = {"slurm.conf": model.files["slurm.conf"].replace(b"NodeName=n[1-16]", nodes + b"NodeName=n[1-16]")}
@@ -25,8 +26,6 @@ def hand_written() -> list[Case]:
 
 
 def _case(folder: pathlib.Path) -> Case:
-    files = {
-        str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()
-    }
+    files = {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
     daemon = "slurmdbd" if "slurmdbd.conf" in files else "slurmctld"
     return Case(folder.name, daemon, files, ways(daemon, "/n/new key"), frozenset())

@@ -21,8 +21,33 @@ TOP = "/etc/slurm/slurm.conf"
 # Everything a parser could stumble over, in a mix that hits often.
 BYTES = st.lists(
     st.sampled_from(
-        [b"AuthType", b"authtype", b"k", b"=", b" ", b"\t", b"\n", b"\r\n", b"\\", b"\\\n", b"\\ \n", b"#", b"\\#", b'"', b",",
-         b"Include ", b"include\t", b"b.conf", b"\0", b"\xe9", b"\f", b"+=", b"%c", b"ClusterName=X\n", b"NodeName=n CPUs=2\n"]
+        [
+            b"AuthType",
+            b"authtype",
+            b"k",
+            b"=",
+            b" ",
+            b"\t",
+            b"\n",
+            b"\r\n",
+            b"\\",
+            b"\\\n",
+            b"\\ \n",
+            b"#",
+            b"\\#",
+            b'"',
+            b",",
+            b"Include ",
+            b"include\t",
+            b"b.conf",
+            b"\0",
+            b"\xe9",
+            b"\f",
+            b"+=",
+            b"%c",
+            b"ClusterName=X\n",
+            b"NodeName=n CPUs=2\n",
+        ]
     ),
     max_size=25,
 ).map(b"".join) | st.binary(max_size=40)
@@ -88,7 +113,9 @@ def test_says_where_a_setting_stands() -> None:
 
 def test_the_last_setting_is_in_force_in_whichever_file() -> None:
     top = "ClusterName=Lab\nAuthType=a\nInclude more.conf\ninclude %c.conf \n"
-    read = conf(top, more_conf=b"AuthType=b\nInclude ./deep.conf\n", deep_conf=b"AuthInfo=c\n", lab_conf=b"AuthInfo=d\n")
+    read = conf(
+        top, more_conf=b"AuthType=b\nInclude ./deep.conf\n", deep_conf=b"AuthInfo=c\n", lab_conf=b"AuthInfo=d\n"
+    )
     assert (read.value("AuthType"), read.value("AuthInfo")) == ("b", "d")
     assert read.paths == [TOP, "/etc/slurm/more.conf", "/etc/slurm/deep.conf", "/etc/slurm/lab.conf"]
     assert read.effective("AuthType") == Setting("AuthType", "b", "/etc/slurm/more.conf", 1, 1)
@@ -242,7 +269,27 @@ _PATTERN = (
 
 @given(
     st.lists(
-        st.sampled_from([b"a", b"B_", b".", b" ", b"\t", b"\r", b"\n", b"\v", b"\f", b'"', b"=", b"+", b"-", b",", b"\xe9", b"\xa0", b"k="]),
+        st.sampled_from(
+            [
+                b"a",
+                b"B_",
+                b".",
+                b" ",
+                b"\t",
+                b"\r",
+                b"\n",
+                b"\v",
+                b"\f",
+                b'"',
+                b"=",
+                b"+",
+                b"-",
+                b",",
+                b"\xe9",
+                b"\xa0",
+                b"k=",
+            ]
+        ),
         max_size=12,
     ).map(b"".join)
 )

@@ -44,7 +44,10 @@ def with_key(found: Conf) -> bool:
     ("before", "after"),
     [
         (b"ClusterName=x\nAuthType=m\nNodeName=n\n", b"ClusterName=x\nAuthType=m\n+\nNodeName=n\n"),
-        (b"AuthType=m\n\n# JWT\n#AuthAltTypes=auth/jwt\n# more\n", b"AuthType=m\n\n# JWT\n#AuthAltTypes=auth/jwt\n+\n# more\n"),
+        (
+            b"AuthType=m\n\n# JWT\n#AuthAltTypes=auth/jwt\n# more\n",
+            b"AuthType=m\n\n# JWT\n#AuthAltTypes=auth/jwt\n+\n# more\n",
+        ),
         (b"## authALTtypes = x\nAuthType=m\n", b"## authALTtypes = x\nAuthAltTypes = auth/jwt\nAuthType=m\n"),
         (b"ClusterName=x\nNodeName=n\nPartitionName=p\n", b"ClusterName=x\n+\nNodeName=n\nPartitionName=p\n"),
         (b"ClusterName=x\nNodeName=n\nReturnToService=1\n", b"ClusterName=x\nNodeName=n\nReturnToService=1\n+\n"),
@@ -336,7 +339,9 @@ def _line(draw: Any) -> bytes:
         return key + b"=" + value + draw(ends)
     if kind < 6:
         return draw(st.sampled_from([b"\n", b"#x\n", b"# x\\\n", b"  \r\n", b"#AuthAltTypes=q\n", b"\\\n"]))
-    return draw(st.sampled_from([b"NodeName=n CPUs=1\n", b"Include a.conf\n", b"Include b.conf # x\n", b"PartitionName=p\n"]))
+    return draw(
+        st.sampled_from([b"NodeName=n CPUs=1\n", b"Include a.conf\n", b"Include b.conf # x\n", b"PartitionName=p\n"])
+    )
 
 
 @st.composite
@@ -369,11 +374,15 @@ def test_what_was_added_goes_again_without_a_trace(
         assert not there(found)
     after = found.changed()
     again = Conf.load(TOP, lambda path: after.get(path, texts[path]))
-    assert {key: [entry.value for entry in entries] for key, entries in again.reading.found.items() if key in values} == values
+    assert {
+        key: [entry.value for entry in entries] for key, entries in again.reading.found.items() if key in values
+    } == values
     assert len(again.reading.faults) <= faults
     for _there, back in reversed(edits):
         assert back(found)
-    unended = texts[TOP].splitlines()[-1:] and texts[TOP].splitlines()[-1].startswith(b"Include") and texts[TOP][-1:] != b"\n"
+    unended = (
+        texts[TOP].splitlines()[-1:] and texts[TOP].splitlines()[-1].startswith(b"Include") and texts[TOP][-1:] != b"\n"
+    )
     if unended:
         assert found.changed().get(TOP, b"").rstrip(b"\r\n") == texts[TOP]
     else:

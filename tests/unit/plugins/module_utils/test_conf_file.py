@@ -109,7 +109,9 @@ def test_a_link_is_followed_and_stays(place: pathlib.Path) -> None:
 
 
 @as_root
-@pytest.mark.parametrize(("owner", "mode", "allowed"), [(0, 0o755, True), (0, 0o775, True), (0, 0o1777, True), (1234, 0o755, False)])
+@pytest.mark.parametrize(
+    ("owner", "mode", "allowed"), [(0, 0o755, True), (0, 0o775, True), (0, 0o1777, True), (1234, 0o755, False)]
+)
 def test_a_link_counts_only_where_no_stranger_could_put_it(
     place: pathlib.Path, owner: int, mode: int, allowed: bool
 ) -> None:

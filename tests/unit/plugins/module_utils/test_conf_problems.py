@@ -112,4 +112,10 @@ def test_no_password_is_repeated() -> None:
 
 
 def test_they_come_in_the_order_of_the_lines() -> None:
-    assert [problem.line for problem in problems("x\nAuthAltTypes=jwt\ny\nAuthInfo+=1\nNodeName=a b\n")] == [1, 2, 3, 4, 5]
+    assert [problem.line for problem in problems("x\nAuthAltTypes=jwt\ny\nAuthInfo+=1\nNodeName=a b\n")] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]

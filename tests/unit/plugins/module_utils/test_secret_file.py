@@ -239,6 +239,22 @@ class TestRead:
         with pytest.raises(FolderMissing, match=r"'secret' is missing\); create it first"):
             read_secret(path + "/deep/file")
 
+    def test_a_link_put_there_between_the_look_and_the_opening(
+        self, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        look = _secret_file._plain
+
+        def look_and_be_tricked(folder: int, name: str, path: str) -> object:
+            info = look(folder, name, path)
+            os.replace(path, path + ".real")
+            os.symlink(path + ".real", path)
+            return info
+
+        create(path, b"secret", ME, MINE, 0o400)
+        monkeypatch.setattr(_secret_file, "_plain", look_and_be_tricked)
+        with pytest.raises(SecretFileError, match="Cannot read .*secret: Too many levels of symbolic links"):
+            read_secret(path)
+
     def test_too_large(self, path: str) -> None:
         create(path, b"secret", ME, MINE, 0o400)
         assert read_secret(path, limit=6).data == b"secret"

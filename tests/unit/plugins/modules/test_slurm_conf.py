@@ -200,7 +200,9 @@ def test_old_problems_are_told_and_do_not_hinder(place: Place) -> None:
         "'site_option' in AuthAltParameters",
     ]
     warning = result["warnings"][0]
-    assert "slurm.conf:5: text that is no name=value." in (warning if isinstance(warning, str) else warning["event"]["msg"])
+    assert "slurm.conf:5: text that is no name=value." in (
+        warning if isinstance(warning, str) else warning["event"]["msg"]
+    )
     assert len(result["warnings"]) == 1
 
 
@@ -247,7 +249,9 @@ def test_many_runs_at_once_lose_nothing(place: Place) -> None:
         results = list(pool.map(one, range(24)))
     assert all(result["changed"] for result in results)
     [line] = [line for line in place.file.read_bytes().split(b"\n") if line.startswith(b"SlurmctldParameters")]
-    assert sorted(line.partition(b"=")[2].split(b",")) == sorted(b"site%d=%d" % (number, number) for number in range(24))
+    assert sorted(line.partition(b"=")[2].split(b",")) == sorted(
+        b"site%d=%d" % (number, number) for number in range(24)
+    )
     assert place.names() == ["slurm.conf"]
 
 

@@ -115,15 +115,16 @@ class ValueLine:
 def without(lines: list[bytes], spans: list[tuple[int, int]]) -> list[bytes]:
     """The lines without those of the spans.
 
-    A file whose last line lacked its line feed lacks it afterwards, too, except that an Include needs it.
+    Where the last line goes and had no line feed, the line before it loses its own: insert_after() has added that.
     """
     gone = {number for first, last in spans for number in range(first, last + 1)}
     left = [line for number, line in enumerate(lines) if number not in gone]
-    ended = lines[-1].endswith(b"\n")
-    if left and not ended and len(lines) - 1 in gone and not left[-1].lstrip().lower().startswith(b"include"):
-        end = line_end(lines)
-        if left[-1].endswith(end):
-            left[-1] = left[-1][: -len(end)]
+    if not left or lines[-1].endswith(b"\n") or len(lines) - 1 not in gone:
+        return left
+    end = line_end(lines)
+    may_lack_it = not re.match(rb"\s*include\s", left[-1], re.IGNORECASE)  # Slurm would read on beyond it
+    if left[-1].endswith(end) and left[-1] != end and may_lack_it:
+        left[-1] = left[-1][: -len(end)]
     return left
 
 

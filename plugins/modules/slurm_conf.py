@@ -192,7 +192,8 @@ effective:
     AuthAltTypes: auth/jwt
 problems:
   description:
-    - What is wrong with the files as they are now, so far as it can be told without knowing the release of Slurm.
+    - What is wrong with the files as they are afterwards, so far as it can be told without knowing the release of
+      Slurm.
     - Problems that stood in the file before do not make the module fail, unless they concern a parameter that it
       edits. Those of severity V(error) are given as warnings, too.
   returned: always

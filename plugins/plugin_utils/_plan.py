@@ -146,23 +146,24 @@ class Cluster:
         ours = self.key(source)["fingerprint"]
         return [host for host in self.holders if ours is None or self.key(host)["fingerprint"] != ours]
 
-    def folders_to_make(self) -> list[str]:
-        """The hosts on which the folder of the key lacks, or is not SlurmUser's own.
+    def folders_to_make(self) -> dict[str, str]:
+        """StateSaveLocation where it is not SlurmUser's own, or where the key goes there and it does not exist.
 
-        StateSaveLocation is the one that is looked at; a folder that the site chose itself is the site's.
+        A folder that the site chose for its key is the site's: it is never given to anybody else.
         """
-        if self.wishes.removing:
-            return []
-        missing = [host for host in self.dbds if not self.key(host)["exists"] and host not in self.controllers]
-        return missing + [
-            host
-            for host in self.controllers
-            if self.looks[host]["state_dir"] is not None
-            and (
-                self.looks[host]["state_dir"]["owner"] != self.owner(host)["name"]
-                or self.looks[host]["state_dir"]["writable_by_others"]
-            )
-        ]
+        if self.wishes.removing or self.primary is None:
+            return {}
+        folders = {}
+        for host in self.controllers:
+            state = self.looks[host]["state_dir"]
+            if state and (state["owner"] != self.owner(host)["name"] or state["writable_by_others"]):
+                folders[host] = str(state["path"])
+        state = self.looks[self.primary]["state_dir"]
+        for host in self.dbds:
+            key_folder = self.key_path_of(host).rpartition("/")[0]
+            if host not in self.controllers and state and key_folder == state["path"] and not self.key(host)["exists"]:
+                folders[host] = key_folder
+        return folders
 
     # -- files and daemons -------------------------------------------------------------------------------------------
 

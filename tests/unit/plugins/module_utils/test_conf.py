@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import functools
 import time
 
 import pytest
@@ -233,7 +234,7 @@ def test_two_thousand_nodes_are_no_burden() -> None:
 
 @given(BYTES, BYTES)
 @example(b"Include b.conf", b"")
-@settings(max_examples=600)
+@settings(max_examples=250)
 def test_any_bytes_can_be_read_and_stay_as_they_are(top: bytes, other: bytes) -> None:
     read = conf(top, b_conf=other)
     read.problems()
@@ -242,7 +243,7 @@ def test_any_bytes_can_be_read_and_stay_as_they_are(top: bytes, other: bytes) ->
 
 
 @given(BYTES)
-@settings(max_examples=600)
+@settings(max_examples=250)
 def test_the_way_back_from_a_joined_line_leads_to_its_bytes(data: bytes) -> None:
     lines = split(data)
     reading = Reading(TOP, "slurm", lambda path: data if path == TOP else b"")
@@ -265,6 +266,18 @@ _PATTERN = (
     rb"^[[:space:]]*([[:alnum:]_.]+)[[:space:]]*([-*+/]?)=[[:space:]]*"
     rb'(("([^"]*)")|([^[:space:]]+))([[:space:]]|$)'
 )
+
+
+@functools.lru_cache(maxsize=None)
+def glibc() -> tuple[ctypes.CDLL, ctypes.Array[ctypes.c_char]]:
+    """The C library and what it makes of Slurm's pattern, in the locale of the daemons."""
+    libc = ctypes.CDLL(ctypes.util.find_library("c"))
+    if not hasattr(libc, "gnu_get_libc_version"):
+        pytest.skip("Slurm's pattern is judged by glibc, which this is not")
+    libc.setlocale(0, b"C")
+    compiled = ctypes.create_string_buffer(256)
+    assert libc.regcomp(compiled, _PATTERN, 1) == 0
+    return libc, compiled
 
 
 @given(
@@ -293,17 +306,11 @@ _PATTERN = (
         max_size=12,
     ).map(b"".join)
 )
-@settings(max_examples=2000)
+@settings(max_examples=500)
 def test_a_pair_is_what_the_c_library_finds(line: bytes) -> None:
-    libc = ctypes.CDLL(ctypes.util.find_library("c"))
-    if not hasattr(libc, "gnu_get_libc_version"):
-        pytest.skip("Slurm's pattern is judged by glibc, which this is not")
-    libc.setlocale(0, b"C")
-    compiled = ctypes.create_string_buffer(256)
-    assert libc.regcomp(compiled, _PATTERN, 1) == 0
+    libc, compiled = glibc()
     found = (_Match * 8)()
     misses = libc.regexec(compiled, line, 8, found, 0)
-    libc.regfree(compiled)
     mine = PAIR.match(line)
     assert (mine is None) == bool(misses)
     if mine is not None:

@@ -80,6 +80,7 @@ def test_a_release_that_is_too_old() -> None:
     problems = _problems.lacking("slurmctld", DEBIAN_11, ["jwks", "userclaimfield", "jwks"])
     assert brief(problems) == [("error", "release_too_old")] * 2
     assert problems[0].found == "jwks= needs Slurm 21.08 or later; found 20.11.4."
+    assert "ignores" in problems[0].effect
     old = _problems.lacking("node", Release(19, 5), ["auth_jwt"])[0]
     assert "unknown" in old.effect
 
@@ -87,6 +88,8 @@ def test_a_release_that_is_too_old() -> None:
 def test_a_variable_for_everybody() -> None:
     problems = _problems.slurm_jwt_for_all("node", "/etc/environment") + _problems.slurm_jwt_for_all("node", None)
     assert brief(problems) == [("error", "slurm_jwt_for_all")] * 2
+    assert "/etc/environment sets" in problems[0].found
+    assert "login that Ansible has" in problems[1].found
 
 
 def test_missing_files() -> None:
@@ -130,7 +133,9 @@ def test_the_main_authentication(line: str, expected: list[tuple[str, str]]) -> 
     ],
 )
 def test_members_of_auth_alt_types(value: str, release: Release, expected: list[tuple[str, str]]) -> None:
-    assert brief(_problems.alt_types("slurmctld", conf(f"AuthAltTypes={value}\n"), release)) == expected
+    problems = _problems.alt_types("slurmctld", conf(f"AuthAltTypes={value}\n"), release)
+    assert brief(problems) == expected
+    assert all(problem.path == "/etc/slurm/slurm.conf" for problem in problems)
 
 
 def test_parameters_that_this_release_ignores() -> None:
@@ -214,6 +219,7 @@ def test_the_state_folder(place: Place, expected: list[tuple[str, str]]) -> None
 def test_what_is_no_key() -> None:
     for place in (FOLDER, Place("other", False, 0, 0, 0, 0, 0.0, 0), FILE._replace(is_link=True)):
         assert brief(_daemon_problems.key_not_a_file("slurmctld", "/k", place)) == [("error", "key_not_a_file")]
+    assert "a folder" in _daemon_problems.key_not_a_file("slurmctld", "/k", FOLDER)[0].found
     assert "link" in _daemon_problems.key_not_a_file("slurmctld", "/k", MISSING._replace(is_link=True))[0].found
     assert brief(_daemon_problems.key_place("slurmctld", "/k", "It is bad.")) == [("error", "key_place")]
     assert brief(_daemon_problems.key_missing("slurmctld", "/k")) == [("warning", "key_missing")]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 
-KEY_PATH = "/var/lib/slurm/slurmctld/jwt_hs256.key"
+STATE = "/var/lib/slurm/slurmctld"
+KEY_PATH = STATE + "/jwt_hs256.key"
 FINGERPRINT = "SHA256:" + "a" * 64
 PARTS = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": ["node1", "node2"]}
 HOSTS = ["ctl1", "dbd1", "rest1", "node1", "node2"]
@@ -68,7 +69,7 @@ def look(host, part, jwt):
         found["differences"]["slurm_conf"] = change
     if part == "slurmctld":
         found["key"] = key(jwt)
-        found["state_dir"] = {"owner": "slurm", "writable_by_others": False}
+        found["state_dir"] = {"path": STATE, "owner": "slurm", "writable_by_others": False}
     if part != "node":
         found["daemons"][part] = daemon(key_loaded="current" if jwt else "unknown")
     return found

@@ -13,6 +13,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks imp
     HOSTS,
     KEY_PATH,
     PARTS,
+    STATE,
     cluster,
     conf,
     daemon,
@@ -113,9 +114,21 @@ def test_owner_and_mode_of_the_key_are_mended_without_a_restart(drift):
     assert found["slurmdbd"] == []
 
 
-def test_a_folder_that_others_can_write_is_mended():
-    looks = cluster(jwt=True, ctl1={"state_dir": {"owner": "slurm", "writable_by_others": True}})
-    assert decide(looks)["folders"] == ["ctl1"]
+@pytest.mark.parametrize("drift", [{"owner": "root"}, {"writable_by_others": True}])
+def test_a_state_save_location_that_others_can_write_is_mended(drift):
+    looks = cluster(jwt=True, ctl1={"state_dir": dict(look("ctl1", "slurmctld", True)["state_dir"], **drift)})
+    assert decide(looks)["folders"] == {"ctl1": STATE}
+
+
+def test_the_folder_of_the_key_is_made_on_slurmdbds_host():
+    assert decide(cluster(jwt=False))["folders"] == {"dbd1": STATE}
+
+
+def test_a_folder_that_the_site_chose_is_left_alone():
+    """/etc/slurm must not become SlurmUser's because the key is there."""
+    looks = cluster(jwt=False, ctl1={"key_path": "/etc/slurm/jwt.key"})
+    assert decide(looks)["folders"] == {}
+    assert decide(cluster(jwt=False), key_path="/etc/slurm/jwt.key")["folders"] == {}
 
 
 def test_a_configless_node_is_left_alone():
@@ -158,7 +171,8 @@ def test_removing_changes_files_and_never_the_key():
     assert found["slurmdbd"] == ["dbd1"]
     assert found["slurmctld"] == {"ctl1": "reconfigure"}
     assert not found["key_source_changes"]
-    assert found["key_targets"] == found["folders"] == []
+    assert found["key_targets"] == []
+    assert found["folders"] == {}
     assert found["packages"] == {}
 
 

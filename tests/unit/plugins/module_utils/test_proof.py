@@ -12,6 +12,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 
 import pytest
 
@@ -400,8 +401,10 @@ class TestTransport:
             assert _proof.ask_rest(Rest(url, 1), "/", {}).kind == UNREACHABLE
 
     def test_somebody_who_never_answers(self):
+        begin = time.monotonic()
         with socket.create_server(("127.0.0.1", 0)) as silent:
             reply = _proof.ask_rest(Rest(f"http://127.0.0.1:{silent.getsockname()[1]}", 1), "/", {})
+        assert time.monotonic() - begin < 20
         assert reply == Reply(UNREACHABLE, "timed out")
 
     def test_a_socket_that_never_answers(self, tmp_path):

@@ -133,7 +133,7 @@ def ended(lines: list[bytes]) -> list[bytes]:
 
     Without one Slurm reads on in what earlier lines left in its memory, so that any edit might change what it finds.
     """
-    if lines and not lines[-1].endswith(b"\n") and re.match(rb"include\s", lines[-1], re.IGNORECASE):
+    if lines and not lines[-1].endswith(b"\n") and re.match(rb"include\s+[^\s#]+\Z", lines[-1], re.IGNORECASE):
         return lines[:-1] + [lines[-1] + line_end(lines)]
     return lines
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Looks for the signing key and for tokens in files: scan.py KEY_IN_HEX PATH...
 
-The key is looked for raw, in hex and in base64 (both alphabets, at each of three offsets); a token is anything that has
-the shape of a signed JWT. Prints each hit; the exit code is 1 if there is one. Prints how many files were read.
+The key is looked for raw, in hex and in base64 (both alphabets, at each of three offsets); a token is anything
+that has the shape of a signed JWT with a claim for Slurm's user (PyJWT's own documentation has one without). Prints each hit; the exit code is 1 if there is one. Prints how many files were read.
 """
 
 import base64
@@ -11,7 +11,7 @@ import re
 import sys
 
 KEY = bytes.fromhex(sys.argv[1])
-TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{20,}")
+TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.(eyJ[A-Za-z0-9_-]{8,})\.[A-Za-z0-9_-]{20,}")
 NOT_REAL = ("/proc", "/sys", "/dev", "/run/user")
 
 
@@ -24,6 +24,14 @@ def disguises(key):
         coded = base64.b64encode(key[offset : offset + (len(key) - offset) // 3 * 3])
         yield "base64", coded
         yield "base64url", coded.replace(b"+", b"-").replace(b"/", b"_")
+
+
+def has_token(data):
+    for match in TOKEN.finditer(data):
+        claims = match.group(1)
+        if b'"sun"' in base64.urlsafe_b64decode(claims + b"=" * (-len(claims) % 4)):
+            return True
+    return False
 
 
 def files(paths):
@@ -46,7 +54,7 @@ for path in files(sys.argv[2:]):
         continue
     read += 1
     found = [name for name, text in disguises(KEY) if text in data]
-    found += ["token"] if TOKEN.search(data) else []
+    found += ["token"] if has_token(data) else []
     for name in dict.fromkeys(found):
         hits += 1
         print(f"{path}: {name}")

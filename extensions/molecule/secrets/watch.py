@@ -16,4 +16,4 @@ with open(sys.argv[1], "wb", buffering=0) as log:
             if line and line not in seen:
                 seen.add(line)
                 log.write(line.replace(b"\0", b" ") + b"\n")
-        time.sleep(0.005)
+        time.sleep(0.02)

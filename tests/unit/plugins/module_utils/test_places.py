@@ -79,8 +79,36 @@ def test_room_where_there_is_room(tmp_path: pathlib.Path) -> None:
     assert _places.obstacle(str(tmp_path / "not/yet/there")) is None
 
 
-def test_read_only_file_systems() -> None:
-    obstacle = _places.obstacle("/proc/sys") or _places.obstacle("/sys/fs/cgroup") or _places.obstacle("/proc")
-    # /proc has no free block at all, wherever this runs.
-    assert obstacle is not None
-    assert "read-only" in obstacle or "bytes free" in obstacle
+PLENTY = (4096, 4096, 10**6, 10**6, 10**6, 10**6, 10**6, 10**6, 0, 255)
+"""As os.statvfs() says it: block size twice, blocks, free, free for users, files, free, free for users, flags, names."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, None),
+        ({8: os.ST_RDONLY}, "read-only"),
+        ({3: 255}, "only 1044480 bytes free"),
+        ({3: 256}, None),
+        # What is left for root counts, who writes everything.
+        ({4: 0, 7: 0}, None),
+        ({6: 0}, "no inode free"),
+        # btrfs and others count no inodes.
+        ({5: 0, 6: 0}, None),
+    ],
+)
+def test_file_systems_without_room(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[int, int], expected: str | None
+) -> None:
+    values = [changes.get(index, value) for index, value in enumerate(PLENTY)]
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result(values))
+    obstacle = _places.obstacle("/")
+    assert obstacle is None if expected is None else expected in str(obstacle)
+
+
+def test_a_file_system_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "statvfs", fail)
+    assert _places.obstacle("/") == "/ cannot be asked for its free space (Input/output error)"

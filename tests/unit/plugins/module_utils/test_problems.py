@@ -265,6 +265,8 @@ def test_missing_plugins() -> None:
         problems = _daemon_problems.plugin_missing("slurmctld", "auth_jwt.so", folder, [], rpm)
         assert brief(problems) == [("error", "plugin_missing")]
         assert hint in problems[0].remedy
+        assert ("is not in /p" in problems[0].found) is (folder == "/p")
+        assert ("plugin_dir" in problems[0].remedy) is (folder is None)
     problems = _daemon_problems.plugin_missing("slurmrestd", "rest_auth_jwt.so", "/p", [], False)
     assert "--enable-slurmrestd" in problems[0].remedy
 
@@ -288,6 +290,7 @@ def test_units() -> None:
     assert brief(_daemon_problems.unit("slurmrestd", "restd", missing, 0)) == [("error", "unit_missing")]
     assert "slurmrestd_service" in _daemon_problems.unit("slurmrestd", "restd", missing, 0)[0].remedy
     assert "slurm_jwt_slurmdbd_service" in _daemon_problems.unit("slurmdbd", "dbd", missing, 0)[0].remedy
+    assert "process" not in _daemon_problems.unit("slurmdbd", "dbd", missing, 0)[0].found
     for unit in (missing, failed):
         assert "process 99" in _daemon_problems.unit("slurmdbd", "dbd", unit, 99)[0].found
 

@@ -690,7 +690,6 @@ def test_no_result_holds_the_key(place: Place) -> None:
     ):
         for check in (True, False):
             result = place.run(check, **params)  # type: ignore[arg-type]
-            result.get("invocation", {}).get("module_args", {}).pop("content", None)
             texts.append(json.dumps(result))
             keys = [path.read_bytes() for path in place.folder.iterdir() if "record" not in path.name]
             for key in [*keys, GOOD, GOOD[:20]]:

@@ -468,6 +468,8 @@ class TestKilled:
             record = parse_record((folder / "key.record").read_bytes())
             assert record is not None
             seen.add((key == OLD, record.fingerprint == fingerprint(OLD), record.fingerprint == fingerprint(key)))
+            kept = [path.read_bytes() for path in folder.glob("*.bak")]
+            assert not backup or key == OLD or kept == [OLD]
 
         begin = lambda: have(folder, OLD, "old")  # noqa: E731
         assert self.every_way_to_die(folder, {**self.NEW, "backup": backup}, begin, whole, when) >= 8

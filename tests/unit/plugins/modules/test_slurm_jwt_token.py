@@ -275,10 +275,14 @@ class TestRefusals:
         assert host.run(lifespan="4h")["changed"]
         host.slurm_conf.write_text("ClusterName=x\n")
         assert host.run(user="daemon")["changed"]
+        # Without SlurmUser the daemons run as root, and a user of that name is a plain one.
+        assert host.run(user="slurm", check_user=False)["changed"]
 
     @as_root
-    def test_another_name_of_root(self, host):
-        """SlurmUser and root are known by their number, too."""
+    def test_other_names_of_root_and_slurm_user(self, host, monkeypatch):
+        monkeypatch.setattr(slurm_jwt_token, "find_uid", {"toor": 0}.get)
+        assert "'toor' is root" in host.fails(user="toor")
+        monkeypatch.undo()
         host.slurm_conf.write_text("SlurmUser=2\n")
         assert "is SlurmUser" in host.fails(user="bin")
 

@@ -36,7 +36,8 @@ attributes:
     details:
       - This action does not modify state.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in
+      diff mode.
     support: N/A
     details:
       - This action does not modify state.
@@ -61,7 +62,8 @@ attributes:
     description:
       - Writes so that the file is at every instant either the old one or the new one, complete, and never readable
         by anyone whom its final owner and mode would not let read it.
-      - A destination or parent folder that is a symbolic link in a place where an unprivileged user can write is refused.
+      - A destination or parent folder that is a symbolic link in a place where an unprivileged user can write is
+        refused.
 """
 
     # Use beside the standard fragment in a module that writes a file and takes its owner and mode as options.
@@ -87,5 +89,6 @@ attributes:
     description:
       - Writes so that the file is at every instant either the old one or the new one, complete, and never readable
         by anyone whom its final owner and mode would not let read it.
-      - A destination or parent folder that is a symbolic link in a place where an unprivileged user can write is refused.
+      - A destination or parent folder that is a symbolic link in a place where an unprivileged user can write is
+        refused.
 """

@@ -40,12 +40,15 @@ _value:
   elements: str
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster
 
 
-def cluster_hosts(groups, hostvars):
+def cluster_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> list[str]:
     """Every host of the cluster once, controllers first."""
     try:
         return _cluster.cluster_hosts(groups, _cluster.any_variables(groups, hostvars))
@@ -56,5 +59,5 @@ def cluster_hosts(groups, hostvars):
 class FilterModule:
     """The filter cluster_hosts."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"cluster_hosts": cluster_hosts}

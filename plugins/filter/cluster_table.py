@@ -9,8 +9,8 @@ name: cluster_table
 short_description: What a run did on each host, as a table for people
 version_added: 1.0.0
 description:
-  - Lists the hosts of a cluster with Slurm's release, what the run changed, and what was proven. Nodes on which the same
-    happened share a line.
+  - Lists the hosts of a cluster with Slurm's release, what the run changed, and what was proven. Nodes on which the
+    same happened share a line.
 positional: hosts, unseen_by_check
 options:
   _input:
@@ -43,11 +43,14 @@ _value:
   elements: str
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
 
 
 class FilterModule:
     """The filter cluster_table."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"cluster_table": _story.table}

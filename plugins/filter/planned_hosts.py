@@ -9,7 +9,8 @@ name: planned_hosts
 short_description: The hosts of one step of a rollout
 version_added: 1.0.0
 description:
-  - Reads the plan that the first play of C(hpc.slurm_jwt.rollout) left with localhost, for the C(hosts) of the later plays.
+  - Reads the plan that the first play of C(hpc.slurm_jwt.rollout) left with localhost, for the C(hosts) of the later
+    plays.
   - Before there is a plan, as with C(--syntax-check), it is empty.
 positional: step
 options:
@@ -19,8 +20,8 @@ options:
     required: true
   step:
     description:
-      - V(nodes) and V(servers) are the hosts that change; no servers after a failure. V(put_back) are those to put back after a
-        failure. V(report) is the host that tells what ran.
+      - V(nodes) and V(servers) are the hosts that change; no servers after a failure. V(put_back) are those to put back
+        after a failure. V(report) is the host that tells what ran.
     type: str
     choices: [nodes, servers, put_back, report]
     required: true
@@ -41,11 +42,14 @@ _value:
   elements: str
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster
 
 
 class FilterModule:
     """The filter planned_hosts."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"planned_hosts": _cluster.planned_hosts}

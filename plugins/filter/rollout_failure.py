@@ -43,11 +43,14 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
 
 
 class FilterModule:
     """The filter rollout_failure."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"rollout_failure": _story.failure}

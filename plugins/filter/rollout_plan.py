@@ -75,10 +75,15 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _plan
 
 
-def rollout_plan(hostvars, groups, hosts, **wishes):
+def rollout_plan(
+    hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], hosts: Sequence[str], **wishes: Any
+) -> dict[str, Any]:
     """The plan of a rollout; see plugin_utils/_plan.py."""
     parts = _cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars))
     looks = {host: hostvars[host].get("slurm_jwt_look") or {} for host in hosts}
@@ -88,5 +93,5 @@ def rollout_plan(hostvars, groups, hosts, **wishes):
 class FilterModule:
     """The filter rollout_plan."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"rollout_plan": rollout_plan}

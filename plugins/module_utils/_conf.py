@@ -327,8 +327,7 @@ class Conf:
         if plain:
             entry = max(plain, key=lambda entry: entry.last)
             return self.path, entry.first, entry.last
-        end = len(top) - 1
-        return self.path, self._reading.open_ends.get(self.path, end), end
+        return self.path, self._reading.last_starts[self.path], len(top) - 1
 
     def _line(self, entry: Found) -> ValueLine:
         """The line to edit, unless Slurm stops at it."""

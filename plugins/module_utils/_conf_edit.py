@@ -121,10 +121,9 @@ def without(lines: list[bytes], spans: list[tuple[int, int]]) -> list[bytes]:
     left = [line for number, line in enumerate(lines) if number not in gone]
     if not left or lines[-1].endswith(b"\n") or len(lines) - 1 not in gone:
         return left
-    end = line_end(lines)
-    may_lack_it = not re.match(rb"\s*include\s", left[-1], re.IGNORECASE)  # Slurm would read on beyond it
-    if left[-1].endswith(end) and left[-1] != end and may_lack_it:
-        left[-1] = left[-1][: -len(end)]
+    bare_line = re.sub(rb"\r?\n\Z", b"", left[-1])
+    if bare_line and not re.match(rb"\s*include\s", bare_line, re.IGNORECASE):  # Slurm would read on beyond it
+        left[-1] = bare_line
     return left
 
 
@@ -142,14 +141,17 @@ def insert_after(lines: list[bytes], first: int, last: int, name: str, value: by
     """The lines with name=value after those from first to last, in their style."""
     near = lines[first]
     new = _styled(near, name, value)
-    end = line_end(lines)
-    if _continues(lines[last]) or (near[:7].lower() == b"include" and not lines[last].endswith(b"\n")):
+    is_ended = lines[last].endswith(b"\n")
+    if _continues(lines[last]) or (near[:7].lower() == b"include" and not is_ended):
         # What came after such a line would become a part of it.
-        return lines[:first] + [new + end] + lines[first:]
-    if lines[last].endswith(b"\n"):
-        near_end = b"\r\n" if lines[last].endswith(b"\r\n") else b"\n"
-        return lines[: last + 1] + [new + near_end] + lines[last + 1 :]
-    return lines[:last] + [lines[last] + end, new]
+        return lines[:first] + [new + _end_of(near)] + lines[first:]
+    if is_ended:
+        return lines[: last + 1] + [new + _end_of(lines[last])] + lines[last + 1 :]
+    return lines[:last] + [lines[last] + line_end(lines), new]
+
+
+def _end_of(line: bytes) -> bytes:
+    return b"\r\n" if line.endswith(b"\r\n") else b"\n"
 
 
 def insert_alone(name: str, value: bytes) -> list[bytes]:
@@ -162,8 +164,9 @@ def _continues(line: bytes) -> bool:
 
 
 def line_end(lines: list[bytes]) -> bytes:
-    """How the lines of a file end; a file of one line without an end may have the first half of one."""
-    return b"\r\n" if lines[0].endswith((b"\r\n", b"\r")) else b"\n"
+    """What the last line, which has no line feed, has to get: the end of its neighbour, or the rest of its own."""
+    neighbour = lines[-2] if len(lines) > 1 else b""
+    return b"\r\n" if neighbour.endswith(b"\r\n") or lines[-1].endswith(b"\r") else b"\n"
 
 
 def _styled(near: bytes, name: str, value: bytes) -> bytes:

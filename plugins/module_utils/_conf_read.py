@@ -71,7 +71,7 @@ class Reading:
         self.faults: list[Fault] = []
         self.includes: list[Found] = []
         self.tails: list[tuple[str, int, bytes, bytes]] = []
-        self.open_ends: dict[str, int] = {}
+        self.last_starts: dict[str, int] = {}
         self._top = path
         self._kind = kind
         self._read = read
@@ -83,7 +83,7 @@ class Reading:
         self._within.append(path)
         found, match = self.found, PAIR.match
         tricky = b"\0" in data
-        number, count = 0, len(lines)
+        first, number, count = 0, 0, len(lines)
         while number < count:
             first = number
             text = lines[number]
@@ -118,6 +118,7 @@ class Reading:
                     self.tails.append((path, first, key, tail))
                 elif tail.strip(_BLANKS):
                     self.faults.append(Fault("tail", path, first, key, ""))
+        self.last_starts[path] = first
         self._within.pop()
 
     def _joined(self, path: str, first: int) -> tuple[bytes, int]:
@@ -136,8 +137,6 @@ class Reading:
                 parts.append(text)
                 break
             parts.append(text[:kept])
-        else:
-            self.open_ends[path] = first
         return _without_escapes(b"".join(parts)), number
 
     def _stray(self, path: str, line: int, stray: bytes) -> None:

@@ -71,12 +71,12 @@ def read(path: str) -> str:
 
 
 def answers(address: str, timeout: float = 1.0) -> bool:
-    """Whether something accepts a connection at ``unix:PATH``, ``HOST:PORT`` or ``:PORT`` (any address of this host)."""
+    """Whether something accepts a connection at ``unix:PATH``, ``HOST:PORT`` or ``:PORT`` (any of this host's)."""
     if address.startswith("unix:"):
         return _connects(socket.AF_UNIX, address[len("unix:"):], timeout)
     host, sep, port = address.rpartition(":")
     if not sep or not port.isdigit():
-        raise ValueError("%r is neither HOST:PORT nor unix:PATH" % address)
+        raise ValueError(f"{address!r} is neither HOST:PORT nor unix:PATH")
     # A daemon may listen on one address of the host only (NoCtldInAddrAny, DbdAddr).
     hosts = [host.strip("[]")] if host else ["127.0.0.1", "::1", socket.gethostname()]
     return any(_connects_tcp(each, int(port), timeout) for each in hosts)
@@ -148,7 +148,7 @@ def wait(
     while True:
         unit, now = look(), clock()
         if unit.dead:
-            return Verdict(False, unit, now - begin, "the unit is %s (%s)" % (unit.active or unit.load, unit.result))
+            return Verdict(False, unit, now - begin, f"the unit is {unit.active or unit.load} ({unit.result})")
         up = unit.active == "active" and unit.pid > 0
         reached = up and (address is None or connects(address))
         if not reached:
@@ -158,6 +158,6 @@ def wait(
         if steady_since is not None and now - steady_since >= settle:
             return Verdict(True, unit, now - begin, "")
         if now - begin >= timeout:
-            what = "nothing answers at %s" % address if up else "the unit is %s (%s)" % (unit.active, unit.sub)
+            what = f"nothing answers at {address}" if up else f"the unit is {unit.active} ({unit.sub})"
             return Verdict(False, unit, now - begin, what)
         sleep(0.1)

@@ -33,10 +33,10 @@ def begin(run: Run, nft: str, port: int) -> bool:
     if rc != 0:
         return False
     rules = (
-        "add table inet {table}; "
-        "add chain inet {table} hold {{ type filter hook input priority -300; }}; "
-        "add rule inet {table} hold tcp dport {port} tcp flags & (syn|ack) == syn drop"
-    ).format(table=TABLE, port=port)
+        f"add table inet {TABLE}; "
+        f"add chain inet {TABLE} hold {{ type filter hook input priority -300; }}; "
+        f"add rule inet {TABLE} hold tcp dport {port} tcp flags & (syn|ack) == syn drop"
+    )
     rc, dummy_out, dummy_err = run([nft, rules])
     if rc != 0:
         forget(run, nft)
@@ -63,6 +63,6 @@ def connections(port: int, tables: Sequence[str]) -> set[str]:
 
 
 def _peers(port: int, state: str, tables: Sequence[str]) -> set[str]:
-    ours = ":%04X" % port
+    ours = f":{port:04X}"
     lines = [line.split() for text in tables for line in text.splitlines()[1:]]
     return {fields[2] for fields in lines if len(fields) > 3 and fields[1].endswith(ours) and fields[3] == state}

@@ -45,11 +45,12 @@ options:
     type: str
   hold:
     description:
-      - With O(state=restarted), lets new connections to the port of O(address) wait while the daemon restarts, instead of
-        being refused. Slurm's clients do not try slurmdbd twice, so that each C(sacct) which falls into its restart fails.
-      - A rule of nftables drops the first packet of each new connection until the daemon listens, as a rule for well below a
-        second; TCP sends it again. Connections that stand are left alone, and the rule goes by itself should this
-        module be killed.
+      - With O(state=restarted), lets new connections to the port of O(address) wait while the daemon restarts, instead
+        of being refused. Slurm's clients do not try slurmdbd twice, so that each C(sacct) which falls into its restart
+        fails.
+      - A rule of nftables drops the first packet of each new connection until the daemon listens, as a rule for well
+        below a second; TCP sends it again. Connections that stand are left alone, and the rule goes by itself should
+        this module be killed.
       - Where C(nft) is missing or refuses, the daemon is restarted without it; see RV(held).
     type: bool
     default: false
@@ -112,8 +113,11 @@ last_words:
 """
 
 import time
+from collections.abc import Sequence
+from typing import Callable
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _hold
 
 # A connection that is older than this is one that stays, such as slurmctld's to slurmdbd.
@@ -131,8 +135,9 @@ class Daemon:
         self.service = module.params["service"]
         self.address = module.params["address"]
 
-    def run(self, argv):
-        return self.module.run_command(list(argv))
+    def run(self, argv: Sequence[str]) -> tuple[int, str, str]:
+        rc, out, err = self.module.run_command(list(argv))
+        return rc, out, err
 
     def unit(self) -> _daemon.Unit:
         argv = ["systemctl", "show", "--property", ",".join(_daemon.UNIT_PROPERTIES), "--", self.service]
@@ -160,13 +165,13 @@ class Daemon:
                 _hold.forget(self.run, nft)
         return held
 
-    def _tables(self):
+    def _tables(self) -> list[str]:
         return [_daemon.read(path) for path in ("/proc/net/tcp", "/proc/net/tcp6")]
 
-    def _connections(self, port):
+    def _connections(self, port: int) -> set[str]:
         return _hold.connections(port, self._tables())
 
-    def _until(self, seen, seconds):
+    def _until(self, seen: Callable[[], object], seconds: float) -> None:
         end = time.monotonic() + seconds
         while not seen() and time.monotonic() < end:
             time.sleep(0.01)
@@ -174,7 +179,7 @@ class Daemon:
     def _restart(self) -> None:
         rc, dummy_out, err = self.run(["systemctl", "restart", "--", self.service])
         if rc != 0:
-            self.fail("systemctl restart said: %s" % (err.strip() or "nothing"), 0.0)
+            self.fail(f"systemctl restart said: {err.strip() or 'nothing'}", 0.0)
 
     def wait(self) -> _daemon.Verdict:
         params = self.module.params
@@ -185,9 +190,10 @@ class Daemon:
         rc, journal, dummy_err = self.run(["journalctl", "--no-pager", "--quiet", "-n", "40", "-u", self.service])
         log = self.module.params["log_file"]
         words = _daemon.last_words(journal if rc == 0 else "", _daemon.tail(log) if log else "")
+        found = found.rstrip(".")
         self.module.fail_json(
-            msg="%s does not live after %.1f s: %s. Its last words: %s"
-            % (self.service, seconds, found.rstrip("."), " | ".join(words) or "none"),
+            msg=f"{self.service} does not live after {seconds:.1f} s: {found}. "
+            f"Its last words: {' | '.join(words) or 'none'}",
             last_words=words,
         )
 
@@ -214,7 +220,7 @@ def main() -> None:
         held = daemon.restart() if restart else False
         verdict = daemon.wait()
     except ValueError as error:
-        module.fail_json(msg="address: %s." % error)
+        module.fail_json(msg=f"address: {error}.")
     if not verdict.alive:
         daemon.fail(verdict.found, verdict.seconds)
     module.exit_json(changed=restart, pid=verdict.unit.pid, seconds=round(verdict.seconds, 2), held=held)

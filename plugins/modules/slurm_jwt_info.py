@@ -631,6 +631,8 @@ problems:
       sample: chmod 0600 /etc/slurm/slurmdbd.conf
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._auth_alt import DeclaredError
@@ -639,7 +641,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._host import PARTS, 
 _SERVICES = ("slurmctld", "slurmdbd", "slurmrestd", "slurmd")
 
 
-def _argument_spec() -> dict:
+def _argument_spec() -> dict[str, Any]:
     strings = {"type": "list", "elements": "str", "default": []}
     return {
         "parts": {"type": "list", "elements": "str", "choices": list(PARTS)},
@@ -687,12 +689,13 @@ def main() -> None:
         plugin_dir=params["plugin_dir"],
     )
 
-    def run(argv: list, conf_path: str) -> tuple:
+    def run(argv: list[str], conf_path: str) -> tuple[int, str, str]:
         environment = {"SLURM_CONF": conf_path, "LC_ALL": "C"}
         try:
-            return module.run_command(argv, environ_update=environment, handle_exceptions=False)
+            rc, out, err = module.run_command(argv, environ_update=environment, handle_exceptions=False)
         except OSError as error:
             return 127, "", str(error)
+        return rc, out, err
 
     try:
         found = _host_class(options)(options, run).report()

@@ -89,6 +89,8 @@ options:
     description:
       - Whether to return the tokens in RV(tokens), for O(tokens) of a run on another host. Set C(no_log) on the task,
         except on ansible-core 2.22 and later, where the values returned are masked in all output.
+      - With C(no_log) nobody reads why a cluster is not proven. So have the tokens returned by a task of their own,
+        with O(daemons=[]), as in the examples.
     type: bool
     default: false
   fail_unproven:
@@ -194,7 +196,7 @@ user:
   type: str
   sample: nobody
 tokens:
-  description: The tokens by case, with O(return_tokens=true). Else empty.
+  description: The tokens by case, with O(return_tokens=true). Else, and where the module fails, empty.
   returned: always
   type: dict
 """
@@ -395,7 +397,7 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     explanation = result.pop("explanation")
     if explanation and module.params["fail_unproven"]:
-        module.fail_json(msg=f"The cluster is not proven. {explanation}", **result)
+        module.fail_json(msg=f"The cluster is not proven. {explanation}", **{**result, "tokens": {}})
     module.exit_json(**result)
 
 

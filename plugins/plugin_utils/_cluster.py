@@ -40,9 +40,9 @@ def cluster_hosts(groups: Mapping[str, Sequence[str]], variables: Mapping[str, A
     if not found["slurmctld"]:
         option, name = PARTS["slurmctld"]
         raise ClusterError(
-            "The inventory has no host in the group %s, so there is no controller to work on. Put the hosts of "
-            "slurmctld there, or name your own group in the variable %s (for all hosts, or with --extra-vars)."
-            % (variables.get(option) or name, option)
+            f"The inventory has no host in the group {variables.get(option) or name}, so there is no controller to "
+            f"work on. Put the hosts of slurmctld there, or name your own group in the variable {option} (for all "
+            "hosts, or with --extra-vars)."
         )
     return list(dict.fromkeys(host for hosts in found.values() for host in hosts))
 

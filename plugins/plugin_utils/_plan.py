@@ -184,7 +184,7 @@ class Cluster:
         return bool(self.looks[host]["differences"]["slurmdbd_conf"]) or elsewhere
 
     def daemon_loads(self, host: str, part: str, conf_changes: bool) -> bool:
-        """Whether slurmctld or slurmdbd has to load something: its file changes, its key, or it missed an earlier one."""
+        """Whether slurmctld or slurmdbd has to load something: its file or key changes, or it missed an earlier one."""
         daemon = self.looks[host]["daemons"].get(part)
         if daemon is None:
             return False
@@ -231,7 +231,7 @@ def refusals(
     """Every reason not to begin, as sentences that name the host and the remedy."""
     reasons = [_unreachable(host, looks[host], parts) for host in in_play if unreachable(looks[host])]
     reasons += [
-        "%s: the look at the host failed: %s" % (host, looks[host].get("msg", "no reason given"))
+        "{}: the look at the host failed: {}".format(host, looks[host].get("msg", "no reason given"))
         for host in in_play
         if not unreachable(looks[host]) and failed(looks[host])
     ]
@@ -247,9 +247,15 @@ def _unreachable(host: str, look: Look, parts: Mapping[str, Sequence[str]]) -> s
     servers = {name for part in ("slurmctld", "slurmdbd", "slurmrestd") for name in parts[part]}
     remedy = "Bring it up"
     if host not in servers:
-        remedy += ", or leave it out for now with --limit 'all:!%s'" % host
+        remedy += f", or leave it out for now with --limit 'all:!{host}'"
     said = str(look.get("msg", "")).strip() or "no reason given"
-    return "%s: cannot be reached (%s). %s." % (host, said.splitlines()[0].rstrip("."), remedy)
+    return "{}: cannot be reached ({}). {}.".format(host, said.splitlines()[0].rstrip("."), remedy)
+
+
+def _told(host: str, problem: Mapping[str, str]) -> str:
+    """A problem as sentences; what was found in a file is often a bare phrase."""
+    found, effect = (problem[part].rstrip(".") for part in ("found", "effect"))
+    return f"{host}: {found}. {effect}. {problem['remedy']}"
 
 
 # What stands in the way of taking JWT back as well; anything else that is wrong with JWT goes with it.
@@ -260,7 +266,7 @@ _STOPS_REMOVAL = (
 
 def _problems(cluster: Cluster) -> list[str]:
     return [
-        "%s: %s %s %s" % (host, problem["found"], problem["effect"], problem["remedy"])
+        _told(host, problem)
         for host, look in cluster.looks.items()
         for problem in look["problems"]
         if problem["severity"] == "error" and (not cluster.wishes.removing or problem["code"] in _STOPS_REMOVAL)
@@ -274,9 +280,9 @@ def _limited(parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list
     if not absent or len(absent) == len(servers):
         return []
     return [
-        "--limit leaves out %s. Controllers, slurmdbd and slurmrestd have to change together, or tokens that one of "
-        "them takes are refused by the next. Take all of them into the limit, or none of them to bring nodes only."
-        % ", ".join(absent)
+        f"--limit leaves out {', '.join(absent)}. Controllers, slurmdbd and slurmrestd have to change together, or "
+        "tokens that one of them takes are refused by the next. Take all of them into the limit, or none of them to "
+        "bring nodes only."
     ]
 
 
@@ -286,22 +292,22 @@ def _source(cluster: Cluster) -> list[str]:
         return []
     if source not in cluster.holders:
         return [
-            "slurm_jwt_key_source names %s, which is no controller and no host of slurmdbd in this play. It may be %s."
-            % (source, " or ".join(cluster.holders) or "none")
+            f"slurm_jwt_key_source names {source}, which is no controller and no host of slurmdbd in this play. "
+            f"It may be {' or '.join(cluster.holders) or 'none'}."
         ]
     if not cluster.key(source)["exists"]:
-        return ["slurm_jwt_key_source names %s, which has no key at %s." % (source, cluster.key_path_of(source))]
+        return [f"slurm_jwt_key_source names {source}, which has no key at {cluster.key_path_of(source)}."]
     return []
 
 
 def _keys(cluster: Cluster) -> list[str]:
     found = {host: cluster.key(host)["fingerprint"] for host in cluster.holders if cluster.key(host)["exists"]}
     if len(set(found.values())) > 1 and not cluster.wishes.key_source:
+        keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(found.items()))
         return [
-            "The holders have different keys: %s. Name the host whose key is to be everybody's in "
+            f"The holders have different keys: {keys}. Name the host whose key is to be everybody's in "
             "slurm_jwt_key_source; tokens signed with the other keys are refused from then on. Where several clusters "
             "share one slurmdbd, its key is the one to keep."
-            % ", ".join("%s has %s" % item for item in sorted(found.items()))
         ]
     return []
 
@@ -311,8 +317,8 @@ def _install(cluster: Cluster) -> list[str]:
         return []
     lacking = {host: cluster.packages(host) for host in cluster.servers}
     return [
-        "%s: lacks %s. Install it, or let the rollout do it: slurm_jwt_install is false, or --tags leaves out packages."
-        % (host, " and ".join(packages))
+        f"{host}: lacks {' and '.join(packages)}. Install it, or let the rollout do it: slurm_jwt_install is false, or "
+        "--tags leaves out packages."
         for host, packages in lacking.items()
         if packages
     ]
@@ -331,9 +337,8 @@ def _tags(cluster: Cluster) -> list[str]:
     if not left or not begun:
         return []
     return [
-        "The tags let %s run and leave out %s, which is due as well: the cluster would be left half changed. "
-        "Run it with --tags key,conf,daemons, or without tags."
-        % (" and ".join(begun), " and ".join(left))
+        f"The tags let {' and '.join(begun)} run and leave out {' and '.join(left)}, which is due as well: the cluster "
+        "would be left half changed. Run it with --tags key,conf,daemons, or without tags."
     ]
 
 
@@ -349,25 +354,26 @@ def _controllers(cluster: Cluster) -> list[str]:
     if not unknown or len(named) <= len(cluster.controllers):
         return []
     return [
-        "slurm.conf names the controllers %s, and the inventory's group has only %s. A standby without the key dies at "
-        "its next start. Add %s to the group."
-        % (", ".join(named), ", ".join(cluster.controllers), " and ".join(unknown))
+        f"slurm.conf names the controllers {', '.join(named)}, and the inventory's group has only "
+        f"{', '.join(cluster.controllers)}. A standby without the key dies at its next start. "
+        f"Add {' and '.join(unknown)} to the group."
     ]
 
 
 def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
     """What a person should know, and what stops nothing."""
     notes = [
-        "%s: %s %s %s" % (host, problem["found"], problem["effect"], problem["remedy"])
+        _told(host, problem)
         for host, look in cluster.looks.items()
         for problem in look["problems"]
         if problem["severity"] == "warning" and problem["code"] not in MENDED
     ]
     absent = [host for host in parts["node"] if host not in in_play and host not in cluster.servers]
     if absent:
+        names = ", ".join(absent[:10]) + (", ..." if absent[10:] else "")
         notes.append(
-            "--limit leaves out %d node(s): %s. Until a rollout reaches them slurmctld logs that their slurm.conf differs; "
-            "nothing else comes of it." % (len(absent), ", ".join(absent[:10]) + (", ..." if absent[10:] else ""))
+            f"--limit leaves out {len(absent)} node(s): {names}. Until a rollout reaches them slurmctld logs that "
+            "their slurm.conf differs; nothing else comes of it."
         )
     if cluster.primary is None:
         notes.append("--limit leaves out every controller: only nodes are brought up to date, and nothing is proven.")
@@ -375,15 +381,15 @@ def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequ
     if clocks and max(clocks.values()) - min(clocks.values()) > CLOCK_SKEW:
         early, late = min(clocks, key=lambda host: clocks[host]), max(clocks, key=lambda host: clocks[host])
         notes.append(
-            "The clocks of %s and %s differ by %d s. Slurm grants no leeway: tokens expire that much sooner on one of "
-            "them. Mend the time service." % (early, late, clocks[late] - clocks[early])
+            f"The clocks of {early} and {late} differ by {int(clocks[late] - clocks[early])} s. Slurm grants no "
+            "leeway: tokens expire that much sooner on one of them. Mend the time service."
         )
     source = cluster.key_source
     serial = cluster.key(source).get("serial") if source else None
     if cluster.wishes.key_serial and serial and serial != cluster.wishes.key_serial:
         notes.append(
-            "The key in force has the serial %s, and slurm_jwt_key_serial is %s. A rollout replaces no key."
-            % (serial, cluster.wishes.key_serial)
+            f"The key in force has the serial {serial}, and slurm_jwt_key_serial is {cluster.wishes.key_serial}. "
+            "A rollout replaces no key."
         )
     return notes
 
@@ -402,14 +408,15 @@ def due(cluster: Cluster) -> list[str]:
 
     servers = cluster.servers
     note((host for host in servers if cluster.packages(host)), "packages lack")
-    note([cluster.key_source] if cluster.key_source and cluster.key_source_changes() else [], "the key lacks or differs")
+    source = [cluster.key_source] if cluster.key_source and cluster.key_source_changes() else []
+    note(source, "the key lacks or differs")
     note(cluster.key_targets(), "the key lacks or differs")
     note(cluster.folders_to_make(), "the key's folder lacks or differs")
     note((host for host in [*cluster.nodes, *servers] if cluster.conf_changes(host)), "slurm.conf differs")
     note((host for host in cluster.dbds if cluster.dbd_conf_changes(host)), "slurmdbd.conf differs")
     note(cluster.slurmdbd_restarts(), "slurmdbd has to be restarted")
     note(cluster.slurmctld_loads(), "slurmctld has to load it")
-    return ["%s: %s" % (host, ", ".join(what)) for host, what in found.items()]
+    return ["{}: {}".format(host, ", ".join(what)) for host, what in found.items()]
 
 
 def unseen_by_check(cluster: Cluster) -> dict[str, list[str]]:

@@ -36,7 +36,8 @@ def failure(hostvars: Mapping[str, Variables], everybody: Sequence[str], left: S
     for host in everybody:
         result = hostvars[host].get("ansible_failed_result")
         if result:
-            return {"host": host, "task": _task_name(hostvars[host].get("ansible_failed_task")), "cause": _cause(result)}
+            task = hostvars[host].get("ansible_failed_task")
+            return {"host": host, "task": _task_name(task), "cause": _cause(result)}
     lost = [host for host in everybody if host not in left]
     host = lost[0] if lost else "?"
     return {"host": host, "task": "?", "cause": "The host could not be reached any more." if lost else "unknown"}
@@ -72,7 +73,7 @@ def proofs(variables: Variables) -> list[str]:
         for daemon in dict.fromkeys(answer["daemon"] for answer in answers or ()):
             mine = [answer for answer in answers or () if answer["daemon"] == daemon]
             right = [answer for answer in mine if answer["answer"] == answer["expected"]]
-            found.append("%s %d/%d" % (daemon, len(right), len(mine)))
+            found.append(f"{daemon} {len(right)}/{len(mine)}")
     return found
 
 
@@ -96,8 +97,9 @@ def table(
         else:
             rows.append((host, *row))
     for row, names in alike.items():
-        rows.append((names[0] if len(names) == 1 else "%d nodes" % len(names), *row))
-    return layout([("host", "Slurm", "done" if unseen_by_check is None else "would be done", "proven (right answers)"), *rows])
+        rows.append((names[0] if len(names) == 1 else f"{len(names)} nodes", *row))
+    done = "done" if unseen_by_check is None else "would be done"
+    return layout([("host", "Slurm", done, "proven (right answers)"), *rows])
 
 
 def layout(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -2,7 +2,8 @@
 """Looks for the signing key and for tokens in files: scan.py KEY_IN_HEX PATH...
 
 The key is looked for raw, in hex and in base64 (both alphabets, at each of three offsets); a token is anything
-that has the shape of a signed JWT with a claim for Slurm's user (PyJWT's own documentation has one without). Prints each hit; the exit code is 1 if there is one. Prints how many files were read.
+that has the shape of a signed JWT with a claim for Slurm's user (PyJWT's own documentation has one without). Prints
+each hit; the exit code is 1 if there is one. Prints how many files were read.
 """
 
 import base64

@@ -32,7 +32,13 @@ class Life:
 
     def wait(self, address=":6819", timeout=5.0, settle=1.0):
         return _daemon.wait(
-            self.look, address, timeout, settle, lambda: self.now, self.sleep, lambda at: self.now >= self.answering_from
+            self.look,
+            address,
+            timeout,
+            settle,
+            lambda: self.now,
+            self.sleep,
+            lambda at: self.now >= self.answering_from,
         )
 
 
@@ -84,10 +90,10 @@ def test_answers_on_tcp_and_unix(tmp_path):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         port = server.getsockname()[1]
-        assert not _daemon.answers(":%d" % port)
+        assert not _daemon.answers(f":{port}")
         server.listen()
-        assert _daemon.answers(":%d" % port)
-        assert _daemon.answers("0.0.0.0:%d" % port)
+        assert _daemon.answers(f":{port}")
+        assert _daemon.answers(f"0.0.0.0:{port}")
     path = str(tmp_path / "s")
     assert not _daemon.answers("unix:" + path)
     with socket.socket(socket.AF_UNIX) as server:

@@ -54,5 +54,5 @@ def test_listens_reads_the_kernels_own_tables():
         assert not _hold.connections(port, tables())
         with socket.create_connection(("127.0.0.1", port)) as client:
             peer = client.getsockname()[1]
-            assert {each.rpartition(":")[2] for each in _hold.connections(port, tables())} == {"%04X" % peer}
+            assert {each.rpartition(":")[2] for each in _hold.connections(port, tables())} == {f"{peer:04X}"}
     assert not _hold.listens(port, tables())

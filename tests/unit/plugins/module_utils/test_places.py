@@ -80,7 +80,7 @@ def test_room_where_there_is_room(tmp_path: pathlib.Path) -> None:
 
 
 PLENTY = (4096, 4096, 10**6, 10**6, 10**6, 10**6, 10**6, 10**6, 0, 255)
-"""As os.statvfs() says it: block size twice, blocks, free, free for users, files, free, free for users, flags, names."""
+"""What os.statvfs() says: block size twice, blocks, free, free for users, files, free, free for users, flags, names."""
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ class TestClients:
         assert "slurmdbd (sacctmgr list cluster): a good token was refused" in result["msg"]
         assert "slurmctld accepts the same token" in result["msg"]
         assert result["proven"] is False
+        assert site.run(return_tokens=True)["tokens"] == {}
         quiet = site.run(fail_unproven=False)
         assert not quiet.get("failed")
         assert verdicts(quiet)["slurmdbd", "good"] == "refused"

@@ -60,7 +60,8 @@ def test_a_cluster_as_declared_has_nothing_to_do():
     assert found["nodes_to_change"] == []
     # slurmrestd's role looks for itself, and the primary is proven on every run.
     assert found["servers"] == ["rest1", "ctl1"]
-    assert not any(found[name] for name in ("conf", "dbd_conf", "packages", "key_targets", "folders", "slurmdbd", "slurmctld"))
+    steps = ("conf", "dbd_conf", "packages", "key_targets", "folders", "slurmdbd", "slurmctld")
+    assert not any(found[name] for name in steps)
 
 
 def test_an_older_slurmctld_is_restarted():
@@ -196,7 +197,8 @@ def test_a_look_that_failed_is_told():
 
 def test_every_error_is_told_at_once():
     problem = {"severity": "error", "code": "x", "found": "F.", "effect": "E.", "remedy": "R."}
-    looks = cluster(jwt=False, ctl1={"problems": [problem]}, node1={"problems": [problem, dict(problem, severity="info")]})
+    both = [problem, dict(problem, severity="info")]
+    looks = cluster(jwt=False, ctl1={"problems": [problem]}, node1={"problems": both})
     assert refused(looks) == ["ctl1: F. E. R.", "node1: F. E. R."]
 
 
@@ -237,7 +239,7 @@ def test_different_keys_are_refused_until_one_is_named():
 @pytest.mark.parametrize("source", ["node1", "nobody"])
 def test_a_source_that_holds_no_key(source):
     (reason,) = refused(cluster(jwt=True), key_source=source)
-    assert "slurm_jwt_key_source names %s" % source in reason
+    assert f"slurm_jwt_key_source names {source}" in reason
 
 
 @pytest.mark.parametrize(
@@ -245,7 +247,7 @@ def test_a_source_that_holds_no_key(source):
 )
 def test_tags_that_would_leave_a_cluster_half_changed(tags, left):
     (reason,) = refused(cluster(jwt=False), run_tags=[*tags, "packages"])
-    assert "leave out %s" % left in reason
+    assert f"leave out {left}" in reason
 
 
 @pytest.mark.parametrize("tags", [["key"], ["key", "conf", "daemons"], ["proof"], ["slurmrestd"]])

@@ -111,12 +111,11 @@ class Reading:
                 found[low].append(entry)
             else:
                 found[low] = [entry]
-            end = pair.end()
-            if len(text) - end > 1 or text[end:] not in (b"", b"\n"):
-                tail = text[end:]
+            tail = text[pair.end() :]
+            if tail not in (b"\n", b"") and tail.strip(_BLANKS):
                 if low in LINE_KEYS:
                     self.tails.append((path, first, key, tail))
-                elif tail.strip(_BLANKS):
+                else:
                     self.faults.append(Fault("tail", path, first, key, ""))
         self.last_starts[path] = first
         self._within.pop()

@@ -335,6 +335,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"^(?:\d+|(?:\d+[smhdw])+)$")
+_RESTLESS = "Something makes {0} and takes it away again all the time; find out who."
+_ATTEMPTS = 100  # against runs that do the opposite at the same time
 _NOBODY = -1  # stands for a user or group that does not exist yet
 
 
@@ -392,7 +394,7 @@ class KeyFile:
         self._refuse_public_folder()
         if not self.module.check_mode:
             sweep(self.path)
-        for _attempt in range(5):
+        for _attempt in range(_ATTEMPTS):
             found = self._look()
             if found.key is None:
                 plan = Plan(self._dress(None), reason="missing")
@@ -411,24 +413,30 @@ class KeyFile:
                 return self._report(found, plan)
             except SecretFileMissing:
                 continue  # removed by another run while we waited
-        raise Refusal(f"Something makes {self.path} and takes it away again all the time; find out who.")
+        raise Refusal(_RESTLESS.format(self.path))
 
     def absent(self) -> dict[str, Any]:
-        found = self._look()
-        if found.key is None:
-            gone = found.record_file is not None and (self.module.check_mode or remove(record_path(self.path)))
-            return self._report_absent(found, bool(gone))
-        strange = not_a_key(found.key.data)
+        for _attempt in range(_ATTEMPTS):
+            found = self._look()
+            if found.key:
+                self._refuse_to_remove(found.key)
+            if self.module.check_mode or not (found.key or found.record_file):
+                return self._report_absent(found, bool(found.key or found.record_file))
+            try:
+                with held(self.path if found.key else record_path(self.path)):
+                    now = self._look()
+                    if bool(now.key) == bool(found.key):
+                        return self._report_absent(now, self._take_away(now))
+            except SecretFileMissing:
+                continue  # another run was first
+        raise Refusal(_RESTLESS.format(self.path))
+
+    def _refuse_to_remove(self, key: SecretFile) -> None:
+        strange = not_a_key(key.data)
         if strange and not self.params["force"]:
             raise Refusal(
                 f"{self.path} {strange}. It was left as it is. Correct the path, or remove the file with force: true."
             )
-        if not self.module.check_mode:
-            with held(self.path):
-                self._take_away()
-        elif self.params["backup"]:
-            self.outcome["backup_file"] = self._spare("removed")
-        return self._report_absent(found, True)
 
     # What is there
 
@@ -575,15 +583,16 @@ class KeyFile:
                 raise Refusal(f"{spare} exists already: another run wrote it. Nothing was replaced; run again.")
             self.outcome["backup_file"] = spare
 
-    def _take_away(self) -> None:
-        key = self._read(self.path)
-        if key and self.params["backup"]:
+    def _take_away(self, found: Found) -> bool:
+        # The record first: as long as the key is there nobody makes another, whose record this one could be taken for.
+        gone = remove(record_path(self.path))
+        if found.key and self.params["backup"]:
             spare = self._spare("removed")
-            set_attributes(self.path, key.uid, key.gid, 0o400)
+            set_attributes(self.path, found.key.uid, found.key.gid, 0o400)
             move(self.path, spare)
             self.outcome["backup_file"] = spare
-        remove(self.path)
-        remove(record_path(self.path))
+            return True
+        return remove(self.path) or gone
 
     def _spare(self, suffix: str) -> str:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now))
@@ -655,6 +664,8 @@ class KeyFile:
         self.outcome["changed"] = changed
         if found.key:
             self.outcome["previous_fingerprint"] = fingerprint(found.key.data)
+            if self.module.check_mode and self.params["backup"]:
+                self.outcome["backup_file"] = self._spare("removed")
         if self.params["return_content"]:
             self.outcome["content"] = None
         if self.module._diff:

@@ -89,7 +89,7 @@ options:
     description:
       - Whether to return the tokens in RV(tokens), for O(tokens) of a run on another host. Set C(no_log) on the task,
         except on ansible-core 2.22 and later, where the values returned are masked in all output.
-      - With C(no_log) nobody reads why a cluster is not proven. So have the tokens returned by a task of their own,
+      - With C(no_log) nobody reads why a cluster is not proven. So have the tokens returned by a task of their own
         with O(daemons=[]), as in the examples.
     type: bool
     default: false

@@ -53,6 +53,7 @@ def with_key(found: Conf) -> bool:
         (b"ClusterName=x\nNodeName=n\nReturnToService=1\n", b"ClusterName=x\nNodeName=n\nReturnToService=1\n+\n"),
         (b"NodeName=n\n", b"NodeName=n\n+\n"),
         (b"NodeName=n", b"NodeName=n\n+"),
+        (b"\r\nNodeName=n", b"\r\nNodeName=n\r\n+"),
         (b"", b"+\n"),
         (b"# only a comment", b"# only a comment\n+"),
         (b"NodeName=\\\nn", b"NodeName=\\\nn\n+"),

@@ -258,6 +258,22 @@ def test_what_the_rollout_mends_is_no_error(site: Site) -> None:
     assert codes(site.look(["node"], declared=DECLARED)) == [("info", "conf_line")]
 
 
+@pytest.mark.parametrize(
+    ("release", "text", "expected"),
+    [
+        ("slurm 24.11.5", "AuthAltTypes=auth/jtw\n", ("error", "auth_alt_types")),
+        ("slurm 22.05.8", "AuthAltParameters=userclaimfield=u\n", ("warning", "parameter_ignored")),
+        ("slurm 26.05.5", "SlurmdHttpAuthParameters=jwt_key=/k\n", ("error", "slurmd_loads_key")),
+    ],
+)
+def test_what_this_release_makes_of_a_file(site: Site, release: str, text: str, expected: tuple[str, str]) -> None:
+    site.write_slurm_conf(text)
+    site.release = release
+    assert expected in codes(site.look(["node"]))
+    site.release = "who knows"
+    assert expected not in codes(site.look(["node"]))
+
+
 def test_an_unreadable_file(site: Site) -> None:
     site.slurm_conf.unlink()
     site.slurm_conf.mkdir()

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import os
 import random
+import time
 import uuid
 
 import pytest
@@ -179,12 +180,10 @@ class TestOtherFiles:
             assert not any(part in said for part in ("hunter2", "horse", '"a"', "eyJ"))
 
     def test_judging_takes_no_time(self) -> None:
-        import time
-
-        began = time.perf_counter()
+        began = time.process_time()
         weakness(b"ab" * 2047 + b"c")
         weakness(os.urandom(MAX_SIZE))
-        assert time.perf_counter() - began < 0.2
+        assert time.process_time() - began < 0.2
 
 
 class TestRecord:

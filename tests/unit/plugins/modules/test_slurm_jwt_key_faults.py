@@ -140,17 +140,24 @@ class TestAllAtOnce:
             assert in_order(folder) == OLD
             empty(folder)
 
-    def test_those_who_make_and_those_who_remove(self, folder: pathlib.Path) -> None:
-        states = ("present", "absent")
+    @pytest.mark.parametrize("backup", [False, True])
+    def test_those_who_make_and_those_who_remove(self, folder: pathlib.Path, backup: bool) -> None:
+        """None fails, and the changes they report add up to what is there in the end."""
+        params = {"path": str(folder / "key"), "serial": "x", "backup": backup}
         for _round in range(5):
             runs = [
-                Run({"path": str(folder / "key"), "state": states[number % 2], "serial": "x"}, prepare=together(folder))
+                Run({**params, "state": ("present", "absent")[number % 2]}, prepare=together(folder))
                 for number in range(20)
             ]
             start(folder)
-            for process in runs:
-                process.result()
-            run({"path": str(folder / "key"), "serial": "x"})
+            results = [process.result() for process in runs]
+            assert [result["msg"] for result in results if result.get("failed")] == []
+            made, removed = (sum(result["changed"] for result in results[first::2]) for first in (0, 1))
+            assert made - removed == (folder / "key").exists()
+            assert len(list(folder.glob("*.removed"))) == removed * backup
+            for kept in folder.glob("*.removed"):
+                kept.unlink()
+            assert run(params)["changed"] is (made == removed)
             in_order(folder)
             empty(folder)
 

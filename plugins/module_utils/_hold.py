@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Callable
 
-Run = Callable[[Sequence[str]], "tuple[int, str, str]"]
+Run = Callable[["Sequence[str]"], "tuple[int, str, str]"]
 
 TABLE = "slurm_jwt_hold"
 # The kernel forgets nothing by itself: systemd takes the table away if whoever made it was killed.

@@ -48,7 +48,7 @@ def prepare() -> None:
     if shutil.which("ip"):
         # From 24.11 on slurmctld opens its port early, and where no interface but the loopback one has an address,
         # getaddrinfo() finds it none.
-        subprocess.run(["ip", "address", "add", "10.255.255.1/32", "dev", "lo"], stderr=subprocess.DEVNULL)
+        subprocess.run(["ip", "address", "add", "10.255.255.1/32", "dev", "lo"], stderr=subprocess.DEVNULL, check=False)
     for pattern in ("lib*", "slurm-wlm-jwt-plugin_*"):
         for package in glob.glob(f"/var/cache/apt/archives/{pattern}.deb"):
             subprocess.run(["dpkg-deb", "-x", package, "/"], check=True)
@@ -66,7 +66,7 @@ def prepare() -> None:
         subprocess.run(
             ["munged", "--force", "--key-file=/run/judge-munge.key", "--num-threads=4"],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, check=False,
         )
 
 
@@ -114,7 +114,8 @@ def hear(daemon: str, files: dict[str, str]) -> tuple[int | None, str, float]:
 
 def main() -> None:
     prepare()
-    print(json.dumps({"ready": subprocess.run(["slurmctld", "-V"], capture_output=True, text=True).stdout.strip()}))
+    version = subprocess.run(["slurmctld", "-V"], capture_output=True, text=True, check=False)
+    print(json.dumps({"ready": version.stdout.strip()}))
     sys.stdout.flush()
     for line in sys.stdin:
         case = json.loads(line)

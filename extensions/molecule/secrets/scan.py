@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Looks for the signing key and for tokens in files: scan.py KEY_IN_HEX PATH...
 
 The key is looked for raw, in hex and in base64 (both alphabets, at each of three offsets); a token is anything

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Writes every command line that runs on this host to a file, as any user could read it, until it is stopped."""
 
 import pathlib

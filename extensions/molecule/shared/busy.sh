@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Users at work under munge while JWT is rolled out: each line of the log is a command that failed, the last one counts.
 set -u
 runs=0 failed=0 slowest=0

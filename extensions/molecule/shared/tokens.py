@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Makes tokens by hand from the key on standard input, with nothing of the collection: RFC 7519 and hashlib alone.
 
 Prints one JSON object, case -> token. Run on the controller, as whoever reads the key.

@@ -120,7 +120,7 @@ def status() -> None:
 def _health(name: str, host: str) -> str:
     """What systemd says of a host, and which of its units failed."""
     asked = ("podman", "exec", container_of(name, host), "systemctl", "--failed", "--no-legend", "--plain")
-    answer = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    answer = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     if answer.returncode:
         return "dead; bring the cluster up again"
     failed = [line.split()[0] for line in answer.stdout.splitlines() if line]
@@ -135,8 +135,8 @@ def run(name: str, host: str, command: list[str], terminal: bool) -> int:
 
 def _each(what: tuple[str, ...], work: Callable[[str], None]) -> None:
     with ThreadPoolExecutor(max_workers=8) as pool:
-        for _ in pool.map(work, what):
-            pass
+        # Waits for all of them, and raises what one of them raised.
+        list(pool.map(work, what))
 
 
 def _clear(name: str) -> bool:
@@ -254,7 +254,8 @@ def _wait_for_nodes(cluster: Cluster) -> None:
 
     def are_idle() -> bool:
         states = subprocess.run(
-            ("podman", "exec", controller, "sinfo", "-hNo", "%T"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            ("podman", "exec", controller, "sinfo", "-hNo", "%T"),
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
         ).stdout
         return states.split() == [b"idle"] * len(nodes)
 

@@ -106,7 +106,7 @@ def _make(release: Release, name: str) -> None:
             raise LabError("There is no mmdebstrap here. Run tests/lab/prerequisites as root first.") from None
         imported = subprocess.run(
             ("podman", "import", "--quiet", "--change", 'CMD ["/sbin/init"]', "-", name),
-            stdin=bootstrap.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            stdin=bootstrap.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
         )
         if bootstrap.stdout:
             bootstrap.stdout.close()

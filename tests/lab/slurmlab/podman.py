@@ -24,7 +24,7 @@ def podman(*arguments: str, timeout: float = 120) -> str:
     """Returns what podman printed; raises LabError with its complaint when it fails."""
     command = ("podman", *arguments)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except FileNotFoundError:
         raise LabError("There is no podman here. Run tests/lab/prerequisites as root first.") from None
     except subprocess.TimeoutExpired:
@@ -35,7 +35,8 @@ def podman(*arguments: str, timeout: float = 120) -> str:
 
 
 def succeeds(*arguments: str) -> bool:
-    return subprocess.run(("podman", *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    answer = subprocess.run(("podman", *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return answer.returncode == 0
 
 
 @contextlib.contextmanager

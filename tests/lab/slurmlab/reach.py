@@ -63,7 +63,7 @@ def close(control_sockets: pathlib.Path) -> None:
     """Ends the connections to hosts that are no more; they would be taken for connections to the next ones."""
     for control_socket in control_sockets.glob("*"):
         command = ("ssh", "-o", f"ControlPath={control_socket}", "-O", "exit", "-q", "lab")
-        subprocess.run(command, stderr=subprocess.DEVNULL)
+        subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
         control_socket.unlink(missing_ok=True)
 
 

@@ -155,7 +155,7 @@ class Daemon:
         kinds = self.kinds.get(case, [REFUSED])
         return Reply(kinds.pop(0) if len(kinds) > 1 else kinds[0], "said so")
 
-    def answers(self, cases=CASES, first=None):
+    def answers(self, cases=tuple(CASES), first=None):
         return {answer.case: answer.answer for answer in _proof.put("d", "x", cases, self, first)}
 
 

@@ -24,8 +24,8 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks imp
 OTHER = "SHA256:" + "b" * 64
 
 
-def decide(looks, in_play=HOSTS, parts=PARTS, **wishes):
-    return plan(looks, parts, list(in_play), Wishes(**wishes))
+def decide(looks, in_play=None, parts=None, **wishes):
+    return plan(looks, parts or PARTS, list(in_play or HOSTS), Wishes(**wishes))
 
 
 def refused(looks, **kwargs):

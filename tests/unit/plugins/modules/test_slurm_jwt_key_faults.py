@@ -585,7 +585,7 @@ class TestNoRoom:
         self.refused(small, "Read-only file system. The file system is mounted read-only")
         assert run({"path": str(small / "key"), "serial": "old"})["changed"] is False
         result = run({"path": str(small / "key"), "state": "absent"})
-        assert f"Cannot remove {small}/key: Read-only file system" in result["msg"]
+        assert f"Cannot remove {small}/key.record: Read-only file system" in result["msg"]
         result = run({"path": str(small / "key"), "mode": "0600"})
         assert f"Cannot set owner and mode of {small}/key: Read-only file system" in result["msg"]
 

@@ -15,6 +15,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _host,
     _install,
     _key,
+    _key_rotation,
     _places,
     _problems,
     _processes,
@@ -137,19 +138,25 @@ class DaemonHost(_host.Host):
             self.problems += _daemon_problems.key_not_a_file(part, path, place)
             return _facts.key(path, place)
         try:
-            data = _secret_file.read_secret(path).data
-        except _secret_file.SecretFileMissing:
-            return _facts.key(path, _places.MISSING)
+            stand = _key_rotation.look(path)
         except _secret_file.SecretFileError as error:
             if place.kind == "file" or not self._lies_in_a_folder_to_mend(path):
                 self.problems += _daemon_problems.key_place(part, path, str(error))
             return _facts.key(path, place)
+        if stand.live is None:
+            return _facts.key(path, _places.MISSING)
         if self.release is not None:
             self.problems += _daemon_problems.key_attributes(part, path, place, self._user, self.release)
-        weakness = _key.weakness(data)
+        weakness = _key.weakness(stand.live.key.data)
         if weakness:
             self.problems += _daemon_problems.key_weak(part, path, weakness)
-        return {**_facts.key(path, place), "weakness": weakness, **self._key_history(path, place, data)}
+        return {
+            **_facts.key(path, place),
+            "weakness": weakness,
+            **self._key_history(stand.live),
+            "next": self._key_history(stand.next) if stand.next else None,
+            "previous": self._key_history(stand.previous) if stand.previous else None,
+        }
 
     def _lies_in_a_folder_to_mend(self, path: str) -> bool:
         """Whether a rollout takes the permissions of StateSaveLocation away before it puts a key there."""
@@ -159,19 +166,15 @@ class DaemonHost(_host.Host):
         is_open = _daemon_problems.writable_by_others(_places.look(folder), self._user)
         return is_open and os.path.realpath(os.path.dirname(path)) == os.path.realpath(folder)
 
-    def _key_history(self, path: str, place: _places.Place, data: bytes) -> dict[str, Any]:
-        fingerprint, serial, created = _key.fingerprint(data), None, place.modified
-        try:
-            record = _key.parse_record(_secret_file.read_secret(_key.record_path(path)).data)
-        except _secret_file.SecretFileError:
-            record = None
-        if record is not None and record.fingerprint == fingerprint:
-            serial, created = record.serial, record.created
+    def _key_history(self, kept: _key_rotation.Kept) -> dict[str, Any]:
+        record = kept.spoken
         return {
-            "fingerprint": fingerprint,
-            "serial": serial,
-            "created": _key.format_time(created),
-            "age": max(0, int(self.now - created)),
+            "fingerprint": kept.fingerprint,
+            "serial": record.serial,
+            "created": _key.format_time(record.created),
+            "age": max(0, int(self.now - record.created)),
+            "by": record.by,
+            "run": record.run,
         }
 
     def _jwks_path(self) -> str | None:

@@ -138,7 +138,11 @@ def key(path: str, place: Place) -> dict[str, Any]:
         "serial": None,
         "created": None,
         "age": None,
+        "by": None,
+        "run": None,
         "weakness": None,
+        "next": None,
+        "previous": None,
     }
 
 

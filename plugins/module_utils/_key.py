@@ -114,6 +114,10 @@ class Record(NamedTuple):
     serial: str | None
     created: int
     fingerprint: str
+    by: str | None = None
+    """Who had it made, for people: USER@HOST."""
+    run: str | None = None
+    """The run that is rotating to it at this moment; none beside a key in force."""
 
 
 def record_path(path: str) -> str:
@@ -122,8 +126,9 @@ def record_path(path: str) -> str:
 
 
 def format_record(record: Record) -> bytes:
-    """The record as a file."""
+    """The record as a file. What is not known is left out, but for the serial."""
     content = {"serial": record.serial, "created": format_time(record.created), "fingerprint": record.fingerprint}
+    content.update({name: said for name, said in (("by", record.by), ("run", record.run)) if said})
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
@@ -131,11 +136,12 @@ def parse_record(data: bytes) -> Record | None:
     """The record in a file; None if there is none in it."""
     try:
         content = json.loads(data.decode("utf-8"))
-        serial = content["serial"]
-        record = Record(serial, parse_time(content["created"]), content["fingerprint"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        serial, by, run = content["serial"], content.get("by"), content.get("run")
+        record = Record(serial, parse_time(content["created"]), content["fingerprint"], by, run)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return record if isinstance(record.fingerprint, str) and isinstance(serial, (str, type(None))) else None
+    texts = all(isinstance(text, (str, type(None))) for text in (serial, by, run))
+    return record if isinstance(record.fingerprint, str) and texts else None
 
 
 def format_time(seconds: float) -> str:

@@ -39,10 +39,11 @@ CASES = {
     "expired": "an expired token",
     "forged": "a token signed with another key",
     "unsigned": "a token without a signature (alg none)",
+    "retired": "a token signed with the key before this one",
     "foreign_name": "a plain user's token under the name of root",
     "none": "no token at all",
 }
-MINTED = ("good", "expired", "forged", "unsigned")
+MINTED = ("good", "expired", "forged", "unsigned", "retired")
 
 CLIENTS = {
     "slurmctld": ("sdiag",),
@@ -107,10 +108,11 @@ Ask = Callable[[str], Reply]
 _NO_SUCH_PATH = Reply(UNCLEAR, "status 404: it does not know this path")
 
 
-def mint(user: str, key: bytes, now: float, lifespan: int) -> dict[str, str]:
+def mint(user: str, key: bytes, now: float, lifespan: int, retired: bytes | None = None) -> dict[str, str]:
     """A good token for the user, and bad ones that differ from it in one thing each."""
     claims = claims_for(user, lifespan, now)
     return {
+        **({"retired": sign(claims, retired)} if retired else {}),
         "good": sign(claims, key),
         "expired": sign(claims_for(user, 3600, now - 7200), key),
         "forged": sign(claims, os.urandom(32)),

@@ -12,7 +12,9 @@ final owner and mode would keep out. What that rests on:
 * A new file is drafted under a random private name in the same folder, made with O_EXCL and mode 0600, given its
   owner and mode while it is empty, filled, flushed to disk, and only then given its name: by link(), which
   fails when the name is taken, or by rename(), which replaces the old file. Both are atomic on NFS too.
-* Nothing is ever opened for truncation. slurmctld and slurmdbd map their key, and would die of it.
+* Nothing is ever opened for truncation. slurmctld and slurmdbd map their key, and would die of it. For the same
+  reason overwrite() exists: bytes that change where they are, in one write of the same length, change in every process
+  that has mapped the file.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ _DRAFT = re.compile(r"^\.slurm_jwt\..+\.[0-9a-f]{16}\.tmp$")
 _SEARCH = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _LIST = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDONLY
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_REWRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -194,6 +197,61 @@ def move(path: str, target: str) -> None:
         _sync(folder)
 
 
+def overwrite(path: str, data: bytes) -> None:
+    """Change the bytes of PATH where they are, for every process that has mapped it; the length must be the same.
+
+    The one write lies within what is allocated already, so that a full disk cannot stop it half-way, and a kill comes
+    before it or after it. Should it fail all the same, the old bytes are written again.
+    """
+    with _folder(path) as (folder, name), _explained("overwrite", path):
+        fd = _open(folder, name, path, _REWRITE)
+        try:
+            old = os.pread(fd, _LIMIT, 0)
+            if len(old) != len(data):
+                raise SecretFileError(
+                    f"{path} has {len(old)} bytes and would get {len(data)}. What has mapped it would die of that, so"
+                    " it was left as it is."
+                )
+            if os.fstat(fd).st_nlink > 1:
+                _refuse_other_names(fd, path)
+            try:
+                if os.pwrite(fd, data, 0) != len(data):
+                    raise OSError(errno.EIO, "only a part of it was written")
+            except OSError:
+                os.pwrite(fd, old, 0)
+                raise
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def link_as(path: str, target: str) -> bool:
+    """Give the very file PATH a second name in its folder, in the place of what has it. False if that cannot be."""
+    with _folder(path) as (folder, name), _explained("link", path):
+        draft, new = _draft_name(name), os.path.basename(target)
+        _plain(folder, new, target)
+        try:
+            os.link(name, draft, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        except OSError as exc:
+            if exc.errno in _NO_LINKS:
+                return False
+            raise
+        os.replace(draft, new, src_dir_fd=folder, dst_dir_fd=folder)
+        # To rename one name of a file to another does nothing at all.
+        _unlink_quietly(folder, draft)
+        _sync(folder)
+    return True
+
+
+def take_name(path: str, target: str) -> None:
+    """Give PATH the name of another file of its folder, in the place of that file."""
+    with _folder(path) as (folder, name), _explained("rename", path):
+        new = os.path.basename(target)
+        _plain(folder, new, target)
+        os.replace(name, new, src_dir_fd=folder, dst_dir_fd=folder)
+        _sync(folder)
+
+
 def sweep(path: str) -> list[str]:
     """Remove the drafts that killed runs left in the folder of PATH; their names are returned."""
     gone = []
@@ -238,7 +296,7 @@ class Draft:
         self._dress = (uid, gid, mode)
         self._fd = self._folder = -1
         self._name = os.path.basename(path)
-        self._draft = f".slurm_jwt.{self._name}.{os.urandom(8).hex()}.tmp"
+        self._draft = _draft_name(self._name)
         self._left = False
 
     def __enter__(self) -> Draft:
@@ -319,6 +377,10 @@ class Draft:
             return True
         finally:
             fcntl.flock(self._folder, fcntl.LOCK_UN)
+
+
+def _draft_name(name: str) -> str:
+    return f".slurm_jwt.{name}.{os.urandom(8).hex()}.tmp"
 
 
 @contextmanager

@@ -437,6 +437,18 @@ key:
       description: Seconds since then.
       type: int
       sample: 86400
+    by:
+      description: Who had it made, where that is on record.
+      type: str
+      sample: root@mgmt1
+    next:
+      description:
+        - The key that a rotation has staged beside it, with C(fingerprint), C(serial), C(created), C(age), C(by) and
+          C(run), the run that is at work. Null if no rotation is under way.
+      type: dict
+    previous:
+      description: The key before it, kept for a way back, with the same. Null if none is kept.
+      type: dict
     weakness:
       description: Why nobody should sign with it. Null for a good key.
       type: str

@@ -16,6 +16,9 @@ description:
     their key into memory and die of a signal when it is cut short, which is what C(dd), C(cp) and a shell's C(>) do.
   - A new key takes the place of the old one by rename. Daemons that run go on with the old key until they are reloaded
     or restarted.
+  - A rotation without a failed request is made of three states. V(staged) lays the next key beside the live one,
+    V(active) brings it into force, in place if so asked, and V(unstaged) tidies up. The playbook
+    C(hpc.slurm_jwt.rotate) does it on all holders together.
   - Any number of runs at once, on one host or on several that share a file system, make one key, and one of them
     reports a change. This needs hard links, or else locks; a file system that has neither is refused.
   - A key that anyone could guess is reported. A key is judged by how strong it is, not by how it looks. 32 random
@@ -52,9 +55,17 @@ options:
   state:
     description:
       - V(present) makes the key if it is missing.
-      - V(absent) removes the key and its record. Copies that O(backup) has kept stay.
+      - V(absent) removes the key, its record, and the next and previous key of a rotation. Copies that O(backup) has
+        kept stay.
+      - V(staged) lays the next key beside the one in force, as a file of the same name with C(.next) added, if
+        O(serial), O(max_age), O(content) or O(force) ask for another key than the one in force. A key that is staged
+        already stays.
+      - V(active) brings the staged key into force, and keeps the old one with C(.previous) added. Nothing happens if
+        the staged key is in force already.
+      - V(unstaged) takes the C(.next) file away. After V(active) that ends the rotation, before it nothing has ever
+        been. The previous key stays for one way back, until the next rotation.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, staged, active, unstaged]
     default: present
   algorithm:
     description:
@@ -64,10 +75,10 @@ options:
     default: HS256
   size:
     description:
-      - Bytes of a key that is made here, from 32 to 4096. More than 64 add no strength.
+      - Bytes of a key that is made here, from 32 to 4096, by default 32. More than 64 add no strength.
+      - With O(state=staged) by default as many as the key in force has, so that it can be activated in place.
       - An existing key of another size stays as it is.
     type: int
-    default: 32
   content:
     description:
       - The key to install, its bytes in base64, for a host that must hold the same key as another.
@@ -84,7 +95,8 @@ options:
       - A label for the key, such as V(2026-11), that the site declares. The key is replaced when another label
         is on record for it, so declaring a new one rotates the key, once, however often the task runs.
       - A key that has no label on record gets this one and is not replaced. The site has just declared what it has.
-        A record that was written for another key counts as none.
+        A record that was written for another key counts as none. With O(state=staged) it does count as another label,
+        since who asks for a rotation wants one.
       - With O(content), the label of that key. It then replaces nothing by itself.
       - A number with a decimal point is refused, since YAML makes no difference between 2026.1 and 2026.10. Quote it.
     type: raw
@@ -112,6 +124,51 @@ options:
       - With O(content) or O(state=absent), consent to replacing or removing a file that is no HS256 key.
     type: bool
     default: false
+  method:
+    description:
+      - How O(state=active) brings a key into force.
+      - V(rename) puts another file in the place of the old one. Daemons that run go on with the old key until they load
+        the new one.
+      - V(in_place) changes the bytes of the file where they are. Running slurmctld and slurmdbd have mapped it and take
+        the new key for the old one from that instant on, without a reload. That is how every release that was measured
+        behaves (20.11 to 26.05), and no promise of Slurm's. It is refused where the two keys differ in length.
+    type: str
+    choices: [rename, in_place]
+    default: rename
+  source:
+    description:
+      - Which key O(state=active) brings into force. V(previous) is the way back.
+    type: str
+    choices: [next, previous]
+    default: next
+  activate_at:
+    description:
+      - The instant at which O(state=active) swaps the keys, in seconds since 1970 by the clock of this host. All is
+        prepared before, so that several hosts can do it together.
+      - An instant that has passed means now. One that is more than 120 seconds ahead is refused.
+    type: float
+  fingerprint:
+    description:
+      - The key that O(state=active) is to bring into force must have this fingerprint, or nothing is done.
+    type: str
+  by:
+    description:
+      - Who has the key made, for the record, for example V(root@mgmt1).
+    type: str
+  run:
+    description:
+      - A name for the run that stages the key, so that two runs at once are told apart. O(state=staged) refuses where a
+        key is staged under another name, and O(state=unstaged) leaves such a key alone.
+    type: str
+  take_over:
+    description:
+      - The name of a run that has died, whose staged key O(state=staged) goes on with.
+    type: str
+  keep_previous:
+    description:
+      - Whether O(state=unstaged) leaves the previous key for a way back.
+    type: bool
+    default: true
   backup:
     description:
       - Keep a key that is replaced, under its own name with the time in UTC and C(.bak) added, or one that is removed,
@@ -122,7 +179,7 @@ options:
   return_content:
     description:
       - Return the key in base64 as RV(content). Use it with C(no_log) on the task, to hand the key to other hosts
-        without a file in between.
+        without a file in between. With O(state=staged) it is the next key.
     type: bool
     default: false
   owner:
@@ -183,6 +240,18 @@ EXAMPLES = r"""
     serial: "{{ made.serial | default('', true) }}"
   no_log: true
 
+- name: Stage the next key beside the one in force, once for each serial
+  hpc.slurm_jwt.slurm_jwt_key:
+    path: /var/spool/slurmctld/jwt_hs256.key
+    state: staged
+    serial: 2026-12
+
+- name: Bring it into force in all daemons of this host, without a reload
+  hpc.slurm_jwt.slurm_jwt_key:
+    path: /var/spool/slurmctld/jwt_hs256.key
+    state: active
+    method: in_place
+
 - name: Replace a key made by hand that is too weak, and keep the old one
   hpc.slurm_jwt.slurm_jwt_key:
     path: /var/spool/slurmctld/jwt_hs256.key
@@ -225,6 +294,21 @@ previous_fingerprint:
   returned: success
   type: str
   sample: SHA256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
+next_fingerprint:
+  description: Fingerprint of the staged key, with the states of a rotation. Null if there is none.
+  returned: success
+  type: str
+  sample: SHA256:7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730
+activated:
+  description: When this run brought a key into force, in seconds since 1970. Null if it did not.
+  returned: success
+  type: float
+  sample: 1795405500.25
+by:
+  description: Who had the key made, where that is on record.
+  returned: success
+  type: str
+  sample: root@mgmt1
 reason:
   description:
     - Why this run wrote another key. One of V(missing), V(content), V(force), V(serial), V(max_age) and V(weak).
@@ -316,6 +400,20 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
     remark,
     weakness,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import (
+    IN_PLACE,
+    NEXT,
+    PREVIOUS,
+    RENAME,
+    RotationError,
+    Stand,
+    activate,
+    beside,
+    claim,
+    stage,
+    unstage,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import look as look_at_all
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     Draft,
     FolderMissing,
@@ -385,6 +483,7 @@ class KeyFile:
         self.serial = _serial(module.params["serial"])
         self.max_age = _seconds(module.params["max_age"])
         self.created = _created(module.params["created"])
+        self.size = module.params["size"] or MIN_SIZE
         self.mode = parse_mode(module.params["mode"])
         self.uid = self._uid()
         self.gid = self._gid()
@@ -481,11 +580,20 @@ class KeyFile:
         dress = self._dress(key)
         reason = self._reason(key, found.record)
         if reason:
+            self._refuse_during_rotation()
             return Plan(dress, reason)
         record = self._wanted_record(key, found.record)
         files = [key] + ([found.record_file] if found.record_file and found.record else [])
         mend = any((file.uid, file.gid, file.mode) != dress for file in files)
         return Plan(dress, None, None if record == found.record else record, mend)
+
+    def _refuse_during_rotation(self) -> None:
+        staged = beside(self.path, NEXT)
+        if os.path.lexists(staged):
+            raise Refusal(
+                f"{staged} is there, so a rotation is under way. {self.path} was left as it is. Let the rotation end,"
+                " or take its key away with state: unstaged."
+            )
 
     def _dress(self, key: SecretFile | None) -> Dress:
         """The owner, group and mode the key is to have."""
@@ -528,11 +636,12 @@ class KeyFile:
 
     def _wanted_record(self, key: SecretFile, record: Record | None) -> Record | None:
         """The record the key is to have; the one it has if the task declares nothing else."""
-        if not self.serial and self.created is None:
+        if not self.serial and self.created is None and not self.params["by"]:
             return record
         serial = self.serial or (record.serial if record else None)
         created = self._born(key, record) if self.created is None else self.created
-        return Record(serial, created, fingerprint(key.data))
+        by = self.params["by"] or (record.by if record else None)
+        return Record(serial, created, fingerprint(key.data), by)
 
     def _born(self, key: SecretFile, record: Record | None) -> int:
         return record.created if record else int(key.mtime)
@@ -543,9 +652,9 @@ class KeyFile:
     # Doing it
 
     def _draft(self, plan: Plan) -> tuple[Draft, Draft]:
-        data = generate(self.params["size"]) if self.content is None else self.content
+        data = generate(self.size) if self.content is None else self.content
         created = int(self.now) if self.created is None else self.created
-        record = Record(self.serial, created, fingerprint(data))
+        record = Record(self.serial, created, fingerprint(data), self.params["by"])
         return (
             Draft(self.path, data, *plan.dress),
             Draft(record_path(self.path), format_record(record), *plan.dress),
@@ -584,6 +693,9 @@ class KeyFile:
             self.outcome["backup_file"] = spare
 
     def _take_away(self, found: Found) -> bool:
+        for which in (NEXT, PREVIOUS):
+            remove(beside(self.path, which))
+            remove(record_path(beside(self.path, which)))
         # The record first: as long as the key is there nobody makes another, whose record this one could be taken for.
         gone = remove(record_path(self.path))
         if found.key and self.params["backup"]:
@@ -633,6 +745,7 @@ class KeyFile:
             "serial": record.serial if record else None,
             "created": format_time(self._born(key, record)),
             "age": self._age(key, record),
+            "by": record.by if record else None,
             **self._dress_names(plan.dress),
         }
 
@@ -640,11 +753,12 @@ class KeyFile:
         """What can be said in check mode of a key that is not made yet."""
         created = int(self.now) if self.created is None else self.created
         return {
-            "size": self.params["size"] if self.content is None else len(self.content),
+            "size": self.size if self.content is None else len(self.content),
             "fingerprint": None if self.content is None else fingerprint(self.content),
             "serial": self.serial,
             "created": format_time(created),
             "age": max(0, int(self.now) - created),
+            "by": self.params["by"],
             **self._dress_names(plan.dress),
         }
 
@@ -674,8 +788,8 @@ class KeyFile:
 
     def _complete(self) -> dict[str, Any]:
         nothing = dict.fromkeys(
-            ("size", "fingerprint", "serial", "created", "age", "owner", "group", "mode", "uid", "gid")
-            + ("previous_fingerprint", "reason", "backup_file")
+            ("size", "fingerprint", "serial", "created", "age", "by", "owner", "group", "mode", "uid", "gid")
+            + ("previous_fingerprint", "next_fingerprint", "activated", "reason", "backup_file")
         )
         always = {"path": self.path, "algorithm": self.params["algorithm"], "state": "absent"}
         return {**nothing, **always, **self.outcome}
@@ -766,6 +880,149 @@ class KeyFile:
             f"{option}: there is no {kind} '{name}' on this host. Install Slurm or create the {kind} first, or correct"
             " the name."
         )
+
+
+class Rotating(KeyFile):
+    """The states of a rotation: what the task wishes of the next, the live and the previous key together."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        super().__init__(module)
+        self.before = look_at_all(self.path)
+
+    def staged(self) -> dict[str, Any]:
+        self._refuse_public_folder()
+        reason = self._reason_to_stage(self._see())
+        if reason and not self.module.check_mode:
+            sweep(self.path)
+            with held(self.path):
+                # Whoever held it before us may have staged a key.
+                stand = self._see()
+                reason = self._reason_to_stage(stand)
+                self._stage(stand, reason)
+        self.outcome["reason"] = None if reason == "take_over" else reason
+        return self._tell(bool(reason))
+
+    def active(self) -> dict[str, Any]:
+        stand = self._see()
+        new = stand.next if self.params["source"] == NEXT else stand.previous
+        if new and stand.live and new.key.data != stand.live.key.data:
+            self._refuse_other_length(len(stand.live.key.data), len(new.key.data))
+            self.outcome["previous_fingerprint"] = stand.live.fingerprint
+        if self.module.check_mode:
+            return self._tell("previous_fingerprint" in self.outcome)
+        if not os.path.isdir(os.path.dirname(self.path)):
+            raise Refusal(f"{self.path} does not exist.")
+        wishes = [self.params[name] for name in ("source", "method", "fingerprint", "activate_at")]
+        self.outcome["activated"] = activate(self.path, *wishes)
+        return self._tell(self.outcome["activated"] is not None)
+
+    def unstaged(self) -> dict[str, Any]:
+        stand = self._see(must_be=False)
+        mine = not self._of_another_run(stand)
+        changed = mine and bool(stand.next or (stand.previous and not self.params["keep_previous"]))
+        if mine and stand.live and not self.module.check_mode:
+            sweep(self.path)
+            with held(self.path):
+                changed = unstage(self.path, self.params["keep_previous"])
+        return self._tell(changed)
+
+    def _see(self, must_be: bool = True) -> Stand:
+        stand = look_at_all(self.path)
+        if must_be and stand.live is None:
+            raise Refusal(
+                f"There is no key at {self.path} to rotate. Make one with state: present, or correct the path."
+            )
+        return stand
+
+    def _reason_to_stage(self, stand: Stand) -> str | None:
+        """Why a key is to be staged, "take_over" if only the run is to be another, None if all is as it should be."""
+        if stand.next is None:
+            return self._reason_to_rotate(stand)
+        if self._of_another_run(stand) and stand.next.record and stand.next.record.run != self.params["take_over"]:
+            who = stand.next.spoken
+            raise Refusal(
+                f"{who.by or 'Somebody'} has been rotating {self.path} since {format_time(who.created)}, as the run"
+                f" {who.run}. Nothing was changed. Wait until that is done; if it has died, name it in take_over."
+            )
+        if not stand.swapped:
+            if self.content is not None and self.content != stand.next.key.data:
+                return "content"
+            if self.content is None and self.serial and stand.next.spoken.serial != self.serial:
+                return "serial"
+        return "take_over" if self._of_another_run(stand) else None
+
+    def _reason_to_rotate(self, stand: Stand) -> str | None:
+        live = stand.live
+        if live is None:
+            return None
+        reason = self._reason(live.key, live.record)
+        # A key without a label is not the one that the site asks for.
+        unlabelled = self.content is None and self.serial and live.spoken.serial != self.serial
+        return reason or ("serial" if unlabelled else None)
+
+    def _of_another_run(self, stand: Stand) -> bool:
+        claimed = stand.next.record.run if stand.next and stand.next.record else None
+        return bool(self.params["run"] and claimed and claimed != self.params["run"])
+
+    def _stage(self, stand: Stand, reason: str | None) -> None:
+        if stand.live is None or reason is None:
+            return
+        if reason == "take_over" and stand.next:
+            claim(self.path, stand.next.spoken._replace(run=self.params["run"], by=self.params["by"]))
+            return
+        length = len(stand.live.key.data)
+        if not self.params["size"] and MIN_SIZE <= length <= MAX_SIZE:
+            self.size = length
+        data = generate(self.size) if self.content is None else self.content
+        created = int(self.now) if self.created is None else self.created
+        record = Record(self.serial, created, fingerprint(data), self.params["by"], self.params["run"])
+        stage(self.path, data, record, *self._dress(stand.live.key))
+
+    def _refuse_other_length(self, live: int, new: int) -> None:
+        if self.params["method"] == IN_PLACE and live != new:
+            raise Refusal(
+                f"{self.path} has {live} bytes and the {self.params['source']} key has {new}. Daemons have mapped the"
+                " file and would die of another length, so it was left as it is. Use method: rename, and have them load"
+                " the key."
+            )
+
+    def _tell(self, changed: bool) -> dict[str, Any]:
+        stand = look_at_all(self.path)
+        self.outcome["changed"] = changed
+        if stand.live:
+            key, record = stand.live.key, stand.live.spoken
+            self.outcome.update(
+                state="file",
+                size=len(key.data),
+                fingerprint=stand.live.fingerprint,
+                serial=record.serial,
+                created=format_time(record.created),
+                age=max(0, int(self.now) - record.created),
+                by=record.by,
+                **self._dress_names(Dress(key.uid, key.gid, key.mode)),
+            )
+        self.outcome["next_fingerprint"] = stand.next.fingerprint if stand.next else None
+        if self.params["return_content"]:
+            data = stand.next.key.data if stand.next else None
+            self.outcome["content"] = None if data is None else base64.b64encode(data).decode()
+            _register_secret(self.outcome["content"])
+        if self.module._diff:
+            self._diff_rotation(stand, changed)
+        return self._complete()
+
+    def _diff_rotation(self, after: Stand, changed: bool) -> None:
+        """Fingerprints of the files before and after; in check mode, of what is there and a word on what would be."""
+        told = _fingerprints(after)
+        if self.module.check_mode and changed:
+            told = {**told, "in check mode": f"{self.params['state']} would change this"}
+        self._diff(_fingerprints(self.before), told)
+
+
+def _fingerprints(stand: Stand) -> dict[str, Any]:
+    return {
+        name: {"fingerprint": kept.fingerprint, "serial": kept.spoken.serial} if kept else None
+        for name, kept in zip(stand._fields, stand)
+    }
 
 
 def _decode(text: str) -> bytes:
@@ -861,15 +1118,27 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {
+                "type": "str",
+                "choices": ["present", "absent", "staged", "active", "unstaged"],
+                "default": "present",
+            },
             "algorithm": {"type": "str", "choices": ["HS256"], "default": "HS256"},
-            "size": {"type": "int", "default": 32},
+            "size": {"type": "int"},
             "content": {"type": "str", "no_log": True},
             "created": {"type": "str"},
             "serial": {"type": "raw"},
             "max_age": {"type": "str"},
             "weak": {"type": "str", "choices": ["fail", "keep", "replace"], "default": "fail"},
             "force": {"type": "bool", "default": False},
+            "method": {"type": "str", "choices": [RENAME, IN_PLACE], "default": RENAME},
+            "source": {"type": "str", "choices": [NEXT, PREVIOUS], "default": NEXT},
+            "activate_at": {"type": "float"},
+            "fingerprint": {"type": "str"},
+            "by": {"type": "str"},
+            "run": {"type": "str"},
+            "take_over": {"type": "str"},
+            "keep_previous": {"type": "bool", "default": True},
             "backup": {"type": "bool", "default": False},
             "return_content": {"type": "bool", "default": False},
             "owner": {"type": "str"},
@@ -882,12 +1151,13 @@ def main() -> None:
     # Ansible would look at the path once more, and crash if another run has just removed the key.
     module.add_path_info = lambda result: result
     size = module.params["size"]
-    if not MIN_SIZE <= size <= MAX_SIZE:
+    if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
         module.fail_json(msg=f"size: {size} is out of range; an HS256 key has {MIN_SIZE} to {MAX_SIZE} bytes.")
+    state = module.params["state"]
     try:
-        key_file = KeyFile(module)
-        result = key_file.present() if module.params["state"] == "present" else key_file.absent()
-    except (Refusal, SecretFileError) as exc:
+        key_file = (KeyFile if state in ("present", "absent") else Rotating)(module)
+        result = getattr(key_file, state)()
+    except (Refusal, RotationError, SecretFileError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

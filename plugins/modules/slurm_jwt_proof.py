@@ -40,6 +40,11 @@ options:
       - The signing key, to make the tokens with. It wants the package C(python3-jwt).
       - Either this or O(tokens) is needed.
     type: path
+  retired_key_path:
+    description:
+      - A key that was in force before. A token that it signed must be refused. The file need not be there; without it
+        that case is left out.
+    type: path
   tokens:
     description:
       - The tokens to present, by case, as RV(tokens) of an earlier run has them. For hosts that have no key, such as
@@ -163,7 +168,7 @@ answers:
     case:
       description:
         - The token presented. V(good), V(expired), V(forged) (signed with another key), V(unsigned) (algorithm none),
-          V(foreign_name) (a good one under the name of root), or V(none).
+          V(retired) (signed with O(retired_key_path)), V(foreign_name) (a good one under the name of root), or V(none).
       returned: always
       type: str
       sample: forged
@@ -231,7 +236,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import (
     without_tokens,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, read_secret
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
+    SecretFileError,
+    SecretFileMissing,
+    read_secret,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, lifespan, split, user_of
 
 try:
@@ -251,6 +260,7 @@ ARGUMENTS = {
         "default": ["slurmctld", "slurmdbd"],
     },
     "key_path": {"type": "path", "no_log": False},
+    "retired_key_path": {"type": "path", "no_log": False},
     "tokens": {"type": "dict", "no_log": True},
     "user": {"type": "str", "default": "nobody"},
     "lifespan": {"type": "str", "default": "5m"},
@@ -279,11 +289,22 @@ def minted(params: dict[str, Any]) -> dict[str, str]:
         seconds = lifespan(params["lifespan"])
     except TokenError as exc:
         raise ProofError(f"lifespan: {exc}") from exc
+    key = read_key("key_path", params["key_path"])
+    if key is None:
+        raise ProofError(f"key_path: {params['key_path']} does not exist. Make it with slurm_jwt_key.")
+    retired = read_key("retired_key_path", params["retired_key_path"])
+    # The way back makes the old key the one in force.
+    return mint(user, key, time.time(), seconds, None if retired == key else retired)
+
+
+def read_key(option: str, path: str | None) -> bytes | None:
+    """The key at that path, None if there is none."""
     try:
-        key = read_secret(params["key_path"]).data
+        return read_secret(path).data if path else None
+    except SecretFileMissing:
+        return None
     except SecretFileError as exc:
-        raise ProofError(f"key_path: {exc}") from exc
-    return mint(user, key, time.time(), seconds)
+        raise ProofError(f"{option}: {exc}") from exc
 
 
 def given(tokens: dict[str, Any]) -> dict[str, str]:

@@ -213,6 +213,10 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
 )
 
+# The releases on real daemons of which it was measured that a key which changes in place counts from that instant on, in
+# slurmctld and in slurmdbd, without a reload. Slurm promises nothing of it.
+_MEASURED_IN_PLACE = (Release(20, 11), Release(22, 5), Release(24, 11), Release(26, 5))
+
 _BY_NAME = {capability.name: capability for capability in CAPABILITIES}
 
 # The versions of the REST API that a train carries: the oldest, the newest, and the oldest with /slurmdb.
@@ -263,7 +267,13 @@ def demand(release: Release, name: str) -> None:
 
 def capabilities(release: Release) -> dict[str, bool]:
     """Every capability by name, and whether that release has it."""
-    return {capability.name: has(release, capability.name) for capability in CAPABILITIES}
+    found = {capability.name: has(release, capability.name) for capability in CAPABILITIES}
+    return {**found, "in_place_measured": in_place_measured(release)}
+
+
+def in_place_measured(release: Release) -> bool:
+    """Whether a swap of the key in place was measured on daemons of this train."""
+    return any(release[:2] == measured[:2] for measured in _MEASURED_IN_PLACE)
 
 
 def rest_versions(release: Release, slurmdb: bool = False) -> list[str]:

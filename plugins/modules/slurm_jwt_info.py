@@ -75,6 +75,11 @@ options:
         type: list
         elements: str
         default: []
+  asked_at:
+    description:
+      - The time by the clock of the host that asks, in seconds since 1970, such as C(now().timestamp()) in a template.
+        RV(clock_lag) is counted from it.
+    type: float
   slurmctld_service:
     description: The systemd unit of slurmctld.
     type: str
@@ -142,6 +147,13 @@ now:
   returned: success
   type: float
   sample: 1795405500.25
+clock_lag:
+  description:
+    - Seconds from O(asked_at) to RV(now), so the way of the question and what the two clocks differ by. Compared with
+      that of another host it tells whether both clocks agree. Null without O(asked_at).
+  returned: success
+  type: float
+  sample: 0.42
 hostname:
   description: What the host calls itself.
   returned: success
@@ -670,6 +682,7 @@ def _argument_spec() -> dict[str, Any]:
                 "parameters_absent": strings,
             },
         },
+        "asked_at": {"type": "float"},
         "bin_dirs": {"type": "list", "elements": "path", "default": []},
         "plugin_dir": {"type": "path"},
         **{f"{name}_service": {"type": "str", "default": name} for name in _SERVICES},
@@ -713,7 +726,8 @@ def main() -> None:
         found = _host_class(options)(options, run).report()
     except DeclaredError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **found)
+    asked_at = params["asked_at"]
+    module.exit_json(changed=False, clock_lag=None if asked_at is None else found["now"] - asked_at, **found)
 
 
 if __name__ == "__main__":

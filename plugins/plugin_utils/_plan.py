@@ -229,18 +229,37 @@ def refusals(
     cluster: Cluster, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str]
 ) -> list[str]:
     """Every reason not to begin, as sentences that name the host and the remedy."""
+    reasons = reasons_for_no_run(cluster, looks, parts, in_play)
+    if reasons:
+        return reasons
+    reasons = _under_way(cluster) or _source(cluster) or _tags(cluster)
+    return reasons if cluster.wishes.removing else reasons + _keys(cluster) + _install(cluster)
+
+
+def reasons_for_no_run(
+    cluster: Cluster, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str]
+) -> list[str]:
+    """What no run begins with, be it a rollout or a rotation."""
     reasons = [_unreachable(host, looks[host], parts) for host in in_play if unreachable(looks[host])]
     reasons += [
         "{}: the look at the host failed: {}".format(host, looks[host].get("msg", "no reason given"))
         for host in in_play
         if not unreachable(looks[host]) and failed(looks[host])
     ]
-    reasons += _problems(cluster)
-    if reasons:
-        return reasons
     # The other questions have no answer where the key that counts is unknown.
-    reasons = _limited(parts, in_play) or _source(cluster) or _tags(cluster)
-    return reasons if cluster.wishes.removing else reasons + _keys(cluster) + _install(cluster) + _controllers(cluster)
+    reasons = reasons + _problems(cluster) or _limited(parts, in_play)
+    return reasons if reasons or cluster.wishes.removing else _controllers(cluster)
+
+
+def _under_way(cluster: Cluster) -> list[str]:
+    """A key that is being rotated is not to be touched by anybody else."""
+    staged = {host: cluster.key(host).get("next") for host in cluster.holders}
+    return [
+        f"{host}: a rotation of the key is under way, begun by {key['by'] or 'somebody'} at {key['created']}. Wait until "
+        "it is done; if it has died, run the playbook hpc.slurm_jwt.rotate, which finishes it."
+        for host, key in staged.items()
+        if key and not cluster.wishes.removing
+    ][:1]
 
 
 def _unreachable(host: str, look: Look, parts: Mapping[str, Sequence[str]]) -> str:

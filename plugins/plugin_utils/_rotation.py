@@ -1,0 +1,339 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a key rotation has to do, decided once from a look at every host. Private to this collection.
+
+A rotation begins only on a cluster that is as a rollout leaves it: every daemon up, with the one key that every holder
+has. Or it goes on with a rotation that did not come to its end. How far that one came is read from the keys on the
+hosts (see module_utils/_key_rotation.py) and never guessed:
+
+    no holder has a staged key                      no rotation is under way
+    the primary has one                             its key is the next key; holders that have it in force are swapped
+    only others have one                            it was being tidied up; nothing but that is left to do
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan
+
+AUTO, RELOAD, RESTART, IN_PLACE = "auto", "reload", "restart", "in_place"
+
+# Seconds by which the clocks of two holders may differ, as far as that can be told through Ansible, before a swap at
+# one instant is none any more.
+IN_STEP = 2
+
+# Seconds after which a staged key whose run cannot be asked is taken for left over.
+FORGOTTEN = 900
+
+# What is told of a rotation on a cluster that is not as declared: first things first.
+_ROLLOUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends that; then rotate."
+
+
+class Wishes(NamedTuple):
+    """What the site declares of its key and how the playbook was called."""
+
+    serial: str = ""
+    max_age: int | None = None
+    now: bool = False
+    method: str = AUTO
+    take_over: bool = False
+    run: str = ""
+    forks: int = 5
+    token_hosts: Sequence[str] = ()
+
+
+class Rotation:
+    """One cluster's rotation, as far as it has come."""
+
+    def __init__(self, cluster: _plan.Cluster, wishes: Wishes) -> None:
+        self.cluster = cluster
+        self.wishes = wishes
+
+    def _look(self, host: str) -> _plan.Look:
+        return self.cluster.looks[host]
+
+    def _key(self, host: str) -> Mapping[str, Any]:
+        return self.cluster.key(host)
+
+    @property
+    def staged_on(self) -> list[str]:
+        return [host for host in self.cluster.holders if self._key(host).get("next")]
+
+    @property
+    def staged(self) -> Mapping[str, Any] | None:
+        """The next key as the primary has it: the first host to get it and the last to lose it."""
+        primary = self.cluster.primary
+        return self._key(primary).get("next") if primary else None
+
+    @property
+    def swapped(self) -> list[str]:
+        """The holders on which the staged key is in force already."""
+        staged = self.staged
+        return [
+            host for host in self.cluster.holders if staged and self._key(host)["fingerprint"] == staged["fingerprint"]
+        ]
+
+    @property
+    def old(self) -> str | None:
+        """Fingerprint of the key to go back to."""
+        waiting = [host for host in self.cluster.holders if host not in self.swapped]
+        if waiting:
+            return str(self._key(waiting[0])["fingerprint"])
+        previous = self._key(self.cluster.holders[0]).get("previous") if self.cluster.holders else None
+        return str(previous["fingerprint"]) if previous else None
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is something to do; None if there is not."""
+        primary = self.cluster.primary
+        if primary is None:
+            return None
+        if self.staged_on:
+            return "unfinished"
+        key = self._key(primary)
+        if self.wishes.now:
+            return "now"
+        if self.wishes.serial and key.get("serial") != self.wishes.serial:
+            return "serial"
+        if self.wishes.max_age is not None and (key.get("age") or 0) >= self.wishes.max_age:
+            return "max_age"
+        return None
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def clocks_apart(self) -> float:
+        """Seconds between the clocks of any two hosts of the swap; the way through Ansible is in it, too."""
+        lags = [look["clock_lag"] for look in map(self._look, self.cluster.holders) if look.get("clock_lag") is not None]
+        return max(lags) - min(lags) if lags else 0
+
+    def against_in_place(self) -> list[str]:
+        """Why the keys are not to be swapped in place, as far as it can be seen beforehand."""
+        holders = self.cluster.holders
+        unmeasured = [host for host in holders if not self._look(host)["capabilities"].get("in_place_measured")]
+        reasons = [
+            f"nobody has measured how Slurm {self._look(host)['release']} takes a key that changes in place"
+            for host in unmeasured[:1]
+        ]
+        if self.clocks_apart > IN_STEP:
+            reasons.append(f"the clocks of the key's holders are about {self.clocks_apart:.0f} s apart")
+        behind = [f"{part} on {host}" for host, part, daemon in self._daemons() if daemon["key_loaded"] == "replaced"]
+        if behind:
+            reasons.append(f"{' and '.join(behind)} holds a key file that is no longer there")
+        return reasons
+
+    def _daemons(self) -> list[tuple[str, str, Mapping[str, Any]]]:
+        """Host, part and state of every daemon that checks tokens."""
+        return [
+            (host, part, self._look(host)["daemons"][part])
+            for hosts, part in ((self.cluster.controllers, "slurmctld"), (self.cluster.dbds, "slurmdbd"))
+            for host in hosts
+            if part in self._look(host)["daemons"]
+        ]
+
+    @property
+    def method(self) -> str:
+        if self.wishes.method != AUTO:
+            return self.wishes.method
+        return RELOAD if self.against_in_place() else IN_PLACE
+
+    def loads(self, method: str) -> dict[str, Any]:
+        """Who has to load the key after the swap, and how, in the words of a rollout's plan."""
+        primary, standbys = self.cluster.primary, self.cluster.controllers[1:]
+        slurmctld = dict.fromkeys(standbys, "restart")
+        if method == IN_PLACE:
+            return {"slurmdbd": self.standby_dbds(), "slurmctld": slurmctld, "conf": []}
+        if primary is not None:
+            reloads = method == RELOAD and self._look(primary)["capabilities"].get("reconfigure_reloads_auth")
+            slurmctld[primary] = "reconfigure" if reloads else "restart"
+        return {"slurmdbd": list(self.cluster.dbds), "slurmctld": slurmctld, "conf": []}
+
+    def standby_dbds(self) -> list[str]:
+        """The hosts of slurmdbd that are DbdBackupHost."""
+        return [
+            host
+            for host in self.cluster.dbds
+            if _plan.short(str((self._look(host)["dbd_conf"] or {}).get("dbd_backup_host") or ""))
+            in (_plan.short(host), _plan.short(self._look(host)["hostname"]))
+        ]
+
+    @property
+    def lead(self) -> float:
+        """Seconds from the word to the instant of the swap, until when every host must have been told.
+
+        The holders' tasks wait in the background, and so do those of the tokens, so each batch of forks is only told.
+        """
+        batches = [math.ceil(len(hosts) / max(1, self.wishes.forks)) for hosts in self._told]
+        return 4 + 1.5 * sum(batches)
+
+    @property
+    def _told(self) -> list[Sequence[str]]:
+        return [self.cluster.holders, self.wishes.token_hosts]
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def refusals(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[str]:
+    """Every reason not to begin, beyond those that no run begins with."""
+    if rotation.cluster.primary is None:
+        return ["There is no controller in this play, so there is no key to rotate. Leave --limit out."]
+    return (
+        _at_work(rotation, is_dead)
+        or _not_as_declared(rotation)
+        or _daemons_down(rotation)
+        or _keys(rotation)
+        or _no_word(rotation)
+    )
+
+
+def _at_work(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[str]:
+    """Another run that lives, or of which that cannot be told. One that has died is gone on with."""
+    staged = rotation.staged
+    run = staged.get("run") if staged else None
+    if not staged or not run or run == rotation.wishes.run or rotation.wishes.take_over:
+        return []
+    dead = is_dead(run)
+    if dead or (dead is None and staged["age"] >= FORGOTTEN):
+        return []
+    who = f"{staged['by'] or 'Somebody'} has been rotating the key since {staged['created']}, as the run {run}"
+    if dead is None:
+        return [
+            f"{who}. Whether that run lives cannot be told from here. If it has died, go on with it by --extra-vars "
+            f"slurm_jwt_rotation_take_over=true, or run this again in {FORGOTTEN - staged['age']} s."
+        ]
+    return [f"{who}, and is at work. Wait until that is done, and run this again."]
+
+
+def _not_as_declared(rotation: Rotation) -> list[str]:
+    cluster = rotation.cluster
+    lacking = [
+        "{}: {}".format(host, what)
+        for what, hosts in (
+            ("slurm.conf is not as declared", filter(cluster.conf_changes, cluster.servers)),
+            ("slurmdbd.conf is not as declared", filter(cluster.dbd_conf_changes, cluster.dbds)),
+            ("lacks packages", filter(cluster.packages, cluster.servers)),
+            ("has no key", (host for host in cluster.holders if not cluster.key(host)["exists"])),
+        )
+        for host in hosts
+    ]
+    return [*lacking, _ROLLOUT] if lacking else []
+
+
+def _daemons_down(rotation: Rotation) -> list[str]:
+    """A daemon that is down or has another key than the disk has, unless that is what a rotation left half done."""
+    down = [
+        f"{host}: {part} is {daemon['active'] or 'not there'}"
+        for host, part, daemon in rotation._daemons()
+        if daemon["active"] not in ("active", "reloading")
+    ]
+    behind = [
+        f"{host}: {part} has not loaded the key that is on its disk"
+        for host, part, daemon in rotation._daemons()
+        if daemon["key_loaded"] in ("absent", "replaced") and not rotation.staged_on
+    ]
+    return [*down, *behind, _ROLLOUT] if down or behind else []
+
+
+def _keys(rotation: Rotation) -> list[str]:
+    """The holders must have one key, or during a rotation that key or the next one."""
+    holders = rotation.cluster.holders
+    next_key = rotation.staged["fingerprint"] if rotation.staged else None
+    found = {host: rotation.cluster.key(host)["fingerprint"] for host in holders}
+    if len(set(found.values()) - {next_key}) > 1:
+        keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(found.items()))
+        return [
+            f"The holders have different keys: {keys}. No rotation leaves them so. Name the host whose key is to be "
+            f"everybody's in slurm_jwt_key_source. {_ROLLOUT}"
+        ]
+    return []
+
+
+def _no_word(rotation: Rotation) -> list[str]:
+    wishes = rotation.wishes
+    if wishes.serial or wishes.max_age is not None or wishes.now or rotation.staged_on:
+        return []
+    return [
+        "Nothing says which key the site wants. Declare slurm_jwt_key_serial (any label; a new one rotates once) or "
+        "slurm_jwt_key_max_age (such as 90d), or rotate at once with --extra-vars slurm_jwt_rotate_now=true."
+    ]
+
+
+# -- the plan ----------------------------------------------------------------------------------------------------------
+
+
+def plan(
+    looks: Mapping[str, _plan.Look],
+    parts: Mapping[str, Sequence[str]],
+    in_play: Sequence[str],
+    wishes: Wishes,
+    is_dead: Callable[[str], bool | None],
+) -> dict[str, Any]:
+    """All that the rotation's tasks ask, in plain lists and dictionaries."""
+    looks = {host: looks[host] for host in in_play}
+    cluster = _plan.Cluster(looks, parts, _plan.Wishes())
+    no = _plan.reasons_for_no_run(cluster, looks, parts, in_play)
+    rotation = Rotation(cluster, wishes)
+    no = no or refusals(rotation, is_dead)
+    if no:
+        return {"refusals": no, "warnings": []}
+    reason = rotation.reason
+    tidy_only = bool(rotation.staged_on) and rotation.staged is None
+    hosts = list(dict.fromkeys([*cluster.holders, *cluster.restds, *wishes.token_hosts]))
+    return {
+        "refusals": [],
+        "warnings": _warnings(rotation) if reason else [],
+        "primary": cluster.primary,
+        "speaker": cluster.primary,
+        "standbys": cluster.controllers[1:],
+        "holders": cluster.holders,
+        "hosts": [*cluster.holders, *(host for host in cluster.restds if host not in cluster.holders)],
+        "servers": hosts if reason else [],
+        "hosts_to_change": hosts if reason else [],
+        "nodes_to_change": [],
+        "key_path": {host: cluster.key_path_of(host) for host in cluster.holders},
+        "slurmdbd_hosts": cluster.dbds,
+        "slurmrestd_hosts": cluster.restds,
+        "slurmrestd_dies": [
+            host
+            for host in cluster.restds
+            if not looks[host]["capabilities"].get("slurmrestd_survives_slurmdbd_restart", True)
+        ],
+        "reason": reason,
+        "tidy_only": tidy_only,
+        # A rotation that is under way is finished as it was begun; the site's newer wish is the next run's.
+        "serial": (rotation.staged or {}).get("serial") or "" if rotation.staged else wishes.serial,
+        "run": wishes.run,
+        "take_over": (rotation.staged or {}).get("run"),
+        "old": rotation.old,
+        "method": rotation.method,
+        "way": "in_place" if rotation.method == IN_PLACE else "rename",
+        "load": rotation.loads(rotation.method),
+        "fallback": rotation.loads(RELOAD),
+        "lead": rotation.lead,
+        "clock_lag": looks[cluster.primary].get("clock_lag") or 0 if cluster.primary else 0,
+        "settled": not reason,
+        "unseen_by_check": {host: ["key rotated"] for host in cluster.holders} if reason else {},
+    }
+
+
+def _warnings(rotation: Rotation) -> list[str]:
+    notes = []
+    if rotation.wishes.method == AUTO and rotation.method != IN_PLACE:
+        reasons = "; ".join(rotation.against_in_place())
+        notes.append(
+            f"The key is not swapped in place, because {reasons}. Daemons load it one after the other, and requests that "
+            "fall between two of them are refused."
+        )
+    staged = rotation.staged
+    if staged:
+        where = f"{len(rotation.swapped)} of {len(rotation.cluster.holders)} holders had the new key"
+        notes.append(
+            f"{staged['by'] or 'Somebody'} began this rotation at {staged['created']} and did not finish it ({where}). "
+            "It is finished now."
+        )
+    return notes

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which run of Ansible this is, and whether another one still lives. Private to this collection.
+
+A run is named HOST:BOOT:PID:START, so that a process that got the number of a dead one is not taken for it. That is
+known of runs on this very host only; of a run elsewhere, such as in an execution environment, nobody here can tell.
+"""
+
+from __future__ import annotations
+
+import getpass
+import multiprocessing
+import os
+
+_BOOT = "/proc/sys/kernel/random/boot_id"
+
+
+def this_run() -> str:
+    """The name of the run that asks."""
+    pid = _main_process()
+    return ":".join((os.uname().nodename, _boot(), str(pid), _start_of(pid) or "?"))
+
+
+def by_whom() -> str:
+    """The person behind it: the one who called sudo, if that was how."""
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{os.uname().nodename}"
+
+
+def is_dead(run: str) -> bool | None:
+    """Whether that run has ended; None if it cannot be told from here."""
+    host, sep, rest = run.partition(":")
+    boot, dummy_sep, process = rest.partition(":")
+    pid, dummy_sep, start = process.partition(":")
+    if not sep or host != os.uname().nodename or not pid.isdigit() or start in ("", "?"):
+        return None
+    return boot != _boot() or _start_of(int(pid)) != start
+
+
+def _main_process() -> int:
+    """ansible-playbook itself: tasks are templated in workers that it has forked."""
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent is not None and parent.pid is not None else os.getpid()
+
+
+def _boot() -> str:
+    try:
+        with open(_BOOT, encoding="ascii") as stream:
+            return stream.read().strip().partition("-")[0]
+    except OSError:
+        return "?"
+
+
+def _start_of(pid: int) -> str | None:
+    """When a process began, in ticks since boot; None if there is no such process, or only what is left of it."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
+            # The name of the program, in parentheses, may hold anything.
+            state, *fields = stream.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state in "ZX" else fields[18]

@@ -26,7 +26,7 @@ import re
 import stat
 import time
 from contextlib import contextmanager, suppress
-from typing import Iterator, NamedTuple
+from typing import Iterator, NamedTuple, Sequence
 
 MODES = ("0400", "0440", "0600", "0640")
 
@@ -281,6 +281,60 @@ def held(path: str, patience: float = _PATIENCE) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+class Renames:
+    """Several renames, each within its folder, that are to happen as nearly at once as can be.
+
+    All that takes time or can be refused is done on entering: folders are reached and held open, files are looked up.
+    go() does nothing but rename.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._pairs = pairs
+        self._folders: dict[str, int] = {}
+
+    def __enter__(self) -> Renames:
+        try:
+            for path, target in self._pairs:
+                with _explained("rename", path):
+                    folder = self._reach(path)
+                    if _plain(folder, os.path.basename(path), path) is None:
+                        raise SecretFileMissing(f"{path} does not exist.")
+                    _plain(folder, os.path.basename(target), target)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        for fd in self._folders.values():
+            os.close(fd)
+        self._folders = {}
+
+    def go(self) -> list[float | SecretFileError]:
+        """For each rename when it was done, or why it was not; one that fails keeps no other from being done."""
+        steps = [
+            (self._folders[os.path.dirname(path)], os.path.basename(path), os.path.basename(target), path)
+            for path, target in self._pairs
+        ]
+        done: list[float | SecretFileError] = []
+        for folder, old, new, path in steps:
+            try:
+                with _explained("rename", path):
+                    os.replace(old, new, src_dir_fd=folder, dst_dir_fd=folder)
+                done.append(time.time())
+            except SecretFileError as exc:
+                done.append(exc)
+        for folder in self._folders.values():
+            _sync(folder)
+        return done
+
+    def _reach(self, path: str) -> int:
+        name = os.path.dirname(path)
+        if name not in self._folders:
+            self._folders[name] = _open_folder(path)
+        return self._folders[name]
 
 
 class Draft:

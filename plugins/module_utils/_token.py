@@ -177,6 +177,17 @@ def stale(
     return next((reason for reason, holds in reasons if holds), None)
 
 
+def differs(data: bytes, form: str, token: str, user: str) -> str | None:
+    """In one word, why a file is not the one that holds this very token; None if it is."""
+    try:
+        found = extract(form, data)
+    except TokenError:
+        return "unreadable"
+    if found != token:
+        return "given"
+    return None if data == render(form, token, user) else "format"
+
+
 def signed_by(token: str, key: bytes) -> bool:
     """Whether this very key signed the token, with HS256 or a longer HMAC."""
     signed, _dot, signature = token.rpartition(".")
@@ -432,9 +443,13 @@ def token_from_scontrol(output: str, user: str, seconds: int) -> str:
 
 _JSON_MEMBERS = ("user", "token", "expires")
 
-FORMATS = ("raw", "env", "header", "json")
+# How the line that sets the header begins and ends.
+_DIRECTIVES = {"nginx": ("proxy_set_header", r"[ \t]*;"), "apache": (r"RequestHeader[ \t]+set", "")}
+
+FORMATS = ("raw", "env", "header", "json", "nginx", "apache")
 """raw: the token and nothing else, not even a newline; env: for a shell or a systemd unit's EnvironmentFile;
-header: both headers that slurmrestd of any release wants, for curl -H @FILE; json: an object."""
+header: both headers that slurmrestd of any release wants, for curl -H @FILE; json: an object; nginx and apache: one
+line for their configuration, to be included, that sets the header with the token on requests to slurmrestd."""
 
 
 def render(form: str, token: str, user: str) -> bytes:
@@ -449,6 +464,10 @@ def render(form: str, token: str, user: str) -> bytes:
     elif form == "json":
         values = (user, token, expiry_of(split(token).claims))
         text = json.dumps(dict(zip(_JSON_MEMBERS, values))) + "\n"
+    elif form == "nginx":
+        text = f'proxy_set_header X-SLURM-USER-TOKEN "{token}";\n'
+    elif form == "apache":
+        text = f'RequestHeader set X-SLURM-USER-TOKEN "{token}"\n'
     else:
         raise TokenError(f"{form!r} is not a format of token files. There are {', '.join(FORMATS)}.")
     return text.encode("utf-8")
@@ -468,6 +487,13 @@ def extract(form: str, data: bytes) -> str:
         token = _first(r"^X-SLURM-USER-TOKEN:[ \t]*(\S*)[ \t]*$", text, "a line X-SLURM-USER-TOKEN:")
     elif form == "json":
         token = _json_token(text)
+    elif form in _DIRECTIVES:
+        begin, end = _DIRECTIVES[form]
+        token = _first(
+            rf"^[ \t]*{begin}[ \t]+X-SLURM-USER-TOKEN[ \t]+\"?([^\"\s;]*)\"?{end}[ \t]*$",
+            text,
+            "a line that sets X-SLURM-USER-TOKEN",
+        )
     else:
         raise TokenError(f"{form!r} is not a format of token files. There are {', '.join(FORMATS)}.")
     split(token)

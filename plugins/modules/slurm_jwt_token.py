@@ -13,6 +13,8 @@ description:
   - Keeps files with tokens for users and services. A token is made anew only when the one in the file is missing,
     unreadable, about to expire, for another user, of other claims, or not signed by the key in force;
     the result says which.
+  - Installs tokens that were made elsewhere, on hosts that have no key and are to have none.
+  - Lays the next token beside the live one and has it take over at an agreed instant, for a rotation of the key.
   - Judges a token as slurmctld and slurmdbd of a given release do, and says every reason why they would refuse it.
   - Whoever holds a token is its user, for as long as it lives. Nothing takes a token back, except a change of the key.
 author:
@@ -27,6 +29,7 @@ attributes:
       - In check mode no token is made, so C(token) is null even with O(return_token=true).
       - In check mode a key, a folder or a file's owner that does not exist yet draws a warning instead of an error,
         because an earlier task may have been about to make it.
+      - In check mode O(token) may be empty, for a token that an earlier task would have made.
   diff_mode:
     support: full
   idempotent:
@@ -42,14 +45,22 @@ options:
   state:
     description:
       - V(present) sees to it that each token is there, good, and has enough of its life left.
-      - V(absent) removes the files. Tokens copied from them stay good until they expire.
+      - V(absent) removes the files, and what a rotation has left beside them. Tokens copied from them stay good until
+        they expire.
       - V(verified) changes nothing. It judges the token in O(token), or those in files, with O(key_path).
+      - V(staged) is V(present) for the file DEST.next beside O(dest), while O(dest) stays as it is. With O(key_path)
+        that names the next key, it makes the tokens that will be good once that key is in force. Owner, group and mode
+        that are not given are those of O(dest).
+      - V(active) has DEST.next take the place of O(dest), see O(activate). Where nothing is staged nothing is changed.
+        O(dest) is missing at no instant, and the token that it held is kept in DEST.previous.
+      - V(settled) removes DEST.next and DEST.previous.
     type: str
-    choices: [present, absent, verified]
+    choices: [present, absent, verified, staged, active, settled]
     default: present
   user:
     description:
-      - The user the token is for. Needed with O(state=present), unless there are O(tokens).
+      - The user the token is for. Needed with O(state=present) and O(state=staged), unless there are O(tokens) or the
+        O(token) itself says it.
       - With O(state=verified), a token for anybody else counts as refused.
     type: str
   tokens:
@@ -77,13 +88,25 @@ options:
       claims:
         description: See O(claims).
         type: dict
+      token:
+        description: See O(token).
+        type: str
+      current:
+        description: See O(current).
+        type: str
+      allow_privileged:
+        description: See O(allow_privileged).
+        type: bool
+      allow_endless:
+        description: See O(allow_endless).
+        type: bool
       dest:
         description: See O(dest).
         type: path
       format:
         description: See O(format).
         type: str
-        choices: [raw, env, header, json]
+        choices: [raw, env, header, json, nginx, apache]
       owner:
         description: See O(owner).
         type: str
@@ -117,15 +140,18 @@ options:
       - V(key) signs here, with the key in O(key_path). It wants the package C(python3-jwt).
       - V(scontrol) asks slurmctld, by C(scontrol token) on this host, which has to run as root or SlurmUser for
         tokens of other users.
+      - V(given) makes none. A token that has to be made anew must be given in O(token). In check mode it need not be,
+        so that a host without a key tells what of its files is to be made anew, as far as that shows without one.
+      - Where a O(token) is given, none is made whatever the method.
     type: str
-    choices: [key, scontrol]
+    choices: [key, scontrol, given]
     default: key
   key_path:
     description:
-      - The signing key. Needed with O(method=key) and with O(state=verified).
+      - The signing key. Needed with O(method=key), unless each O(token) is given, and with O(state=verified).
       - With O(method=scontrol) it serves to see whether a token in a file was signed by the key in force. Without it
         that is not checked, RV(tokens[].signature_checked) is false, and the token is not made anew when the key
-        changes.
+        changes. The same holds for O(method=given), and for a O(token), which is refused if another key signed it.
     type: path
   dest:
     description:
@@ -139,8 +165,10 @@ options:
       - V(env) is C(SLURM_JWT=TOKEN), for a shell or for C(EnvironmentFile=) of a systemd unit.
       - V(header) is the two headers that slurmrestd of every release wants, for C(curl -H @FILE).
       - V(json) is an object with C(user), C(token) and C(expires).
+      - V(nginx) is a line C(proxy_set_header X-SLURM-USER-TOKEN "TOKEN";) for C(include) in nginx's configuration, and
+        V(apache) a line C(RequestHeader set X-SLURM-USER-TOKEN "TOKEN") for C(Include) in Apache's.
     type: str
-    choices: [raw, env, header, json]
+    choices: [raw, env, header, json, nginx, apache]
     default: raw
   owner:
     description:
@@ -157,10 +185,25 @@ options:
       - Permissions of the file, as a quoted octal number. Allowed are V('0400'), V('0440'), V('0600') and V('0640').
       - V('0400') by default.
     type: raw
+  activate:
+    description:
+      - Which token O(state=active) has take the place of O(dest).
+      - V(next) is the one that O(state=staged) has laid into DEST.next.
+      - V(previous) is the one that was live before, in DEST.previous. It is the way back.
+    type: str
+    choices: [next, previous]
+    default: next
+  activate_at:
+    description:
+      - When O(state=active) does that, in seconds since 1970 by the clock of this host. Until then everything is made
+        ready, so that at that instant there is nothing left but one rename for each file.
+      - An instant that is past, or none, means at once. One that is more than 120 s ahead is refused.
+    type: float
   check_user:
     description:
       - Whether each user must exist on this host. Slurm finds users on the hosts of slurmctld and slurmdbd, so this
         host should be one of these, or know the same users.
+      - For tokens that are given in O(token), and with O(method=given), that was for who made them to see to.
     type: bool
     default: true
   allow_privileged:
@@ -200,7 +243,17 @@ options:
     type: int
     default: 15
   token:
-    description: A token to judge with O(state=verified), instead of those in files.
+    description:
+      - With O(state=verified), a token to judge, instead of those in files.
+      - With O(state=present) and O(state=staged), the token that is to be in the file, made elsewhere. One that is
+        expired, or for another user than O(user), is refused.
+    type: str
+  current:
+    description:
+      - What the token is that a file on another host holds, empty if there is none. It is judged here as if it were in
+        a file, and made anew only if that file would be. So the host with the key decides for hosts that have none.
+      - Nothing is written, so it excludes O(dest). RV(tokens[].token) is the new token, and null if the current one
+        stays.
     type: str
   release:
     description:
@@ -215,6 +268,7 @@ options:
     description:
       - Whether to return the tokens made, or found good, in RV(tokens[].token). Set C(no_log) on the task, except on
         ansible-core 2.22 and later, where the values returned are masked in all output.
+      - A token that the task itself holds, in O(token) or O(current), is not returned.
     type: bool
     default: false
     aliases: [return_tokens]
@@ -256,6 +310,49 @@ EXAMPLES = r"""
     return_token: true
   no_log: true
   register: alice
+
+- name: What is there of tokens on a host without a key
+  hpc.slurm_jwt.slurm_jwt_token:
+    method: given
+    user: portal
+    lifespan: 1d
+    dest: /etc/portal/token
+    return_token: true
+  check_mode: true
+  no_log: true
+  register: look
+
+- name: Have the controller make it anew if it has to be
+  hpc.slurm_jwt.slurm_jwt_token:
+    key_path: /var/spool/slurmctld/jwt_hs256.key
+    user: portal
+    lifespan: 1d
+    current: "{{ look.token or '' }}"
+    return_token: true
+  delegate_to: ctl1
+  no_log: true
+  register: minted
+
+- name: Install it
+  hpc.slurm_jwt.slurm_jwt_token:
+    token: "{{ minted.token or look.token }}"
+    dest: /etc/portal/token
+    owner: portal
+  no_log: true
+
+- name: Lay a token for the next key beside it
+  hpc.slurm_jwt.slurm_jwt_token:
+    state: staged
+    key_path: /var/spool/slurmctld/jwt_hs256.key.next
+    user: slurm-web
+    lifespan: 7d
+    dest: /etc/slurm-web/slurm.token
+
+- name: Have it take over at the instant at which the key does
+  hpc.slurm_jwt.slurm_jwt_token:
+    state: active
+    activate_at: "{{ instant }}"
+    dest: /etc/slurm-web/slurm.token
 
 - name: Would this cluster accept the token in that file
   hpc.slurm_jwt.slurm_jwt_token:
@@ -300,8 +397,11 @@ tokens:
         - Why the token was made, or would be in check mode. Null if it was not.
         - V(missing), V(unreadable) (not a token in that format), V(algorithm), V(user), V(format) (a good token with
           other text around it), V(claims), V(lifespan) (made to live longer than is asked for), V(key) (not signed by
-          the key in force), V(expiring), or V(requested) where there is no file.
+          the key in force), V(expiring), V(given) (another token than the one given), or V(requested) where there is no
+          file.
         - V(attributes) if only owner, group or mode were mended, V(present) if the file was removed.
+        - With O(state=active), V(next) or V(previous) if that token is live now, and V(same) if it was already, so that
+          only its copy had to be removed. With O(state=settled), V(leftover).
       returned: always
       type: str
       sample: expiring
@@ -329,6 +429,11 @@ tokens:
       description: Whether the token's signature was checked against a key.
       returned: always
       type: bool
+    activated_at:
+      description: With O(state=active), when the token became live, in seconds since 1970. Null if it did not now.
+      returned: always
+      type: float
+      sample: 1796025600.002
     refusals:
       description: With O(state=verified), every reason why Slurm would refuse the token. Else empty.
       returned: always
@@ -373,6 +478,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
+    MODES,
     FolderMissing,
     SecretFile,
     SecretFileError,
@@ -385,13 +491,16 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
     FORMATS,
+    LONGEST,
     TokenError,
     check_user_name,
     claims_for,
+    differs,
     duration,
     expiry_of,
     extract,
     lifespan,
+    lifespan_of,
     refusals,
     render,
     sign,
@@ -401,6 +510,18 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
     token_from_scontrol,
     user_of,
     why_scontrol_failed,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token_rotation import (
+    NEXT,
+    PREVIOUS,
+    Step,
+    beside,
+    leftovers,
+    look,
+    refuse_far,
+    step_to,
+    sweep_folders,
+    take,
 )
 
 try:
@@ -417,6 +538,10 @@ _ENTRY_OPTIONS = {
     "lifespan": {"type": "str"},
     "min_remaining": {"type": "str"},
     "claims": {"type": "dict"},
+    "token": {"type": "str", "no_log": True},
+    "current": {"type": "str", "no_log": True},
+    "allow_privileged": {"type": "bool"},
+    "allow_endless": {"type": "bool"},
     "dest": {"type": "path"},
     "format": {"type": "str", "choices": list(FORMATS)},
     "owner": {"type": "str"},
@@ -424,14 +549,18 @@ _ENTRY_OPTIONS = {
     "mode": {"type": "raw"},
 }
 
+STATES = ("present", "absent", "verified", "staged", "active", "settled")
+
 ARGUMENTS = dict(
     _ENTRY_OPTIONS,
     lifespan={"type": "str", "default": "30m"},
     format={"type": "str", "choices": list(FORMATS), "default": "raw"},
-    state={"type": "str", "choices": ["present", "absent", "verified"], "default": "present"},
+    state={"type": "str", "choices": list(STATES), "default": "present"},
     tokens={"type": "list", "elements": "dict", "no_log": False, "options": dict(_ENTRY_OPTIONS, name={"type": "str"})},
-    method={"type": "str", "choices": ["key", "scontrol"], "default": "key"},
+    method={"type": "str", "choices": ["key", "scontrol", "given"], "default": "key"},
     key_path={"type": "path", "no_log": False},
+    activate={"type": "str", "choices": [NEXT, PREVIOUS], "default": NEXT},
+    activate_at={"type": "float"},
     check_user={"type": "bool", "default": True},
     allow_privileged={"type": "bool", "default": False},
     allow_endless={"type": "bool", "default": False},
@@ -440,7 +569,6 @@ ARGUMENTS = dict(
     conf_path={"type": "path", "default": "/etc/slurm/slurm.conf"},
     bin_dir={"type": "path"},
     timeout={"type": "int", "default": 15},
-    token={"type": "str", "no_log": True},
     release={"type": "str"},
     fail_refused={"type": "bool", "default": True},
     return_token={"type": "bool", "default": False, "no_log": False, "aliases": ["return_tokens"]},
@@ -463,7 +591,23 @@ class Wanted(NamedTuple):
     form: str
     uid: int | None
     gid: int | None
-    mode: int
+    mode: int | None
+    given: str | None
+    """The token itself, made elsewhere; empty if it is not known because this is check mode."""
+    current: str | None
+    """The token in a file of another host."""
+    path: str | None
+    """The file to write: dest, or the one beside it."""
+
+
+class Found(NamedTuple):
+    """What was found in place of a token that is wanted."""
+
+    secret: SecretFile | None
+    reason: str | None
+    """Why the token has to be made anew, or replaced by the one that was given."""
+    model: SecretFile | None
+    """The file whose owner and group are kept where the task does not say them."""
 
 
 class Key(NamedTuple):
@@ -527,11 +671,16 @@ def name_of(entry: dict[str, Any]) -> str:
 def wanted_token(entry: dict[str, Any], module: AnsibleModule, site: Site) -> Wanted:
     """An entry, checked. What is wrong with it is said with the option's name before it."""
     params = module.params
-    option = "user"
+    option = "current"
     try:
-        user = check_user(entry["user"], params, site)
+        if entry["current"] is not None and (entry["dest"] or entry["token"]):
+            raise TokenError("It is what a file on another host holds, and excludes both dest and token.")
+        option = "token"
+        given = check_given(entry, module)
+        option = "user"
+        user = check_user(entry, params, site)
         option = "lifespan"
-        seconds = lifespan(entry["lifespan"], params["allow_endless"], site.limit)
+        seconds = lifespan(entry["lifespan"], entry["allow_endless"] or given is not None, site.limit)
         option = "min_remaining"
         left = seconds // 5 if entry["min_remaining"] is None else duration(entry["min_remaining"])
         if left >= seconds:
@@ -546,28 +695,56 @@ def wanted_token(entry: dict[str, Any], module: AnsibleModule, site: Site) -> Wa
         uid = number_of(entry["owner"], find_uid, module)
         option = "group"
         gid = number_of(entry["group"], find_gid, module)
-        mode = parse_mode(entry["mode"] or "0400")
+        mode = parse_mode(entry["mode"]) if entry["mode"] else None
     except SecretFileError as exc:  # it names the option itself
         raise Failure(f"{name_of(entry)}: {exc}") from exc
     except (TokenError, ValueError) as exc:
         raise Failure(f"{name_of(entry)}: {option}: {exc}") from exc
-    return Wanted(name_of(entry), user, seconds, left, claims, entry["dest"], entry["format"], uid, gid, mode)
+    dest, form, current = entry["dest"], entry["format"], entry["current"]
+    path = beside(dest, NEXT) if dest and params["state"] == "staged" else dest
+    name = name_of(entry)
+    return Wanted(name, user, seconds, left, claims, dest, form, uid, gid, mode, given, current, path)
 
 
-def check_user(user: str | None, params: dict[str, Any], site: Site) -> str:
-    """The user, if a token for this one may be made."""
+def check_given(entry: dict[str, Any], module: AnsibleModule) -> str | None:
+    """The token that is given, if it may be installed; who it is for is taken from it where the task does not say."""
+    if entry["token"] is None:
+        return None
+    token = str(entry["token"]).strip()
+    if not token:
+        if not module.check_mode:
+            raise TokenError("It is empty. Give the token that is to be installed.")
+        return token
+    claims = split(token).claims
+    expiry, user = expiry_of(claims), user_of(claims)
+    if expiry is None:
+        raise TokenError("It does not say when it expires, which Slurm takes for expired.")
+    if expiry < time.time():
+        raise TokenError(f"It expired {int(time.time()) - expiry} s ago by the clock of this host. Make a new one.")
+    if (lifespan_of(claims) or expiry) > LONGEST and not entry["allow_endless"]:
+        raise TokenError(f"It was made to live more than {LONGEST // 86400} days. Set allow_endless=true if it may.")
+    if entry["user"] not in (None, user):
+        raise TokenError(f"It is for the user {user!r}, not for {entry['user']!r}.")
+    entry["user"] = user
+    return token
+
+
+def check_user(entry: dict[str, Any], params: dict[str, Any], site: Site) -> str:
+    """The user, if this one may have a token."""
+    user = entry["user"]
     if not user:
         raise TokenError("No user is given. State whom the token is for.")
     check_user_name(user)
     uid = find_uid(user)
-    if uid is None and params["check_user"]:
+    made_here = entry["token"] is None and params["method"] != "given"
+    if uid is None and params["check_user"] and made_here:
         raise TokenError(
             f"There is no user {user!r} on this host. Slurm finds users on the hosts of slurmctld and slurmdbd: run "
             "this on a controller, create the user there, or set check_user=false if the controllers do know this user."
         )
-    if not params["allow_privileged"]:
+    if not entry["allow_privileged"]:
         refuse_privileged(user, uid, site)
-    return user
+    return str(user)
 
 
 def refuse_privileged(user: str, uid: int | None, site: Site) -> None:
@@ -640,7 +817,7 @@ def read_dest(path: str, module: AnsibleModule) -> SecretFile | None:
     try:
         return read_secret(path)
     except FolderMissing:
-        if not module.check_mode and module.params["state"] == "present":
+        if not module.check_mode and module.params["state"] in ("present", "staged"):
             raise
         return None
     except SecretFileMissing:
@@ -700,6 +877,7 @@ def entry_of(name: str, user: str | None, dest: str | None, form: str | None) ->
         "claims": {},
         "key_fingerprint": None,
         "signature_checked": False,
+        "activated_at": None,
         "refusals": [],
         "token": None,
     }
@@ -721,7 +899,7 @@ def utc(second: int) -> str | None:
 
 
 class Present:
-    """The state in which each token is there and good."""
+    """The state in which each token is there and good; or staged, if the file to look after is DEST.next."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
@@ -729,143 +907,168 @@ class Present:
         site = read_site(module.params)
         self.wanted = [wanted_token(entry, module, site) for entry in entries(module.params)]
         refuse_twice([each.dest for each in self.wanted])
-        if module.params["method"] == "key" and module.params["key_path"] is None:
+        made_here = [each for each in self.wanted if each.given is None]
+        if made_here and module.params["method"] == "key" and module.params["key_path"] is None:
             raise Failure("key_path is needed with method=key: it names the key to sign with.")
-        if any(each.dest is None for each in self.wanted) and not module.params["return_token"]:
-            raise Failure("Without dest a token goes nowhere. Give dest, or set return_token=true.")
+        if any(each.dest is None for each in self.wanted):
+            self.refuse_nowhere()
         self.key = read_key(module)
+        for each in self.wanted:
+            if self.key is not None and each.given and not signed_by(each.given, self.key.data):
+                raise Failure(f"{each.name}: token: It was not signed by the key in {module.params['key_path']}.")
+
+    def refuse_nowhere(self) -> None:
+        if self.module.params["state"] == "staged":
+            raise Failure("dest is needed with state=staged: it names the file beside which the next token is laid.")
+        if not self.module.params["return_token"]:
+            raise Failure("Without dest a token goes nowhere. Give dest, or set return_token=true.")
 
     def run(self) -> dict[str, Any]:
         found = [self.look(each) for each in self.wanted]
-        tokens = [self.token(each, secret, reason) for each, (secret, reason) in zip(self.wanted, found)]
+        tokens = [self.token(each, there) for each, there in zip(self.wanted, found)]
         results: list[dict[str, Any]] = []
         diffs = []
-        for each, (secret, reason), token in zip(self.wanted, found, tokens):
-            result = self.describe(each, secret, reason, token)
+        for each, there, token in zip(self.wanted, found, tokens):
+            result = self.describe(each, there, token)
             try:
-                dressed = self.write(each, secret, reason, token)
+                dressed = self.write(each, there, token)
             except SecretFileError as exc:
                 self.module.fail_json(
                     msg=f"{each.name}: {exc}", tokens=results, changed=any(one["changed"] for one in results)
                 )
             if dressed:
-                result.update(changed=True, reason=reason or "attributes")
+                result.update(changed=True, reason=there.reason or "attributes")
             results.append(result)
             if each.dest is not None and self.module._diff:
-                diffs.append(self.diff(each, secret, result))
+                diffs.append(self.diff(each, there, result))
+        if not self.module.check_mode:
+            sweep_folders([each.path for each, result in zip(self.wanted, results) if each.path and result["changed"]])
         return finished(results, diffs)
 
-    def look(self, wanted: Wanted) -> tuple[SecretFile | None, str | None]:
+    def look(self, wanted: Wanted) -> Found:
         """The file as it is, and why its token has to be made anew."""
-        if wanted.dest is None:
-            return None, "requested"
+        if wanted.current is not None:
+            current = wanted.current.strip().encode("utf-8")
+            return Found(None, self.stale(wanted, "raw", current) if current else "missing", None)
+        if wanted.dest is None or wanted.path is None:
+            return Found(None, "requested", None)
         try:
-            secret = read_dest(wanted.dest, self.module)
+            secret = read_dest(wanted.path, self.module)
+            model = secret if wanted.path == wanted.dest else read_dest(wanted.dest, self.module)
         except SecretFileError as exc:
             raise Failure(f"{wanted.name}: dest: {exc}") from exc
         if secret is None:
-            return None, "missing"
+            return Found(None, "missing", model)
+        if wanted.given is None:
+            return Found(secret, self.stale(wanted, wanted.form, secret.data), model or secret)
+        reason = differs(secret.data, wanted.form, wanted.given, wanted.user) if wanted.given else "given"
+        return Found(secret, reason, model or secret)
+
+    def stale(self, wanted: Wanted, form: str, data: bytes) -> str | None:
         signing = self.key.data if self.key else None
-        return secret, stale(
-            secret.data,
-            wanted.form,
-            wanted.user,
-            wanted.seconds,
-            wanted.min_remaining,
-            wanted.claims,
-            signing,
-            self.now,
+        return stale(
+            data, form, wanted.user, wanted.seconds, wanted.min_remaining, wanted.claims, signing, self.now
         )
 
-    def token(self, wanted: Wanted, secret: SecretFile | None, reason: str | None) -> str | None:
+    def token(self, wanted: Wanted, found: Found) -> str | None:
         """The token that is to be in the file; None if it is not known because this is check mode."""
-        if reason is None and secret is not None:
-            return extract(wanted.form, secret.data)
+        if wanted.given is not None:
+            return wanted.given or None
+        if found.reason is None:
+            return wanted.current if found.secret is None else extract(wanted.form, found.secret.data)
         if self.module.check_mode:
             return None
+        if self.module.params["method"] == "given":
+            raise Failure(
+                f"{wanted.name}: Its token has to be made anew (reason: {found.reason}), and with method=given none is "
+                "made here. Give it in token."
+            )
         try:
             return mint(wanted, self.module, self.key, self.now)
         except TokenError as exc:
             raise Failure(f"{wanted.name}: {exc}") from exc
 
-    def write(self, wanted: Wanted, secret: SecretFile | None, reason: str | None, token: str | None) -> bool:
+    def write(self, wanted: Wanted, found: Found, token: str | None) -> bool:
         """Bring the file to what is wanted. True if anything had to be done."""
-        if wanted.dest is None:
+        if wanted.path is None:
             return False
-        uid, gid = self.owners(wanted, secret)
-        drifted = secret is not None and (uid, gid, wanted.mode) != (secret.uid, secret.gid, secret.mode)
+        dress, secret = self.dress(wanted, found), found.secret
+        drifted = secret is not None and dress != (secret.uid, secret.gid, secret.mode)
         if self.module.check_mode:
-            return drifted or reason is not None
-        if reason is not None and token is not None:
-            replace(wanted.dest, render(wanted.form, token, wanted.user), uid, gid, wanted.mode)
+            return drifted or found.reason is not None
+        if found.reason is not None and token is not None:
+            replace(wanted.path, render(wanted.form, token, wanted.user), *dress)
             return True
-        return drifted and set_attributes(wanted.dest, uid, gid, wanted.mode)
+        return drifted and set_attributes(wanted.path, *dress)
 
-    def owners(self, wanted: Wanted, secret: SecretFile | None) -> tuple[int, int]:
-        """Uid and gid that the file is to have."""
-        old_uid = os.geteuid() if secret is None else secret.uid
+    def dress(self, wanted: Wanted, found: Found) -> tuple[int, int, int]:
+        """Uid, gid and mode that the file is to have."""
+        model = found.model
+        old_uid = os.geteuid() if model is None else model.uid
         uid = old_uid if wanted.uid is None else wanted.uid
+        mode = 0o400 if wanted.mode is None else wanted.mode
+        if wanted.mode is None and wanted.path != wanted.dest and model is not None and f"{model.mode:04o}" in MODES:
+            mode = model.mode
         if wanted.gid is not None:
-            return uid, wanted.gid
-        if secret is not None:
-            return uid, secret.gid
+            return uid, wanted.gid, mode
+        if model is not None:
+            return uid, model.gid, mode
         try:
-            return uid, pwd.getpwuid(uid).pw_gid
+            return uid, pwd.getpwuid(uid).pw_gid, mode
         except KeyError:
-            return uid, os.getegid()
+            return uid, os.getegid(), mode
 
-    def describe(
-        self, wanted: Wanted, secret: SecretFile | None, reason: str | None, token: str | None
-    ) -> dict[str, Any]:
+    def describe(self, wanted: Wanted, found: Found, token: str | None) -> dict[str, Any]:
         result = entry_of(wanted.name, wanted.user, wanted.dest, wanted.form if wanted.dest else None)
-        result["reason"] = reason
+        result["reason"] = found.reason
         if token is None:
             describe(result, claims_for(wanted.user, wanted.seconds, self.now, extra=wanted.claims), self.now)
         else:
             describe(result, split(token).claims, self.now)
         if self.key is not None:
             result.update(signature_checked=True, key_fingerprint=self.key.fingerprint)
-        if token is not None and self.module.params["return_token"]:
+        # What the task itself holds it has already, and Ansible would mask it.
+        known = wanted.given is not None or (wanted.current is not None and found.reason is None)
+        if token is not None and not known and self.module.params["return_token"]:
             register_secret(token)
             result["token"] = token
         return result
 
-    def diff(self, wanted: Wanted, secret: SecretFile | None, result: dict[str, Any]) -> dict[str, Any]:
+    def diff(self, wanted: Wanted, found: Found, result: dict[str, Any]) -> dict[str, Any]:
         """The file before and after, without the token. What was in it may be anything, so only its shape is shown."""
-        uid, gid = self.owners(wanted, secret)
+        secret = found.secret
         after = dict(
             user=wanted.user,
             expires=result["expires"],
             key=result["key_fingerprint"] or "not checked",
             format=wanted.form,
-            **dressed(uid, gid, wanted.mode),
+            **dressed(*self.dress(wanted, found)),
         )
-        header = wanted.dest or ""
+        header = wanted.path or ""
         if secret is None:
             return {"before_header": header, "after_header": header, "before": {}, "after": after}
-        before = dict(after) if result["reason"] in (None, "attributes") else self.shape(wanted, secret)
+        before = dict(after) if result["reason"] in (None, "attributes") else shape(secret, wanted.form, self.key)
         before.update(dressed(secret.uid, secret.gid, secret.mode))
         return {"before_header": header, "after_header": header, "before": before, "after": after}
 
-    def shape(self, wanted: Wanted, secret: SecretFile) -> dict[str, Any]:
-        """What a token that is to be replaced says of itself."""
-        try:
-            token = extract(wanted.form, secret.data)
-            claims = split(token).claims
-        except TokenError:
-            return {"user": None, "expires": None, "key": None, "format": f"not {wanted.form}"}
-        expiry = expiry_of(claims)
-        return {
-            "user": user_of(claims),
-            "expires": None if expiry is None else utc(expiry),
-            "key": self.key_of(token),
-            "format": wanted.form,
-        }
 
-    def key_of(self, token: str) -> str:
-        if self.key is None:
-            return "not checked"
-        return self.key.fingerprint if signed_by(token, self.key.data) else "another key"
+def shape(secret: SecretFile, form: str, key: Key | None) -> dict[str, Any]:
+    """What the token in a file says of itself."""
+    try:
+        token = extract(form, secret.data)
+        claims = split(token).claims
+    except TokenError:
+        return {"user": None, "expires": None, "key": None, "format": f"not {form}"}
+    expiry = expiry_of(claims)
+    signer = "not checked"
+    if key is not None:
+        signer = key.fingerprint if signed_by(token, key.data) else "another key"
+    return {
+        "user": user_of(claims),
+        "expires": None if expiry is None else utc(expiry),
+        "key": signer,
+        "format": form,
+    }
 
 
 def dressed(uid: int, gid: int, mode: int) -> dict[str, Any]:
@@ -874,38 +1077,123 @@ def dressed(uid: int, gid: int, mode: int) -> dict[str, Any]:
 
 
 def refuse_twice(paths: list[str | None]) -> None:
-    """Raise Failure if two tokens are to be in one file."""
+    """Raise Failure if two tokens are to be in one file, or one where a rotation lays that of another."""
     seen = set()
     for path in paths:
         if path is not None and path in seen:
             raise Failure(f"dest: {path} is given for two tokens. Give each a file of its own.")
         seen.add(path)
+    for path in filter(None, paths):
+        for taken in (beside(path, NEXT), beside(path, PREVIOUS)):
+            if taken in seen:
+                raise Failure(f"dest: {taken} is where a rotation keeps a token of {path}. Give it another name.")
 
 
 def absent(module: AnsibleModule) -> dict[str, Any]:
-    """The state in which there is no token file."""
+    """The state in which there is no token file, and nothing beside it."""
+    return gone(module, lambda dest: [*([dest] if read_dest(dest, module) else []), *leftovers(dest)])
+
+
+def settled(module: AnsibleModule) -> dict[str, Any]:
+    """The state in which nothing of a rotation is left beside the token files."""
+    return gone(module, leftovers)
+
+
+def gone(module: AnsibleModule, which: Callable[[str], list[str]]) -> dict[str, Any]:
+    """Remove files of each token; WHICH lists those there are, the live one first."""
     results = []
     diffs = []
     for entry in entries(module.params):
-        dest = entry["dest"]
-        if dest is None:
-            raise Failure(f"{name_of(entry)}: dest is needed with state=absent: it names the file to remove.")
+        dest = dest_of(entry, module)
         result = entry_of(name_of(entry), entry["user"], dest, entry["format"])
-        secret = read_dest(dest, module)
-        if secret is not None:
-            result.update(changed=True, reason="present")
-            diffs.append(
-                {
-                    "before_header": dest,
-                    "after_header": dest,
-                    "before": dict(state="present", **dressed(secret.uid, secret.gid, secret.mode)),
-                    "after": {"state": "absent"},
-                }
-            )
+        for path in which(dest):
+            reason = "present" if path == dest else "leftover"
+            result.update(changed=True, reason=result["reason"] or reason)
+            diffs.append(diff_of_removal(path))
             if not module.check_mode:
-                remove(dest)
+                remove(path)
         results.append(result)
+    if not module.check_mode:
+        sweep_folders([result["dest"] for result in results])
     return finished(results, diffs)
+
+
+def diff_of_removal(path: str) -> dict[str, Any]:
+    secret = look(path)
+    before = dressed(secret.uid, secret.gid, secret.mode) if secret else {}
+    return {
+        "before_header": path,
+        "after_header": path,
+        "before": dict(before, state="present"),
+        "after": {"state": "absent"},
+    }
+
+
+def active(module: AnsibleModule) -> dict[str, Any]:
+    """The state in which the token beside the live one is the live one."""
+    params = module.params
+    source, at = params["activate"], params["activate_at"]
+    refuse_far(at)
+    all_entries = entries(params)
+    refuse_twice([dest_of(entry, module) for entry in all_entries])
+    steps = [step_of(entry, source) for entry in all_entries]
+    done = [None] * len(steps) if module.check_mode else take(steps, at)
+    results = [swapped(entry, step, when, module) for entry, step, when in zip(all_entries, steps, done)]
+    failed = [f"{name_of(entry)}: {when}" for entry, when in zip(all_entries, done) if isinstance(when, Exception)]
+    if failed:
+        module.fail_json(msg=" ".join(failed), tokens=results, changed=any(one["changed"] for one in results))
+    return finished(results, [swap_diff(entry, step) for entry, step in zip(all_entries, steps) if step.reason])
+
+
+def step_of(entry: dict[str, Any], source: str) -> Step:
+    try:
+        return step_to(entry["dest"], source, entry["format"])
+    except (TokenError, SecretFileError) as exc:
+        raise Failure(f"{name_of(entry)}: {exc}") from exc
+
+
+def swapped(entry: dict[str, Any], step: Step, when: object, module: AnsibleModule) -> dict[str, Any]:
+    """The token that is live after this run."""
+    result = entry_of(name_of(entry), entry["user"], step.dest, entry["format"])
+    failed = isinstance(when, Exception)
+    secret = step.new if step.swaps and not failed else step.live
+    if not failed:
+        result.update(changed=step.reason is not None, reason=step.reason, activated_at=when)
+    if secret is None:
+        return result
+    try:
+        token = extract(entry["format"], secret.data)
+    except TokenError:
+        return result
+    claims = split(token).claims
+    describe(result, claims, time.time())
+    result["user"] = user_of(claims)
+    if module.params["return_token"]:
+        register_secret(token)
+        result["token"] = token
+    return result
+
+
+def swap_diff(entry: dict[str, Any], step: Step) -> dict[str, Any]:
+    """The live file before and after; for a copy that was only removed, that one."""
+    form, files = entry["format"], [step.live, step.new]
+    path = step.dest
+    if not step.swaps:
+        path, files = beside(step.dest, step.source), [step.new, None]
+    before, after = (
+        {}
+        if file is None
+        else dict(shape(file, form, None), content=fingerprint(file.data), **dressed(file.uid, file.gid, file.mode))
+        for file in files
+    )
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
+
+
+def dest_of(entry: dict[str, Any], module: AnsibleModule) -> str:
+    if entry["dest"] is None:
+        state = module.params["state"]
+        raise Failure(f"{name_of(entry)}: dest is needed with state={state}: it names the token's file.")
+    return str(entry["dest"])
 
 
 def verified(module: AnsibleModule) -> dict[str, Any]:
@@ -948,8 +1236,10 @@ def judged(entry: dict[str, Any], module: AnsibleModule, key: Key, release: Rele
 
 
 def token_to_judge(entry: dict[str, Any], module: AnsibleModule) -> str:
-    if module.params["token"] is not None:
-        return str(module.params["token"]).strip()
+    if entry["token"] is not None:
+        if entry["dest"] is not None:
+            raise Failure(f"{name_of(entry)}: token and dest exclude each other with state=verified: give one of them.")
+        return str(entry["token"]).strip()
     if entry["dest"] is None:
         raise Failure("state=verified needs the token itself in token, or the file that holds it in dest.")
     return extract(entry["format"], read_secret(entry["dest"]).data)
@@ -982,11 +1272,12 @@ def finished(results: list[dict[str, Any]], diffs: list[dict[str, Any]]) -> dict
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
-        mutually_exclusive=[("user", "tokens"), ("dest", "tokens"), ("token", "tokens"), ("token", "dest")],
+        mutually_exclusive=[(option, "tokens") for option in ("user", "dest", "token", "current")],
         supports_check_mode=True,
     )
     forget_environment()
-    states = {"present": lambda module: Present(module).run(), "absent": absent, "verified": verified}
+    present = {state: lambda module: Present(module).run() for state in ("present", "staged")}
+    states = dict(present, absent=absent, verified=verified, active=active, settled=settled)
     try:
         result = states[module.params["state"]](module)
     except (Failure, TokenError, SecretFileError, ClientError) as exc:

@@ -1,0 +1,139 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a token while the key is rotated, and the steps between them, on one host. Private to this collection.
+
+Beside the file that a service reads, DEST, a rotation has two more: DEST.next holds the token that was signed with the
+next key, and DEST.previous the one that DEST held before, for the way back. How far a rotation has come is read from
+these files and from nothing else.
+
+DEST itself is missing at no instant: the token that was live is copied aside beforehand, and the next one takes the
+name by one rename. Every step may be killed and taken again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import NamedTuple, Sequence
+
+from ._secret_file import (
+    Renames,
+    SecretFile,
+    SecretFileError,
+    SecretFileMissing,
+    read_secret,
+    remove,
+    replace,
+    sweep,
+)
+from ._token import TokenError, extract
+
+NEXT, PREVIOUS = "next", "previous"
+
+LONGEST_WAIT = 120
+"""Seconds that a swap may lie ahead: longer than any run needs, and short enough that no swap is forgotten."""
+
+_TIGHTEST = 0o640  # no bit beyond these is ever given to a copy, whatever the original had
+
+
+class Step(NamedTuple):
+    """What there is to do to one token file, and why; no reason if there is nothing."""
+
+    dest: str
+    source: str
+    live: SecretFile | None
+    new: SecretFile | None
+    reason: str | None
+
+    @property
+    def swaps(self) -> bool:
+        """Whether the file is to be replaced; if not, there may still be something to take away."""
+        return self.reason == self.source
+
+
+def beside(dest: str, which: str) -> str:
+    """Where the next or the previous token of the one at DEST is kept."""
+    return f"{dest}.{which}"
+
+
+def step_to(dest: str, source: str, form: str) -> Step:
+    """What it takes to have the token in DEST.next, or DEST.previous, be the live one."""
+    live, new = look(dest), look(beside(dest, source))
+    if new is None:
+        return Step(dest, source, live, None, None)
+    if live is not None and live.data == new.data:
+        return Step(dest, source, live, new, "same")
+    try:
+        extract(form, new.data)
+    except TokenError as exc:
+        raise TokenError(
+            f"{beside(dest, source)} holds no token in the format {form}, so {dest} was left as it is. {exc}"
+        ) from exc
+    return Step(dest, source, live, new, source)
+
+
+def look(path: str) -> SecretFile | None:
+    """The file, None if it is not there."""
+    try:
+        return read_secret(path)
+    except SecretFileMissing:
+        return None
+
+
+def take(steps: Sequence[Step], at: float | None) -> list[float | SecretFileError | None]:
+    """Take the steps, all at that instant or now. For each when it was done, or why not; None if it was no swap."""
+    refuse_far(at)
+    swaps = [step for step in steps if step.swaps]
+    for step in swaps:
+        _keep(step)
+    with Renames([(beside(step.dest, step.source), step.dest) for step in swaps]) as renames:
+        wait_until(at)
+        times = dict(zip((step.dest for step in swaps), renames.go()))
+    for step in steps:
+        if step.reason == "same":
+            remove(beside(step.dest, step.source))
+    return [times.get(step.dest) for step in steps]
+
+
+def _keep(step: Step) -> None:
+    """Copy the live token aside. Going back needs no such copy: the token that is left was never meant to stay."""
+    live = step.live
+    if step.source == PREVIOUS or live is None:
+        return
+    mode = live.mode & _TIGHTEST
+    kept = look(beside(step.dest, PREVIOUS))
+    if kept is None or (kept.data, kept.uid, kept.gid, kept.mode) != (live.data, live.uid, live.gid, mode):
+        replace(beside(step.dest, PREVIOUS), live.data, live.uid, live.gid, mode)
+
+
+def leftovers(dest: str) -> list[str]:
+    """What a rotation has left beside the file."""
+    return [path for path in (beside(dest, NEXT), beside(dest, PREVIOUS)) if look(path) is not None]
+
+
+def sweep_folders(paths: Sequence[str]) -> None:
+    """Take away the drafts that killed runs have left, looking into each folder once."""
+    for path in {os.path.dirname(path): path for path in paths}.values():
+        with suppress(SecretFileMissing):
+            sweep(path)
+
+
+def refuse_far(at: float | None) -> None:
+    """Raise TokenError for an instant that lies too far ahead."""
+    if at is not None and at - time.time() > LONGEST_WAIT:
+        raise TokenError(
+            f"activate_at is {at - time.time():.0f} s ahead by the clock of this host, and {LONGEST_WAIT} s is the "
+            "most. Compare the clocks of the hosts, or begin later. Nothing was changed."
+        )
+
+
+def wait_until(at: float | None) -> None:
+    """Return at that instant, or at once if it is past."""
+    while at is not None:
+        left = at - time.time()
+        if left <= 0:
+            return
+        # The last moment is spent awake, as sleep() may come back late.
+        time.sleep(max(0.0, left - 0.002))

@@ -1,0 +1,646 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tokens on hosts without a key: judged and made elsewhere, installed, staged, swapped and put back.
+
+Real processes and real files throughout; some of the processes die half-way.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import resource
+import select
+import signal
+import stat
+import time
+from typing import Any, Callable
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _token
+from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules import forked, key_runs
+
+KEY, NEXT_KEY = bytes(range(32)), bytes(range(1, 33))
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users")
+
+
+def token_of(user: str = "nobody", life: int = 1800, age: int = 0, key: bytes = KEY, **claims: Any) -> str:
+    begin = int(time.time()) - age
+    return _token.sign({"iat": begin, "exp": begin + life, "sun": user, **claims}, key)
+
+
+class Host:
+    """A folder with the files of one token, and the module run on it. There is no key here unless a test names one."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.dest = folder / "token"
+        self.next = folder / "token.next"
+        self.previous = folder / "token.previous"
+
+    def run(self, check: bool = False, prepare: Callable[[], object] = lambda: None, **options: Any) -> dict[str, Any]:
+        params = {"dest": str(self.dest), "conf_path": str(self.folder / "slurm.conf"), **options}
+        params = {name: value for name, value in params.items() if value is not None}
+        result = forked.run(slurm_jwt_token, params, check, True, prepare)
+        if not params.get("return_token"):
+            assert "eyJ" not in result["everything"]
+        return result
+
+    def fails(self, **options: Any) -> str:
+        result = self.run(**options)
+        assert result.get("failed"), result
+        return str(result["msg"])
+
+    def key(self, data: bytes = KEY, name: str = "key") -> str:
+        path = self.folder / name
+        path.write_bytes(data)
+        return str(path)
+
+    def put(self, token: str, path: pathlib.Path | None = None, mode: int = 0o400) -> str:
+        path = path or self.dest
+        path.unlink(missing_ok=True)
+        path.write_text(token)
+        path.chmod(mode)
+        return token
+
+    def tokens(self) -> dict[str, str]:
+        return {path.name: path.read_text() for path in self.folder.iterdir() if path.name.startswith("token")}
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path) -> Host:
+    return Host(tmp_path)
+
+
+def only(result: dict[str, Any]) -> dict[str, Any]:
+    assert not result.get("failed"), result
+    (entry,) = result["tokens"]
+    return dict(entry)
+
+
+class TestGiven:
+    def test_it_is_installed_once(self, host: Host) -> None:
+        token = token_of()
+        for check, reason in ((True, "missing"), (False, "missing"), (False, None), (True, None)):
+            result = host.run(check, token=token)
+            entry = only(result)
+            assert (entry["reason"], entry["changed"], result["changed"]) == (reason, bool(reason), bool(reason))
+            assert (entry["user"], entry["signature_checked"]) == ("nobody", False)
+            assert host.dest.exists() or check
+        assert host.dest.read_text() == token
+        assert stat.S_IMODE(host.dest.stat().st_mode) == 0o400
+
+    @pytest.mark.parametrize("form", _token.FORMATS)
+    def test_each_format(self, host: Host, form: str) -> None:
+        token = token_of()
+        assert host.run(token=token, format=form)["changed"]
+        assert host.dest.read_bytes() == _token.render(form, token, "nobody")
+        assert not host.run(token=token, format=form)["changed"]
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (token_of("daemon"), "given"),
+            (token_of(age=5), "given"),
+            (None, "format"),
+            ("", "unreadable"),
+            ("junk", "unreadable"),
+        ],
+    )
+    def test_what_differs_is_replaced(self, host: Host, content: str | None, reason: str) -> None:
+        token = token_of()
+        host.put(f"\n{token}" if content is None else content)
+        assert only(host.run(True, token=token))["reason"] == reason
+        assert only(host.run(token=token))["reason"] == reason
+        assert host.dest.read_text() == token
+
+    def test_a_mode_that_drifted_is_mended(self, host: Host) -> None:
+        token = host.put(token_of(), mode=0o644)
+        assert only(host.run(token=token))["reason"] == "attributes"
+        assert stat.S_IMODE(host.dest.stat().st_mode) == 0o400
+
+    def test_users_need_not_exist_here(self, host: Host) -> None:
+        assert host.run(token=token_of("elsewhere"), user="elsewhere")["changed"]
+
+    def test_a_key_that_is_here_is_asked(self, host: Host) -> None:
+        assert only(host.run(token=token_of(), key_path=host.key()))["signature_checked"]
+        message = host.fails(token=token_of(key=NEXT_KEY), key_path=host.key())
+        assert "token: It was not signed by the key in" in message
+
+    @pytest.mark.parametrize(
+        ("options", "text"),
+        [
+            ({"token": "junk"}, "token: This is no token"),
+            ({"token": ""}, "token: It is empty"),
+            ({"token": token_of(age=2000)}, "token: It expired"),
+            ({"token": token_of(exp="soon")}, "token: It does not say when it expires"),
+            ({"token": token_of(), "user": "daemon"}, "token: It is for the user 'nobody', not for 'daemon'"),
+            ({"token": token_of("root")}, "user: 'root' is root"),
+            ({"token": token_of("slurm")}, "user: 'slurm' is SlurmUser"),
+            ({"token": token_of(life=400 * 86400)}, "token: It was made to live more than 366 days"),
+            ({"token": token_of(), "dest": None}, "Without dest a token goes nowhere"),
+        ],
+    )
+    def test_what_cannot_be_is_named(self, host: Host, options: dict[str, Any], text: str) -> None:
+        message = host.fails(**options)
+        assert text in message
+        assert message.endswith(".")
+        assert host.tokens() == {}
+
+    def test_the_words_that_allow(self, host: Host) -> None:
+        assert host.run(token=token_of("root"), allow_privileged=True)["changed"]
+        assert host.run(token=token_of(life=400 * 86400), allow_endless=True)["changed"]
+        entry = {"token": token_of("root"), "dest": str(host.dest)}
+        assert "is root" in host.fails(dest=None, tokens=[entry])
+        assert host.run(dest=None, tokens=[dict(entry, allow_privileged=True)])["changed"]
+
+    def test_in_check_mode_it_may_be_unknown(self, host: Host) -> None:
+        assert only(host.run(True, token="", user="nobody"))["reason"] == "missing"
+        host.put(token_of())
+        assert only(host.run(True, token="", user="nobody"))["reason"] == "given"
+
+    def test_it_is_not_returned(self, host: Host) -> None:
+        assert only(host.run(token=token_of(), return_token=True))["token"] is None
+
+
+class TestLook:
+    """A host without a key says what it has: a run in check mode with method=given."""
+
+    def look(self, host: Host, **options: Any) -> dict[str, Any]:
+        return only(host.run(True, method="given", user="nobody", return_token=True, **options))
+
+    def test_nothing(self, host: Host) -> None:
+        entry = self.look(host)
+        assert (entry["reason"], entry["token"], entry["changed"]) == ("missing", None, True)
+
+    def test_a_good_token(self, host: Host) -> None:
+        token = host.put(token_of())
+        entry = self.look(host)
+        assert (entry["reason"], entry["token"], entry["changed"]) == (None, token, False)
+
+    def test_owner_and_mode(self, host: Host) -> None:
+        token = host.put(token_of(), mode=0o440)
+        entry = self.look(host)
+        assert (entry["reason"], entry["token"]) == ("attributes", token)
+
+    @pytest.mark.parametrize(
+        ("token", "reason"),
+        [(token_of(age=1700), "expiring"), (token_of("daemon"), "user"), ("x", "unreadable")],
+    )
+    def test_what_shows_without_a_key(self, host: Host, token: str, reason: str) -> None:
+        host.put(token)
+        entry = self.look(host)
+        assert (entry["reason"], entry["token"]) == (reason, None)
+
+    def test_none_is_made(self, host: Host) -> None:
+        assert "(reason: missing), and with method=given none is made here" in host.fails(method="given", user="nobody")
+
+
+class TestCurrent:
+    """The host with the key decides for files on hosts that have none."""
+
+    def judge(self, host: Host, check: bool = False, **options: Any) -> dict[str, Any]:
+        params = {"user": "nobody", "key_path": host.key(), "return_token": True, "dest": None, **options}
+        result = host.run(check, **params)
+        assert not result.get("changed")
+        return only(result)
+
+    def test_none(self, host: Host) -> None:
+        entry = self.judge(host, current="")
+        assert entry["reason"] == "missing"
+        assert _token.signed_by(entry["token"], KEY)
+
+    def test_a_good_one_stays(self, host: Host) -> None:
+        entry = self.judge(host, current=token_of())
+        assert (entry["reason"], entry["token"]) == (None, None)
+        assert entry["signature_checked"]
+
+    @pytest.mark.parametrize(
+        ("current", "reason"),
+        [
+            (token_of(key=NEXT_KEY), "key"),
+            (token_of("daemon"), "user"),
+            (token_of(age=1500), "expiring"),
+            (token_of(aud="x"), "claims"),
+            (token_of(life=3600), "lifespan"),
+            ("junk", "unreadable"),
+        ],
+    )
+    def test_a_reason(self, host: Host, current: str, reason: str) -> None:
+        entry = self.judge(host, True, current=current)
+        assert (entry["reason"], entry["token"]) == (reason, None)
+        entry = self.judge(host, current=current)
+        assert entry["reason"] == reason
+        assert _token.stale(entry["token"].encode(), "raw", "nobody", 1800, 360, {}, KEY, time.time()) is None
+
+    def test_many_at_once_each_for_itself(self, host: Host) -> None:
+        good = token_of()
+        tokens = [{"name": "a", "current": good}, {"name": "b", "current": ""}, {"name": "c", "user": "daemon"}]
+        result = host.run(
+            dest=None,
+            key_path=host.key(),
+            return_token=True,
+            tokens=[{"user": "nobody", "current": "", **entry} for entry in tokens],
+        )
+        assert [entry["reason"] for entry in result["tokens"]] == [None, "missing", "missing"]
+        assert [bool(entry["token"]) for entry in result["tokens"]] == [False, True, True]
+
+    def test_users_are_checked_before_any_is_made(self, host: Host) -> None:
+        tokens = [{"user": "nobody", "current": ""}, {"user": "nemo", "current": "", "name": "web on svc1"}]
+        message = host.fails(dest=None, key_path=host.key(), return_token=True, tokens=tokens)
+        assert "web on svc1: user: There is no user 'nemo'" in message
+
+    def test_it_is_in_no_file_here(self, host: Host) -> None:
+        message = host.fails(user="nobody", key_path=host.key(), current="", return_token=True)
+        assert "current: It is what a file on another host holds" in message
+
+
+class TestStaged:
+    def test_it_lies_beside_the_live_one(self, host: Host) -> None:
+        live = host.put(token_of())
+        key = host.key(NEXT_KEY)
+        for check, reason in ((True, "missing"), (False, "missing"), (False, None), (True, None)):
+            result = host.run(check, state="staged", user="nobody", key_path=key)
+            assert (only(result)["reason"], result["changed"]) == (reason, bool(reason))
+            assert host.dest.read_text() == live
+        assert _token.signed_by(host.next.read_text(), NEXT_KEY)
+
+    @as_root
+    def test_it_looks_like_the_live_one(self, host: Host) -> None:
+        host.put(token_of(), mode=0o440)
+        os.chown(host.dest, NOBODY, 1)
+        options = {"state": "staged", "token": token_of(key=NEXT_KEY)}
+        host.run(**options)
+        found = host.next.stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (NOBODY, 1, 0o440)
+        host.next.chmod(0o400)
+        assert only(host.run(**options))["reason"] == "attributes"
+        host.run(owner="0", group="0", mode="0600", **options)
+        found = host.next.stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, 0o600)
+
+    def test_an_open_mode_is_not_taken_over(self, host: Host) -> None:
+        host.put(token_of(), mode=0o644)
+        host.run(state="staged", token=token_of(key=NEXT_KEY))
+        assert stat.S_IMODE(host.next.stat().st_mode) == 0o400
+
+    def test_another_next_key(self, host: Host) -> None:
+        host.run(state="staged", user="nobody", key_path=host.key(NEXT_KEY))
+        result = host.run(state="staged", user="nobody", key_path=host.key(KEY))
+        assert only(result)["reason"] == "key"
+        assert _token.signed_by(host.next.read_text(), KEY)
+
+    def test_without_a_live_one(self, host: Host) -> None:
+        assert host.run(state="staged", token=token_of())["changed"]
+        assert list(host.tokens()) == ["token.next"]
+
+    def test_without_dest(self, host: Host) -> None:
+        assert "dest is needed with state=staged" in host.fails(state="staged", dest=None, token=token_of())
+
+
+class TestActive:
+    def stage(self, host: Host) -> tuple[str, str]:
+        return host.put(token_of()), host.put(token_of(key=NEXT_KEY), host.next)
+
+    def test_the_next_becomes_the_live_one(self, host: Host) -> None:
+        live, new = self.stage(host)
+        inode = host.next.stat().st_ino
+        first = host.run(True, state="active")
+        assert (only(first)["reason"], first["changed"]) == ("next", True)
+        assert host.tokens() == {"token": live, "token.next": new}
+        before = time.time()
+        second = host.run(state="active")
+        entry = only(second)
+        assert (entry["reason"], entry["user"], entry["remaining"] > 1700) == ("next", "nobody", True)
+        assert before <= entry["activated_at"] <= time.time()
+        assert host.tokens() == {"token": new, "token.previous": live}
+        assert host.dest.stat().st_ino == inode
+        third = host.run(state="active")
+        assert (only(third)["reason"], third["changed"], only(third)["activated_at"]) == (None, False, None)
+        assert set(only(first)) == set(entry) == set(only(third))
+        assert host.tokens() == {"token": new, "token.previous": live}
+
+    def test_the_way_back(self, host: Host) -> None:
+        live, new = self.stage(host)
+        host.run(state="active")
+        result = host.run(state="active", activate="previous")
+        assert only(result)["reason"] == "previous"
+        assert host.tokens() == {"token": live}
+        assert not host.run(state="active", activate="previous")["changed"]
+
+    def test_the_same_token_is_only_tidied_up(self, host: Host) -> None:
+        live = host.put(token_of())
+        host.put(live, host.next)
+        for check in (True, False):
+            result = host.run(check, state="active")
+            assert (only(result)["reason"], only(result)["activated_at"]) == ("same", None)
+        assert host.tokens() == {"token": live}
+
+    def test_nothing_to_do(self, host: Host) -> None:
+        for source in ("next", "previous"):
+            assert not host.run(state="active", activate=source)["changed"]
+            assert host.tokens() == {}
+
+    def test_the_first_token_has_none_before_it(self, host: Host) -> None:
+        new = host.put(token_of(), host.next)
+        assert host.run(state="active")["changed"]
+        assert host.tokens() == {"token": new}
+
+    @as_root
+    def test_the_previous_one_is_as_private_as_it_was(self, host: Host) -> None:
+        self.stage(host)
+        os.chown(host.dest, NOBODY, 1)
+        host.dest.chmod(0o644)
+        host.run(state="active")
+        found = host.previous.stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (NOBODY, 1, 0o640)
+
+    def test_what_is_no_token_does_not_go_live(self, host: Host) -> None:
+        live, _new = self.stage(host)
+        host.put("", host.next)
+        assert "token.next holds no token in the format raw" in host.fails(state="active")
+        assert host.dest.read_text() == live
+
+    def test_all_or_none(self, host: Host, tmp_path: pathlib.Path) -> None:
+        self.stage(host)
+        before = host.tokens()
+        (tmp_path / "other.next").write_text("junk")
+        tokens = [{"dest": str(host.dest)}, {"dest": str(tmp_path / "other"), "name": "portal"}]
+        assert "portal: " in host.fails(dest=None, state="active", tokens=tokens)
+        assert host.tokens() == before
+
+    def test_many_swap_together(self, host: Host, tmp_path: pathlib.Path) -> None:
+        tokens = []
+        for number in range(50):
+            folder = tmp_path / str(number % 5)
+            folder.mkdir(exist_ok=True)
+            host.put(token_of(), folder / f"{number}")
+            host.put(token_of(key=NEXT_KEY), folder / f"{number}.next")
+            tokens.append({"dest": str(folder / f"{number}")})
+        at = time.time() + 1
+        result = host.run(dest=None, state="active", tokens=tokens, activate_at=at)
+        times = [entry["activated_at"] for entry in result["tokens"]]
+        assert at <= min(times)
+        assert max(times) - at < 0.2
+        assert len(list(tmp_path.glob("*/*.previous"))) == 50
+        assert not list(tmp_path.glob("*/*.next"))
+
+    def test_a_moment_that_is_past_or_far(self, host: Host) -> None:
+        live, new = self.stage(host)
+        assert "is the most. Compare the clocks" in host.fails(state="active", activate_at=time.time() + 200)
+        assert host.tokens() == {"token": live, "token.next": new}
+        assert host.run(state="active", activate_at=time.time() - 500)["changed"]
+
+    def test_check_mode_does_not_wait(self, host: Host) -> None:
+        self.stage(host)
+        begin = time.monotonic()
+        assert host.run(True, state="active", activate_at=time.time() + 100)["changed"]
+        assert time.monotonic() - begin < 20
+
+    def test_the_diff_tells_no_secret(self, host: Host) -> None:
+        self.stage(host)
+        (diff,) = host.run(state="active")["diff"]
+        assert diff["before_header"] == str(host.dest)
+        assert (diff["before"]["user"], diff["after"]["user"]) == ("nobody", "nobody")
+
+    def test_it_is_returned_on_request(self, host: Host) -> None:
+        _live, new = self.stage(host)
+        assert only(host.run(state="active", return_token=True))["token"] == new
+
+    @pytest.mark.parametrize("state", ["active", "settled", "absent"])
+    def test_a_file_must_be_named(self, host: Host, state: str) -> None:
+        assert f"dest is needed with state={state}" in host.fails(state=state, dest=None)
+
+    def test_no_file_of_another_token(self, host: Host) -> None:
+        tokens = [{"dest": str(host.dest)}, {"dest": str(host.next)}]
+        assert "is where a rotation keeps a token of" in host.fails(dest=None, state="active", tokens=tokens)
+
+
+class TestSettled:
+    def test_what_lies_beside_goes(self, host: Host) -> None:
+        live = host.put(token_of())
+        for path in (host.next, host.previous):
+            host.put(token_of(), path)
+        for check in (True, False):
+            result = host.run(check, state="settled")
+            assert (only(result)["reason"], len(result["diff"])) == ("leftover", 2)
+        assert host.tokens() == {"token": live}
+        assert not host.run(state="settled")["changed"]
+
+    def test_absent_leaves_nothing_either(self, host: Host) -> None:
+        for path in (host.dest, host.next, host.previous):
+            host.put(token_of(), path)
+        assert only(host.run(state="absent"))["reason"] == "present"
+        assert host.tokens() == {}
+        host.put(token_of(), host.previous)
+        assert only(host.run(state="absent"))["reason"] == "leftover"
+
+
+def drafts(folder: pathlib.Path) -> list[pathlib.Path]:
+    return [path for path in folder.iterdir() if path.name.startswith(".slurm_jwt.")]
+
+
+def snapshot(folder: pathlib.Path) -> list[tuple[object, ...]]:
+    files = []
+    for path in sorted(folder.iterdir()):
+        info = path.stat()
+        files.append((path.name, info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_size, info.st_nlink))
+    return files
+
+
+def killed_after(host: Host, changes: int, **options: Any) -> bool:
+    """Whether the run could be killed when it had changed the folder so many times; if not, it came to its end."""
+    pid = os.fork()
+    if pid == 0:
+        for fd in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
+        params = {"dest": str(host.dest), "conf_path": "/nonexistent", **options}
+        forked._be(slurm_jwt_token, forked._stdin(params, False, False), stop_when_ready)
+    os.waitpid(pid, 0)
+    key_runs._ptrace(key_runs._SET_OPTIONS, pid, key_runs._MARK_SYSCALLS | key_runs._KILL_WITH_TRACER)
+    last = snapshot(host.folder)
+    while True:
+        key_runs._ptrace(key_runs._SYSCALL, pid, 0)
+        _pid, status = os.waitpid(pid, 0)
+        if os.WIFEXITED(status):
+            return False
+        now = snapshot(host.folder)
+        changes -= now != last
+        last = now
+        if changes == 0:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return True
+
+
+def stop_when_ready() -> None:
+    """Let the tracer begin where the module's own work begins."""
+
+    def stop() -> None:
+        key_runs._ptrace(key_runs._TRACE_ME, 0, 0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    slurm_jwt_token.forget_environment = stop
+
+
+class TestKilled:
+    """Each run is killed in the first state it brings about, then in the second, and so on to the last."""
+
+    @pytest.fixture(autouse=True)
+    def may_trace(self, host: Host) -> None:
+        try:
+            killed_after(host, 1, state="settled")
+        except OSError:
+            pytest.skip("may not trace processes here")
+
+    def every_way_to_die(
+        self, host: Host, before: dict[str, str], after: dict[str, str], live: set[str], **options: Any
+    ) -> int:
+        number = 0
+        while True:
+            for path in host.folder.iterdir():
+                path.unlink()
+            for name, token in before.items():
+                host.put(token, host.folder / name)
+            number += 1
+            if not killed_after(host, number, **options):
+                assert host.tokens() == after
+                return number - 1
+            for path in host.folder.iterdir():
+                mode = stat.S_IMODE(path.stat().st_mode)
+                assert mode == 0o400 or (mode == 0o600 and path in drafts(host.folder) and path.stat().st_size == 0)
+            if "token" in before:
+                assert host.dest.read_text() in live
+            result = host.run(**options)
+            assert not result.get("failed"), (number, result)
+            assert host.tokens() == after
+            for draft in drafts(host.folder):
+                os.utime(draft, (0, 0))
+            host.run(state="settled")
+            assert drafts(host.folder) == []
+
+    def test_while_installing(self, host: Host) -> None:
+        old, new = token_of(), token_of(age=9)
+        ways = self.every_way_to_die(host, {"token": old}, {"token": new}, {old, new}, token=new)
+        assert ways >= 3
+
+    def test_while_staging(self, host: Host) -> None:
+        old, new = token_of(), token_of(key=NEXT_KEY)
+        after = {"token": old, "token.next": new}
+        assert self.every_way_to_die(host, {"token": old}, after, {old}, state="staged", token=new) >= 3
+
+    def test_while_swapping(self, host: Host) -> None:
+        old, new = token_of(), token_of(key=NEXT_KEY)
+        before, after = {"token": old, "token.next": new}, {"token": new, "token.previous": old}
+        assert self.every_way_to_die(host, before, after, {old, new}, state="active") >= 4
+
+    def test_on_the_way_back(self, host: Host) -> None:
+        old, new = token_of(), token_of(key=NEXT_KEY)
+        before, after = {"token": new, "token.previous": old}, {"token": old}
+        assert self.every_way_to_die(host, before, after, {old, new}, state="active", activate="previous") >= 1
+
+    def test_while_tidying_up(self, host: Host) -> None:
+        live, other = token_of(), token_of(age=9)
+        before = {"token": live, "token.next": other, "token.previous": other}
+        assert self.every_way_to_die(host, before, {"token": live}, {live}, state="settled") >= 2
+
+
+class TestNoRoom:
+    def test_a_copy_that_cannot_be_kept_keeps_the_swap_from_happening(self, host: Host) -> None:
+        live = host.put(token_of())
+        new = host.put(token_of(key=NEXT_KEY), host.next)
+
+        def limit() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
+
+        for options in ({"state": "active"}, {"state": "staged", "token": token_of(age=9)}, {"token": token_of(age=9)}):
+            result = host.run(prepare=limit, **options)
+            assert "File too large" in result["msg"]
+            assert host.tokens() == {"token": live, "token.next": new}
+            assert drafts(host.folder) == []
+
+
+class TestWatched:
+    """Somebody reads the token all the time, and must find a whole one each time; somebody else must find none."""
+
+    ROUNDS = 40
+
+    @as_root
+    def test_while_tokens_come_and_go(self, host: Host) -> None:
+        host.folder.chmod(0o755)
+        good = [token_of(), token_of(key=NEXT_KEY)]
+        host.put(good[0])
+
+        def reader() -> str | None:
+            try:
+                return None if host.dest.read_text() in good else "it was not whole"
+            except OSError as exc:
+                return str(exc)
+
+        def stranger() -> str | None:
+            for name in os.listdir(host.folder):
+                try:
+                    os.close(os.open(host.folder / name, os.O_RDONLY))
+                    return f"could open {name}"
+                except (PermissionError, FileNotFoundError):
+                    pass
+            return None
+
+        # Everything up to here lies where only root may look.
+        for parent in host.folder.parents:
+            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001 and str(parent) != "/":
+                parent.chmod(parent.stat().st_mode | 0o011)
+        with Watch(reader) as sees, Watch(stranger, become_nobody) as spies:
+            for number in range(self.ROUNDS):
+                new = good[(number + 1) % 2]
+                assert host.run(state="staged", token=new)["changed"]
+                assert host.run(state="active")["changed"]
+                if number % 4 == 0:
+                    assert host.run(state="active", activate="previous")["changed"]
+                    host.run(token=new)
+                host.run(state="settled")
+        assert sees.found == spies.found == ""
+        assert min(sees.looks, spies.looks) > self.ROUNDS
+
+
+def become_nobody() -> None:
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+class Watch:
+    """A process that looks again and again until it is told to say what it has found."""
+
+    def __init__(self, look: Callable[[], str | None], begin: Callable[[], None] = lambda: None) -> None:
+        self.look, self.begin = look, begin
+        self.looks, self.found = 0, ""
+
+    def __enter__(self) -> Watch:
+        end, self.end = os.pipe()
+        self.told, tell = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self.end)
+            self.begin()
+            looks, found = 0, ""
+            while not found and not select.select([end], [], [], 0)[0]:
+                found = self.look() or ""
+                looks += 1
+            os.write(tell, f"{looks} {found}".encode())
+            os._exit(0)
+        os.close(end)
+        os.close(tell)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        os.close(self.end)
+        with os.fdopen(self.told, "rb") as stream:
+            looks, _blank, self.found = (stream.read().decode() or "0 it died").partition(" ")
+        os.waitpid(self.pid, 0)
+        self.looks = int(looks)

@@ -13,7 +13,7 @@ description:
   - The groups' names are those of the variables C(slurm_jwt_group_slurmctld), C(slurm_jwt_group_slurmdbd),
     C(slurm_jwt_group_slurmrestd) and C(slurm_jwt_group_nodes) as the first host of the inventory has them. A group that
     the inventory does not have counts as empty; no controller at all is an error.
-positional: _hostvars
+positional: _hostvars, parts
 options:
   _input:
     description: The inventory's groups, that is C(groups).
@@ -23,6 +23,11 @@ options:
     description: The variables of all hosts, that is C(hostvars).
     type: dict
     required: true
+  parts:
+    description: The parts of the cluster to list. By default all.
+    type: list
+    elements: str
+    choices: [slurmctld, slurmdbd, slurmrestd, node]
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """
@@ -48,10 +53,12 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster
 
 
-def cluster_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> list[str]:
+def cluster_hosts(
+    groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any], parts: Sequence[str] = tuple(_cluster.PARTS)
+) -> list[str]:
     """Every host of the cluster once, controllers first."""
     try:
-        return _cluster.cluster_hosts(groups, _cluster.any_variables(groups, hostvars))
+        return _cluster.cluster_hosts(groups, _cluster.any_variables(groups, hostvars), parts)
     except _cluster.ClusterError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -32,8 +32,10 @@ def hosts_by_part(
     }
 
 
-def cluster_hosts(groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any]) -> list[str]:
-    """Every host of the cluster once, controllers first."""
+def cluster_hosts(
+    groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any], parts: Sequence[str] = tuple(PARTS)
+) -> list[str]:
+    """Every host of the cluster, or of some parts of it, once, controllers first."""
     if not groups.get("all"):
         return []
     found = hosts_by_part(groups, variables)
@@ -44,7 +46,7 @@ def cluster_hosts(groups: Mapping[str, Sequence[str]], variables: Mapping[str, A
             f"work on. Put the hosts of slurmctld there, or name your own group in the variable {option} (for all "
             "hosts, or with --extra-vars)."
         )
-    return list(dict.fromkeys(host for hosts in found.values() for host in hosts))
+    return list(dict.fromkeys(host for part in PARTS if part in parts for host in found[part]))
 
 
 def any_variables(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,6 +16,9 @@ DEEDS = (
     ("slurm_jwt_folder", "StateSaveLocation made safe"),
     ("slurm_jwt_key_at_source", "key made"),
     ("slurm_jwt_key_at_target", "key installed"),
+    ("slurm_jwt_staged", "next key made"),
+    ("slurm_jwt_staged_here", "next key staged"),
+    ("slurm_jwt_swapped", "key swapped"),
     ("slurm_jwt_conf", "slurm.conf changed"),
     ("slurm_jwt_dbd_conf", "slurmdbd.conf changed"),
     ("slurm_jwt_slurmdbd_restart", "slurmdbd restarted"),
@@ -100,6 +103,29 @@ def table(
         rows.append((names[0] if len(names) == 1 else f"{len(names)} nodes", *row))
     done = "done" if unseen_by_check is None else "would be done"
     return layout([("host", "Slurm", done, "proven (right answers)"), *rows])
+
+
+def copies(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> list[str]:
+    """Who holds a key, a line for each copy that a look has found: what a security officer asks for."""
+    rows = [("host", "copy", "key", "owner", "mode", "age in days", "serial", "made by")]
+    for host in hosts:
+        key = (hostvars[host].get("slurm_jwt_look") or {}).get("key") or {}
+        for copy in ("in force", "next", "previous"):
+            found = key if copy == "in force" else key.get(copy)
+            if found and found.get("fingerprint"):
+                rows.append(
+                    (
+                        host,
+                        copy,
+                        str(found["fingerprint"])[:19],
+                        f"{key['owner']}:{key['group']}",
+                        str(key["mode"]),
+                        f"{(found['age'] or 0) / 86400:.1f}",
+                        str(found.get("serial") or "-"),
+                        str(found.get("by") or "-"),
+                    )
+                )
+    return layout(rows)
 
 
 def layout(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -449,9 +449,10 @@ class TestMaxAge:
     )
     def test_counts_from_the_record(self, place: Place, max_age: object, seconds: int) -> None:
         place.have(age=10**8)
-        place.have_record(None, age=seconds - 5)
+        # Room for a machine that is busy.
+        place.have_record(None, age=seconds - 60)
         result = place.applied(max_age=max_age)
-        assert (result["changed"], result["age"] - seconds in (-5, -4)) == (False, True)
+        assert (result["changed"], -60 <= result["age"] - seconds < 0) == (False, True)
         place.record_file.unlink()
         place.have_record(None, age=seconds)
         result = place.applied(max_age=max_age)

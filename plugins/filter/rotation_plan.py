@@ -1,0 +1,107 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: rotation_plan
+short_description: What a key rotation has to do, from a look at every host
+version_added: 1.0.0
+description:
+  - Decides once, from the results of M(hpc.slurm_jwt.slurm_jwt_info) on controllers and hosts of slurmdbd and
+    slurmrestd, whether the signing key is to be rotated, and how; or every reason not to begin.
+  - A rotation that did not come to its end is seen from the keys on the hosts, and gone on with.
+  - Meant for the playbook C(hpc.slurm_jwt.rotate).
+positional: groups, hosts
+options:
+  _input:
+    description: The variables of all hosts, that is C(hostvars), each host's look in C(slurm_jwt_look).
+    type: dict
+    required: true
+  groups:
+    description: The inventory's groups, that is C(groups).
+    type: dict
+    required: true
+  hosts:
+    description: The hosts of the play, reachable or not, that is C(ansible_play_hosts_all).
+    type: list
+    elements: str
+    required: true
+  serial:
+    description: The label of the key that the site wants, where it declares one.
+    type: str
+    default: ""
+  max_age:
+    description: The greatest age of a key, in seconds or with a unit, such as V(90d).
+    type: str
+    default: ""
+  now:
+    description: Whether to rotate whatever the key in force is.
+    type: bool
+    default: false
+  method:
+    description: How daemons get to know the new key.
+    type: str
+    choices: [auto, reload, restart]
+    default: auto
+  take_over:
+    description: Whether to go on with the rotation of a run of which it cannot be told from here whether it lives.
+    type: bool
+    default: false
+  forks:
+    description: The value of C(ansible_forks).
+    type: int
+    default: 5
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Decide what to do
+  ansible.builtin.set_fact:
+    slurm_jwt_plan: "{{ hostvars | hpc.slurm_jwt.rotation_plan(groups, ansible_play_hosts_all, serial='2026-12') }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The plan. C(refusals) lists the reasons not to begin; if there is one, nothing else of it counts. C(reason) is
+      empty if there is nothing to do.
+  type: dict
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _rotation, _run, _services
+
+
+def rotation_plan(
+    hostvars: Mapping[str, Any],
+    groups: Mapping[str, Sequence[str]],
+    hosts: Sequence[str],
+    max_age: str = "",
+    **wishes: Any,
+) -> dict[str, Any]:
+    """The plan of a rotation; see plugin_utils/_rotation.py."""
+    parts = {**_cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars)), "node": []}
+    looks = {host: hostvars[host].get("slurm_jwt_look") or {} for host in hosts}
+    try:
+        seconds = duration(max_age) if max_age else None
+    except TokenError as error:
+        raise AnsibleFilterError(f"slurm_jwt_key_max_age: {error}") from error
+    using = _services.token_hosts(groups, hostvars)
+    wanted = _rotation.Wishes(max_age=seconds, run=_run.this_run(), token_hosts=using, **wishes)
+    return {**_rotation.plan(looks, parts, hosts, wanted, _run.is_dead), "by": _run.by_whom()}
+
+
+class FilterModule:
+    """The filter rotation_plan."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"rotation_plan": rotation_plan}

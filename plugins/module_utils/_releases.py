@@ -213,7 +213,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
 )
 
-# The releases on real daemons of which it was measured that a key which changes in place counts from that instant on, in
+# The releases on whose real daemons it was measured that a key which changes in place counts from that instant on, in
 # slurmctld and in slurmdbd, without a reload. Slurm promises nothing of it.
 _MEASURED_IN_PLACE = (Release(20, 11), Release(22, 5), Release(24, 11), Release(26, 5))
 

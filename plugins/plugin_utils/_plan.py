@@ -255,8 +255,8 @@ def _under_way(cluster: Cluster) -> list[str]:
     """A key that is being rotated is not to be touched by anybody else."""
     staged = {host: cluster.key(host).get("next") for host in cluster.holders}
     return [
-        f"{host}: a rotation of the key is under way, begun by {key['by'] or 'somebody'} at {key['created']}. Wait until "
-        "it is done; if it has died, run the playbook hpc.slurm_jwt.rotate, which finishes it."
+        f"{host}: a rotation of the key is under way, begun by {key['by'] or 'somebody'} at {key['created']}. Wait "
+        "until it is done; if it has died, run the playbook hpc.slurm_jwt.rotate, which finishes it."
         for host, key in staged.items()
         if key and not cluster.wishes.removing
     ][:1]

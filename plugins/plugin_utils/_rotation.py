@@ -108,7 +108,8 @@ class Rotation:
     @property
     def clocks_apart(self) -> float:
         """Seconds between the clocks of any two hosts of the swap; the way through Ansible is in it, too."""
-        lags = [look["clock_lag"] for look in map(self._look, self.cluster.holders) if look.get("clock_lag") is not None]
+        looks = map(self._look, self.cluster.holders)
+        lags = [look["clock_lag"] for look in looks if look.get("clock_lag") is not None]
         return max(lags) - min(lags) if lags else 0
 
     def against_in_place(self) -> list[str]:
@@ -212,7 +213,7 @@ def _at_work(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[
 def _not_as_declared(rotation: Rotation) -> list[str]:
     cluster = rotation.cluster
     lacking = [
-        "{}: {}".format(host, what)
+        f"{host}: {what}"
         for what, hosts in (
             ("slurm.conf is not as declared", filter(cluster.conf_changes, cluster.servers)),
             ("slurmdbd.conf is not as declared", filter(cluster.dbd_conf_changes, cluster.dbds)),
@@ -326,8 +327,8 @@ def _warnings(rotation: Rotation) -> list[str]:
     if rotation.wishes.method == AUTO and rotation.method != IN_PLACE:
         reasons = "; ".join(rotation.against_in_place())
         notes.append(
-            f"The key is not swapped in place, because {reasons}. Daemons load it one after the other, and requests that "
-            "fall between two of them are refused."
+            f"The key is not swapped in place, because {reasons}. Daemons load it one after the other, and requests "
+            "that fall between two of them are refused."
         )
     staged = rotation.staged
     if staged:

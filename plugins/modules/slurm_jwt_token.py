@@ -50,7 +50,8 @@ options:
       - V(verified) changes nothing. It judges the token in O(token), or those in files, with O(key_path).
       - V(staged) is V(present) for the file DEST.next beside O(dest), while O(dest) stays as it is. With O(key_path)
         that names the next key, it makes the tokens that will be good once that key is in force. Owner, group and mode
-        that are not given are those of O(dest).
+        that are not given are those of O(dest). Where O(dest) holds such a token already, none is staged, and if one
+        is, DEST.previous of an earlier rotation goes.
       - V(active) has DEST.next take the place of O(dest), see O(activate). Where nothing is staged nothing is changed.
         O(dest) is missing at no instant, and the token that it held is kept in DEST.previous.
       - V(settled) removes DEST.next and DEST.previous.
@@ -141,7 +142,8 @@ options:
       - V(scontrol) asks slurmctld, by C(scontrol token) on this host, which has to run as root or SlurmUser for
         tokens of other users.
       - V(given) makes none. A token that has to be made anew must be given in O(token). In check mode it need not be,
-        so that a host without a key tells what of its files is to be made anew, as far as that shows without one.
+        so that a host without a key tells what of its files is to be made anew, as far as that shows without one. With
+        O(state=staged) and O(return_token=true) it then returns the live token where none is staged.
       - Where a O(token) is given, none is made whatever the method.
     type: str
     choices: [key, scontrol, given]
@@ -939,7 +941,7 @@ class Present:
             if dressed:
                 result.update(changed=True, reason=there.reason or "attributes")
             results.append(result)
-            if each.dest is not None and self.module._diff:
+            if dressed and self.module._diff:
                 diffs.append(self.diff(each, there, result))
         if not self.module.check_mode:
             sweep_folders([each.path for each, result in zip(self.wanted, results) if each.path and result["changed"]])
@@ -957,12 +959,25 @@ class Present:
             model = secret if wanted.path == wanted.dest else read_dest(wanted.dest, self.module)
         except SecretFileError as exc:
             raise Failure(f"{wanted.name}: dest: {exc}") from exc
+        found = Found(secret, self.reason(wanted, secret), model or secret)
+        if found.reason is not None and self.in_use(wanted, model):
+            # The swap has happened already: to stage it again would cost the token before it.
+            return Found(None, None, model)
+        return found
+
+    def reason(self, wanted: Wanted, secret: SecretFile | None) -> str | None:
+        """Why the token in a file has to be made anew, or replaced by the one that was given."""
         if secret is None:
-            return Found(None, "missing", model)
+            return "missing"
         if wanted.given is None:
-            return Found(secret, self.stale(wanted, wanted.form, secret.data), model or secret)
-        reason = differs(secret.data, wanted.form, wanted.given, wanted.user) if wanted.given else "given"
-        return Found(secret, reason, model or secret)
+            return self.stale(wanted, wanted.form, secret.data)
+        return differs(secret.data, wanted.form, wanted.given, wanted.user) if wanted.given else "given"
+
+    def in_use(self, wanted: Wanted, live: SecretFile | None) -> bool:
+        """Whether the token that is to be staged is the live one already, as far as can be known without a key."""
+        if wanted.path == wanted.dest or (wanted.given is None and self.key is None):
+            return False
+        return self.reason(wanted, live) is None
 
     def stale(self, wanted: Wanted, form: str, data: bytes) -> str | None:
         signing = self.key.data if self.key else None
@@ -975,9 +990,10 @@ class Present:
         if wanted.given is not None:
             return wanted.given or None
         if found.reason is None:
-            return wanted.current if found.secret is None else extract(wanted.form, found.secret.data)
+            there = found.secret or found.model
+            return wanted.current if there is None else extract(wanted.form, there.data)
         if self.module.check_mode:
-            return None
+            return self.candidate(wanted, found)
         if self.module.params["method"] == "given":
             raise Failure(
                 f"{wanted.name}: Its token has to be made anew (reason: {found.reason}), and with method=given none is "
@@ -988,6 +1004,13 @@ class Present:
         except TokenError as exc:
             raise Failure(f"{wanted.name}: {exc}") from exc
 
+    def candidate(self, wanted: Wanted, found: Found) -> str | None:
+        """Where nothing is staged, the live token: who has the key may find that it need not be staged again."""
+        model = found.model
+        if self.key is not None or wanted.path == wanted.dest or model is None or model is found.secret:
+            return None
+        return None if self.stale(wanted, wanted.form, model.data) else extract(wanted.form, model.data)
+
     def write(self, wanted: Wanted, found: Found, token: str | None) -> bool:
         """Bring the file to what is wanted. True if anything had to be done."""
         if wanted.path is None:
@@ -997,6 +1020,9 @@ class Present:
         if self.module.check_mode:
             return drifted or found.reason is not None
         if found.reason is not None and token is not None:
+            if wanted.dest is not None and wanted.path != wanted.dest:
+                # Of an earlier rotation: nobody may ever go back to it.
+                remove(beside(wanted.dest, PREVIOUS))
             replace(wanted.path, render(wanted.form, token, wanted.user), *dress)
             return True
         return drifted and set_attributes(wanted.path, *dress)

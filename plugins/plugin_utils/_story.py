@@ -30,6 +30,11 @@ DEEDS = (
     ("slurmrestd_account", "user made"),
     ("slurmrestd_dropin", "drop-in written"),
     ("slurmrestd_unit", "slurmrestd (re)started"),
+    ("slurm_jwt_tokens_written", "token written"),
+    ("slurm_jwt_tokens_activated", "token swapped"),
+    ("slurm_jwt_tokens_put_back", "token put back"),
+    ("slurm_jwt_tokens_restarted", "service restarted"),
+    ("slurm_jwt_tokens_reloaded", "service reloaded"),
 )
 PROOFS = ("slurm_jwt_proof", "slurmrestd_proof")
 
@@ -94,7 +99,8 @@ def table(
         variables = hostvars[host]
         look = variables.get("slurm_jwt_look") or {}
         what = ", ".join(deeds(variables) + unseen.get(host, [])) or "nothing to do"
-        row = (str(look.get("release") or "?"), what, ", ".join(proofs(variables)) or "-")
+        # A host of services need not have Slurm.
+        row = (str(look.get("release") or ("?" if look else "-")), what, ", ".join(proofs(variables)) or "-")
         if look.get("parts") == ["node"]:
             alike.setdefault(row, []).append(host)
         else:

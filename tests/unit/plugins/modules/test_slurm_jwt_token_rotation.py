@@ -298,6 +298,36 @@ class TestStaged:
         assert host.run(state="staged", token=token_of())["changed"]
         assert list(host.tokens()) == ["token.next"]
 
+    def test_what_is_in_use_already_is_not_staged_again(self, host: Host) -> None:
+        live = host.put(token_of(key=NEXT_KEY))
+        old = host.put(token_of(), host.previous)
+        for options in ({"user": "nobody", "key_path": host.key(NEXT_KEY)}, {"token": live}):
+            result = host.run(state="staged", **options)
+            assert (only(result)["reason"], result["changed"]) == (None, False)
+            assert host.tokens() == {"token": live, "token.previous": old}
+
+    def test_what_an_earlier_rotation_left_goes(self, host: Host) -> None:
+        live = host.put(token_of())
+        host.put(token_of(age=9), host.previous)
+        new = token_of(key=NEXT_KEY)
+        host.run(state="staged", token=new)
+        assert host.tokens() == {"token": live, "token.next": new}
+        # A swap that was killed has kept this one already; it is no earlier one.
+        host.put(live, host.previous)
+        assert not host.run(state="staged", token=new)["changed"]
+        assert host.previous.exists()
+
+    def test_without_a_key_the_live_one_is_shown_to_who_has_it(self, host: Host) -> None:
+        live = host.put(token_of())
+        options = {"state": "staged", "method": "given", "user": "nobody", "return_token": True}
+        entry = only(host.run(True, **options))
+        assert (entry["reason"], entry["token"]) == ("missing", live)
+        host.put("junk")
+        assert only(host.run(True, **options))["token"] is None
+        new = host.put(token_of(key=NEXT_KEY), host.next)
+        entry = only(host.run(True, **options))
+        assert (entry["reason"], entry["token"]) == (None, new)
+
     def test_without_dest(self, host: Host) -> None:
         assert "dest is needed with state=staged" in host.fails(state="staged", dest=None, token=token_of())
 
@@ -385,7 +415,8 @@ class TestActive:
         result = host.run(dest=None, state="active", tokens=tokens, activate_at=at)
         times = [entry["activated_at"] for entry in result["tokens"]]
         assert at <= min(times)
-        assert max(times) - at < 0.2
+        # Next to nothing, but on a machine that is busy with other tests.
+        assert max(times) - at < 2
         assert len(list(tmp_path.glob("*/*.previous"))) == 50
         assert not list(tmp_path.glob("*/*.next"))
 

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: token_signer
+short_description: The controller that signs the tokens of services
+version_added: 1.0.0
+description:
+  - Names the primary controller and the path of its key, from the plan of a rollout in the same run, else from the look
+    that the role R(hpc.slurm_jwt.slurm_jwt_tokens, ansible_collections.hpc.slurm_jwt.slurm_jwt_tokens_role) takes at
+    the controllers.
+positional: groups, hosts
+options:
+  _input:
+    description: The variables of all hosts, that is C(hostvars).
+    type: dict
+    required: true
+  groups:
+    description: The inventory's groups, that is C(groups).
+    type: dict
+    required: true
+  hosts:
+    description: The hosts of the play, that is C(ansible_play_hosts_all).
+    type: list
+    elements: str
+    required: true
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Show who signs
+  ansible.builtin.debug:
+    msg: "{{ hostvars | hpc.slurm_jwt.token_signer(groups, ansible_play_hosts_all) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The C(host) and its C(key_path). Both are null if no controller is in the play.
+  type: dict
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services
+
+
+class FilterModule:
+    """The filter token_signer."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"token_signer": _services.signer}

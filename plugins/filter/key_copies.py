@@ -9,8 +9,8 @@ name: key_copies
 short_description: Who holds a copy of the signing key, as a table for people
 version_added: 1.0.0
 description:
-  - Lists every copy of the key that a look has found, be it the one in force, the next one of a rotation or the previous
-    one, with host, fingerprint, owner, mode, age, serial, and who had it made.
+  - Lists every copy of the key that a look has found, the one in force, the next one of a rotation and the previous
+    one, with host, fingerprint, owner, mode, age, serial and maker.
 positional: hosts
 options:
   _input:

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A module that finds nothing to do, beside ansible.builtin.stat."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cluster import KEY, USER, WORK, Cluster, Failed, say, up
+from figures import Cell, Measurement, Options
+
+HOST = "ctl1"
+ROUNDS = 40
+RIVAL = "ansible.builtin.stat"
+
+TASKS: dict[str, dict[str, Any]] = {
+    RIVAL: {"path": KEY},
+    "hpc.slurm_jwt.slurm_jwt_key": {"path": KEY, "owner": "slurm", "group": "slurm"},
+    "hpc.slurm_jwt.slurm_conf": {
+        "path": "/etc/slurm/slurm.conf",
+        "lists": {"AuthAltTypes": {"present": ["auth/jwt"]}},
+        "options": {"AuthAltParameters": {"present": {"jwt_key": KEY}}},
+    },
+    "hpc.slurm_jwt.slurm_jwt_token": {
+        "user": USER, "key_path": KEY, "dest": "/etc/slurm/token", "owner": USER, "lifespan": "1d",
+    },
+    "hpc.slurm_jwt.slurm_jwt_info": {},
+}
+
+TEXT = f"""\
+On a controller with JWT, over SSH with pipelining and an open connection: the time from the start of a task to its
+result, as Ansible's own callback `junit` has it, median of {ROUNDS}. The tasks of one playbook take turns.
+"""
+
+
+def run(options: Options) -> Iterator[Cell]:
+    for release in options.releases:
+        with up(f"modules-{release}", release, "ctl1,dbd1,rest1,node1") as cluster:
+            cluster.play("rollout")
+            tasks = [{"name": name, name: what} for name, what in TASKS.items() if name == RIVAL or options.wants(name)]
+            playbook(cluster, tasks)  # makes what lacks
+            say(f"{release}: {ROUNDS} rounds of {len(tasks)} modules")
+            seconds = timed(cluster, tasks * ROUNDS)
+            for name, taken in seconds.items():
+                yield Cell((release, name.rpartition(".")[2]), {
+                    "unchanged run": f"{1000 * median(taken):.0f} ms",
+                    "beside stat": f"{median(taken) / median(seconds[RIVAL]):.2f} ×",
+                }, taken)
+
+
+def playbook(cluster: Cluster, tasks: list[dict[str, Any]], **environment: str) -> str:
+    path = cluster.lab / "modules.yml"
+    path.write_text(json.dumps([{"hosts": HOST, "gather_facts": False, "tasks": tasks}]))
+    return cluster.ansible("ansible-playbook", str(path), environment=environment)[1]
+
+
+def timed(cluster: Cluster, tasks: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Seconds that each task took, by its name."""
+    reports = WORK / "junit"
+    for old in reports.glob("*.xml"):
+        old.unlink()
+    said = playbook(cluster, tasks, ANSIBLE_CALLBACKS_ENABLED="ansible.builtin.junit", JUNIT_OUTPUT_DIR=str(reports))
+    if not re.search(rf"ok={len(tasks)} +changed=0 ", said):
+        raise Failed(f"A module that had nothing to do changed something; {cluster.log} says what.")
+    return read(next(reports.glob("*.xml")))
+
+
+def read(report: Path) -> dict[str, list[float]]:
+    taken = defaultdict(list)
+    for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
+        taken[str(case.get("name")).rpartition(": ")[2]].append(float(case.get("time") or 0))
+    return dict(taken)
+
+
+MEASUREMENT = Measurement("modules", "A module's unchanged run", TEXT, ("Slurm", "module"), run)

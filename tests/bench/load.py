@@ -131,15 +131,16 @@ class Load:
         return [request.result() for request in sent]
 
     def instants(self, seconds: float) -> Iterator[float]:
-        begin = due = time.monotonic()
-        while not self.stopped and due < begin + seconds:
+        begin, number = time.monotonic(), 0
+        while not self.stopped and number / self.rate < seconds:
+            due = begin + number / self.rate
             rest = due - time.monotonic()
             if rest > 0:
                 # In short pieces, as a signal does not end a sleep.
                 time.sleep(min(rest, 0.1))
             else:
                 yield due
-                due += 1 / self.rate
+                number += 1
 
 
 def report(requests: list[Request], rate: float) -> dict[str, Any]:

@@ -27,7 +27,7 @@ of its own. The client sends {RATE} requests a second for as long as it takes, a
 pair of calls, one for slurmctld and one for slurmdbd, and fails if either of them does. The client reads its token from
 its file for every call, and once more when a call is refused; if another token is there by then it tries that call once
 more, which is counted here as *caught by a second read*. Nothing else is tried twice. *Window* is the time from the
-first failed request to the last.
+first failed request to the last; the kinds add up to more than *failed* where both calls of a pair failed.
 
 *By hand* is what Slurm's documentation describes, done by somebody who makes no mistake and types without a pause: a
 new key by rename on each holder, restart of slurmdbd, of the standby and of the acting slurmctld, `scontrol token` into

@@ -20,7 +20,7 @@ import rotation
 import second_rollout
 import tokens
 from cluster import WORK, Failed, say
-from figures import Cell, Measurement, Options
+from figures import Cell, Measurement
 from releases import RELEASES
 
 MEASUREMENTS = [each.MEASUREMENT for each in (rotation, first_rollout, second_rollout, modules, tokens)]
@@ -40,40 +40,45 @@ def main() -> int:
     unknown = set(chosen.names) - {each.name for each in MEASUREMENTS}
     if unknown:
         parser.error(f"There is no measurement called {min(unknown)}.")
-    options = Options(tuple(chosen.release or RELEASES), tuple(chosen.only or ()))
     problems = 0
     for measurement in MEASUREMENTS:
         if not chosen.names or measurement.name in chosen.names:
-            problems += carry_out(measurement, options, chosen.note, not chosen.print)
+            releases = [release for release in measurement.releases if release in (chosen.release or RELEASES)]
+            problems += carry_out(measurement, releases, chosen)
     if not chosen.print:
         figures.PAGE.write_text(figures.page(MEASUREMENTS), encoding="utf-8")
     return 1 if problems else 0
 
 
-def carry_out(measurement: Measurement, options: Options, note: str, kept: bool) -> int:
-    """Prints the table of one measurement. How many cells of it could not be measured."""
-    about = figures.circumstances(note)
+def carry_out(measurement: Measurement, releases: list[str], chosen: argparse.Namespace) -> int:
+    """Prints the table of one measurement. How many parts of it could not be measured."""
     cells: list[Cell] = []
     problems: list[str] = []
-    try:
-        for cell in measurement.run(options):
-            if cell.problem:
-                problems.append(f"{' '.join(map(str, cell.labels))}: {cell.problem}")
-                continue
-            cells.append(cell)
-            say(f"{' '.join(map(str, cell.labels))}: {cell.values}")
-            name = "-".join([measurement.name, *map(str, cell.labels)]).replace(" ", "-")
-            (WORK / f"{name}.json").write_text(json.dumps(cell.raw, indent=1) + "\n", encoding="utf-8")
-            if kept:
-                figures.keep(measurement.name, cell, about)
-    except Failed as failure:
-        problems.append(str(failure))
+    for release in releases:
+        about = figures.circumstances(chosen.note)
+        try:
+            for cell in measurement.run(release, lambda name: not chosen.only or name in chosen.only):
+                if cell.problem:
+                    problems.append(f"{name_of(cell)}: {cell.problem}")
+                    continue
+                cells.append(cell)
+                say(f"{name_of(cell)}: {cell.values}")
+                log = WORK / f"{measurement.name} {name_of(cell)}.json".replace(" ", "-")
+                log.write_text(json.dumps(cell.raw, indent=1) + "\n", encoding="utf-8")
+                if not chosen.print:
+                    figures.keep(measurement.name, cell, about)
+        except Failed as failure:
+            problems.append(f"{release}: {failure}")
     if cells:
         shown = [{"labels": cell.labels, "values": cell.values} for cell in cells]
         print(f"\n{measurement.title}\n\n{figures.table(measurement, shown)}\n", flush=True)
     for problem in problems:
         print(f"{measurement.name}: {problem}", file=sys.stderr, flush=True)
     return len(problems)
+
+
+def name_of(cell: Cell) -> str:
+    return " ".join(map(str, cell.labels))
 
 
 if __name__ == "__main__":

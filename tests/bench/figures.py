@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from releases import RELEASES
+
 FIGURES = pathlib.Path(__file__).resolve().parent / "figures.json"
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
@@ -29,12 +31,8 @@ together with Ansible. `tests/bench/bench NAME` measures one part anew, and `tes
 """
 
 
-class Options(NamedTuple):
-    releases: tuple[str, ...]
-    only: tuple[str, ...]
-
-    def wants(self, name: str) -> bool:
-        return not self.only or name in self.only
+#: Whether a procedure, a size or a module is to be measured.
+Wants = Callable[[str], bool]
 
 
 class Cell(NamedTuple):
@@ -54,7 +52,9 @@ class Measurement(NamedTuple):
     text: str
     """How it is measured, in Markdown."""
     labels: tuple[str, ...]
-    run: Callable[[Options], Iterator[Cell]]
+    run: Callable[[str, Wants], Iterator[Cell]]
+    """Measures it on a release."""
+    releases: tuple[str, ...] = RELEASES
 
 
 def circumstances(note: str) -> dict[str, str]:
@@ -83,7 +83,7 @@ def keep(name: str, cell: Cell, circumstances: dict[str, str]) -> None:
         cells[places[0]] = entry
     else:
         cells.append(entry)
-        cells.sort(key=lambda one: one["labels"][0])
+        cells.sort(key=lambda one: str(one["labels"][0]))
     FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

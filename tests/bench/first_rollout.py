@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from cluster import KEY, ROOT, Cluster, Failed, say, service, up
-from figures import Cell, Measurement, Options
+from figures import Cell, Measurement, Wants
 
 WORKPLACE = "node1"
 HOSTS = f"ctl1,dbd1,rest1,{WORKPLACE}"
@@ -47,16 +47,15 @@ PROCEDURES: dict[str, Callable[[Cluster], object]] = {
 }
 
 
-def run(options: Options) -> Iterator[Cell]:
-    for release in options.releases:
-        with up(f"first-{release}", release, HOSTS) as cluster:
-            cluster.put(WORKPLACE, BUSY.read_text(), "/usr/local/bin/busy", "0755")
-            for name, procedure in PROCEDURES.items():
-                if name == "by hand" and options.wants("rollout"):
-                    cluster.play("remove")
-                if options.wants(name):
-                    say(f"{release}: {name}")
-                    yield cell(release, name, *at_work(cluster, procedure))
+def run(release: str, wants: Wants) -> Iterator[Cell]:
+    with up(f"first-{release}", release, HOSTS) as cluster:
+        cluster.put(WORKPLACE, BUSY.read_text(), "/usr/local/bin/busy", "0755")
+        for name, procedure in PROCEDURES.items():
+            if name == "by hand" and wants("rollout"):
+                cluster.play("remove")
+            if wants(name):
+                say(f"{release}: {name}")
+                yield cell(release, name, *at_work(cluster, procedure))
 
 
 def at_work(cluster: Cluster, procedure: Callable[[Cluster], object]) -> tuple[float, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import releases
 from cluster import HERE, KEY, USER, Cluster, Failed, say, service, up
-from figures import Cell, Measurement, Options
+from figures import Cell, Measurement, Wants
 
 #: A host of its own for the client, with a token and no key.
 CLIENT = "node2"
@@ -73,22 +73,23 @@ PROCEDURES: dict[str, Callable[[Cluster], None]] = {
 }
 
 
-def run(options: Options) -> Iterator[Cell]:
-    for release in options.releases:
-        chosen = [name for name in PROCEDURES if options.wants(name)]
-        if not releases.has(release, "reconfigure_reloads_auth") and "reload" in chosen:
-            # Up to 23.02 nothing but a restart has slurmctld read its key.
-            chosen.remove("reload")
-        with up(f"rotation-{release}", release, HOSTS) as cluster:
-            prepare(cluster, any(name != "by hand" for name in chosen))
-            for name in chosen:
-                say(f"{release}: {name}")
-                try:
-                    seconds, seen = under_load(cluster, PROCEDURES[name])
-                except Failed as failure:
-                    yield Cell((release, name), {}, problem=str(failure))
-                else:
-                    yield cell(release, name, seconds, seen)
+def run(release: str, wants: Wants) -> Iterator[Cell]:
+    chosen = [name for name in PROCEDURES if wants(name)]
+    if not releases.has(release, "reconfigure_reloads_auth") and "reload" in chosen:
+        # Up to 23.02 nothing but a restart has slurmctld read its key.
+        chosen.remove("reload")
+    if not chosen:
+        return
+    with up(f"rotation-{release}", release, HOSTS) as cluster:
+        prepare(cluster, any(name != "by hand" for name in chosen))
+        for name in chosen:
+            say(f"{release}: {name}")
+            try:
+                seconds, seen = under_load(cluster, PROCEDURES[name])
+            except Failed as failure:
+                yield Cell((release, name), {}, problem=str(failure))
+            else:
+                yield cell(release, name, seconds, seen)
 
 
 def prepare(cluster: Cluster, with_tokens: bool) -> None:

@@ -11,17 +11,16 @@ from collections.abc import Iterator
 from statistics import median
 
 from cluster import Cluster, Failed, say, up
-from figures import Cell, Measurement, Options
+from figures import Cell, Measurement, Wants
 
 CONTAINERS = ("node1", "node2", "node3", "node4")
 SERVERS = ("ctl1", "dbd1", "rest1")
 HOSTS = ",".join((*SERVERS, *CONTAINERS))
-RELEASE = "24.11"
 NODES = (1, 10, 50, 100, 500)
 FORKS = 20
 
 TEXT = f"""\
-Slurm {RELEASE}; a controller, slurmdbd, slurmrestd and that many nodes, {FORKS} forks for both. The nodes are
+A controller, slurmdbd, slurmrestd and that many nodes, {FORKS} forks for both. The nodes are
 {len(CONTAINERS)} containers under many names: each name has an SSH connection of its own, opened before the clock
 starts, but several share a host, and all of them the machine with Ansible. So the hosts' own work, which a real cluster
 does on its nodes, counts here on both sides; what the figures show is how the two compare, not how long they take
@@ -30,19 +29,15 @@ account of what it executed over SSH, on the host with the most of its kind.
 """
 
 
-def run(options: Options) -> Iterator[Cell]:
-    if RELEASE not in options.releases:
-        return
-    with up("second", RELEASE, HOSTS) as cluster:
+def run(release: str, wants: Wants) -> Iterator[Cell]:
+    with up(f"second-{release}", release, HOSTS) as cluster:
         for container in CONTAINERS:
             # As many connections at once as Ansible likes to open.
             cluster.put(container, "MaxStartups 500\n", "/etc/ssh/sshd_config.d/bench.conf")
             cluster.on(container, "systemctl reload ssh")
         cluster.play("rollout")
-        lab = cluster.inventories[0]
         for number in NODES:
-            if options.wants(str(number)):
-                cluster.inventories = [lab]
+            if wants(str(number)):
                 name_nodes(cluster, number)
                 say(f"second rollout with {number} nodes")
                 yield cell(cluster, number)
@@ -75,7 +70,7 @@ def cell(cluster: Cluster, number: int) -> Cell:
     for _round in range(3 if number <= 100 else 2):
         pings.append(ping(cluster))
         rollouts.append(rollout(cluster))
-    return Cell((number,), {
+    return Cell((cluster.release, number), {
         "ansible -m ping": f"{median(pings):.1f} s",
         "second rollout": f"{median(rollouts):.1f} s",
         "ratio": f"{median(rollouts) / median(pings):.2f}",
@@ -106,4 +101,4 @@ def module_runs(cluster: Cluster) -> dict[str, int]:
     return {**most, "node": max(count for host, count in executed.items() if re.fullmatch(r"n\d+", host))}
 
 
-MEASUREMENT = Measurement("second", "Second rollout", TEXT, ("nodes",), run)
+MEASUREMENT = Measurement("second", "Second rollout", TEXT, ("Slurm", "nodes"), run, ("24.11",))

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 
 from cluster import HERE, KEY, ROOT, USER, say, up
-from figures import Cell, Measurement, Options
+from figures import Cell, Measurement, Wants
 from modules import HOST, timed
 
 PLACE = "/usr/local/lib/bench"
@@ -23,27 +23,26 @@ checks of each entry, and its way to the host and back, too. `scontrol token` is
 """
 
 
-def run(options: Options) -> Iterator[Cell]:
-    for release in options.releases:
-        with up(f"tokens-{release}", release, "ctl1,dbd1") as cluster:
-            cluster.play("rollout")
-            for name in ("_token", "_releases"):
-                text = (ROOT / f"plugins/module_utils/{name}.py").read_text()
-                cluster.put(HOST, text, f"{PLACE}/module_utils/{name}.py")
-            cluster.put(HOST, (HERE / "sign.py").read_text(), f"{PLACE}/sign.py")
-            say(f"{release}: signing")
-            rates = json.loads(cluster.on(HOST, f"/usr/bin/python3 {PLACE}/sign.py {KEY}"))
-            many, one = f"{CALL} tokens", "one token"
-            seconds = timed(cluster, [task(many, CALL), task(one, 1)] * 3)
-            rates["module"] = (CALL - 1) / (min(seconds[many]) - min(seconds[one]))
-            yield Cell((release,), {
-                "one HMAC each": per_second(rates["hmac"]),
-                "signed": per_second(rates["sign"]),
-                "one call of the module": per_second(rates["module"]),
-                "scontrol token": per_second(rates["scontrol"]),
-                "signed, beside scontrol": f"{rates['sign'] / rates['scontrol']:.0f} ×",
-                "module, beside scontrol": f"{rates['module'] / rates['scontrol']:.0f} ×",
-            }, {**rates, "seconds": seconds})
+def run(release: str, wants: Wants) -> Iterator[Cell]:
+    with up(f"tokens-{release}", release, "ctl1,dbd1") as cluster:
+        cluster.play("rollout")
+        for name in ("_token", "_releases"):
+            text = (ROOT / f"plugins/module_utils/{name}.py").read_text()
+            cluster.put(HOST, text, f"{PLACE}/module_utils/{name}.py")
+        cluster.put(HOST, (HERE / "sign.py").read_text(), f"{PLACE}/sign.py")
+        say(f"{release}: signing")
+        rates = json.loads(cluster.on(HOST, f"/usr/bin/python3 {PLACE}/sign.py {KEY}"))
+        many, one = f"{CALL} tokens", "one token"
+        seconds = timed(cluster, [task(many, CALL), task(one, 1)] * 3)
+        rates["module"] = (CALL - 1) / (min(seconds[many]) - min(seconds[one]))
+        yield Cell((release,), {
+            "one HMAC each": per_second(rates["hmac"]),
+            "signed": per_second(rates["sign"]),
+            "one call of the module": per_second(rates["module"]),
+            "scontrol token": per_second(rates["scontrol"]),
+            "signed, beside scontrol": f"{rates['sign'] / rates['scontrol']:.0f} ×",
+            "module, beside scontrol": f"{rates['module'] / rates['scontrol']:.0f} ×",
+        }, {**rates, "seconds": seconds})
 
 
 def task(name: str, number: int) -> dict[str, object]:

@@ -15,7 +15,7 @@ from cluster import HERE, KEY, USER, Cluster, Failed, say, service, up
 from figures import Cell, Measurement, Wants
 
 #: A host of its own for the client, with a token and no key.
-CLIENT = "node2"
+CLIENT = "svc1"
 HOSTS = f"ctl1,ctl2,dbd1,rest1,node1,{CLIENT}"
 TOKEN = "/var/lib/load/token"
 RATE = 20
@@ -95,7 +95,7 @@ def run(release: str, wants: Wants) -> Iterator[Cell]:
 def prepare(cluster: Cluster, with_tokens: bool) -> None:
     service_token = {"name": "load", "user": USER, "dest": TOKEN, "format": "raw", "owner": USER}
     variables = {"slurmrestd_listen": ["0.0.0.0:6820"], "slurm_jwt_tokens_services": [service_token]}
-    cluster.add_inventory(all={"vars": variables}, slurm_token_hosts={"hosts": {CLIENT: {}}})
+    cluster.add_inventory(all={"vars": variables})
     cluster.play("rollout")
     cluster.put(CLIENT, (HERE / "load.py").read_text(), "/usr/local/lib/load.py")
     cluster.on(CLIENT, f"install -d -o {USER} -m 0700 {TOKEN.rpartition('/')[0]}")

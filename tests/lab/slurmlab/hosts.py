@@ -33,6 +33,8 @@ KINDS = {
     "node": Kind("slurm_nodes", (), "slurmd", 6818),
     # slurmrestd is installed and not running: it has no use before the cluster has JWT.
     "rest": Kind("slurmrestd", ()),
+    # A host of services that use tokens, and a client of Slurm.
+    "svc": Kind("slurm_token_hosts", ()),
 }
 #: slurmctld's StateSaveLocation.
 STATE = "/var/lib/slurm/slurmctld"

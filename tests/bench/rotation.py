@@ -31,7 +31,7 @@ first failed request to the last; the kinds add up to more than *failed* where b
 
 *By hand* is what Slurm's documentation describes, done by somebody who makes no mistake and types without a pause: a
 new key by rename on each holder, restart of slurmdbd, of the standby and of the acting slurmctld, `scontrol token` into
-the client's file, and on 20.11 a restart of slurmrestd, which dies with slurmdbd. (The `dd` of the documentation would
+the client's file, and on 20.11, as soon as slurmdbd is back, a restart of slurmrestd, which dies without it. (The `dd` of the documentation would
 truncate the live key, and kill slurmctld.) The others are `hpc.slurm_jwt.rotate` with that `slurm_jwt_rotation_method`.
 """
 
@@ -43,6 +43,8 @@ def by_hand(cluster: Cluster) -> None:
     for holder in ("ctl1", "dbd1"):
         cluster.on(holder, f"mv {KEY}.new {KEY}")
     cluster.on("dbd1", "systemctl restart slurmdbd")
+    # Debian's units say that a daemon is there before it listens.
+    cluster.on("ctl1", "until sacctmgr --noheader list cluster; do sleep 0.1; done > /dev/null 2>&1")
     if not releases.has(cluster.release, "slurmrestd_survives_slurmdbd_restart"):
         cluster.on("rest1", "systemctl restart slurmrestd")
     for controller in ("ctl2", "ctl1"):
@@ -51,7 +53,6 @@ def by_hand(cluster: Cluster) -> None:
 
 
 def give_token(cluster: Cluster) -> None:
-    # Debian's units of the older releases say that slurmctld is there before it listens.
     token = cluster.on("ctl1", f"until scontrol token username={USER} lifespan=86400; do sleep 0.1; done 2> /dev/null")
     cluster.on(CLIENT, f"umask 077; cat > {TOKEN}.new; chown {USER} {TOKEN}.new; mv {TOKEN}.new {TOKEN}",
                token.replace("SLURM_JWT=", ""))

@@ -31,8 +31,9 @@ first failed request to the last; the kinds add up to more than *failed* where b
 
 *By hand* is what Slurm's documentation describes, done by somebody who makes no mistake and types without a pause: a
 new key by rename on each holder, restart of slurmdbd, of the standby and of the acting slurmctld, `scontrol token` into
-the client's file, and on 20.11, as soon as slurmdbd is back, a restart of slurmrestd, which dies without it. (The `dd` of the documentation would
-truncate the live key, and kill slurmctld.) The others are `hpc.slurm_jwt.rotate` with that `slurm_jwt_rotation_method`.
+the client's file, and on 20.11, as soon as slurmdbd is back, a restart of slurmrestd, which dies without it. (The `dd`
+of the documentation would truncate the live key, and kill slurmctld.) The others are `hpc.slurm_jwt.rotate` with that
+`slurm_jwt_rotation_method`.
 """
 
 

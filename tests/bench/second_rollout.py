@@ -80,7 +80,7 @@ def cell(cluster: Cluster, number: int) -> Cell:
 
 
 def ping(cluster: Cluster) -> float:
-    return cluster.ansible("ansible", "all", "--module-name=ansible.builtin.ping", f"--forks={FORKS}", "--one-line")[0]
+    return cluster.ansible("ansible", "all", "--module-name=ansible.builtin.ping", f"--forks={FORKS}")[0]
 
 
 def rollout(cluster: Cluster) -> float:
@@ -93,7 +93,7 @@ def rollout(cluster: Cluster) -> float:
 def module_runs(cluster: Cluster) -> dict[str, int]:
     """How often something was executed on a host of each kind. With pipelining, a module is one execution."""
     said = cluster.ansible("ansible-playbook", "hpc.slurm_jwt.rollout", f"--forks={FORKS}", "-vvv")[1]
-    executed = Counter(re.findall(r"^<([^>]+)> SSH: EXEC ", said, re.MULTILINE))
+    executed = Counter(re.findall(r"^<([^>]+)> SSH: EXEC .*/usr/bin/python3 && sleep 0", said, re.MULTILINE))
     lab = (cluster.lab / "ssh_config").read_text()
     addresses = dict(re.findall(r"Host (\w+)\n    HostName (\S+)", lab))
     kinds = {"controller": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"]}

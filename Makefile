@@ -5,7 +5,7 @@ READY := .work/ready
 RUN := tests/run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test soak lint unit sanity molecule build docs clean
+.PHONY: help setup demo demo-down test soak bench lint unit sanity molecule build docs clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,6 +38,9 @@ molecule: $(READY) ## all scenarios on real clusters; one: tests/run molecule/NA
 
 soak: $(READY) ## 20,000 generated configurations before the parsers of each release; takes an hour or more
 	@.work/venv/bin/python tests/judge/judge --generated 20000
+
+bench: $(READY) ## measure, side by side with doing it by hand, and write docs/benchmarks.md; takes two hours
+	@tests/bench/bench
 
 build: $(READY) ## the collection's tarball, in .work/dist
 	@tests/stage/tarball --only-build

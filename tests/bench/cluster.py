@@ -1,0 +1,110 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cluster of the lab while it is measured: brought up, reached over SSH and by Ansible, taken down again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORK = ROOT / ".work" / "bench"
+HERE = pathlib.Path(__file__).resolve().parent
+
+KEY = "/var/lib/slurm/slurmctld/jwt_hs256.key"
+USER = "alice"
+
+
+class Failed(Exception):
+    """Something that was to be measured did not work. The text is for a person."""
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+class Cluster:
+    """Its hosts by name. What its commands say goes to one log, which ends up below .work/bench."""
+
+    def __init__(self, name: str, release: str) -> None:
+        self.name, self.release = name, release
+        self.lab = ROOT / ".work" / "lab" / name
+        self.log = WORK / f"{name}.log"
+        self.inventories = [self.lab / "inventory.yml"]
+
+    def ssh(self, host: str, *command: str) -> list[str]:
+        return ["ssh", "-F", f"{self.lab}/ssh_config", host, *command]
+
+    def on(self, host: str, command: str, given: str = "") -> str:
+        """What a shell command on a host, run as root, prints. given comes in on its standard input."""
+        done = subprocess.run(self.ssh(host, command), input=given, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Failed(f"{host}: {command}\nended with {done.returncode}: {done.stderr.strip()}{done.stdout.strip()}")
+        return done.stdout.strip()
+
+    def put(self, host: str, text: str, path: str, mode: str = "0644") -> None:
+        self.on(host, f"install -D -m {mode} /dev/stdin {path}", text)
+
+    def add_inventory(self, **groups: Any) -> None:
+        """Something that Ansible is to know beside what the lab says. JSON is YAML, and needs no library."""
+        path = self.lab / f"more-{len(self.inventories)}.yml"
+        path.write_text(json.dumps(groups, indent=2) + "\n")
+        self.inventories.append(path)
+
+    def ansible(self, *words: str, environment: dict[str, str] | None = None) -> tuple[float, str]:
+        """Runs one of Ansible's programs on this cluster. Seconds that it took, and what it said."""
+        command = [words[0], *(f"--inventory={path}" for path in self.inventories), *words[1:]]
+        begin = time.monotonic()
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )
+        seconds = time.monotonic() - begin
+        with open(self.log, "a", encoding="utf-8") as log:
+            log.write(f"\n$ {' '.join(words)}\n{done.stdout}({seconds:.1f} s)\n")
+        if done.returncode:
+            raise Failed(f"{' '.join(words)} failed on {self.name} with {self.release}; {self.log} says why.")
+        return seconds, done.stdout
+
+    def play(self, playbook: str, *words: str) -> float:
+        """Runs a playbook of the collection, as a person would. Seconds that it took."""
+        return self.ansible("ansible-playbook", f"hpc.slurm_jwt.{playbook}", *words)[0]
+
+
+@contextlib.contextmanager
+def up(name: str, release: str, hosts: str) -> Iterator[Cluster]:
+    """A cluster without JWT, for as long as it is needed."""
+    cluster = Cluster(f"bench-{name}", release)
+    WORK.mkdir(parents=True, exist_ok=True)
+    say(f"bringing up {cluster.name} with Slurm {release}: {hosts}")
+    with open(cluster.log, "w", encoding="utf-8") as log:
+        def lab(*words: str) -> int:
+            command = (ROOT / "tests/lab/lab", *words)
+            return subprocess.call(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+
+        try:
+            if lab("up", release, f"--name={cluster.name}", f"--hosts={hosts}"):
+                raise Failed(f"The lab did not bring the cluster up; {cluster.log} says why.")
+            yield cluster
+        finally:
+            lab("down", cluster.name)
+
+
+@contextlib.contextmanager
+def service(cluster: Cluster, host: str, unit: str, command: str) -> Iterator[pathlib.PurePosixPath]:
+    """A command as a user's service on a host, for as long as something else goes on. What it prints is in the file."""
+    said = pathlib.PurePosixPath(f"/run/{unit}.out")
+    cluster.on(host, f"rm -f {said}; systemd-run --quiet --collect --unit={unit} --uid={USER} "
+                     f"--property=StandardOutput=append:{said} {command}")
+    try:
+        yield said
+    finally:
+        cluster.on(host, f"systemctl stop {unit} || true")

@@ -1,0 +1,19 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's releases of Slurm, and what the collection's own table knows of them."""
+
+from __future__ import annotations
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _releases
+
+RELEASES = ("20.11", "22.05", "24.11", "26.05")
+
+
+def has(release: str, capability: str) -> bool:
+    return _releases.has(_releases.parse(release), capability)
+
+
+def rest_version(release: str) -> str:
+    """The newest version of the API in which slurmdbd can be asked, too."""
+    return _releases.rest_versions(_releases.parse(release), slurmdb=True)[-1]

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The signing key is replaced while a client asks slurmctld and slurmdbd through slurmrestd, 20 times a second."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import releases
+from cluster import HERE, KEY, USER, Cluster, Failed, say, service, up
+from figures import Cell, Measurement, Wants
+
+#: A host of its own for the client, with a token and no key.
+CLIENT = "svc1"
+HOSTS = f"ctl1,ctl2,dbd1,rest1,node1,{CLIENT}"
+TOKEN = "/var/lib/load/token"
+RATE = 20
+REQUESTS = 1000
+
+TEXT = f"""\
+Two controllers that share StateSaveLocation, slurmdbd, slurmrestd, a compute node and the client, each in a container
+of its own. The client sends {RATE} requests a second for as long as it takes, and {REQUESTS} at least. A request is a
+pair of calls, one for slurmctld and one for slurmdbd, and fails if either of them does. The client reads its token from
+its file for every call, and once more when a call is refused; if another token is there by then it tries that call once
+more, which is counted here as *caught by a second read*. Nothing else is tried twice. *Window* is the time from the
+first failed request to the last; the kinds add up to more than *failed* where both calls of a pair failed.
+
+*By hand* is what Slurm's documentation describes, done by somebody who makes no mistake and types without a pause: a
+new key by rename on each holder, restart of slurmdbd, of the standby and of the acting slurmctld, `scontrol token` into
+the client's file, and on 20.11, as soon as slurmdbd is back, a restart of slurmrestd, which dies without it. (The `dd`
+of the documentation would truncate the live key, and kill slurmctld.) The others are `hpc.slurm_jwt.rotate` with that
+`slurm_jwt_rotation_method`.
+"""
+
+
+def by_hand(cluster: Cluster) -> None:
+    cluster.on("ctl1", f"umask 077; dd if=/dev/urandom of={KEY}.new bs=32 count=1; chown slurm:slurm {KEY}.new")
+    key = cluster.on("ctl1", f"base64 {KEY}.new")
+    cluster.on("dbd1", f"umask 077; base64 -d > {KEY}.new; chown slurm:slurm {KEY}.new", key)
+    for holder in ("ctl1", "dbd1"):
+        cluster.on(holder, f"mv {KEY}.new {KEY}")
+    cluster.on("dbd1", "systemctl restart slurmdbd")
+    # Debian's units say that a daemon is there before it listens.
+    cluster.on("ctl1", "until sacctmgr --noheader list cluster; do sleep 0.1; done > /dev/null 2>&1")
+    if not releases.has(cluster.release, "slurmrestd_survives_slurmdbd_restart"):
+        cluster.on("rest1", "systemctl restart slurmrestd")
+    for controller in ("ctl2", "ctl1"):
+        cluster.on(controller, "systemctl restart slurmctld")
+    give_token(cluster)
+
+
+def give_token(cluster: Cluster) -> None:
+    token = cluster.on("ctl1", f"until scontrol token username={USER} lifespan=86400; do sleep 0.1; done 2> /dev/null")
+    cluster.on(CLIENT, f"umask 077; cat > {TOKEN}.new; chown {USER} {TOKEN}.new; mv {TOKEN}.new {TOKEN}",
+               token.replace("SLURM_JWT=", ""))
+
+
+def by_playbook(method: str) -> Callable[[Cluster], None]:
+    def rotate(cluster: Cluster) -> None:
+        cluster.play("rotate", f"--extra-vars=slurm_jwt_rotation_method={method} slurm_jwt_key_serial={method}")
+
+    return rotate
+
+
+# By hand goes last: it knows nothing of what the collection has written down about the key.
+PROCEDURES: dict[str, Callable[[Cluster], None]] = {
+    "restart": by_playbook("restart"),
+    "reload": by_playbook("reload"),
+    "auto": by_playbook("auto"),
+    "by hand": by_hand,
+}
+
+
+def run(release: str, wants: Wants) -> Iterator[Cell]:
+    chosen = [name for name in PROCEDURES if wants(name)]
+    if not releases.has(release, "reconfigure_reloads_auth") and "reload" in chosen:
+        # Up to 23.02 nothing but a restart has slurmctld read its key.
+        chosen.remove("reload")
+    if not chosen:
+        return
+    with up(f"rotation-{release}", release, HOSTS) as cluster:
+        prepare(cluster, any(name != "by hand" for name in chosen))
+        for name in chosen:
+            say(f"{release}: {name}")
+            try:
+                seconds, seen = under_load(cluster, PROCEDURES[name])
+            except Failed as failure:
+                yield Cell((release, name), {}, problem=str(failure))
+            else:
+                yield cell(release, name, seconds, seen)
+
+
+def prepare(cluster: Cluster, with_tokens: bool) -> None:
+    service_token = {"name": "load", "user": USER, "dest": TOKEN, "format": "raw", "owner": USER}
+    variables = {"slurmrestd_listen": ["0.0.0.0:6820"], "slurm_jwt_tokens_services": [service_token]}
+    cluster.add_inventory(all={"vars": variables})
+    cluster.play("rollout")
+    cluster.put(CLIENT, (HERE / "load.py").read_text(), "/usr/local/lib/load.py")
+    cluster.on(CLIENT, f"install -d -o {USER} -m 0700 {TOKEN.rpartition('/')[0]}")
+    if with_tokens:
+        cluster.play("tokens")
+    else:
+        give_token(cluster)
+
+
+def under_load(cluster: Cluster, procedure: Callable[[Cluster], None]) -> tuple[float, dict[str, Any]]:
+    """Seconds that the procedure took, and what the client saw."""
+    version = releases.rest_version(cluster.release)
+    words = (f"/usr/bin/python3 /usr/local/lib/load.py --url=http://rest1:6820 --version={version} --user={USER} "
+             f"--token-file={TOKEN} --rate={RATE}")
+    with service(cluster, CLIENT, "load", words) as said:
+        start = time.monotonic()
+        time.sleep(5)
+        begin = time.monotonic()
+        procedure(cluster)
+        end = time.monotonic()
+        # Until everything that is going to fail has failed, and there are enough requests.
+        time.sleep(max(10, start + REQUESTS / RATE + 1 - end))
+    return end - begin, json.loads(cluster.on(CLIENT, f"cat {said}"))
+
+
+def cell(release: str, procedure: str, seconds: float, seen: dict[str, Any]) -> Cell:
+    if seen["latest_ms"] > 1000 or seen["requests"] < REQUESTS:
+        raise Failed(f"The client was too slow, or saw too little: {seen}")
+    return Cell((release, procedure), {
+        "requests": seen["requests"],
+        "failed": seen["failed"],
+        "how": ", ".join(f"{count} {kind}" for kind, count in sorted(seen["kinds"].items())) or "–",
+        "window": f"{seen['window_seconds']:.1f} s" if seen["failed"] else "–",
+        "caught by a second read": seen["caught_by_a_second_read"],
+        "p50, p99, max": " / ".join(f"{seen['latency_ms'][name]:.0f}" for name in ("p50", "p99", "max")) + " ms",
+        "rotation took": f"{seconds:.1f} s",
+    }, seen)
+
+
+MEASUREMENT = Measurement("rotation", "Rotation of the key under load", TEXT, ("Slurm", "procedure"), run)

@@ -1,0 +1,104 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rollout that finds nothing to do, beside ansible -m ping on the same hosts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from statistics import median
+
+from cluster import Cluster, Failed, say, up
+from figures import Cell, Measurement, Wants
+
+CONTAINERS = ("node1", "node2", "node3", "node4")
+SERVERS = ("ctl1", "dbd1", "rest1")
+HOSTS = ",".join((*SERVERS, *CONTAINERS))
+NODES = (1, 10, 50, 100, 500)
+FORKS = 20
+
+TEXT = f"""\
+A controller, slurmdbd, slurmrestd and that many nodes, {FORKS} forks for both. The nodes are
+{len(CONTAINERS)} containers under many names: each name has an SSH connection of its own, opened before the clock
+starts, but several share a host, and all of them the machine with Ansible. So the hosts' own work, which a real cluster
+does on its nodes, counts here on both sides; what the figures show is how the two compare, not how long they take
+elsewhere. Medians, in turn: of three runs up to 100 nodes, of two with more. *Module runs* are counted in Ansible's own
+account of what it executed over SSH, on the host with the most of its kind.
+"""
+
+
+def run(release: str, wants: Wants) -> Iterator[Cell]:
+    with up(f"second-{release}", release, HOSTS) as cluster:
+        for container in CONTAINERS:
+            # As many connections at once as Ansible likes to open.
+            cluster.put(container, "MaxStartups 500\n", "/etc/ssh/sshd_config.d/bench.conf")
+            cluster.on(container, "systemctl reload ssh")
+        cluster.play("rollout")
+        for number in NODES:
+            if wants(str(number)):
+                name_nodes(cluster, number)
+                say(f"second rollout with {number} nodes")
+                yield cell(cluster, number)
+
+
+def name_nodes(cluster: Cluster, number: int) -> None:
+    """Replaces the lab's nodes with so many names of the same containers, each with a connection of its own."""
+    names = {f"n{index:03}": CONTAINERS[index % len(CONTAINERS)] for index in range(number)}
+    lab = (cluster.lab / "ssh_config").read_text()
+    addresses = dict(re.findall(r"Host (\w+)\n    HostName (\S+)", lab))
+    blocks = "".join(f"Host {name}\n    HostName {addresses[container]}\n" for name, container in names.items())
+    config = cluster.lab / "ssh_config_of_many"
+    config.write_text(blocks + lab.replace("/%h\n", "/%n\n").replace("ControlPersist 300", "ControlPersist 3600"))
+    servers = {
+        group: {"hosts": {host: {"ansible_host": addresses[host]}}}
+        for group, host in (("slurmctld", "ctl1"), ("slurmdbd", "dbd1"), ("slurmrestd", "rest1"))
+    }
+    variables = {"ansible_user": "root", "ansible_python_interpreter": "/usr/bin/python3",
+                 "ansible_ssh_args": f"-F {config}", "ansible_ssh_pipelining": True}
+    cluster.inventories = []
+    cluster.add_inventory(all={"vars": variables, "children": {
+        **servers, "slurm_nodes": {"hosts": {name: {"ansible_host": name} for name in names}},
+    }})
+
+
+def cell(cluster: Cluster, number: int) -> Cell:
+    ping(cluster)  # opens the connections
+    runs = module_runs(cluster) if number <= 10 else {}
+    pings, rollouts = [], []
+    for _round in range(3 if number <= 100 else 2):
+        pings.append(ping(cluster))
+        rollouts.append(rollout(cluster))
+    return Cell((cluster.release, number), {
+        "ansible -m ping": f"{median(pings):.1f} s",
+        "second rollout": f"{median(rollouts):.1f} s",
+        "ratio": f"{median(rollouts) / median(pings):.2f}",
+        "changed": 0,
+        **{f"module runs, {kind}": count for kind, count in runs.items()},
+    }, {"pings": pings, "rollouts": rollouts, "runs": runs})
+
+
+def ping(cluster: Cluster) -> float:
+    return cluster.ansible("ansible", "all", "--module-name=ansible.builtin.ping", f"--forks={FORKS}")[0]
+
+
+def rollout(cluster: Cluster) -> float:
+    seconds, said = cluster.ansible("ansible-playbook", "hpc.slurm_jwt.rollout", f"--forks={FORKS}")
+    if re.search(r"changed=[1-9]", said):
+        raise Failed(f"The second rollout changed something; {cluster.log} says what.")
+    return seconds
+
+
+def module_runs(cluster: Cluster) -> dict[str, int]:
+    """How often something was executed on a host of each kind. With pipelining, a module is one execution."""
+    said = cluster.ansible("ansible-playbook", "hpc.slurm_jwt.rollout", f"--forks={FORKS}", "-vvv")[1]
+    executed = Counter(re.findall(r"^<([^>]+)> SSH: EXEC .*/usr/bin/python3 && sleep 0", said, re.MULTILINE))
+    lab = (cluster.lab / "ssh_config").read_text()
+    addresses = dict(re.findall(r"Host (\w+)\n    HostName (\S+)", lab))
+    kinds = {"controller": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"]}
+    most = {kind: max(executed[addresses[host]] for host in hosts) for kind, hosts in kinds.items()}
+    return {**most, "node": max(count for host, count in executed.items() if re.fullmatch(r"n\d+", host))}
+
+
+MEASUREMENT = Measurement("second", "Second rollout", TEXT, ("Slurm", "nodes"), run, ("24.11",))

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tokens a second, beside the HMAC that each of them is, and beside scontrol token in a loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from cluster import HERE, KEY, ROOT, USER, say, up
+from figures import Cell, Measurement, Wants
+from modules import HOST, timed
+
+PLACE = "/usr/local/lib/bench"
+CALL = 5000
+
+TEXT = f"""\
+On a controller, with its own Python. *Signed* is what the collection's modules call for each token, claims included, in
+one process; *one HMAC each* is `hmac.new(key, text, sha256).digest()` on as many bytes and nothing else. *One call of
+the module* is a task that makes {CALL} tokens and returns them, less one that makes a single token: it counts the
+checks of each entry, and its way to the host and back, too. `scontrol token` is run in a loop, one after the other.
+"""
+
+
+def run(release: str, wants: Wants) -> Iterator[Cell]:
+    with up(f"tokens-{release}", release, "ctl1,dbd1") as cluster:
+        cluster.play("rollout")
+        for name in ("_token", "_releases"):
+            text = (ROOT / f"plugins/module_utils/{name}.py").read_text()
+            cluster.put(HOST, text, f"{PLACE}/module_utils/{name}.py")
+        cluster.put(HOST, (HERE / "sign.py").read_text(), f"{PLACE}/sign.py")
+        say(f"{release}: signing")
+        rates = json.loads(cluster.on(HOST, f"/usr/bin/python3 {PLACE}/sign.py {KEY}"))
+        many, one = f"{CALL} tokens", "one token"
+        seconds = timed(cluster, [task(many, CALL), task(one, 1)] * 3)
+        rates["module"] = (CALL - 1) / (min(seconds[many]) - min(seconds[one]))
+        yield Cell((release,), {
+            "one HMAC each": per_second(rates["hmac"]),
+            "signed": per_second(rates["sign"]),
+            "one call of the module": per_second(rates["module"]),
+            "scontrol token": per_second(rates["scontrol"]),
+            "signed, beside scontrol": f"{rates['sign'] / rates['scontrol']:.0f} ×",
+            "module, beside scontrol": f"{rates['module'] / rates['scontrol']:.0f} ×",
+        }, {**rates, "seconds": seconds})
+
+
+def task(name: str, number: int) -> dict[str, object]:
+    tokens = [{"user": USER, "lifespan": "1h"}] * number
+    return {
+        "name": name, "no_log": True, "changed_when": False,
+        "hpc.slurm_jwt.slurm_jwt_token": {"key_path": KEY, "tokens": tokens, "return_token": True},
+    }
+
+
+def per_second(rate: float) -> str:
+    return f"{rate:,.0f}/s"
+
+
+MEASUREMENT = Measurement("tokens", "Tokens signed", TEXT, ("Slurm",), run)

@@ -26,6 +26,12 @@ AUTO, RELOAD, RESTART, IN_PLACE = "auto", "reload", "restart", "in_place"
 # one instant is none any more.
 IN_STEP = 2
 
+# Seconds that a host may take to be told something; more of it is not the way, but another clock.
+SLOWEST = 15
+
+# Seconds that a swap may lie ahead; the modules refuse twice as much.
+LONGEST_LEAD = 90
+
 # Seconds after which a staged key whose run cannot be asked is taken for left over.
 FORGOTTEN = 900
 
@@ -167,9 +173,13 @@ class Rotation:
         """Seconds from the word to the instant of the swap, until when every host must have been told.
 
         The holders' tasks wait in the background, and so do those of the tokens, so each batch of forks is only told.
+        How long telling takes is what the looks took, and a multiple of it, as a job in the background starts Python
+        several times. A slow machine gets a late instant rather than one that some hosts miss.
         """
         batches = [math.ceil(len(hosts) / max(1, self.wishes.forks)) for hosts in self._told]
-        return 4 + 1.5 * sum(batches)
+        lags = [self._look(host).get("clock_lag") or 0 for host in self.cluster.holders]
+        telling = min(max(0.5, *lags), SLOWEST)
+        return min(3 + telling * (2 + 3 * sum(batches)), LONGEST_LEAD)
 
     @property
     def _told(self) -> list[Sequence[str]]:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from module_utils._token import claims_for, sign
 
 MANY = 20000
-LOOP = 50
+LOOP = 20
 ROUNDS = 5
 
 

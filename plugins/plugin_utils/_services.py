@@ -92,7 +92,8 @@ def token_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Vari
     using = [
         host
         for host in dict.fromkeys(candidates)
-        if services_on(host, hostvars[host].get(DECLARED) or (), groups, group)
+        # For --syntax-check there are no variables of hosts.
+        if host in hostvars and services_on(host, hostvars[host].get(DECLARED) or (), groups, group)
     ]
     if not using:
         return []

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
+from typing import Any
 
 import figures
 import first_rollout
@@ -81,7 +83,14 @@ def name_of(cell: Cell) -> str:
     return " ".join(map(str, cell.labels))
 
 
+def end(*_signal: Any) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    # However it is ended, the cluster is taken down.
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -21,6 +21,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 KEY = "/var/lib/slurm/slurmctld/jwt_hs256.key"
 USER = "alice"
+#: Seconds that a command on a host may take.
+AT_MOST = 300
 
 
 class Failed(Exception):
@@ -45,7 +47,12 @@ class Cluster:
 
     def on(self, host: str, command: str, given: str = "") -> str:
         """What a shell command on a host, run as root, prints. given comes in on its standard input."""
-        done = subprocess.run(self.ssh(host, command), input=given, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                self.ssh(host, command), input=given, capture_output=True, text=True, timeout=AT_MOST, check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{host}: {command}\ndid not end in {AT_MOST} s.") from None
         if done.returncode:
             raise Failed(f"{host}: {command}\nended with {done.returncode}: {done.stderr.strip()}{done.stdout.strip()}")
         return done.stdout.strip()

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which services a host has, who signs for them, and what goes to and fro."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
+
+GROUPS = {
+    "all": ["ctl1", "rest1", "svc1", "svc2"],
+    "slurmctld": ["ctl1"],
+    "slurmrestd": ["rest1"],
+    "slurm_token_hosts": ["svc1", "svc2"],
+}
+WEB = {"name": "web", "user": "alice", "dest": "/etc/web", "restarts": ["web.service", "both.service"]}
+PROXY = {"name": "proxy", "user": "bob", "dest": "/etc/proxy", "hosts": ["slurmrestd", "svc1"]}
+PROXY["reloads"] = ["both.service"]
+SERVICES = [WEB, PROXY]
+
+
+def hostvars(services=SERVICES, **more):
+    found = {host: {"slurm_jwt_tokens_services": services} for host in GROUPS["all"]}
+    return {**found, **more}
+
+
+class TestHosts:
+    def test_services_are_where_they_are_declared(self):
+        names = {
+            host: [service["name"] for service in _services.services_on(host, SERVICES, GROUPS, "slurm_token_hosts")]
+            for host in GROUPS["all"]
+        }
+        assert names == {"ctl1": [], "rest1": ["proxy"], "svc1": ["web", "proxy"], "svc2": ["web"]}
+
+    def test_defaults(self):
+        (web,) = _services.services_on("svc2", [dict(WEB, format=None)], GROUPS, "slurm_token_hosts")
+        assert (web["lifespan"], web["format"]) == ("1d", "raw")
+
+    def test_a_play_is_over_controllers_and_hosts_with_services(self):
+        assert _services.token_hosts(GROUPS, hostvars()) == ["ctl1", "svc1", "svc2", "rest1"]
+
+    def test_without_services_it_is_over_none(self):
+        assert _services.token_hosts(GROUPS, hostvars([])) == []
+        assert _services.token_hosts(GROUPS, hostvars(None)) == []
+        assert _services.token_hosts({}, {}) == []
+
+    def test_before_there_are_variables(self):
+        assert _services.token_hosts(GROUPS, {}) == []
+
+    def test_in_a_rollout_it_has_the_primary_controller_only(self):
+        local = {"slurm_jwt_plan": {"primary": "ctl2"}}
+        assert _services.token_hosts(GROUPS, hostvars(localhost=local)) == ["ctl2", "svc1", "svc2", "rest1"]
+        local = {"slurm_jwt_plan": {"primary": None}}
+        assert _services.token_hosts(GROUPS, hostvars(localhost=local)) == []
+
+    def test_after_a_failure_it_is_over_none(self):
+        assert _services.token_hosts(GROUPS, hostvars(localhost={"slurm_jwt_failure": {}})) == []
+
+    def test_a_group_of_another_name(self):
+        variables = {host: dict(found, slurm_jwt_group_tokens="slurmrestd") for host, found in hostvars([WEB]).items()}
+        assert _services.token_hosts(GROUPS, variables) == ["ctl1", "rest1"]
+
+    def test_a_host_that_is_not_there(self):
+        with pytest.raises(_services.ServicesError, match="the service web is to be on web1, which is neither a host"):
+            _services.token_hosts(GROUPS, hostvars([dict(WEB, hosts=["web1"])]))
+
+    def test_two_of_one_name(self):
+        with pytest.raises(_services.ServicesError, match="svc1 has two services called web"):
+            _services.services_on("svc1", [WEB, WEB], GROUPS, "slurm_token_hosts")
+
+
+class TestSigner:
+    def test_the_plan_knows(self):
+        local = {"slurm_jwt_plan": {"primary": "ctl1", "key_path": {"ctl1": "/key"}}}
+        found = _services.signer({"localhost": local}, GROUPS, ["ctl1", "svc1"])
+        assert found == {"host": "ctl1", "key_path": "/key"}
+        assert _services.signer({"localhost": local}, GROUPS, ["svc1"])["host"] is None
+
+    def test_else_a_look_at_the_controllers(self):
+        look = dict(looks.look("ctl1", "slurmctld", True), conf=looks.conf())
+        variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look})
+        found = _services.signer(variables, GROUPS, GROUPS["all"])
+        assert found == {"host": "ctl1", "key_path": looks.KEY_PATH}
+        variables = hostvars(ctl1={"slurm_jwt_tokens_controller": {"unreachable": True}})
+        assert _services.signer(variables, GROUPS, GROUPS["all"])["host"] is None
+
+
+class TestToAndFro:
+    MINE = _services.services_on("svc1", SERVICES, GROUPS, "slurm_token_hosts")
+
+    def variables(self, web=None, proxy="p", changed=False):
+        tokens = [{"token": web, "changed": changed}, {"token": proxy, "changed": False}]
+        return {"slurm_jwt_tokens_mine": self.MINE, "slurm_jwt_tokens_look": {"tokens": tokens}}
+
+    def answers(self, web=("missing", "w"), proxy=(None, None)):
+        named = {"web on svc1": web, "proxy on svc1": proxy}
+        return [{"name": name, "reason": reason, "token": token} for name, (reason, token) in named.items()]
+
+    def test_what_the_module_is_told(self):
+        assert _services.entries(self.MINE)[0] == {
+            "name": "web", "user": "alice", "lifespan": "1d", "dest": "/etc/web", "format": "raw"
+        }  # fmt: skip
+
+    def test_what_the_controller_is_asked(self):
+        orders = _services.orders({"svc1": self.variables(), "ctl1": {}}, ["ctl1", "svc1"])
+        assert orders == [
+            {"name": "web on svc1", "user": "alice", "lifespan": "1d", "current": ""},
+            {"name": "proxy on svc1", "user": "bob", "lifespan": "1d", "current": "p"},
+        ]
+
+    def test_what_is_delivered(self):
+        entries = _services.delivery(self.variables(), "svc1", self.answers())
+        assert [(entry["name"], entry["token"]) for entry in entries] == [("web", "w"), ("proxy", "p")]
+
+    def test_nothing_where_nothing_is_due(self):
+        settled = self.answers(web=(None, None))
+        assert _services.delivery(self.variables(web="w"), "svc1", settled) == []
+        assert _services.delivery(self.variables(), "svc1", None) == []
+        assert _services.delivery({}, "svc1", self.answers()) == []
+        assert _services.delivery(self.variables(), "svc2", self.answers()) == []
+
+    def test_a_file_that_drifted_is_mended_with_the_token_that_it_has(self):
+        entries = _services.delivery(self.variables(web="w", changed=True), "svc1", self.answers(web=(None, None)))
+        assert [entry["token"] for entry in entries] == ["w", "p"]
+
+    def test_in_check_mode_the_token_is_unknown(self):
+        entries = _services.delivery(self.variables(), "svc1", self.answers(web=("key", None)))
+        assert [entry["token"] for entry in entries] == ["", "p"]
+
+
+class TestUnits:
+    MINE = TestToAndFro.MINE
+
+    def units(self, web, proxy=None, **more):
+        named = {"web": web, "proxy": proxy}
+        tokens = [{"name": name, "changed": bool(reason), "reason": reason} for name, reason in named.items()]
+        return _services.units(self.MINE, {"tokens": tokens}, **more)
+
+    @pytest.mark.parametrize("reason", [None, "attributes", "same", "leftover"])
+    def test_old_tokens_are_no_news(self, reason):
+        assert self.units(reason) == {"restarts": [], "reloads": []}
+
+    def test_new_ones_are(self):
+        assert self.units("expiring") == {"restarts": ["web.service", "both.service"], "reloads": []}
+        assert self.units(None, "next") == {"restarts": [], "reloads": ["both.service"]}
+
+    def test_a_restart_does_for_a_reload(self):
+        assert self.units("key", "key") == {"restarts": ["web.service", "both.service"], "reloads": []}
+
+    def test_all_on_request(self):
+        assert self.units(None, everybody=True)["restarts"] == ["web.service", "both.service"]
+
+    def test_a_step_that_was_left_out(self):
+        assert _services.units(self.MINE, {"skipped": True}) == {"restarts": [], "reloads": []}

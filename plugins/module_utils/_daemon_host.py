@@ -238,10 +238,28 @@ class DaemonHost(_host.Host):
         packages: dict[str, None] = {}
         for name, part in missing.items():
             bring = _install.missing_packages(name, installed)
-            rpm = os.path.exists(RPM)
-            self.problems += _daemon_problems.plugin_missing(part, name, folder, bring, rpm)
+            owner = self._owner(os.path.join(folder, name)) if folder and not bring else None
+            if owner:
+                command = _install.reinstall(owner)
+                self.problems += _daemon_problems.plugin_lost(part, name, folder, owner.name, command)
+            else:
+                self.problems += _daemon_problems.plugin_missing(part, name, folder, bring, os.path.exists(RPM))
             packages.update(dict.fromkeys(bring))
         return list(packages)
+
+    def _owner(self, path: str) -> _install.Package | None:
+        """The installed package that a missing file belongs to."""
+
+        def said(*argv: str) -> str:
+            return self.run(list(argv), self.options.conf_path)[1]
+
+        if os.path.exists(DPKG_QUERY):
+            name = _install.parse_dpkg_search(said(DPKG_QUERY, "-S", path), path)
+            found = _install.parse_dpkg(said(DPKG_QUERY, "-W", "-f", _install.DPKG_FORMAT, name)) if name else {}
+            return _install.Package(name, found[name]) if name in found else None
+        if os.path.exists(RPM):
+            return _install.parse_rpm_owner(said(RPM, "-qf", "--queryformat", _install.RPM_FORMAT, path))
+        return None
 
     # Daemons
 

@@ -313,7 +313,10 @@ class DaemonHost(_host.Host):
     def _compare_with_memory(self, part: str, file: _facts.ConfFile) -> list[str]:
         """The file is newer than the process, which may have been told to read it again: ask the daemon itself."""
         argv = ["scontrol", "show", "config"] if part == "slurmctld" else ["sacctmgr", "show", "configuration"]
-        program = _install.find_program(argv[0], self.options.bin_dirs) if self._conf_is_sound() else None
+        # For slurmdbd that stands by, the other one would answer.
+        stands_by = part == "slurmdbd" and _facts.slurmdbd_conf(file)["standby"]
+        may_ask = self._conf_is_sound() and not stands_by
+        program = _install.find_program(argv[0], self.options.bin_dirs) if may_ask else None
         rc, out, dummy_err = self.run([program, *argv[1:]], self._conf_for(program)) if program else (127, "", "")
         path = file.conf.paths[0]
         if rc == 0:

@@ -18,6 +18,7 @@ DEEDS = (
     ("slurm_jwt_key_at_target", "key installed"),
     ("slurm_jwt_conf", "slurm.conf changed"),
     ("slurm_jwt_dbd_conf", "slurmdbd.conf changed"),
+    ("slurm_jwt_slurmdbd_standby_restart", "slurmdbd restarted"),
     ("slurm_jwt_slurmdbd_restart", "slurmdbd restarted"),
     ("slurm_jwt_standby_restart", "slurmctld restarted"),
     ("slurm_jwt_slurmctld_restart", "slurmctld restarted"),

@@ -400,6 +400,18 @@ def test_slurmdbd_is_stale_if_it_cannot_be_asked(loaded: Site) -> None:
     assert len(loaded.commands) == 2, "sacctmgr would wait a minute for its slurm.conf"
 
 
+def test_slurmdbd_that_stands_by_is_not_asked(loaded: Site) -> None:
+    loaded.runs("slurmdbd")
+    extra = f"AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key={loaded.key}\n"
+    loaded.write_dbd_conf(f"{extra}DbdBackupHost={os.uname().nodename.partition('.')[0]}\n")
+    loaded.answers["sacctmgr"] = (0, extra, "")
+    assert loaded.look(["slurmdbd"])["daemons"]["slurmdbd"]["stale"] == []
+    loaded.dbd_conf.touch()
+    found = loaded.look(["slurmdbd"])
+    assert found["dbd_conf"]["standby"]
+    assert "after slurmdbd had started" in found["daemons"]["slurmdbd"]["stale"][0]
+
+
 @pytest.mark.parametrize(
     ("data", "mode", "expected"),
     [

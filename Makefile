@@ -5,7 +5,7 @@ READY := .work/ready
 RUN := tests/run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test soak bench lint unit sanity molecule build docs clean
+.PHONY: help setup demo demo-down test soak matrix bench lint unit sanity molecule build docs clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,6 +35,9 @@ sanity: $(READY) ## ansible-test sanity of every supported ansible-core
 
 molecule: $(READY) ## all scenarios on real clusters; one: tests/run molecule/NAME
 	@$(RUN) images molecule
+
+matrix: $(READY) ## every scenario with every release of Slurm, two at a time; takes hours
+	@$(RUN) --matrix
 
 soak: $(READY) ## 20,000 generated configurations before the parsers of each release; takes an hour or more
 	@.work/venv/bin/python tests/judge/judge --generated 20000

@@ -241,10 +241,28 @@ class DaemonHost(_host.Host):
         packages: dict[str, None] = {}
         for name, part in missing.items():
             bring = _install.missing_packages(name, installed)
-            rpm = os.path.exists(RPM)
-            self.problems += _daemon_problems.plugin_missing(part, name, folder, bring, rpm)
+            owner = self._owner(os.path.join(folder, name)) if folder and not bring else None
+            if owner:
+                command = _install.reinstall(owner)
+                self.problems += _daemon_problems.plugin_lost(part, name, folder, owner.name, command)
+            else:
+                self.problems += _daemon_problems.plugin_missing(part, name, folder, bring, os.path.exists(RPM))
             packages.update(dict.fromkeys(bring))
         return list(packages)
+
+    def _owner(self, path: str) -> _install.Package | None:
+        """The installed package that a missing file belongs to."""
+
+        def said(*argv: str) -> str:
+            return self.run(list(argv), self.options.conf_path)[1]
+
+        if os.path.exists(DPKG_QUERY):
+            name = _install.parse_dpkg_search(said(DPKG_QUERY, "-S", path), path)
+            found = _install.parse_dpkg(said(DPKG_QUERY, "-W", "-f", _install.DPKG_FORMAT, name)) if name else {}
+            return _install.Package(name, found[name]) if name in found else None
+        if os.path.exists(RPM):
+            return _install.parse_rpm_owner(said(RPM, "-qf", "--queryformat", _install.RPM_FORMAT, path))
+        return None
 
     # Daemons
 
@@ -298,7 +316,10 @@ class DaemonHost(_host.Host):
     def _compare_with_memory(self, part: str, file: _facts.ConfFile) -> list[str]:
         """The file is newer than the process, which may have been told to read it again: ask the daemon itself."""
         argv = ["scontrol", "show", "config"] if part == "slurmctld" else ["sacctmgr", "show", "configuration"]
-        program = _install.find_program(argv[0], self.options.bin_dirs) if self._conf_is_sound() else None
+        # For slurmdbd that stands by, the other one would answer.
+        stands_by = part == "slurmdbd" and _facts.slurmdbd_conf(file)["standby"]
+        may_ask = self._conf_is_sound() and not stands_by
+        program = _install.find_program(argv[0], self.options.bin_dirs) if may_ask else None
         rc, out, dummy_err = self.run([program, *argv[1:]], self._conf_for(program)) if program else (127, "", "")
         path = file.conf.paths[0]
         if rc == 0:

@@ -178,6 +178,14 @@ def plugin_missing(part: str, name: str, folder: str | None, packages: list[str]
     return [Problem(ERROR, "plugin_missing", part, folder, found, effect, remedy)]
 
 
+def plugin_lost(part: str, name: str, folder: str | None, package: str, command: str) -> list[Problem]:
+    """A plugin is not there, although the package that it belongs to is installed: somebody took it away."""
+    found = f"{name} is not in {folder}, although the package {package}, which brings it, is installed."
+    effect = f"{part} does not start with JWT switched on."
+    remedy = f"Have the package put it back: {command}"
+    return [Problem(ERROR, "plugin_lost", part, folder, found, effect, remedy)]
+
+
 def libjwt_missing(part: str, plugin: str, libjwt: Libjwt | None) -> list[Problem]:
     """auth_jwt.so is there, and what it needs is not."""
     if libjwt is None or libjwt.path:

@@ -90,9 +90,16 @@ def slurmdbd_conf(file: ConfFile) -> dict[str, Any]:
         **_conf_file(file),
         "dbd_host": conf.value("DbdHost"),
         "dbd_backup_host": conf.value("DbdBackupHost"),
+        "standby": _is_this_host(conf.value("DbdBackupHost")),
         "dbd_port": port(conf.value("DbdPort"), 6819),
         "log_file": conf.value("LogFile"),
     }
+
+
+def _is_this_host(name: str | None) -> bool:
+    """Whether slurmdbd takes a host's name for that of its own host, by the rules of its start."""
+    own = os.uname().nodename
+    return name is not None and name in (own, own.partition(".")[0], "localhost")
 
 
 def _conf_file(file: ConfFile) -> dict[str, Any]:

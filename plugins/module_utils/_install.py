@@ -30,6 +30,15 @@ PACKAGES_ASKED = (
     "slurm-smd",
 )
 DPKG_FORMAT = "${db:Status-Status} ${Package} ${Version}\\n"
+RPM_FORMAT = "%{NAME} %{VERSION}-%{RELEASE}\\n"
+
+# What puts the files of an installed package back, at the version that is installed: another one would not fit Slurm.
+_REINSTALL = (
+    ("/usr/bin/apt-get", "apt-get install --reinstall {name}={version}"),
+    ("/usr/bin/dnf", "dnf reinstall {name}"),
+    ("/usr/bin/yum", "yum reinstall {name}"),
+    ("/usr/bin/zypper", "zypper install --force {name}={version}"),
+)
 
 
 def release_programs(parts: list[str]) -> list[str]:
@@ -162,6 +171,36 @@ def missing_packages(plugin: str, installed: dict[str, str]) -> list[str]:
     else:
         return []
     return [f"{name}={versions[0]}" for name in wanted]
+
+
+class Package(NamedTuple):
+    """A package that is installed."""
+
+    name: str
+    version: str
+
+
+def parse_dpkg_search(text: str, path: str) -> str | None:
+    """The package that a file belongs to, from ``dpkg-query -S PATH``, whether the file is there or not."""
+    for line in text.splitlines():
+        names, sep, found = line.partition(": ")
+        if sep and found == path and not names.startswith("diversion by "):
+            return names.split(",")[0].partition(":")[0]
+    return None
+
+
+def parse_rpm_owner(text: str) -> Package | None:
+    """The same, with its version, from ``rpm -qf --queryformat RPM_FORMAT PATH``; its complaints have more words."""
+    fields = next((line.split() for line in text.splitlines()), [])
+    return Package(*fields) if len(fields) == 2 else None
+
+
+def reinstall(package: Package, root: str = "/") -> str:
+    """The command that puts the files of a package back, in the words of this host's distribution."""
+    for tool, command in _REINSTALL:
+        if os.path.exists(os.path.join(root, tool.lstrip("/"))):
+            return command.format(name=package.name, version=package.version)
+    return f"reinstall the package {package.name}, version {package.version}"
 
 
 def python_library(name: str, folders: list[str]) -> str | None:

@@ -70,12 +70,14 @@ _NO_ANSWER = (
     "no route to host",
     "network is unreachable",
 )
+# A slurmdbd took the connection, and no more. One that has not loaded auth/jwt cannot even read the request, and hangs
+# up.
+_NO_WELCOME = "failed to unpack slurm_persist_init"
 _NO = (
     "authentication error",
     "invalid authentication credential",
     "authentication credential expired",
-    # slurmdbd that has not loaded auth/jwt cannot even read the request, and hangs up.
-    "failed to unpack slurm_persist_init",
+    _NO_WELCOME,
 )
 _HUNG_UP = ("zero bytes were transmitted",)
 _NOT_LOADED = ("header lengths are longer",)
@@ -172,6 +174,10 @@ def reply_of_client(code: int, output: str, errors: str, timed_out: tuple[int, .
     low = said.lower()
     if any(text in low for text in _NOT_ASKED):
         return Reply(UNASKED, _shortened(said))
+    if _NO_WELCOME in low and any(text in low for text in _NO_ANSWER):
+        # Two hosts were asked: slurmdbd's standby does not listen while the other one lives.
+        first = next(line for line in errors.splitlines() if _NO_WELCOME in line.lower())
+        return Reply(_CLOSED, _shortened(_last_word(first)))
     for kind, texts in ((UNREACHABLE, _NO_ANSWER), (REFUSED, _NO), (_CLOSED, _HUNG_UP)):
         if any(text in low for text in texts):
             return Reply(kind, _shortened(_last_word(errors)))

@@ -384,6 +384,11 @@ dbd_conf:
       description: C(DbdBackupHost); null if it is not given.
       type: str
       sample: dbd2
+    standby:
+      description:
+        - Whether C(DbdBackupHost) is this host. Its slurmdbd listens only while that of C(DbdHost) does not.
+      type: bool
+      sample: false
     dbd_port:
       description: The port that slurmdbd listens on.
       type: int

@@ -81,6 +81,11 @@ class Cluster:
         return self.controllers[0] if self.controllers else None
 
     @property
+    def standby_dbds(self) -> list[str]:
+        """The hosts whose slurmdbd waits for that of DbdHost to fall silent, and does not listen until then."""
+        return [host for host in self.dbds if (self.looks[host]["dbd_conf"] or {}).get("standby")]
+
+    @property
     def holders(self) -> list[str]:
         """The hosts that have the signing key: those that check tokens, and no others."""
         return list(dict.fromkeys(self.controllers + self.dbds))
@@ -248,7 +253,7 @@ def reasons_for_no_run(
     ]
     # The other questions have no answer where the key that counts is unknown.
     reasons = reasons + _problems(cluster) or _limited(parts, in_play)
-    return reasons if reasons or cluster.wishes.removing else _controllers(cluster)
+    return reasons if reasons or cluster.wishes.removing else _controllers(cluster) + _dbds(cluster)
 
 
 def _under_way(cluster: Cluster) -> list[str]:
@@ -365,18 +370,37 @@ def _controllers(cluster: Cluster) -> list[str]:
     """A standby that the inventory does not know would get no key, and not start again."""
     if cluster.primary is None or cluster.looks[cluster.primary]["conf"] is None:
         return []
-    known = {short(host) for host in cluster.controllers}
-    known |= {short(cluster.looks[host]["hostname"]) for host in cluster.controllers}
     named = [controller["name"] for controller in cluster.looks[cluster.primary]["conf"]["controllers"]]
-    unknown = [name for name in named if short(name) not in known]
-    # One controller by another name is an alias; one more than we know is a standby.
-    if not unknown or len(named) <= len(cluster.controllers):
+    unknown = _unknown(cluster, named, cluster.controllers)
+    if not unknown:
         return []
     return [
         f"slurm.conf names the controllers {', '.join(named)}, and the inventory's group has only "
         f"{', '.join(cluster.controllers)}. A standby without the key dies at its next start. "
         f"Add {' and '.join(unknown)} to the group."
     ]
+
+
+def _dbds(cluster: Cluster) -> list[str]:
+    """The same of slurmdbd's standby: after a failover it would refuse every token."""
+    for host in cluster.dbds:
+        conf = cluster.looks[host]["dbd_conf"] or {}
+        named = [name for name in (conf.get("dbd_host"), conf.get("dbd_backup_host")) if name]
+        unknown = _unknown(cluster, named, cluster.dbds)
+        if unknown:
+            return [
+                f"{host}: slurmdbd.conf names {' and '.join(named)}, and the inventory's group has only "
+                f"{', '.join(cluster.dbds)}. A slurmdbd without the key refuses every token when it takes over. "
+                f"Add {' and '.join(unknown)} to the group."
+            ]
+    return []
+
+
+def _unknown(cluster: Cluster, named: Sequence[str], hosts: Sequence[str]) -> list[str]:
+    """The names of more hosts than the inventory has. One host by another name is an alias, one more is a standby."""
+    known = {short(host) for host in hosts} | {short(cluster.looks[host]["hostname"]) for host in hosts}
+    unknown = [name for name in named if short(name) not in known]
+    return unknown if len(named) > len(hosts) else []
 
 
 def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
@@ -492,6 +516,7 @@ def plan(
         "slurmdbd": slurmdbd,
         "slurmctld": slurmctld,
         "slurmdbd_hosts": cluster.dbds,
+        "slurmdbd_standbys": cluster.standby_dbds,
         "slurmrestd_hosts": cluster.restds,
         "settled": not (changing or nodes),
         "due": due(cluster),

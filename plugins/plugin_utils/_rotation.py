@@ -153,20 +153,11 @@ class Rotation:
         primary, standbys = self.cluster.primary, self.cluster.controllers[1:]
         slurmctld = dict.fromkeys(standbys, "restart")
         if method == IN_PLACE:
-            return {"slurmdbd": self.standby_dbds(), "slurmctld": slurmctld, "conf": []}
+            return {"slurmdbd": self.cluster.standby_dbds, "slurmctld": slurmctld, "conf": []}
         if primary is not None:
             reloads = method == RELOAD and self._look(primary)["capabilities"].get("reconfigure_reloads_auth")
             slurmctld[primary] = "reconfigure" if reloads else "restart"
         return {"slurmdbd": list(self.cluster.dbds), "slurmctld": slurmctld, "conf": []}
-
-    def standby_dbds(self) -> list[str]:
-        """The hosts of slurmdbd that are DbdBackupHost."""
-        return [
-            host
-            for host in self.cluster.dbds
-            if _plan.short(str((self._look(host)["dbd_conf"] or {}).get("dbd_backup_host") or ""))
-            in (_plan.short(host), _plan.short(self._look(host)["hostname"]))
-        ]
 
     @property
     def lead(self) -> float:
@@ -308,6 +299,7 @@ def plan(
         "nodes_to_change": [],
         "key_path": {host: cluster.key_path_of(host) for host in cluster.holders},
         "slurmdbd_hosts": cluster.dbds,
+        "slurmdbd_standbys": cluster.standby_dbds,
         "slurmrestd_hosts": cluster.restds,
         "slurmrestd_dies": [
             host

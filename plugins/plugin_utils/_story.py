@@ -21,6 +21,7 @@ DEEDS = (
     ("slurm_jwt_swapped", "key swapped"),
     ("slurm_jwt_conf", "slurm.conf changed"),
     ("slurm_jwt_dbd_conf", "slurmdbd.conf changed"),
+    ("slurm_jwt_slurmdbd_standby_restart", "slurmdbd restarted"),
     ("slurm_jwt_slurmdbd_restart", "slurmdbd restarted"),
     ("slurm_jwt_standby_restart", "slurmctld restarted"),
     ("slurm_jwt_slurmctld_restart", "slurmctld restarted"),

@@ -28,6 +28,10 @@ COLLECTIONS = WORK / "collections"
 HERE = COLLECTIONS / "ansible_collections/hpc/slurm_jwt"
 PLUGINS = "ansible_collections.hpc.slurm_jwt.plugins"
 
+RELEASES = ("20.11", "22.05", "24.11", "26.05")
+# Of scenarios that are not about one release.
+USUAL_RELEASE = "24.11"
+
 # How many stages of a kind run at once: the first need processors, the second mostly wait for daemons.
 LANES = {"host": 1, "lab": 2}
 
@@ -86,16 +90,41 @@ def stages() -> list[Stage]:
                 f"python tests/stage/sanity.py {core}") for core in ("2.18", "2.19", "2.20", "2.21")),
         stage("judge", "judge", "asks Slurm's own parsers about 1,000 configurations", "python tests/judge/judge",
               lane="lab", needs=("images",)),
-        *(scenario(folder.parent.name) for folder in sorted(ROOT.glob("extensions/molecule/*/molecule.yml"))),
+        *(scenario(name) for name in scenario_names()),
     ]
 
 
-def scenario(name: str) -> Stage:
+def scenario_names() -> list[str]:
+    return sorted(file.parent.name for file in ROOT.glob("extensions/molecule/*/molecule.yml"))
+
+
+def own_release(scenario_name: str) -> str | None:
+    """A scenario about one release ends with it: rollout-24.11."""
+    return next((release for release in RELEASES if scenario_name.endswith(f"-{release}")), None)
+
+
+def scenario(name: str, crossed_with: str | None = None) -> Stage:
+    """One run of a scenario, as a rule with its own release. No two runs share a cluster or a folder."""
+    release = crossed_with or own_release(name) or USUAL_RELEASE
+    cluster = f"{name}-{crossed_with}" if crossed_with else name
     return stage(
-        f"molecule/{name}", "molecule", "runs the scenario against a real cluster",
+        f"molecule/{name}@{crossed_with}" if crossed_with else f"molecule/{name}", "molecule",
+        f"runs the scenario against a real cluster of Slurm {release}",
         f"tests/lab/enter molecule test --scenario-name {name}", lane="lab", needs=("images",),
-        env={"MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / name)},
+        env={
+            "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / cluster),
+            "LAB_CLUSTER": cluster,
+            "LAB_RELEASE": release,
+        },
     )
+
+
+def matrix() -> list[Stage]:
+    """Every scenario with every release, but for those that are about one."""
+    return [
+        stages()[0],
+        *(scenario(name, release) for name in scenario_names() if not own_release(name) for release in RELEASES),
+    ]
 
 
 def environment() -> dict[str, str]:
@@ -249,23 +278,27 @@ def table(chosen: list[Stage], results: dict[str, Result]) -> str:
     return "\n".join(lines)
 
 
-def choose(wanted: list[str]) -> list[Stage]:
-    everything = stages()
-    unknown = [name for name in wanted if not any(name in (stage.name, stage.group) for stage in everything)]
+def choose(everything: list[Stage], wanted: list[str]) -> list[Stage]:
+    """The stages that are named, by name, by group, or by what comes before the release; all, if none is."""
+    names = {stage.name: {stage.name, stage.group, stage.name.partition("@")[0]} for stage in everything}
+    unknown = [name for name in wanted if not any(name in mine for mine in names.values())]
     if unknown:
         sys.exit(f"There is no stage called {unknown[0]}. tests/run --list names them.")
-    return [stage for stage in everything if not wanted or stage.name in wanted or stage.group in wanted]
+    return [stage for stage in everything if not wanted or names[stage.name] & set(wanted)]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="name or group of a stage; all, if none is given")
+    parser.add_argument("--matrix", action="store_true",
+                        help="instead of the usual stages: every scenario of molecule with every release of Slurm")
     parser.add_argument("--list", action="store_true", help="show the stages and end")
     options = parser.parse_args()
-    chosen = choose(options.stages)
+    chosen = choose(matrix() if options.matrix else stages(), options.stages)
     if options.list:
+        wide = max(len(stage.name) for stage in chosen)
         for stage in chosen:
-            print(f"{stage.group:10}{stage.name:22}{stage.what}")
+            print(f"{stage.group:10}{stage.name:{wide}}  {stage.what}")
         return 0
     for folder in (LOGS, WORK / "home"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Users at work under munge while JWT is rolled out: each line of the log is a command that failed, the last one counts.
+# Called with the word "accounting" where slurmdbd keeps accounts.
 set -u
 runs=0 failed=0 slowest=0
 trap 'echo "runs=$runs failed=$failed slowest_ms=$slowest"; exit 0' TERM INT
@@ -16,7 +17,7 @@ try() {
 while true; do
     try sinfo
     try sbatch --quiet --output=/dev/null --wrap=true
-    try sacct --allusers --allocations
+    [[ ${1-} != accounting ]] || try sacct --allusers --allocations
     sleep 0.05 &
     wait $!
 done

@@ -19,7 +19,7 @@ def token(key, header=None, **claims):
     now = int(time.time())
     parts = [
         dict({"alg": "HS256", "typ": "JWT"}, **header or {}),
-        dict({"iat": now, "exp": now + 600, "sun": "alice"}, **claims),
+        dict({"iat": now, "exp": now + 3600, "sun": "alice"}, **claims),
     ]
     signed = ".".join(encode(json.dumps(part).encode()) for part in parts)
     if parts[0]["alg"] == "none":

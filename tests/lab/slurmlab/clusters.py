@@ -204,7 +204,7 @@ def _furnish(cluster: Cluster, host: str, root: pathlib.Path, addresses: dict[st
         path.write_text(file.text)
         path.chmod(file.mode)
         shutil.chown(path, *_ids(root, file.owner))
-    for unit in kinds.kind_of(host).at_boot:
+    for unit in kinds.units_at_boot(host, cluster.hosts):
         wanted = root / "etc/systemd/system/multi-user.target.wants" / f"{unit}.service"
         wanted.symlink_to(f"/lib/systemd/system/{unit}.service")
 
@@ -224,7 +224,8 @@ def _start_daemons(cluster: Cluster) -> None:
         wait_for(f"sshd on {host}", lambda: _listens(container, init, 22))
         if kind.daemon:
             podman("exec", container, "systemctl", "--quiet", "enable", "--now", kind.daemon)
-            wait_for(f"{kind.daemon} on {host}", lambda: _listens(container, init, kind.port))
+            if kinds.listens(host, cluster.hosts):
+                wait_for(f"{kind.daemon} on {host}", lambda: _listens(container, init, kind.port))
             say(cluster.name, f"{kind.daemon} runs on {host}")
 
     for name in kinds.KINDS:
@@ -273,6 +274,6 @@ def of_arguments(release: str, name: str | None, hosts: str | None) -> Cluster:
     chosen = tuple(hosts.split(",")) if hosts else kinds.DEFAULT_HOSTS
     for host in chosen:
         kinds.kind_of(host)
-    if not kinds.of_kind(chosen, "ctl") or not kinds.of_kind(chosen, "dbd"):
-        raise LabError("A cluster needs a controller and a host for slurmdbd: ctl1 and dbd1.")
+    if not kinds.of_kind(chosen, "ctl"):
+        raise LabError("A cluster needs a controller: ctl1.")
     return Cluster(checked(name or release), release_named(release), chosen)

@@ -19,16 +19,18 @@ from releases import Release
 class Kind(NamedTuple):
     #: Its group in the inventory.
     group: str
-    #: Units enabled before its first boot.
+    #: Units enabled before its first boot, on the first host of the kind.
     at_boot: tuple[str, ...]
     #: The daemon that waits for those of the kinds above it in the table, and the port it listens on.
     daemon: str | None = None
     port: int = 0
     has_slurm_conf: bool = True
+    #: Whether the daemon listens on the others of its kind too, before one of them takes over.
+    standby_listens: bool = True
 
 
 KINDS = {
-    "dbd": Kind("slurmdbd", ("mariadb",), "slurmdbd", 6819, has_slurm_conf=False),
+    "dbd": Kind("slurmdbd", ("mariadb",), "slurmdbd", 6819, has_slurm_conf=False, standby_listens=False),
     "ctl": Kind("slurmctld", (), "slurmctld", 6817),
     "node": Kind("slurm_nodes", (), "slurmd", 6818),
     # slurmrestd is installed and not running: it has no use before the cluster has JWT.
@@ -39,6 +41,8 @@ KINDS = {
 #: slurmctld's StateSaveLocation.
 STATE = "/var/lib/slurm/slurmctld"
 DEFAULT_HOSTS = ("ctl1", "dbd1", "rest1", "node1")
+#: Seconds of silence after which a standby slurmctld takes over.
+TAKEOVER = 20
 
 
 class File(NamedTuple):
@@ -66,17 +70,43 @@ def files(host: str, hosts: tuple[str, ...], release: Release) -> list[File]:
             File("/etc/slurm/slurm.conf", slurm_conf(hosts)),
             *([File("/etc/slurm/cgroup.conf", release.cgroup_conf)] if release.cgroup_conf else []),
         ]
-    return [File("/etc/slurm/slurmdbd.conf", slurmdbd_conf(host), "slurm", 0o600)]
+    dbds = of_kind(hosts, "dbd")
+    return [
+        File("/etc/slurm/slurmdbd.conf", slurmdbd_conf(dbds), "slurm", 0o600),
+        *(database_for_all() if host == dbds[0] and len(dbds) > 1 else []),
+    ]
+
+
+def _is_first(host: str, hosts: tuple[str, ...]) -> bool:
+    return host == next(other for other in hosts if kind_of(other) is kind_of(host))
+
+
+def units_at_boot(host: str, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    return kind_of(host).at_boot if _is_first(host, hosts) else ()
+
+
+def listens(host: str, hosts: tuple[str, ...]) -> bool:
+    """Whether its daemon listens while the first of its kind lives."""
+    return kind_of(host).standby_listens or _is_first(host, hosts)
 
 
 def slurm_conf(hosts: tuple[str, ...]) -> str:
     """The same on every host, as slurmctld demands."""
-    controllers = "".join(f"SlurmctldHost={host}\n" for host in of_kind(hosts, "ctl"))
-    nodes = "".join(f"NodeName={host} CPUs=4 State=UNKNOWN\n" for host in of_kind(hosts, "node"))
+    controllers = of_kind(hosts, "ctl")
+    dbds = of_kind(hosts, "dbd")
+    masters = _lines("SlurmctldHost={}", controllers)
+    # Nobody wants to wait two minutes for a standby.
+    takeover = _lines(f"SlurmctldTimeout={TAKEOVER}", controllers[1:2])
+    accounting = (
+        f"AccountingStorageType=accounting_storage/{'slurmdbd' if dbds else 'none'}\n"
+        + _lines("AccountingStorageHost={}", dbds[:1])
+        + _lines("AccountingStorageBackupHost={}", dbds[1:2])
+    )
+    nodes = _lines("NodeName={} CPUs=4 State=UNKNOWN", of_kind(hosts, "node"))
     return f"""\
 # The lab's cluster.
 ClusterName={CLUSTER_NAME}
-{controllers}SlurmUser=slurm
+{masters}SlurmUser=slurm
 AuthType=auth/munge
 
 StateSaveLocation={STATE}
@@ -94,27 +124,44 @@ SlurmdParameters=config_overrides
 MpiDefault=none
 MailProg=/bin/true
 ReturnToService=2
-
-AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost={','.join(of_kind(hosts, 'dbd')[:1])}
-JobAcctGatherType=jobacct_gather/none
+{takeover}
+{accounting}JobAcctGatherType=jobacct_gather/none
 
 {nodes}PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
 
-def slurmdbd_conf(host: str) -> str:
+def _lines(line: str, names: list[str]) -> str:
+    return "".join(line.format(name) + "\n" for name in names)
+
+
+def slurmdbd_conf(dbds: list[str]) -> str:
+    """The same on every host of slurmdbd; the second one stands by."""
+    backup = _lines("DbdBackupHost={}", dbds[1:2])
     return f"""\
 # The lab's accounting.
 AuthType=auth/munge
-DbdHost={host}
-SlurmUser=slurm
+DbdHost={dbds[0]}
+{backup}SlurmUser=slurm
 LogFile=/var/log/slurm/slurmdbd.log
 PidFile=/run/slurmdbd.pid
 
 StorageType=accounting_storage/mysql
-StorageHost=localhost
+StorageHost={dbds[0] if backup else "localhost"}
 StorageUser=slurm
 StoragePass={DATABASE_PASSWORD}
 StorageLoc=slurm_acct_db
 """
+
+
+def database_for_all() -> list[File]:
+    """Has MariaDB listen on the network, and let slurmdbd in from other hosts: the image's is for its own host."""
+    statements = (
+        f"CREATE USER IF NOT EXISTS slurm@'%' IDENTIFIED BY '{DATABASE_PASSWORD}';",
+        "GRANT ALL ON slurm_acct_db.* TO slurm@'%';",
+    )
+    return [
+        File("/etc/mysql/for-all.sql", "\n".join(statements) + "\n"),
+        File("/etc/mysql/mariadb.conf.d/99-zz-for-all.cnf",
+             "[mysqld]\nbind-address = 0.0.0.0\ninit-file = /etc/mysql/for-all.sql\n"),
+    ]

@@ -74,6 +74,14 @@ def test_slurmdbd_conf_knows_no_default_key(tmp_path: pathlib.Path) -> None:
     assert found["slurm_user"] == "root", "Slurm's own default"
 
 
+def test_slurmdbd_knows_whether_it_stands_by(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "any.conf"
+    path.write_text("DbdHost=dbd1\nDbdBackupHost=dbd2\n")
+    for name, stands_by in (("dbd1", False), ("dbd2", True), ("dbd2.example.org", True), ("dbd20", False)):
+        monkeypatch.setattr(_facts.os, "uname", lambda name=name: os.uname_result(("Linux", name, "", "", "")))
+        assert _facts.slurmdbd_conf(_facts.load(str(path), "slurmdbd"))["standby"] is stands_by, name
+
+
 def test_the_default_key() -> None:
     assert _facts.default_key(conf("StateSaveLocation=/state\n")) == "/state/jwt_hs256.key"
     assert _facts.default_key(conf("ClusterName=c\n")) == "/var/spool/jwt_hs256.key"

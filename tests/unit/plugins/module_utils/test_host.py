@@ -400,6 +400,18 @@ def test_slurmdbd_is_stale_if_it_cannot_be_asked(loaded: Site) -> None:
     assert len(loaded.commands) == 2, "sacctmgr would wait a minute for its slurm.conf"
 
 
+def test_slurmdbd_that_stands_by_is_not_asked(loaded: Site) -> None:
+    loaded.runs("slurmdbd")
+    extra = f"AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key={loaded.key}\n"
+    loaded.write_dbd_conf(f"{extra}DbdBackupHost={os.uname().nodename.partition('.')[0]}\n")
+    loaded.answers["sacctmgr"] = (0, extra, "")
+    assert loaded.look(["slurmdbd"])["daemons"]["slurmdbd"]["stale"] == []
+    loaded.dbd_conf.touch()
+    found = loaded.look(["slurmdbd"])
+    assert found["dbd_conf"]["standby"]
+    assert "after slurmdbd had started" in found["daemons"]["slurmdbd"]["stale"][0]
+
+
 @pytest.mark.parametrize(
     ("data", "mode", "expected"),
     [
@@ -511,6 +523,34 @@ def test_missing_plugins_that_a_package_brings(site: Site, monkeypatch: pytest.M
     found = site.look(["slurmctld"])
     assert ("warning", "plugin_missing") in codes(found)
     assert found["plugins"]["packages"] == ["slurm-wlm-jwt-plugin=24.11.5-4"]
+
+
+def test_a_plugin_that_an_installed_package_has_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.runs("slurmctld")
+    plugin = site.root / "lib/slurm/auth_jwt.so"
+    plugin.unlink()
+    monkeypatch.setattr(_daemon_host, "DPKG_QUERY", str(site.program("sbin/dpkg-query")))
+    version = "24.11.5-4"
+    installed = "".join(f"installed slurm-wlm-{name} {version}\n" for name in ("basic-plugins", "jwt-plugin"))
+    # What it says to -W and to -S; each takes from it only its own lines.
+    site.answers["dpkg-query"] = (0, f"{installed}slurm-wlm-jwt-plugin: {plugin}\n", "")
+    found = site.look(["slurmctld"])
+    (problem,) = [each for each in found["problems"] if each["code"].startswith("plugin_")]
+    assert (problem["severity"], problem["code"]) == ("error", "plugin_lost")
+    assert "the package slurm-wlm-jwt-plugin, which brings it, is installed" in problem["found"]
+    assert "slurm-wlm-jwt-plugin" in problem["remedy"] and "build" not in problem["remedy"].lower()
+    assert found["plugins"]["packages"] == []
+
+
+def test_a_plugin_that_an_rpm_has_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.runs("slurmctld")
+    (site.root / "lib/slurm/auth_jwt.so").unlink()
+    monkeypatch.setattr(_daemon_host, "DPKG_QUERY", "/no/dpkg-query")
+    monkeypatch.setattr(_daemon_host, "RPM", str(site.program("sbin/rpm")))
+    site.answers["rpm"] = (0, "slurm 24.11.5-1.el9\n", "")
+    assert ("error", "plugin_lost") in codes(site.look(["slurmctld"]))
+    site.answers["rpm"] = (1, "error: file /p/auth_jwt.so: No such file or directory\n", "")
+    assert ("error", "plugin_missing") in codes(site.look(["slurmctld"]))
 
 
 def test_the_plugins_that_the_file_names(site: Site) -> None:

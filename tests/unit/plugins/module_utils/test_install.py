@@ -149,7 +149,7 @@ def test_installed_packages() -> None:
             ["slurm-wlm-basic-plugins=22.05.8-4", "slurm-wlm-jwt-plugin=22.05.8-4"],
         ),
         ("rest_auth_jwt.so", {"slurmrestd": "22.05.8-4"}, ["slurm-wlm-basic-plugins=22.05.8-4"]),
-        # Installed and yet not there: a package does not mend that.
+        # Installed and yet not there: to install it would not mend that.
         ("auth_jwt.so", {"slurm-wlm-basic-plugins": "24.11.5-4", "slurm-wlm-jwt-plugin": "24.11.5-4"}, []),
         ("rest_auth_jwt.so", {"slurm-wlm-basic-plugins": "24.11.5-4"}, []),
         ("auth_jwt.so", {"slurm-smd": "24.11.5-1", "slurmctld": "24.11.5-4"}, []),
@@ -158,6 +158,47 @@ def test_installed_packages() -> None:
 )
 def test_the_package_that_brings_a_plugin(plugin_name: str, installed: dict[str, str], expected: list[str]) -> None:
     assert _install.missing_packages(plugin_name, installed) == expected
+
+
+PLUGIN = "/usr/lib/x86_64-linux-gnu/slurm-wlm/auth_jwt.so"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"slurm-wlm-jwt-plugin: {PLUGIN}\n", "slurm-wlm-jwt-plugin"),
+        (f"slurm-smd:amd64: {PLUGIN}\n", "slurm-smd"),
+        (f"one, other: {PLUGIN}\n", "one"),
+        (f"diversion by site from: {PLUGIN}\ndiversion by site to: {PLUGIN}.distrib\na: {PLUGIN}\n", "a"),
+        (f"a: {PLUGIN}.distrib\n", None),
+        ("", None),
+    ],
+)
+def test_the_package_that_a_file_belongs_to(text: str, expected: str | None) -> None:
+    assert _install.parse_dpkg_search(text, PLUGIN) == expected
+
+
+def test_the_package_that_a_file_belongs_to_by_rpm() -> None:
+    assert _install.parse_rpm_owner("slurm 24.11.5-1.el9\n") == ("slurm", "24.11.5-1.el9")
+    assert _install.parse_rpm_owner(f"file {PLUGIN} is not owned by any package\n") is None
+    assert _install.parse_rpm_owner("") is None
+
+
+@pytest.mark.parametrize(
+    ("tools", "command"),
+    [
+        (["apt-get"], "apt-get install --reinstall slurm=1.0-2"),
+        (["dnf", "yum"], "dnf reinstall slurm"),
+        (["yum"], "yum reinstall slurm"),
+        (["zypper"], "zypper install --force slurm=1.0-2"),
+        ([], "reinstall the package slurm, version 1.0-2"),
+    ],
+)
+def test_the_command_that_puts_files_back(tmp_path: pathlib.Path, tools: list[str], command: str) -> None:
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    for tool in tools:
+        (tmp_path / "usr/bin" / tool).touch()
+    assert _install.reinstall(_install.Package("slurm", "1.0-2"), str(tmp_path)) == command
 
 
 @pytest.mark.parametrize(

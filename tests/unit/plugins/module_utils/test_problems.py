@@ -271,6 +271,12 @@ def test_missing_plugins() -> None:
     assert "--enable-slurmrestd" in problems[0].remedy
 
 
+def test_a_plugin_that_a_package_has_lost() -> None:
+    problems = _daemon_problems.plugin_lost("slurmdbd", "auth_jwt.so", "/p", "plugins", "apt-get install plugins=1")
+    assert brief(problems) == [("error", "plugin_lost")]
+    assert problems[0].remedy.endswith(": apt-get install plugins=1")
+
+
 def test_missing_libraries() -> None:
     assert _daemon_problems.libjwt_missing("slurmctld", "/p", None) == []
     assert _daemon_problems.libjwt_missing("slurmctld", "/p", Libjwt("libjwt.so.2", "/l")) == []

@@ -101,6 +101,15 @@ class TestClients:
                 REFUSED,
                 "DBD_GET_CLUSTERS failure: Protocol authentication error",
             ),
+            # slurmdbd has a standby, which does not listen, 24.11: only good tokens before and after it tell the rest
+            (
+                1,
+                INIT.replace("sacctmgr: error: Sending PersistInit msg: ", "")
+                + "sacctmgr: error: _open_persist_conn: failed to open persistent connection to host:dbd2:6819: "
+                "Connection refused\nsacctmgr: error: Sending PersistInit msg: Connection refused\n",
+                "closed",
+                INIT.splitlines()[0].partition("error: ")[2],
+            ),
             # slurmdbd down: 24.11 and 26.05, then 20.11 and 22.05
             (
                 1,

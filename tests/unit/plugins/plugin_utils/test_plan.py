@@ -157,6 +157,24 @@ def test_standbys_are_restarted_and_the_first_of_slurm_conf_is_the_primary():
     assert found["conf"][-1] == "ctl1"
 
 
+def two_dbds(jwt):
+    looks = cluster(jwt=jwt)
+    looks["dbd2"] = look("dbd2", "slurmdbd", jwt=jwt)
+    for host in ("dbd1", "dbd2"):
+        looks[host]["dbd_conf"].update(dbd_host="dbd1", dbd_backup_host="dbd2", standby=host == "dbd2")
+    return looks
+
+
+def test_the_standby_of_slurmdbd_gets_the_key_and_a_restart():
+    parts = dict(PARTS, slurmdbd=["dbd1", "dbd2"])
+    found = decide(two_dbds(jwt=False), in_play=[*HOSTS, "dbd2"], parts=parts)
+    assert found["refusals"] == []
+    assert found["slurmdbd"] == ["dbd1", "dbd2"]
+    assert found["slurmdbd_standbys"] == ["dbd2"]
+    assert found["key_targets"] == ["dbd1", "dbd2"]
+    assert decide(two_dbds(jwt=True), in_play=[*HOSTS, "dbd2"], parts=parts)["settled"]
+
+
 def test_a_declared_serial_labels_a_key_that_has_none():
     assert decide(cluster(jwt=True), key_serial="2026-11")["key_source_changes"]
     labelled = cluster(jwt=True, ctl1={"key": dict(key(), serial="2026-10")})
@@ -266,6 +284,20 @@ def test_a_standby_that_the_inventory_does_not_know():
     looks = cluster(jwt=False, ctl1={"conf": conf(controllers=("ctl1", "ctl2"), index=0)})
     (reason,) = refused(looks)
     assert "Add ctl2 to the group" in reason
+
+
+def test_a_standby_of_slurmdbd_that_the_inventory_does_not_know():
+    looks = two_dbds(jwt=False)
+    (reason,) = refused(looks)
+    assert reason.startswith("dbd1: slurmdbd.conf names dbd1 and dbd2, ")
+    assert reason.endswith("Add dbd2 to the group.")
+    assert refused(looks, removing=True) == []
+
+
+def test_a_slurmdbd_by_another_name_is_no_standby():
+    looks = cluster(jwt=False)
+    looks["dbd1"]["dbd_conf"].update(dbd_host="accounts", dbd_backup_host=None)
+    assert refused(looks) == []
 
 
 def test_a_controller_by_another_name_is_no_standby():

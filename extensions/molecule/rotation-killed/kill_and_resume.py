@@ -6,7 +6,7 @@
 One key on all holders and the one before it, nothing staged, the declared serial on record, a service token that both
 daemons take, and slurmctld and slurmdbd the very processes that they were at the beginning.
 
-    kill_and_resume.py CLUSTER_FOLDER SERVICES [--every N] [--method METHOD]
+    kill_and_resume.py CLUSTER_FOLDER SITE [--every N] [--method METHOD]
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ MOST = 200
 
 
 class Cluster:
-    def __init__(self, folder: pathlib.Path, services: pathlib.Path, method: str) -> None:
-        self.folder, self.services, self.method = folder, services, method
+    def __init__(self, folder: pathlib.Path, site: pathlib.Path, method: str) -> None:
+        self.folder, self.site, self.method = folder, site, method
 
     def on(self, host: str, command: str) -> str:
         ssh = ["ssh", "-n", "-F", str(self.folder / "ssh_config"), host, command]
@@ -39,7 +39,7 @@ class Cluster:
     def rotate(self, serial: str, kill_at: int | None = None, when: str = "before") -> tuple[int, str]:
         """The exit code, and what was said."""
         command = [
-            "ansible-playbook", f"--inventory={self.folder}/inventory.yml", f"--inventory={self.services}",
+            "ansible-playbook", f"--inventory={self.folder}/inventory.yml", f"--extra-vars=@{self.site}",
             "hpc.slurm_jwt.rotate", f"--extra-vars=slurm_jwt_key_serial={serial}",
             f"--extra-vars=slurm_jwt_rotation_method={self.method}",
         ]  # fmt: skip
@@ -88,12 +88,12 @@ class Cluster:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("services", type=pathlib.Path)
+    parser.add_argument("site", type=pathlib.Path)
     parser.add_argument("--every", type=int, default=1, help="only every Nth point; default: all of them")
     parser.add_argument("--first", type=int, default=1, help="where to begin")
     parser.add_argument("--method", default="auto", choices=["auto", "reload", "restart"])
     arguments = parser.parse_args()
-    cluster = Cluster(arguments.folder, arguments.services, arguments.method)
+    cluster = Cluster(arguments.folder, arguments.site, arguments.method)
     before, killed, bad = cluster.processes(), 0, 0
     points = [(number, when) for number in range(1, MOST) for when in ("before", "during")]
     for number, when in points[arguments.first - 1 :: arguments.every]:

@@ -27,16 +27,20 @@ def token(key, header=None, **claims):
     return signed + "." + encode(hmac.new(key, signed.encode(), hashlib.sha256).digest())
 
 
-with open(sys.argv[1], "rb") as file:
-    KEY = file.read()
-
-print(
-    json.dumps(
-        {
-            "good": token(KEY),
-            "expired": token(KEY, exp=int(time.time()) - 60),
-            "forged": token(bytes(32)),
-            "unsigned": token(KEY, header={"alg": "none"}),
-        }
+def main():
+    with open(sys.argv[1], "rb") as file:
+        key = file.read()
+    print(
+        json.dumps(
+            {
+                "good": token(key),
+                "expired": token(key, exp=int(time.time()) - 60),
+                "forged": token(bytes(32)),
+                "unsigned": token(key, header={"alg": "none"}),
+            }
+        )
     )
-)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+#!/bin/sh
+# two_at_once INVENTORY SITE: a second rotation begins while the first one is at work. Its words are printed.
+set -eu
+inventory=$1 site=$2
+rotate() {
+    ansible-playbook --inventory="$inventory" --extra-vars="@$site" hpc.slurm_jwt.rotate \
+        --extra-vars="slurm_jwt_key_serial=$1"
+}
+key=/var/lib/slurm/slurmctld/jwt_hs256.key.next
+rotate fourth > /dev/null &
+first=$!
+until ssh -n -F "${inventory%/*}/ssh_config" ctl1 test -e $key; do
+    sleep 0.2
+done
+second=0
+rotate fifth || second=$?
+wait $first
+exit $second

@@ -1,4 +1,4 @@
-"""Waits until the key in a file is another one, and measures how soon both daemons take its tokens and refuse the old ones.
+"""Waits for another key in a file, and measures how soon both daemons take its tokens and refuse the old ones.
 
     watch_swap.py KEY    prints a JSON object, with seconds since the change of the file
 """

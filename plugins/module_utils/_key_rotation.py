@@ -49,6 +49,9 @@ IN_PLACE, RENAME = "in_place", "rename"
 LONGEST_WAIT = 120
 """Seconds that a swap may lie ahead: longer than any run needs, and short enough that no swap is forgotten."""
 
+_LEAD = 0.3
+"""Seconds before the instant at which KEY is held and all is made ready, so that nothing but the swap is left then."""
+
 
 class RotationError(Exception):
     """The step cannot be taken. The text says what was found, and what to do."""
@@ -123,6 +126,7 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
 
     With EXPECTED it must be the key of that fingerprint.
     """
+    _refuse_far_instant(at)
     with held(path):
         if _in_force(path, source, expected):
             _mend_record(path)
@@ -130,7 +134,7 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
         before = _present(look(path).live, path)
         if source == NEXT:
             _keep_previous(path, before, method)
-    _wait(at)
+    _wait(at, _LEAD)
     with held(path):
         stand = look(path)
         if _in_force(path, source, expected):
@@ -139,10 +143,15 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
         if _present(stand.live, path).key.data != before.key.data:
             raise RotationError(f"Somebody else has changed {path} meanwhile. It was left as it is; find out who.")
         new = _present(stand.next if source == NEXT else stand.previous, beside(path, source))
-        _swap(path, source, method, before, new)
-        when = time.time()
+        when = _swap(path, source, method, before, new, at)
         _mend_record(path)
     return when
+
+
+def is_due(path: str, source: str, expected: str | None, at: float | None) -> bool:
+    """Whether activate() would swap the keys. It refuses what activate() refuses, and touches nothing."""
+    _refuse_far_instant(at)
+    return not _in_force(path, source, expected)
 
 
 def unstage(path: str, keep_previous: bool) -> bool:
@@ -150,14 +159,20 @@ def unstage(path: str, keep_previous: bool) -> bool:
 
     After a swap this ends the rotation, before it the rotation has never been.
     """
-    stand = look(path)
     _mend_record(path)
-    gone = [_remove(beside(path, NEXT))]
+    gone = [remove(name) for name in left_to_unstage(path, keep_previous)]
+    return any(gone)
+
+
+def left_to_unstage(path: str, keep_previous: bool) -> list[str]:
+    """The files that unstage() would remove, each key before its record: somebody may ask who staged it."""
+    stand = look(path)
+    keys = [beside(path, NEXT)]
     useless = stand.previous is None or (stand.live is not None and stand.live.key.data == stand.previous.key.data)
     if useless or not keep_previous:
         # After a way back by rename there is no such key any more, and its record still.
-        gone.append(_remove(beside(path, PREVIOUS)))
-    return any(gone)
+        keys.append(beside(path, PREVIOUS))
+    return [name for key in keys for name in (key, record_path(key)) if _read(name)]
 
 
 def _in_force(path: str, source: str, expected: str | None) -> bool:
@@ -168,6 +183,8 @@ def _in_force(path: str, source: str, expected: str | None) -> bool:
         return True
     new = stand.next if source == NEXT else stand.previous
     if new is None:
+        if source == PREVIOUS and _came_back(path, live):
+            return True
         raise RotationError(
             f"There is no {beside(path, source)}, so there is no {source} key to bring into force. {path} was left as"
             " it is."
@@ -180,6 +197,12 @@ def _in_force(path: str, source: str, expected: str | None) -> bool:
     return new.key.data == live.key.data
 
 
+def _came_back(path: str, live: Kept) -> bool:
+    """Whether the key in force is the previous one, which has lost that name to a way back by rename."""
+    record = _record(beside(path, PREVIOUS))
+    return record is not None and record.fingerprint == live.fingerprint
+
+
 def _keep_previous(path: str, live: Kept, method: str) -> None:
     previous, key = beside(path, PREVIOUS), live.key
     replace(record_path(previous), format_record(live.spoken), key.uid, key.gid, key.mode)
@@ -189,15 +212,19 @@ def _keep_previous(path: str, live: Kept, method: str) -> None:
         replace(previous, key.data, key.uid, key.gid, key.mode)
 
 
-def _swap(path: str, source: str, method: str, before: Kept, new: Kept) -> None:
+def _swap(path: str, source: str, method: str, before: Kept, new: Kept, at: float | None) -> float:
     if method == IN_PLACE:
+        _wait(at)
         overwrite(path, new.key.data)
     elif source == PREVIOUS:
+        _wait(at)
         take_name(beside(path, PREVIOUS), path)
     else:
         old = before.key
         with Draft(path, new.key.data, old.uid, old.gid, old.mode) as draft:
+            _wait(at)
             draft.rename()
+    return time.time()
 
 
 def _mend_record(path: str) -> None:
@@ -210,16 +237,20 @@ def _mend_record(path: str) -> None:
         replace(record_path(path), format_record(wanted), live.key.uid, live.key.gid, live.key.mode)
 
 
-def _wait(at: float | None) -> None:
-    if at is None:
-        return
-    if at - time.time() > LONGEST_WAIT:
+def _refuse_far_instant(at: float | None) -> None:
+    # The other way round, what is no number would pass, and be waited for to the end of days.
+    if at is not None and not at - time.time() <= LONGEST_WAIT:
         raise RotationError(
             f"activate_at is {at - time.time():.0f} s ahead by the clock of this host; {LONGEST_WAIT} s is the most."
             " Compare the clocks of the hosts."
         )
+
+
+def _wait(at: float | None, lead: float = 0.0) -> None:
+    if at is None:
+        return
     while True:
-        left = at - time.time()
+        left = at - lead - time.time()
         if left <= 0:
             return
         # The last moment is spent awake, as sleep() may come back late.
@@ -243,8 +274,3 @@ def _record(path: str) -> Record | None:
     file = _read(record_path(path))
     return parse_record(file.data) if file else None
 
-
-def _remove(path: str) -> bool:
-    """The key before its record: as long as it is there somebody may ask who staged it."""
-    gone = remove(path)
-    return remove(record_path(path)) or gone

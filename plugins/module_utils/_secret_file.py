@@ -34,6 +34,7 @@ _LIMIT = 1024 * 1024  # nothing that this collection keeps secret is larger
 _STALE = 600  # seconds after which a draft was surely left by a run that was killed
 _PATIENCE = 60.0  # seconds to wait for another run that holds the lock
 _LINKS = 40  # as many as Linux itself follows
+_LINKINGS = 10  # attempts, against runs that sweep at the same time
 _DRAFT = re.compile(r"^\.slurm_jwt\..+\.[0-9a-f]{16}\.tmp$")
 
 _SEARCH = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -167,7 +168,7 @@ def set_attributes(path: str, uid: int, gid: int, mode: int) -> bool:
             if _dressed(info, uid, gid, mode):
                 return False
             if info.st_nlink > 1:
-                _refuse_other_names(fd, path)
+                _refuse_other_names(fd, path, "its owner and mode are")
             # First take away what the new mode does not give, so that a new owner or group never gets the old one's.
             os.fchmod(fd, stat.S_IMODE(info.st_mode) & mode)
             _dress(fd, uid, gid, mode, path)
@@ -213,7 +214,7 @@ def overwrite(path: str, data: bytes) -> None:
                     " it was left as it is."
                 )
             if os.fstat(fd).st_nlink > 1:
-                _refuse_other_names(fd, path)
+                _refuse_other_names(fd, path, "its content is")
             try:
                 if os.pwrite(fd, data, 0) != len(data):
                     raise OSError(errno.EIO, "only a part of it was written")
@@ -228,17 +229,26 @@ def overwrite(path: str, data: bytes) -> None:
 def link_as(path: str, target: str) -> bool:
     """Give the very file PATH a second name in its folder, in the place of what has it. False if that cannot be."""
     with _folder(path) as (folder, name), _explained("link", path):
-        draft, new = _draft_name(name), os.path.basename(target)
+        new = os.path.basename(target)
         _plain(folder, new, target)
-        try:
-            os.link(name, draft, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-        except OSError as exc:
-            if exc.errno in _NO_LINKS:
-                return False
-            raise
-        os.replace(draft, new, src_dir_fd=folder, dst_dir_fd=folder)
-        # To rename one name of a file to another does nothing at all.
-        _unlink_quietly(folder, draft)
+        for attempts_left in reversed(range(_LINKINGS)):
+            draft = _draft_name(name)
+            try:
+                os.link(name, draft, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+            except OSError as exc:
+                if exc.errno in _NO_LINKS:
+                    return False
+                raise
+            try:
+                os.replace(draft, new, src_dir_fd=folder, dst_dir_fd=folder)
+                break
+            except FileNotFoundError:
+                # Another run has just swept: to it a second name of PATH looks like a leftover.
+                if not attempts_left:
+                    raise
+            finally:
+                # To rename one name of a file to another does nothing at all, and neither does a rename that fails.
+                _unlink_quietly(folder, draft)
         _sync(folder)
     return True
 
@@ -610,7 +620,7 @@ def _drop_acl(fd: int) -> None:
             os.removexattr(fd, "system.posix_acl_access")
 
 
-def _refuse_other_names(fd: int, path: str) -> None:
+def _refuse_other_names(fd: int, path: str, what: str) -> None:
     """A hard link may be somebody's way to have us give them a file of another user.
 
     A run that is just making this file gives it a second name for an instant, so look twice.
@@ -620,7 +630,7 @@ def _refuse_other_names(fd: int, path: str) -> None:
             return
         time.sleep(0.05)
     raise SecretFileError(
-        f"{path} has {os.fstat(fd).st_nlink} names (hard links), so its owner and mode are not changed: whoever has"
+        f"{path} has {os.fstat(fd).st_nlink} names (hard links), so {what} not changed: whoever has"
         " another name for it would have it still. Find them with find -samefile, and remove them, or let the secret be"
         " made anew."
     )

@@ -458,6 +458,9 @@ key:
       description: Who had it made, where that is on record.
       type: str
       sample: root@mgmt1
+    run:
+      description: The run that rotates to it at this moment. Null for a key in force.
+      type: str
     next:
       description:
         - The key that a rotation has staged beside it, with C(fingerprint), C(serial), C(created), C(age), C(by) and

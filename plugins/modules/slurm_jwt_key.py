@@ -410,6 +410,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import
     activate,
     beside,
     claim,
+    is_due,
+    left_to_unstage,
     stage,
     unstage,
 )
@@ -519,16 +521,22 @@ class KeyFile:
             found = self._look()
             if found.key:
                 self._refuse_to_remove(found.key)
-            if self.module.check_mode or not (found.key or found.record_file):
-                return self._report_absent(found, bool(found.key or found.record_file))
+            there = [name for name in self._belongings() if self._read(name)]
+            if self.module.check_mode or not there:
+                return self._report_absent(found, bool(there))
             try:
-                with held(self.path if found.key else record_path(self.path)):
+                with held(there[0]):
                     now = self._look()
                     if bool(now.key) == bool(found.key):
                         return self._report_absent(now, self._take_away(now))
             except SecretFileMissing:
                 continue  # another run was first
         raise Refusal(_RESTLESS.format(self.path))
+
+    def _belongings(self) -> list[str]:
+        """The key, and all that is its own in the folder."""
+        keys = [self.path, beside(self.path, NEXT), beside(self.path, PREVIOUS)]
+        return [name for key in keys for name in (key, record_path(key))]
 
     def _refuse_to_remove(self, key: SecretFile) -> None:
         strange = not_a_key(key.data)
@@ -640,7 +648,9 @@ class KeyFile:
             return record
         serial = self.serial or (record.serial if record else None)
         created = self._born(key, record) if self.created is None else self.created
-        by = self.params["by"] or (record.by if record else None)
+        # Who runs this task has not had the key made, unless it comes with the task.
+        known = [record.by if record else None, self.params["by"]]
+        by = next(filter(None, known if self.content is None else reversed(known)), None)
         return Record(serial, created, fingerprint(key.data), by)
 
     def _born(self, key: SecretFile, record: Record | None) -> int:
@@ -693,18 +703,16 @@ class KeyFile:
             self.outcome["backup_file"] = spare
 
     def _take_away(self, found: Found) -> bool:
-        for which in (NEXT, PREVIOUS):
-            remove(beside(self.path, which))
-            remove(record_path(beside(self.path, which)))
+        _key, _record, *others = self._belongings()
         # The record first: as long as the key is there nobody makes another, whose record this one could be taken for.
-        gone = remove(record_path(self.path))
+        gone = [remove(name) for name in (*others, record_path(self.path))]
         if found.key and self.params["backup"]:
             spare = self._spare("removed")
             set_attributes(self.path, found.key.uid, found.key.gid, 0o400)
             move(self.path, spare)
             self.outcome["backup_file"] = spare
             return True
-        return remove(self.path) or gone
+        return remove(self.path) or any(gone)
 
     def _spare(self, suffix: str) -> str:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now))
@@ -904,26 +912,34 @@ class Rotating(KeyFile):
 
     def active(self) -> dict[str, Any]:
         stand = self._see()
-        new = stand.next if self.params["source"] == NEXT else stand.previous
-        if new and stand.live and new.key.data != stand.live.key.data:
+        source, method, expected, at = (
+            self.params[name] for name in ("source", "method", "fingerprint", "activate_at")
+        )
+        new = stand.next if source == NEXT else stand.previous
+        # In check mode state=staged, a task before this one, has staged nothing.
+        swap = is_due(self.path, source, expected, at) if new or not self.module.check_mode else False
+        if swap and new and stand.live:
             self._refuse_other_length(len(stand.live.key.data), len(new.key.data))
+        if not self.module.check_mode:
+            sweep(self.path)
+            self.outcome["activated"] = activate(self.path, source, method, expected, at)
+            swap = self.outcome["activated"] is not None
+        if swap and stand.live:
             self.outcome["previous_fingerprint"] = stand.live.fingerprint
-        if self.module.check_mode:
-            return self._tell("previous_fingerprint" in self.outcome)
-        if not os.path.isdir(os.path.dirname(self.path)):
-            raise Refusal(f"{self.path} does not exist.")
-        wishes = [self.params[name] for name in ("source", "method", "fingerprint", "activate_at")]
-        self.outcome["activated"] = activate(self.path, *wishes)
-        return self._tell(self.outcome["activated"] is not None)
+        return self._tell(swap)
 
     def unstaged(self) -> dict[str, Any]:
         stand = self._see(must_be=False)
-        mine = not self._of_another_run(stand)
-        changed = mine and bool(stand.next or (stand.previous and not self.params["keep_previous"]))
-        if mine and stand.live and not self.module.check_mode:
+        left = left_to_unstage(self.path, self.params["keep_previous"])
+        changed = bool(left) and not self._of_another_run(stand)
+        if not self.module.check_mode and (left or stand.live):
             sweep(self.path)
-            with held(self.path):
-                changed = unstage(self.path, self.params["keep_previous"])
+        if changed and not self.module.check_mode:
+            with held(self.path if stand.live else left[0]):
+                # Whoever held it before us may have been another run that staged a key.
+                changed = not self._of_another_run(self._see(must_be=False)) and unstage(
+                    self.path, self.params["keep_previous"]
+                )
         return self._tell(changed)
 
     def _see(self, must_be: bool = True) -> Stand:

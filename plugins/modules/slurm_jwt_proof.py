@@ -237,6 +237,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import (
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
+    FolderMissing,
     SecretFileError,
     SecretFileMissing,
     read_secret,
@@ -301,6 +302,8 @@ def read_key(option: str, path: str | None) -> bytes | None:
     """The key at that path, None if there is none."""
     try:
         return read_secret(path).data if path else None
+    except FolderMissing as exc:
+        raise ProofError(f"{option}: {exc}") from exc
     except SecretFileMissing:
         return None
     except SecretFileError as exc:

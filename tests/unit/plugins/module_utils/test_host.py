@@ -355,6 +355,37 @@ def test_the_record_of_a_key(loaded: Site) -> None:
     assert (key["serial"], key["age"] // 3600) == (None, 0)
 
 
+def test_the_keys_of_a_rotation(loaded: Site) -> None:
+    assert (loaded.look(["slurmctld"])["key"]["next"], loaded.look(["slurmctld"])["key"]["previous"]) == (None, None)
+    born = int(time.time()) - 3600
+    for which, serial, run in (("next", "2", "run-b"), ("previous", "0", None)):
+        data = hashlib.sha256(which.encode()).digest()
+        path = pathlib.Path(f"{loaded.key}.{which}")
+        path.write_bytes(data)
+        path.chmod(0o400)
+        record = _key.Record(serial, born, _key.fingerprint(data), "root@mgmt1", run)
+        pathlib.Path(_key.record_path(str(path))).write_bytes(_key.format_record(record))
+    key = loaded.look(["slurmctld"])["key"]
+    assert key["fingerprint"] == _key.fingerprint(GOOD_KEY)
+    assert (key["by"], key["run"]) == (None, None)
+    for which, serial, run in (("next", "2", "run-b"), ("previous", "0", None)):
+        data = hashlib.sha256(which.encode()).digest()
+        told = dict(key[which])
+        assert told.pop("age") // 60 == 60
+        assert told == {
+            "fingerprint": _key.fingerprint(data),
+            "serial": serial,
+            "created": _key.format_time(born),
+            "by": "root@mgmt1",
+            "run": run,
+        }
+        assert data.hex() not in repr(key)
+    # Without its record, what the file tells.
+    os.unlink(_key.record_path(f"{loaded.key}.next"))
+    told = loaded.look(["slurmctld"])["key"]["next"]
+    assert (told["serial"], told["run"], told["age"] // 60) == (None, None, 0)
+
+
 def test_a_daemon_that_holds_a_replaced_key(loaded: Site) -> None:
     loaded.runs("slurmctld")
     new = loaded.state / "new"

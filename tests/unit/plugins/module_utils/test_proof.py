@@ -33,7 +33,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import refusa
 
 KEY = bytes(range(32))
 NOW = 1_795_420_800
-CASES = list(_proof.MINTED)
+CASES = ["good", "expired", "forged", "unsigned"]
 
 INIT = (
     "sacctmgr: error: slurm_persist_conn_open: Something happened with the receiving/processing of the persistent "
@@ -53,6 +53,14 @@ class TestMint:
         assert "not signed by this key" in found["forged"][0]
         assert "algorithm is 'none'" in found["unsigned"][0]
         assert split(tokens["forged"]).claims == split(tokens["unsigned"]).claims == split(tokens["good"]).claims
+
+    def test_the_key_before_this_one_signs_a_token_that_is_good_but_for_that(self):
+        retired = bytes(reversed(KEY))
+        tokens = _proof.mint("nobody", KEY, NOW, 300, retired)
+        assert set(tokens) == {*CASES, "retired"}
+        assert "not signed by this key" in refusals(tokens["retired"], KEY, parse("24.11"), NOW)[0]
+        assert refusals(tokens["retired"], retired, parse("24.11"), NOW) == []
+        assert split(tokens["retired"]).claims == split(tokens["good"]).claims
 
     def test_no_two_forgeries_are_alike(self):
         assert _proof.mint("nobody", KEY, NOW, 300)["forged"] != _proof.mint("nobody", KEY, NOW, 300)["forged"]

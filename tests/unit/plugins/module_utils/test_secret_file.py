@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import pathlib
 import socket
@@ -23,13 +24,16 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
     create,
     examine_place,
     held,
+    link_as,
     move,
+    overwrite,
     parse_mode,
     read_secret,
     remove,
     replace,
     set_attributes,
     sweep,
+    take_name,
 )
 
 ME, MINE = os.geteuid(), os.getegid()
@@ -590,6 +594,154 @@ class TestHeld:
     def test_missing(self, path: str) -> None:
         with pytest.raises(SecretFileMissing), held(path):
             pass
+
+
+class TestOverwrite:
+    def test_changes_the_bytes_in_every_mapping(self, path: str) -> None:
+        create(path, b"secret", ME, MINE, 0o440)
+        before = os.stat(path)
+        with open(path, "rb") as stream:
+            mapped = mmap.mmap(stream.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
+        overwrite(path, b"SECRET")
+        assert mapped[:] == pathlib.Path(path).read_bytes() == b"SECRET"
+        mapped.close()
+        after = os.stat(path)
+        assert (after.st_ino, after.st_mode, after.st_uid) == (before.st_ino, before.st_mode, before.st_uid)
+        assert names_in(path) == ["secret"]
+
+    @pytest.mark.parametrize("data", [b"", b"secre", b"secrets"])
+    def test_refuses_another_length(self, path: str, data: bytes) -> None:
+        create(path, b"secret", ME, MINE, 0o400)
+        with pytest.raises(SecretFileError, match=f"has 6 bytes and would get {len(data)}.*would die of that"):
+            overwrite(path, data)
+        assert pathlib.Path(path).read_bytes() == b"secret"
+
+    def test_writes_once_and_never_truncates(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        create(path, b"secret", ME, MINE, 0o400)
+        written, opened = [], []
+        pwrite, open_ = os.pwrite, os.open
+
+        def note_write(fd: int, data: bytes, offset: int) -> int:
+            written.append((data, offset))
+            return pwrite(fd, data, offset)
+
+        def note_open(name: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+            opened.append(flags)
+            return open_(name, flags, mode, dir_fd=dir_fd)
+
+        monkeypatch.setattr(_secret_file.os, "pwrite", note_write)
+        monkeypatch.setattr(_secret_file.os, "open", note_open)
+        overwrite(path, b"SECRET")
+        assert written == [(b"SECRET", 0)]
+        assert not any(flags & (os.O_TRUNC | os.O_CREAT) for flags in opened)
+
+    @pytest.mark.parametrize("error", [True, False])
+    def test_a_write_that_fails_half_way_is_undone(
+        self, path: str, error: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        create(path, b"secret", ME, MINE, 0o400)
+        pwrite = os.pwrite
+        calls = []
+
+        def stop_half_way(fd: int, data: bytes, offset: int) -> int:
+            calls.append(data)
+            if len(calls) > 1:
+                return pwrite(fd, data, offset)
+            written = pwrite(fd, data[:3], offset)
+            if error:
+                raise OSError(5, "Input/output error")
+            return written
+
+        monkeypatch.setattr(_secret_file.os, "pwrite", stop_half_way)
+        with pytest.raises(SecretFileError, match="Cannot overwrite .*secret: "):
+            overwrite(path, b"SECRET")
+        assert pathlib.Path(path).read_bytes() == b"secret"
+
+    def test_refuses_a_file_of_two_names(self, path: str) -> None:
+        create(path, b"secret", ME, MINE, 0o400)
+        os.link(path, path + ".other")
+        with pytest.raises(SecretFileError, match="has 2 names .hard links., so its content is not changed"):
+            overwrite(path, b"SECRET")
+        assert pathlib.Path(path).read_bytes() == b"secret"
+
+    def test_refuses_what_is_no_file(self, path: str) -> None:
+        with pytest.raises(SecretFileMissing):
+            overwrite(path, b"SECRET")
+        create(path + ".other", b"secret", ME, MINE, 0o400)
+        os.symlink(path + ".other", path)
+        with pytest.raises(SecretFileError, match="is a symbolic link"):
+            overwrite(path, b"SECRET")
+        assert pathlib.Path(path + ".other").read_bytes() == b"secret"
+
+
+class TestASecondName:
+    def test_is_of_the_very_file(self, path: str) -> None:
+        create(path, b"secret", ME, MINE, 0o400)
+        create(path + ".old", b"older", ME, MINE, 0o400)
+        for _again in range(2):
+            assert link_as(path, path + ".old") is True
+            assert os.path.samefile(path, path + ".old")
+            assert os.stat(path).st_nlink == 2
+            assert names_in(path) == ["secret", "secret.old"]
+
+    def test_where_there_are_no_links(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def no_links(*_args: object, **_options: object) -> None:
+            raise OSError(1, "Operation not permitted")
+
+        create(path, b"secret", ME, MINE, 0o400)
+        monkeypatch.setattr(_secret_file.os, "link", no_links)
+        assert link_as(path, path + ".old") is False
+        assert names_in(path) == ["secret"]
+
+    def test_is_there_at_every_instant(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The name that is taken is never free in between."""
+        create(path, b"secret", ME, MINE, 0o400)
+        create(path + ".old", b"older", ME, MINE, 0o400)
+        seen = []
+        for name in ("link", "replace", "unlink"):
+
+            def look(*args: object, _call: object = getattr(os, name), **options: object) -> None:
+                seen.append(pathlib.Path(path + ".old").read_bytes())
+                _call(*args, **options)  # type: ignore[operator]
+
+            monkeypatch.setattr(_secret_file.os, name, look)
+        link_as(path, path + ".old")
+        assert seen[:2] == [b"older", b"older"]
+        assert set(seen[2:]) <= {b"secret"}
+
+    def test_another_run_that_sweeps_meanwhile_does_no_harm(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A second name that is just made looks to it as one that was left."""
+        create(path, b"secret", ME, MINE, 0o400)
+        replace_ = os.replace
+        swept = []
+
+        def sweep_and_replace(*args: object, **options: object) -> None:
+            if len(swept) < 3:
+                swept.append(sweep(path))
+            replace_(*args, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(_secret_file.os, "replace", sweep_and_replace)
+        assert link_as(path, path + ".old") is True
+        assert [len(names) for names in swept] == [1, 1, 1]
+        assert names_in(path) == ["secret", "secret.old"]
+
+    def test_refuses_what_is_no_file(self, path: str) -> None:
+        create(path, b"secret", ME, MINE, 0o400)
+        os.mkdir(path + ".old")
+        for act in (link_as, take_name):
+            with pytest.raises(SecretFileError, match="old is a directory, not a file"):
+                act(path, path + ".old")
+        assert names_in(path) == ["secret", "secret.old"]
+
+    def test_a_name_is_taken_from_another_file(self, path: str) -> None:
+        create(path, b"secret", ME, MINE, 0o400)
+        create(path + ".old", b"older", ME, MINE, 0o400)
+        inode = os.stat(path + ".old").st_ino
+        take_name(path + ".old", path)
+        assert (os.stat(path).st_ino, pathlib.Path(path).read_bytes()) == (inode, b"older")
+        assert names_in(path) == ["secret"]
+        with pytest.raises(SecretFileError, match="Cannot rename .*secret.old: No such file"):
+            take_name(path + ".old", path)
 
 
 class TestMode:

@@ -5,14 +5,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
+import pathlib
+import select
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
+import time
 import traceback
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
+import pytest
 from ansible.module_utils import basic
 
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_key
@@ -133,3 +141,119 @@ def _be_the_module(data: bytes, prepare: Callable[[], object]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def together(folder: pathlib.Path, also: Callable[[], None] | None = None) -> Callable[[], None]:
+    """Have a process wait at a gate beside the folder until start() opens it for all."""
+    gate = str(folder) + ".gate"
+
+    def wait() -> None:
+        if also:
+            also()
+        while os.path.exists(gate):
+            time.sleep(0.0002)
+
+    pathlib.Path(gate).touch()
+    return wait
+
+
+def start(folder: pathlib.Path) -> None:
+    time.sleep(0.03)
+    os.unlink(str(folder) + ".gate")
+
+
+def become_nobody() -> None:
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+class Watcher:
+    """A process that looks again and again until it is told to say what it has found."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        look: Callable[[pathlib.Path], list[str]],
+        begin: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.folder, self.look, self.begin = folder, look, begin
+        self.looks = 0
+        self.found: list[str] = []
+
+    def __enter__(self) -> Watcher:
+        self.end, end = os.pipe()[::-1]
+        told, tell = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self.end)
+            self._watch(end, tell)
+        os.close(end)
+        os.close(tell)
+        self.told = told
+        os.read(told, 1)  # it is at work
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        os.close(self.end)
+        with os.fdopen(self.told, "rb") as stream:
+            answer = json.loads(stream.read() or b'{"looks": 0, "found": ["it died"]}')
+        os.waitpid(self.pid, 0)
+        self.looks, self.found = answer["looks"], answer["found"]
+
+    def _watch(self, end: int, tell: int) -> None:
+        try:
+            self.begin()
+            found: list[str] = []
+            os.write(tell, b" ")
+            while not select.select([end], [], [], 0)[0]:
+                found += self.look(self.folder)
+                self.looks += 1
+            os.write(tell, json.dumps({"looks": self.looks, "found": found[:20]}).encode())
+        finally:
+            os._exit(0)
+
+
+def drafts_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    return [path for path in folder.iterdir() if path.name.startswith(".slurm_jwt.")]
+
+
+def empty(folder: pathlib.Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+@contextlib.contextmanager
+def quick_folder() -> Iterator[pathlib.Path]:
+    """A folder that everybody may list, in memory if there is such a place: flushing thousands of files takes long."""
+    memory = "/dev/shm"
+    path = pathlib.Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK | os.X_OK) else None))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def small_file_system(folder: pathlib.Path, blocks: int, files: int) -> Iterator[pathlib.Path]:
+    """A folder with room for so many blocks of 4 KiB, and for so many files and folders, itself included."""
+    inner = folder / "small"
+    inner.mkdir()
+    size = f"size={4 * blocks}k,nr_inodes={files},mode=755"
+    mount = ["mount", "-t", "tmpfs", "-o", size, "none", str(inner)]
+    may = os.geteuid() == 0 and shutil.which("mount")
+    if not may or subprocess.run(mount, capture_output=True, check=False).returncode:
+        inner.rmdir()
+        pytest.skip("may not mount a file system here")
+    yield inner
+    subprocess.run(["umount", str(inner)], check=True)
+    inner.rmdir()
+
+
+def fill(folder: pathlib.Path, leave: int) -> None:
+    """Leave so many blocks of 4 KiB free."""
+    free = os.statvfs(folder).f_bavail
+    if free > leave:
+        (folder / "filler").write_bytes(b"\0" * 4096 * (free - leave))
+    assert os.statvfs(folder).f_bavail == leave

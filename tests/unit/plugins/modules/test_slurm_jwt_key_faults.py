@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import pathlib
 import resource
-import select
 import shutil
 import signal
 import stat
@@ -35,11 +33,19 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
     Run,
+    Watcher,
+    become_nobody,
+    drafts_in,
+    empty,
     environment,
+    fill,
     killed_when,
     module_input,
     result_in,
     run,
+    small_file_system,
+    start,
+    together,
 )
 
 ROOT = os.geteuid() == 0
@@ -55,10 +61,6 @@ def folder() -> Iterator[pathlib.Path]:
     path.chmod(0o755)
     yield path
     shutil.rmtree(path)
-
-
-def drafts_in(folder: pathlib.Path) -> list[pathlib.Path]:
-    return [path for path in folder.iterdir() if path.name.startswith(".slurm_jwt.")]
 
 
 def in_order(folder: pathlib.Path, names: set[str] | None = None) -> bytes:
@@ -200,25 +202,6 @@ def wait_until_reading(processes: list[subprocess.Popen[bytes]]) -> None:
                 time.sleep(0.01)
 
 
-def together(folder: pathlib.Path, also: Callable[[], None] | None = None) -> Callable[[], None]:
-    """Have a process wait at a gate beside the folder until start() opens it for all."""
-    gate = str(folder) + ".gate"
-
-    def wait() -> None:
-        if also:
-            also()
-        while os.path.exists(gate):
-            time.sleep(0.0002)
-
-    pathlib.Path(gate).touch()
-    return wait
-
-
-def start(folder: pathlib.Path) -> None:
-    time.sleep(0.03)
-    os.unlink(str(folder) + ".gate")
-
-
 def without_links() -> None:
     def link(*_args: object, **_options: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -232,11 +215,6 @@ def have(folder: pathlib.Path, data: bytes, serial: str | None = None) -> None:
     if serial:
         (folder / "key.record").write_bytes(format_record(Record(serial, int(time.time()), fingerprint(data))))
         (folder / "key.record").chmod(0o400)
-
-
-def empty(folder: pathlib.Path) -> None:
-    for path in folder.iterdir():
-        path.unlink()
 
 
 class TestWatched:
@@ -318,58 +296,6 @@ class TestWatched:
             time.sleep(0.1)
         assert "could open key" in stranger.found
         assert "the record is not whole" in daemon.found
-
-
-def become_nobody() -> None:
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
-
-
-class Watcher:
-    """A process that looks again and again until it is told to say what it has found."""
-
-    def __init__(
-        self,
-        folder: pathlib.Path,
-        look: Callable[[pathlib.Path], list[str]],
-        begin: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.folder, self.look, self.begin = folder, look, begin
-        self.looks = 0
-        self.found: list[str] = []
-
-    def __enter__(self) -> Watcher:
-        self.end, end = os.pipe()[::-1]
-        told, tell = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(self.end)
-            self._watch(end, tell)
-        os.close(end)
-        os.close(tell)
-        self.told = told
-        os.read(told, 1)  # it is at work
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        os.close(self.end)
-        with os.fdopen(self.told, "rb") as stream:
-            answer = json.loads(stream.read() or b'{"looks": 0, "found": ["it died"]}')
-        os.waitpid(self.pid, 0)
-        self.looks, self.found = answer["looks"], answer["found"]
-
-    def _watch(self, end: int, tell: int) -> None:
-        try:
-            self.begin()
-            found: list[str] = []
-            os.write(tell, b" ")
-            while not select.select([end], [], [], 0)[0]:
-                found += self.look(self.folder)
-                self.looks += 1
-            os.write(tell, json.dumps({"looks": self.looks, "found": found[:20]}).encode())
-        finally:
-            os._exit(0)
 
 
 def by_state(folder: pathlib.Path, number: int) -> Callable[[], bool]:
@@ -530,23 +456,8 @@ class TestNoRoom:
 
     @pytest.fixture
     def small(self, folder: pathlib.Path) -> Iterator[pathlib.Path]:
-        """A file system with room for four files and their blocks."""
-        inner = folder / "small"
-        inner.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=8,mode=755", "none", str(inner)]
-        if not ROOT or not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-            inner.rmdir()
-            pytest.skip("may not mount a file system here")
-        yield inner
-        subprocess.run(["umount", str(inner)], check=True)
-        inner.rmdir()
-
-    def fill(self, folder: pathlib.Path, leave: int) -> None:
-        """Leave so many blocks of 4 KiB free."""
-        free = os.statvfs(folder).f_bavail
-        if free > leave:
-            (folder / "filler").write_bytes(b"\0" * 4096 * (free - leave))
-        assert os.statvfs(folder).f_bavail == leave
+        with small_file_system(folder, blocks=4, files=8) as path:
+            yield path
 
     @pytest.mark.parametrize("blocks", [0, 1])
     @pytest.mark.parametrize("exists", [False, True])
@@ -554,7 +465,7 @@ class TestNoRoom:
         """With room for the key and none for its record, neither is written."""
         if exists:
             have(small, OLD, "old")
-        self.fill(small, blocks)
+        fill(small, blocks)
         self.refused(small, f"Cannot write {small}/key")
         self.refused(small, "No space left on device. The file system is full (see df -h and df -i); make room and run")
         (small / "filler").unlink()

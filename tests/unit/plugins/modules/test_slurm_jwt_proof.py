@@ -160,6 +160,56 @@ class TestClients:
         assert "The program sdiag is not in" in site.run()["msg"]
 
 
+class TestTheKeyBefore:
+    RETIRED = bytes(reversed(KEY))
+
+    def keep(self, site, data=RETIRED):
+        (site.folder / "jwt.key.previous").write_bytes(data)
+        return {"retired_key_path": str(site.folder / "jwt.key.previous")}
+
+    def test_must_not_sign_any_more(self, site):
+        result = site.run(**self.keep(site))
+        assert result["proven"] is True
+        assert verdicts(result)["slurmctld", "retired"] == verdicts(result)["slurmdbd", "retired"] == "refused"
+
+    @pytest.mark.parametrize("daemon", ["slurmctld", "slurmdbd"])
+    def test_a_daemon_that_has_it_still_is_found_out(self, site, daemon):
+        site.client({"slurmctld": "sdiag", "slurmdbd": "sacctmgr"}[daemon], key=self.RETIRED)
+        result = site.run(**self.keep(site), fail_unproven=False)
+        assert result["proven"] is False
+        assert verdicts(result)[daemon, "retired"] == "accepted"
+        assert verdicts(result)[daemon, "good"] == "refused"
+
+    def test_a_daemon_that_believes_both_is_found_out(self, site):
+        """It accepts the good token, so this case is all that tells."""
+        site.client("sdiag", script=f"#!/bin/sh\n{site.folder}/bin/old || {site.folder}/bin/new\n")
+        site.client("old", key=self.RETIRED)
+        site.client("new")
+        result = site.run(**self.keep(site))
+        assert "a token signed with the key before this one" in result["msg"]
+        assert [one["case"] for one in result["answers"] if one["answer"] != one["expected"]] == ["retired"]
+        assert site.run()["proven"] is True
+
+    def test_is_left_out_where_there_is_none_or_it_is_in_force_again(self, site):
+        without = set(verdicts(site.run()))
+        assert set(verdicts(site.run(retired_key_path=str(site.folder / "jwt.key.previous")))) == without
+        assert set(verdicts(site.run(**self.keep(site, KEY)))) == without
+
+    def test_its_token_is_handed_over(self, site):
+        made = site.run(daemons=[], return_tokens=True, **self.keep(site))
+        assert set(made["tokens"]) == {"good", "expired", "forged", "unsigned", "retired"}
+        result = site.run(key_path=None, tokens=made["tokens"])
+        assert verdicts(result)["slurmctld", "retired"] == "refused"
+
+    def test_what_cannot_be_is_named(self, site):
+        result = site.run(retired_key_path="/nonexistent/key")
+        assert "retired_key_path: The folder /nonexistent does not exist" in result["msg"]
+        (site.folder / "jwt.key.previous").symlink_to("/etc/hostname")
+        result = site.run(retired_key_path=str(site.folder / "jwt.key.previous"))
+        assert "retired_key_path: " in result["msg"]
+        assert "is a symbolic link" in result["msg"]
+
+
 class TestTokens:
     def test_they_are_handed_over_to_a_host_without_the_key(self, site):
         made = site.run(daemons=[], return_tokens=True, lifespan="1h", user="daemon")

@@ -340,6 +340,8 @@ class TestFiles:
             "token": token,
             "expires": NOW + 1800,
         }
+        assert _token.render("nginx", token, "alice") == f'proxy_set_header X-SLURM-USER-TOKEN "{token}";\n'.encode()
+        assert _token.render("apache", token, "alice") == f'RequestHeader set X-SLURM-USER-TOKEN "{token}"\n'.encode()
 
     @pytest.mark.parametrize(
         ("form", "text"),
@@ -350,6 +352,8 @@ class TestFiles:
             ("env", '# mine\r\n  SLURM_JWT="{}"  \r\nOTHER=1\r\n'),
             ("header", "x-slurm-user-token:{}"),
             ("json", '{{"token": "{}", "more": []}}'),
+            ("nginx", "# mine\n    proxy_set_header  x-slurm-user-token {};\n"),
+            ("apache", "<Location />\r\n\tRequestHeader set X-SLURM-USER-TOKEN {}\r\n</Location>\r\n"),
         ],
     )
     def test_files_that_people_wrote_are_read(self, form, text):
@@ -368,6 +372,9 @@ class TestFiles:
             ("json", b"[" * 100_000, "not JSON"),
             ("json", b"[]", "without a member 'token'"),
             ("json", b'{"token": 7}', "without a member 'token'"),
+            ("nginx", f"proxy_set_header X-SLURM-USER-NAME {forge(GOOD)};".encode(), "not a line that sets"),
+            ("nginx", f"proxy_set_header X-SLURM-USER-TOKEN {forge(GOOD)}".encode(), "not a line that sets"),
+            ("apache", f"RequestHeader unset X-SLURM-USER-TOKEN {forge(GOOD)}".encode(), "not a line that sets"),
             ("xml", b"", "not a format"),
         ],
     )

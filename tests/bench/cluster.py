@@ -47,12 +47,14 @@ class Cluster:
 
     def on(self, host: str, command: str, given: str = "") -> str:
         """What a shell command on a host, run as root, prints. given comes in on its standard input."""
+        begin = time.monotonic()
         try:
             done = subprocess.run(
                 self.ssh(host, command), input=given, capture_output=True, text=True, timeout=AT_MOST, check=False,
             )
         except subprocess.TimeoutExpired:
             raise Failed(f"{host}: {command}\ndid not end in {AT_MOST} s.") from None
+        self.note(f"{host}$ {command}", done.stderr, time.monotonic() - begin)
         if done.returncode:
             raise Failed(f"{host}: {command}\nended with {done.returncode}: {done.stderr.strip()}{done.stdout.strip()}")
         return done.stdout.strip()
@@ -75,11 +77,14 @@ class Cluster:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )
         seconds = time.monotonic() - begin
-        with open(self.log, "a", encoding="utf-8") as log:
-            log.write(f"\n$ {' '.join(words)}\n{done.stdout}({seconds:.1f} s)\n")
+        self.note(f"$ {' '.join(words)}", done.stdout, seconds)
         if done.returncode:
             raise Failed(f"{' '.join(words)} failed on {self.name} with {self.release}; {self.log} says why.")
         return seconds, done.stdout
+
+    def note(self, command: str, said: str, seconds: float) -> None:
+        with open(self.log, "a", encoding="utf-8") as log:
+            log.write(f"\n{time.strftime('%H:%M:%S')} {command}\n{said}({seconds:.1f} s)\n")
 
     def play(self, playbook: str, *words: str) -> float:
         """Runs a playbook of the collection, as a person would. Seconds that it took."""

@@ -54,7 +54,9 @@ def by_hand(cluster: Cluster) -> None:
 
 
 def give_token(cluster: Cluster) -> None:
-    token = cluster.on("ctl1", f"until scontrol token username={USER} lifespan=86400; do sleep 0.1; done 2> /dev/null")
+    # Who asks for a token too early is sent to the standby, and tries again after a minute; a ping does not wait.
+    cluster.on("ctl1", "until scontrol ping | grep 'primary.* UP'; do sleep 0.1; done")
+    token = cluster.on("ctl1", f"scontrol token username={USER} lifespan=86400")
     cluster.on(CLIENT, f"umask 077; cat > {TOKEN}.new; chown {USER} {TOKEN}.new; mv {TOKEN}.new {TOKEN}",
                token.replace("SLURM_JWT=", ""))
 

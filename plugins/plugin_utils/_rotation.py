@@ -76,6 +76,21 @@ class Rotation:
         return self._key(primary).get("next") if primary else None
 
     @property
+    def staged_anywhere(self) -> Mapping[str, Any] | None:
+        """The next key of whoever has one: a run may have staged its own since the primary was looked at."""
+        return self.staged or next((self._key(host)["next"] for host in self.staged_on), None)
+
+    @property
+    def tidy_only(self) -> bool:
+        """Whether nothing is left of a rotation but staged keys that the primary does not have any more."""
+        return bool(self.staged_on) and self.staged is None
+
+    def run_to_end(self, host: str) -> str:
+        """The name under which the host's staged key is taken away: this run's, or that of the run that left it."""
+        staged = self._key(host).get("next") or {}
+        return str(staged.get("run") or self.wishes.run) if self.tidy_only else self.wishes.run
+
+    @property
     def swapped(self) -> list[str]:
         """The holders on which the staged key is in force already."""
         staged = self.staged
@@ -195,7 +210,7 @@ def refusals(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[
 
 def _at_work(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[str]:
     """Another run that lives, or of which that cannot be told. One that has died is gone on with."""
-    staged = rotation.staged
+    staged = rotation.staged_anywhere
     run = staged.get("run") if staged else None
     if not staged or not run or run == rotation.wishes.run or rotation.wishes.take_over:
         return []
@@ -284,7 +299,6 @@ def plan(
     if no:
         return {"refusals": no, "warnings": []}
     reason = rotation.reason
-    tidy_only = bool(rotation.staged_on) and rotation.staged is None
     hosts = list(dict.fromkeys([*cluster.holders, *cluster.restds, *wishes.token_hosts]))
     return {
         "refusals": [],
@@ -307,10 +321,11 @@ def plan(
             if not looks[host]["capabilities"].get("slurmrestd_survives_slurmdbd_restart", True)
         ],
         "reason": reason,
-        "tidy_only": tidy_only,
+        "tidy_only": rotation.tidy_only,
         # A rotation that is under way is finished as it was begun; the site's newer wish is the next run's.
         "serial": (rotation.staged or {}).get("serial") or "" if rotation.staged else wishes.serial,
         "run": wishes.run,
+        "run_to_end": {host: rotation.run_to_end(host) for host in cluster.holders},
         "take_over": (rotation.staged or {}).get("run"),
         "old": rotation.old,
         "method": rotation.method,
@@ -320,11 +335,20 @@ def plan(
         "lead": rotation.lead,
         "clock_lag": looks[cluster.primary].get("clock_lag") or 0 if cluster.primary else 0,
         "settled": not reason,
-        "unseen_by_check": {host: ["key rotated"] for host in cluster.holders} if reason else {},
+        "unseen_by_check": _unseen_by_check(rotation) if reason else {},
     }
 
 
+def _unseen_by_check(rotation: Rotation) -> dict[str, list[str]]:
+    if rotation.tidy_only:
+        return {host: ["staged key taken away"] for host in rotation.staged_on}
+    return {host: ["key rotated"] for host in rotation.cluster.holders}
+
+
 def _warnings(rotation: Rotation) -> list[str]:
+    if rotation.tidy_only:
+        where = ", ".join(rotation.staged_on)
+        return [f"An earlier rotation has left its staged key on {where}. It is taken away, and no key is rotated."]
     notes = []
     if rotation.wishes.method == AUTO and rotation.method != IN_PLACE:
         reasons = "; ".join(rotation.against_in_place())

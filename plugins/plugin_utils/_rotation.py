@@ -38,6 +38,14 @@ FORGOTTEN = 900
 # What is told of a rotation on a cluster that is not as declared: first things first.
 _ROLLOUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends that; then rotate."
 
+# The same in the middle of a rotation, where a rollout refuses to begin.
+_MEND = "A rotation is under way, so mend that by hand; then run this again, which finishes it."
+_GIVE_UP = (
+    "A rotation is under way, and cannot go on so. Give it up with hpc.slurm_jwt.slurm_jwt_key, state: unstaged, on every "
+    "holder; then run the playbook hpc.slurm_jwt.rollout, with slurm_jwt_key_source naming the host whose key is to be "
+    "everybody's."
+)
+
 
 class Wishes(NamedTuple):
     """What the site declares of its key and how the playbook was called."""
@@ -123,6 +131,14 @@ class Rotation:
         if self.wishes.max_age is not None and (key.get("age") or 0) >= self.wishes.max_age:
             return "max_age"
         return None
+
+    def drift(self) -> list[str]:
+        """The files that a rollout would change."""
+        cluster = self.cluster
+        return [
+            *(f"{host}: slurm.conf is not as declared" for host in cluster.servers if cluster.conf_changes(host)),
+            *(f"{host}: slurmdbd.conf is not as declared" for host in cluster.dbds if cluster.dbd_conf_changes(host)),
+        ]
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -228,17 +244,14 @@ def _at_work(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[
 
 def _not_as_declared(rotation: Rotation) -> list[str]:
     cluster = rotation.cluster
-    lacking = [
-        f"{host}: {what}"
-        for what, hosts in (
-            ("slurm.conf is not as declared", filter(cluster.conf_changes, cluster.servers)),
-            ("slurmdbd.conf is not as declared", filter(cluster.dbd_conf_changes, cluster.dbds)),
-            ("lacks packages", filter(cluster.packages, cluster.servers)),
-            ("has no key", (host for host in cluster.holders if not cluster.key(host)["exists"])),
-        )
-        for host in hosts
-    ]
-    return [*lacking, _ROLLOUT] if lacking else []
+    keyless = [f"{host}: has no key" for host in cluster.holders if not cluster.key(host)["exists"]]
+    lacking = [f"{host}: lacks packages" for host in cluster.servers if cluster.packages(host)]
+    if rotation.staged_on:
+        # What the files lack is the next rollout's; it waits for the end of this rotation, which needs no more than this.
+        remedies = [_MEND] if lacking else [_GIVE_UP] if keyless else []
+        return [*lacking, *keyless, *remedies]
+    found = [*rotation.drift(), *lacking, *keyless]
+    return [*found, _ROLLOUT] if found else []
 
 
 def _daemons_down(rotation: Rotation) -> list[str]:
@@ -253,7 +266,8 @@ def _daemons_down(rotation: Rotation) -> list[str]:
         for host, part, daemon in rotation._daemons()
         if daemon["key_loaded"] in ("absent", "replaced") and not rotation.staged_on
     ]
-    return [*down, *behind, _ROLLOUT] if down or behind else []
+    remedy = _MEND if rotation.staged_on else _ROLLOUT
+    return [*down, *behind, remedy] if down or behind else []
 
 
 def _keys(rotation: Rotation) -> list[str]:
@@ -263,9 +277,10 @@ def _keys(rotation: Rotation) -> list[str]:
     found = {host: rotation.cluster.key(host)["fingerprint"] for host in holders}
     if len(set(found.values()) - {next_key}) > 1:
         keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(found.items()))
+        remedy = f"Name the host whose key is to be everybody's in slurm_jwt_key_source. {_ROLLOUT}"
         return [
-            f"The holders have different keys: {keys}. No rotation leaves them so. Name the host whose key is to be "
-            f"everybody's in slurm_jwt_key_source. {_ROLLOUT}"
+            f"The holders have different keys: {keys}. No rotation leaves them so. "
+            f"{_GIVE_UP if rotation.staged_on else remedy}"
         ]
     return []
 
@@ -363,4 +378,5 @@ def _warnings(rotation: Rotation) -> list[str]:
             f"{staged['by'] or 'Somebody'} began this rotation at {staged['created']} and did not finish it ({where}). "
             "It is finished now."
         )
+        notes += [f"{found}. Run the playbook hpc.slurm_jwt.rollout afterwards." for found in rotation.drift()]
     return notes

@@ -22,14 +22,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan
 
 AUTO, RELOAD, RESTART, IN_PLACE = "auto", "reload", "restart", "in_place"
 
-# Seconds by which the clocks of two holders may differ, as far as that can be told through Ansible, before a swap at
-# one instant is none any more.
+# Seconds by which the clocks of two hosts may differ, as far as that can be told through Ansible, before a swap at one
+# instant is none any more.
 IN_STEP = 2
 
 # Seconds that a host may take to be told something; more of it is not the way, but another clock.
 SLOWEST = 15
 
-# Seconds that a swap may lie ahead; the modules refuse twice as much.
+# Seconds that a swap may lie ahead. The modules refuse 120, which leaves room for clocks that differ.
 LONGEST_LEAD = 90
 
 # Seconds after which a staged key whose run cannot be asked is taken for left over.
@@ -145,9 +145,14 @@ class Rotation:
     @property
     def clocks_apart(self) -> float:
         """Seconds between the clocks of any two hosts of the swap; the way through Ansible is in it, too."""
-        looks = map(self._look, self.cluster.holders)
-        lags = [look["clock_lag"] for look in looks if look.get("clock_lag") is not None]
-        return max(lags) - min(lags) if lags else 0
+        return max(self._lags) - min(self._lags) if self._lags else 0
+
+    @property
+    def _lags(self) -> list[float]:
+        """Seconds by which the clock of each host of the swap seems ahead; of a host without Slurm nothing is known."""
+        hosts = dict.fromkeys([*self.cluster.holders, *self.wishes.token_hosts])
+        lags = [self._look(host).get("clock_lag") for host in hosts if host in self.cluster.looks]
+        return [lag for lag in lags if lag is not None]
 
     def against_in_place(self) -> list[str]:
         """Why the keys are not to be swapped in place, as far as it can be seen beforehand."""
@@ -158,7 +163,7 @@ class Rotation:
             for host in unmeasured[:1]
         ]
         if self.clocks_apart > IN_STEP:
-            reasons.append(f"the clocks of the key's holders are about {self.clocks_apart:.0f} s apart")
+            reasons.append(f"the clocks of the hosts that would swap are about {self.clocks_apart:.0f} s apart")
         behind = [f"{part} on {host}" for host, part, daemon in self._daemons() if daemon["key_loaded"] == "replaced"]
         if behind:
             reasons.append(f"{' and '.join(behind)} holds a key file that is no longer there")
@@ -199,8 +204,7 @@ class Rotation:
         several times. A slow machine gets a late instant rather than one that some hosts miss.
         """
         batches = [math.ceil(len(hosts) / max(1, self.wishes.forks)) for hosts in self._told]
-        lags = [self._look(host).get("clock_lag") or 0 for host in self.cluster.holders]
-        telling = min(max(0.5, *lags), SLOWEST)
+        telling = min(max([0.5, *self._lags]), SLOWEST)
         return min(3 + telling * (2 + 3 * sum(batches)), LONGEST_LEAD)
 
     @property

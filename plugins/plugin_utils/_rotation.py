@@ -41,9 +41,9 @@ _ROLLOUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends that; then
 # The same in the middle of a rotation, where a rollout refuses to begin.
 _MEND = "A rotation is under way, so mend that by hand; then run this again, which finishes it."
 _GIVE_UP = (
-    "A rotation is under way, and cannot go on so. Give it up with hpc.slurm_jwt.slurm_jwt_key, state: unstaged, on every "
-    "holder; then run the playbook hpc.slurm_jwt.rollout, with slurm_jwt_key_source naming the host whose key is to be "
-    "everybody's."
+    "A rotation is under way, and cannot go on so. Give it up with hpc.slurm_jwt.slurm_jwt_key, state: unstaged, on "
+    "every holder; then run the playbook hpc.slurm_jwt.rollout, with slurm_jwt_key_source naming the host whose key is "
+    "to be everybody's."
 )
 
 
@@ -251,7 +251,7 @@ def _not_as_declared(rotation: Rotation) -> list[str]:
     keyless = [f"{host}: has no key" for host in cluster.holders if not cluster.key(host)["exists"]]
     lacking = [f"{host}: lacks packages" for host in cluster.servers if cluster.packages(host)]
     if rotation.staged_on:
-        # What the files lack is the next rollout's; it waits for the end of this rotation, which needs no more than this.
+        # What the files lack is for the next rollout. It waits for the end of this rotation, which needs but these.
         remedies = [_MEND] if lacking else [_GIVE_UP] if keyless else []
         return [*lacking, *keyless, *remedies]
     found = [*rotation.drift(), *lacking, *keyless]

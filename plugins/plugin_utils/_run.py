@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which run of Ansible this is, and whether another one still lives. Private to this collection.
 
-A run is named HOST:BOOT:SPACE:PID:START, so that a process that got the number of a dead one is not taken for it. That is
-known of runs on this very host and among the same processes (SPACE) only; of a run elsewhere, such as in an execution
-environment, which may well go by the name of its host, nobody here can tell.
+A run is named HOST:BOOT:SPACE:PID:START, so that a process that got the number of a dead one is not taken for it. That
+is known of runs on this very host and among the same processes (SPACE) only; of a run elsewhere, such as in an
+execution environment, which may well go by the name of its host, nobody here can tell.
 """
 
 from __future__ import annotations

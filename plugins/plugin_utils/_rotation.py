@@ -22,14 +22,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan
 
 AUTO, RELOAD, RESTART, IN_PLACE = "auto", "reload", "restart", "in_place"
 
-# Seconds by which the clocks of two holders may differ, as far as that can be told through Ansible, before a swap at
-# one instant is none any more.
+# Seconds by which the clocks of two hosts may differ, as far as that can be told through Ansible, before a swap at one
+# instant is none any more.
 IN_STEP = 2
 
 # Seconds that a host may take to be told something; more of it is not the way, but another clock.
 SLOWEST = 15
 
-# Seconds that a swap may lie ahead; the modules refuse twice as much.
+# Seconds that a swap may lie ahead. The modules refuse 120, which leaves room for clocks that differ.
 LONGEST_LEAD = 90
 
 # Seconds after which a staged key whose run cannot be asked is taken for left over.
@@ -37,6 +37,14 @@ FORGOTTEN = 900
 
 # What is told of a rotation on a cluster that is not as declared: first things first.
 _ROLLOUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends that; then rotate."
+
+# The same in the middle of a rotation, where a rollout refuses to begin.
+_MEND = "A rotation is under way, so mend that by hand; then run this again, which finishes it."
+_GIVE_UP = (
+    "A rotation is under way, and cannot go on so. Give it up with hpc.slurm_jwt.slurm_jwt_key, state: unstaged, on "
+    "every holder; then run the playbook hpc.slurm_jwt.rollout, with slurm_jwt_key_source naming the host whose key is "
+    "to be everybody's."
+)
 
 
 class Wishes(NamedTuple):
@@ -76,6 +84,21 @@ class Rotation:
         return self._key(primary).get("next") if primary else None
 
     @property
+    def staged_anywhere(self) -> Mapping[str, Any] | None:
+        """The next key of whoever has one: a run may have staged its own since the primary was looked at."""
+        return self.staged or next((self._key(host)["next"] for host in self.staged_on), None)
+
+    @property
+    def tidy_only(self) -> bool:
+        """Whether nothing is left of a rotation but staged keys that the primary does not have any more."""
+        return bool(self.staged_on) and self.staged is None
+
+    def run_to_end(self, host: str) -> str:
+        """The name under which the host's staged key is taken away: this run's, or that of the run that left it."""
+        staged = self._key(host).get("next") or {}
+        return str(staged.get("run") or self.wishes.run) if self.tidy_only else self.wishes.run
+
+    @property
     def swapped(self) -> list[str]:
         """The holders on which the staged key is in force already."""
         staged = self.staged
@@ -109,14 +132,27 @@ class Rotation:
             return "max_age"
         return None
 
+    def drift(self) -> list[str]:
+        """The files that a rollout would change."""
+        cluster = self.cluster
+        return [
+            *(f"{host}: slurm.conf is not as declared" for host in cluster.servers if cluster.conf_changes(host)),
+            *(f"{host}: slurmdbd.conf is not as declared" for host in cluster.dbds if cluster.dbd_conf_changes(host)),
+        ]
+
     # -- how ---------------------------------------------------------------------------------------------------------
 
     @property
     def clocks_apart(self) -> float:
         """Seconds between the clocks of any two hosts of the swap; the way through Ansible is in it, too."""
-        looks = map(self._look, self.cluster.holders)
-        lags = [look["clock_lag"] for look in looks if look.get("clock_lag") is not None]
-        return max(lags) - min(lags) if lags else 0
+        return max(self._lags) - min(self._lags) if self._lags else 0
+
+    @property
+    def _lags(self) -> list[float]:
+        """Seconds by which the clock of each host of the swap seems ahead; of a host without Slurm nothing is known."""
+        hosts = dict.fromkeys([*self.cluster.holders, *self.wishes.token_hosts])
+        lags = [self._look(host).get("clock_lag") for host in hosts if host in self.cluster.looks]
+        return [lag for lag in lags if lag is not None]
 
     def against_in_place(self) -> list[str]:
         """Why the keys are not to be swapped in place, as far as it can be seen beforehand."""
@@ -127,7 +163,7 @@ class Rotation:
             for host in unmeasured[:1]
         ]
         if self.clocks_apart > IN_STEP:
-            reasons.append(f"the clocks of the key's holders are about {self.clocks_apart:.0f} s apart")
+            reasons.append(f"the clocks of the hosts that would swap are about {self.clocks_apart:.0f} s apart")
         behind = [f"{part} on {host}" for host, part, daemon in self._daemons() if daemon["key_loaded"] == "replaced"]
         if behind:
             reasons.append(f"{' and '.join(behind)} holds a key file that is no longer there")
@@ -168,8 +204,7 @@ class Rotation:
         several times. A slow machine gets a late instant rather than one that some hosts miss.
         """
         batches = [math.ceil(len(hosts) / max(1, self.wishes.forks)) for hosts in self._told]
-        lags = [self._look(host).get("clock_lag") or 0 for host in self.cluster.holders]
-        telling = min(max(0.5, *lags), SLOWEST)
+        telling = min(max([0.5, *self._lags]), SLOWEST)
         return min(3 + telling * (2 + 3 * sum(batches)), LONGEST_LEAD)
 
     @property
@@ -195,7 +230,7 @@ def refusals(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[
 
 def _at_work(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[str]:
     """Another run that lives, or of which that cannot be told. One that has died is gone on with."""
-    staged = rotation.staged
+    staged = rotation.staged_anywhere
     run = staged.get("run") if staged else None
     if not staged or not run or run == rotation.wishes.run or rotation.wishes.take_over:
         return []
@@ -213,17 +248,14 @@ def _at_work(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[
 
 def _not_as_declared(rotation: Rotation) -> list[str]:
     cluster = rotation.cluster
-    lacking = [
-        f"{host}: {what}"
-        for what, hosts in (
-            ("slurm.conf is not as declared", filter(cluster.conf_changes, cluster.servers)),
-            ("slurmdbd.conf is not as declared", filter(cluster.dbd_conf_changes, cluster.dbds)),
-            ("lacks packages", filter(cluster.packages, cluster.servers)),
-            ("has no key", (host for host in cluster.holders if not cluster.key(host)["exists"])),
-        )
-        for host in hosts
-    ]
-    return [*lacking, _ROLLOUT] if lacking else []
+    keyless = [f"{host}: has no key" for host in cluster.holders if not cluster.key(host)["exists"]]
+    lacking = [f"{host}: lacks packages" for host in cluster.servers if cluster.packages(host)]
+    if rotation.staged_on:
+        # What the files lack is for the next rollout. It waits for the end of this rotation, which needs but these.
+        remedies = [_MEND] if lacking else [_GIVE_UP] if keyless else []
+        return [*lacking, *keyless, *remedies]
+    found = [*rotation.drift(), *lacking, *keyless]
+    return [*found, _ROLLOUT] if found else []
 
 
 def _daemons_down(rotation: Rotation) -> list[str]:
@@ -238,7 +270,8 @@ def _daemons_down(rotation: Rotation) -> list[str]:
         for host, part, daemon in rotation._daemons()
         if daemon["key_loaded"] in ("absent", "replaced") and not rotation.staged_on
     ]
-    return [*down, *behind, _ROLLOUT] if down or behind else []
+    remedy = _MEND if rotation.staged_on else _ROLLOUT
+    return [*down, *behind, remedy] if down or behind else []
 
 
 def _keys(rotation: Rotation) -> list[str]:
@@ -248,9 +281,10 @@ def _keys(rotation: Rotation) -> list[str]:
     found = {host: rotation.cluster.key(host)["fingerprint"] for host in holders}
     if len(set(found.values()) - {next_key}) > 1:
         keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(found.items()))
+        remedy = f"Name the host whose key is to be everybody's in slurm_jwt_key_source. {_ROLLOUT}"
         return [
-            f"The holders have different keys: {keys}. No rotation leaves them so. Name the host whose key is to be "
-            f"everybody's in slurm_jwt_key_source. {_ROLLOUT}"
+            f"The holders have different keys: {keys}. No rotation leaves them so. "
+            f"{_GIVE_UP if rotation.staged_on else remedy}"
         ]
     return []
 
@@ -284,7 +318,6 @@ def plan(
     if no:
         return {"refusals": no, "warnings": []}
     reason = rotation.reason
-    tidy_only = bool(rotation.staged_on) and rotation.staged is None
     hosts = list(dict.fromkeys([*cluster.holders, *cluster.restds, *wishes.token_hosts]))
     return {
         "refusals": [],
@@ -307,10 +340,11 @@ def plan(
             if not looks[host]["capabilities"].get("slurmrestd_survives_slurmdbd_restart", True)
         ],
         "reason": reason,
-        "tidy_only": tidy_only,
+        "tidy_only": rotation.tidy_only,
         # A rotation that is under way is finished as it was begun; the site's newer wish is the next run's.
         "serial": (rotation.staged or {}).get("serial") or "" if rotation.staged else wishes.serial,
         "run": wishes.run,
+        "run_to_end": {host: rotation.run_to_end(host) for host in cluster.holders},
         "take_over": (rotation.staged or {}).get("run"),
         "old": rotation.old,
         "method": rotation.method,
@@ -320,11 +354,20 @@ def plan(
         "lead": rotation.lead,
         "clock_lag": looks[cluster.primary].get("clock_lag") or 0 if cluster.primary else 0,
         "settled": not reason,
-        "unseen_by_check": {host: ["key rotated"] for host in cluster.holders} if reason else {},
+        "unseen_by_check": _unseen_by_check(rotation) if reason else {},
     }
 
 
+def _unseen_by_check(rotation: Rotation) -> dict[str, list[str]]:
+    if rotation.tidy_only:
+        return {host: ["staged key taken away"] for host in rotation.staged_on}
+    return {host: ["key rotated"] for host in rotation.cluster.holders}
+
+
 def _warnings(rotation: Rotation) -> list[str]:
+    if rotation.tidy_only:
+        where = ", ".join(rotation.staged_on)
+        return [f"An earlier rotation has left its staged key on {where}. It is taken away, and no key is rotated."]
     notes = []
     if rotation.wishes.method == AUTO and rotation.method != IN_PLACE:
         reasons = "; ".join(rotation.against_in_place())
@@ -339,4 +382,5 @@ def _warnings(rotation: Rotation) -> list[str]:
             f"{staged['by'] or 'Somebody'} began this rotation at {staged['created']} and did not finish it ({where}). "
             "It is finished now."
         )
+        notes += [f"{found}. Run the playbook hpc.slurm_jwt.rollout afterwards." for found in rotation.drift()]
     return notes

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which run of Ansible this is, and whether another one still lives. Private to this collection.
 
-A run is named HOST:BOOT:PID:START, so that a process that got the number of a dead one is not taken for it. That is
-known of runs on this very host only; of a run elsewhere, such as in an execution environment, nobody here can tell.
+A run is named HOST:BOOT:SPACE:PID:START, so that a process that got the number of a dead one is not taken for it. That
+is known of runs on this very host and among the same processes (SPACE) only; of a run elsewhere, such as in an
+execution environment, which may well go by the name of its host, nobody here can tell.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _BOOT = "/proc/sys/kernel/random/boot_id"
 def this_run() -> str:
     """The name of the run that asks."""
     pid = _main_process()
-    return ":".join((os.uname().nodename, _boot(), str(pid), _start_of(pid) or "?"))
+    return ":".join((os.uname().nodename, _boot(), _space(), str(pid), _start_of(pid) or "?"))
 
 
 def by_whom() -> str:
@@ -33,10 +34,11 @@ def by_whom() -> str:
 
 def is_dead(run: str) -> bool | None:
     """Whether that run has ended; None if it cannot be told from here."""
-    host, sep, rest = run.partition(":")
-    boot, dummy_sep, process = rest.partition(":")
-    pid, dummy_sep, start = process.partition(":")
-    if not sep or host != os.uname().nodename or not pid.isdigit() or start in ("", "?"):
+    parts = run.split(":")
+    if len(parts) != 5 or "?" in parts:
+        return None
+    host, boot, space, pid, start = parts
+    if (host, space) != (os.uname().nodename, _space()) or not pid.isdigit():
         return None
     return boot != _boot() or _start_of(int(pid)) != start
 
@@ -51,6 +53,14 @@ def _boot() -> str:
     try:
         with open(_BOOT, encoding="ascii") as stream:
             return stream.read().strip().partition("-")[0]
+    except OSError:
+        return "?"
+
+
+def _space() -> str:
+    """Which processes are seen from here: their numbers mean nothing in another container."""
+    try:
+        return os.readlink("/proc/self/ns/pid").strip("pid:[]")
     except OSError:
         return "?"
 

@@ -63,6 +63,34 @@ def test_a_host_that_was_lost():
     assert "reached" in found["cause"]
 
 
+def test_who_holds_the_key():
+    def copy(letter, **more):
+        return {"fingerprint": "SHA256:" + letter * 64, "age": 0, "serial": None, "by": None, **more}
+
+    attributes = {"owner": "slurm", "group": "hpc", "mode": "0400"}
+    old, new = copy("a", age=129600, serial="2026-11", by="alice@mgmt1"), copy("b", serial="2026-12")
+    looks = {
+        "ctl1": {"key": {**old, **attributes, "next": new, "previous": None}},
+        "dbd1": {"key": {**new, **attributes, "next": None, "previous": old}},
+        "without": {"key": {**attributes, "fingerprint": None, "next": None, "previous": None}},
+        "nowhere": {"key": None},
+        "lost": {"unreachable": True},
+    }
+    hostvars = {**{host: {"slurm_jwt_look": look} for host, look in looks.items()}, "unseen": {}}
+    heading, dummy, *rows = (line.split() for line in _story.copies(hostvars, list(hostvars)))
+    assert " ".join(heading) == "host copy key owner mode age in days serial made by"
+    assert [" ".join(row) for row in rows] == [
+        "ctl1 in force SHA256:aaaaaaaaaaaa slurm:hpc 0400 1.5 2026-11 alice@mgmt1",
+        "ctl1 next SHA256:bbbbbbbbbbbb slurm:hpc 0400 0.0 2026-12 -",
+        "dbd1 in force SHA256:bbbbbbbbbbbb slurm:hpc 0400 0.0 2026-12 -",
+        "dbd1 previous SHA256:aaaaaaaaaaaa slurm:hpc 0400 1.5 2026-11 alice@mgmt1",
+    ]
+
+
+def test_nobody_holds_a_key():
+    assert len(_story.copies({"ctl1": {}}, ["ctl1"])) == 2
+
+
 GROUPS = {"all": ["a", "b", "c"], "slurmctld": ["a"], "slurm_nodes": ["c", "a"], "our_dbds": ["b"]}
 
 
@@ -71,9 +99,21 @@ def test_the_hosts_of_a_cluster():
     assert _cluster.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmdbd": "our_dbds"}) == ["a", "b", "c"]
 
 
+def test_the_hosts_of_some_parts():
+    groups = {**GROUPS, "slurmdbd": ["b", "a"], "slurmrestd": ["d"]}
+    assert _cluster.cluster_hosts(groups, {}, ["slurmctld", "slurmdbd"]) == ["a", "b"]
+    # Controllers come first, whatever the order of the question.
+    assert _cluster.cluster_hosts(groups, {}, ["slurmrestd", "slurmctld"]) == ["a", "d"]
+    assert _cluster.cluster_hosts(groups, {}, ["node"]) == ["c", "a"]
+    assert _cluster.cluster_hosts(groups, {}, []) == []
+    assert _cluster.cluster_hosts({}, {}, ["slurmctld"]) == []
+
+
 def test_no_controller():
     with pytest.raises(_cluster.ClusterError, match="no host in the group heads.*slurm_jwt_group_slurmctld"):
         _cluster.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmctld": "heads"})
+    with pytest.raises(_cluster.ClusterError):
+        _cluster.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmctld": "heads"}, ["node"])
 
 
 def test_the_hosts_of_a_step():

@@ -1,0 +1,577 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rotation decides from its looks: whether, how, where an earlier one is gone on with, and what stops it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _rotation
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
+    FINGERPRINT,
+    KEY_PATH,
+    cluster,
+    conf,
+    daemon,
+    key,
+    look,
+)
+
+NEXT = "SHA256:" + "b" * 64
+OLDER = "SHA256:" + "c" * 64
+RUN, OTHER_RUN = "mgmt1:boot:1:7:100", "mgmt1:boot:1:8:200"
+BY = "alice@mgmt1"
+CAN = {"reconfigure_reloads_auth": True, "in_place_measured": True}
+DAY = 86400
+SERIAL = "2026-11"
+
+
+def kept(fingerprint=NEXT, run=OTHER_RUN, age=60, serial="2026-12", by=BY):
+    return {
+        "fingerprint": fingerprint, "run": run, "age": age, "serial": serial, "by": by,
+        "created": "2026-11-24T10:00:00Z",
+    }  # fmt: skip
+
+
+def live(fingerprint=FINGERPRINT, staged=None, previous=None, serial=SERIAL, age=10 * DAY):
+    return {**key(fingerprint=fingerprint), "serial": serial, "age": age, "next": staged, "previous": previous}
+
+
+# The key of a holder at each point of a rotation.
+BEFORE = live()
+STAGED = live(staged=kept())
+SWAPPED = live(NEXT, staged=kept(), previous=kept(FINGERPRINT))
+TIDY = live(NEXT, previous=kept(FINGERPRINT))
+
+
+def small(ctl1=BEFORE, dbd1=BEFORE):
+    """A controller, a slurmdbd, a slurmrestd; no nodes, as a rotation does not look at them."""
+    looks = cluster(jwt=True, ctl1={"key": ctl1}, dbd1={"key": dbd1})
+    del looks["node1"], looks["node2"]
+    return settle(looks)
+
+
+def settle(looks):
+    for found in looks.values():
+        found["capabilities"] = dict(CAN)
+        found["clock_lag"] = 0.1
+    return looks
+
+
+def large(**keys):
+    """Two controllers, slurmdbd and its standby, slurmrestd."""
+    looks = small()
+    looks["ctl2"] = look("ctl2", "slurmctld", True)
+    looks["dbd2"] = look("dbd2", "slurmdbd", True)
+    for index, host in enumerate(("ctl1", "ctl2")):
+        parameters = looks["ctl1"]["conf"]["auth_alt_parameters"]
+        looks[host]["conf"] = conf(parameters, controllers=("ctl1", "ctl2"), index=index)
+    for host in ("dbd1", "dbd2"):
+        looks[host]["dbd_conf"].update(dbd_host="dbd1", dbd_backup_host="dbd2", standby=host == "dbd2")
+    for host in ("ctl1", "ctl2", "dbd1", "dbd2"):
+        looks[host]["key"] = keys.get(host, BEFORE)
+    return settle(looks)
+
+
+def unknown(run):
+    return None
+
+
+def dead(run):
+    return True
+
+
+def alive(run):
+    return False
+
+
+def decide(looks, is_dead=unknown, in_play=None, **wishes):
+    parts = {
+        part: [host for host in looks if host.startswith(prefix)]
+        for part, prefix in (("slurmctld", "ctl"), ("slurmdbd", "dbd"), ("slurmrestd", "rest"))
+    }
+    wanted = _rotation.Wishes(**{"run": RUN, "serial": SERIAL, **wishes})
+    return _rotation.plan(looks, {**parts, "node": []}, list(in_play or looks), wanted, is_dead)
+
+
+def refused(looks, **kwargs):
+    return decide(looks, **kwargs)["refusals"]
+
+
+class TestWhetherToRotate:
+    def test_a_key_as_declared_has_nothing_to_do(self):
+        found = decide(small())
+        assert found["refusals"] == []
+        assert found["reason"] is None
+        assert found["settled"]
+        assert found["servers"] == found["hosts_to_change"] == []
+        assert found["unseen_by_check"] == {}
+        # The closing table and the list of copies have their hosts all the same.
+        assert found["speaker"] == "ctl1"
+        assert found["hosts"] == ["ctl1", "dbd1", "rest1"]
+        assert found["holders"] == ["ctl1", "dbd1"]
+
+    @pytest.mark.parametrize(
+        ("wishes", "reason"),
+        [
+            ({"serial": "2026-12"}, "serial"),
+            ({"serial": "", "max_age": 10 * DAY}, "max_age"),
+            ({"max_age": 10 * DAY}, "max_age"),
+            ({"now": True}, "now"),
+            ({"serial": "", "now": True}, "now"),
+            ({"serial": "2026-12", "now": True}, "now"),
+            ({"serial": "2026-12", "max_age": DAY}, "serial"),
+        ],
+    )
+    def test_it_is_due(self, wishes, reason):
+        found = decide(small(), **wishes)
+        assert found["reason"] == reason
+        assert not found["settled"]
+        assert found["servers"] == ["ctl1", "dbd1", "rest1"]
+        assert found["unseen_by_check"] == {"ctl1": ["key rotated"], "dbd1": ["key rotated"]}
+        assert found["warnings"] == []
+
+    @pytest.mark.parametrize("wishes", [{"max_age": 10 * DAY + 1}, {"serial": "", "max_age": 11 * DAY}])
+    def test_a_key_that_is_young_enough(self, wishes):
+        assert decide(small(), **wishes)["reason"] is None
+
+    def test_a_key_without_a_label_is_not_the_one_that_is_wanted(self):
+        unlabelled = live(serial=None)
+        assert decide(small(unlabelled, unlabelled))["reason"] == "serial"
+
+    def test_the_primary_decides(self):
+        """The others have the same key, and may have another label on record for it."""
+        assert decide(small(dbd1=live(serial="2025")))["reason"] is None
+
+    def test_nothing_says_which_key_is_wanted(self):
+        (reason,) = refused(small(), serial="")
+        for way_out in ("slurm_jwt_key_serial", "slurm_jwt_key_max_age", "slurm_jwt_rotate_now=true"):
+            assert way_out in reason
+
+
+class TestThePlan:
+    def test_of_a_small_cluster(self):
+        found = decide(small(), serial="2026-12", token_hosts=["ctl1", "svc1"])
+        assert found["primary"] == "ctl1"
+        assert found["standbys"] == []
+        assert found["servers"] == ["ctl1", "dbd1", "rest1", "svc1"]
+        assert found["hosts_to_change"] == found["servers"]
+        assert found["nodes_to_change"] == []
+        assert found["key_path"] == {"ctl1": KEY_PATH, "dbd1": KEY_PATH}
+        assert found["serial"] == "2026-12"
+        assert found["run"] == RUN
+        assert found["take_over"] is None
+        assert found["old"] == FINGERPRINT
+        assert (found["method"], found["way"]) == ("in_place", "in_place")
+        assert not found["tidy_only"]
+        assert found["slurmdbd_hosts"] == ["dbd1"]
+        assert found["slurmrestd_hosts"] == ["rest1"]
+        assert found["slurmrestd_dies"] == []
+
+    def test_slurmdbd_keeps_the_place_of_its_key(self):
+        looks = small()
+        looks["dbd1"]["key"] = dict(BEFORE, path="/etc/slurm/jwt.key")
+        looks["dbd1"]["dbd_conf"]["auth_alt_parameters"] = {"jwt_key": "/etc/slurm/jwt.key"}
+        assert decide(looks)["key_path"] == {"ctl1": KEY_PATH, "dbd1": "/etc/slurm/jwt.key"}
+
+    def test_a_slurmrestd_that_dies_with_slurmdbd(self):
+        looks = small()
+        looks["rest1"]["capabilities"]["slurmrestd_survives_slurmdbd_restart"] = False
+        assert decide(looks)["slurmrestd_dies"] == ["rest1"]
+
+    def test_a_cluster_without_slurmdbd(self):
+        looks = small()
+        del looks["dbd1"]
+        found = decide(looks, now=True)
+        assert found["holders"] == ["ctl1"]
+        assert found["load"] == {"slurmdbd": [], "slurmctld": {}, "conf": []}
+        assert found["fallback"]["slurmctld"] == {"ctl1": "reconfigure"}
+
+    def test_the_first_of_slurm_conf_is_the_primary(self):
+        looks = large()
+        found = decide(dict(reversed(looks.items())), now=True)
+        assert found["primary"] == found["holders"][0] == "ctl1"
+        assert found["standbys"] == ["ctl2"]
+
+    def test_the_clock_of_the_primary_is_told(self):
+        looks = small()
+        looks["ctl1"]["clock_lag"] = 1.5
+        assert decide(looks, now=True)["clock_lag"] == 1.5
+        looks["ctl1"]["clock_lag"] = None
+        assert decide(looks, now=True)["clock_lag"] == 0
+
+
+class TestHow:
+    def test_in_place_where_that_was_measured(self):
+        assert decide(small(), now=True)["method"] == "in_place"
+
+    @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
+    def test_a_release_that_nobody_has_measured(self, host):
+        looks = small()
+        looks[host]["capabilities"]["in_place_measured"] = False
+        looks[host]["release"] = "25.05.1"
+        found = decide(looks, now=True)
+        assert (found["method"], found["way"]) == ("reload", "rename")
+        (warning,) = found["warnings"]
+        assert "nobody has measured how Slurm 25.05.1 takes a key that changes in place" in warning
+
+    @pytest.mark.parametrize(("lag", "method"), [(2.1, "in_place"), (2.2, "reload"), (-2.0, "reload")])
+    def test_clocks_that_are_apart(self, lag, method):
+        looks = small()
+        looks["dbd1"]["clock_lag"] = lag
+        found = decide(looks, now=True)
+        assert found["method"] == method
+        assert any("s apart" in warning for warning in found["warnings"]) == (method == "reload")
+
+    @pytest.mark.parametrize(("token_hosts", "method"), [(["rest1"], "reload"), ([], "in_place")])
+    def test_the_clock_of_a_host_with_tokens_counts_too(self, token_hosts, method):
+        looks = small()
+        looks["rest1"]["clock_lag"] = 3600
+        assert decide(looks, now=True, token_hosts=token_hosts)["method"] == method
+
+    def test_clocks_of_which_nothing_is_known(self):
+        looks = small()
+        for found in looks.values():
+            found["clock_lag"] = None
+        found = decide(looks, now=True, token_hosts=["svc1"])
+        assert found["method"] == "in_place"
+        assert found["lead"] > 3
+
+    @pytest.mark.parametrize(("host", "part"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])
+    def test_a_daemon_whose_file_is_no_longer_there(self, host, part):
+        """A rotation by rename has died before it had the daemon load the key: its map is of the old file."""
+        looks = small(SWAPPED, SWAPPED)
+        looks[host]["daemons"][part] = daemon(key_loaded="replaced")
+        found = decide(looks, is_dead=dead)
+        assert found["method"] == "reload"
+        assert f"{part} on {host} holds a key file that is no longer there" in found["warnings"][0]
+
+    @pytest.mark.parametrize("method", ["reload", "restart"])
+    def test_as_the_site_says(self, method):
+        found = decide(small(), now=True, method=method)
+        assert (found["method"], found["way"]) == (method, "rename")
+        # Who forbids it need not be told why.
+        assert found["warnings"] == []
+
+
+class TestWhoLoadsIt:
+    def load(self, looks, method):
+        found = decide(looks, now=True, method=method)
+        # If the swap in place does not show, it is a reload.
+        assert found["fallback"] == decide(looks, now=True, method="reload")["load"]
+        assert found["load"]["conf"] == found["fallback"]["conf"] == []
+        return found["load"]["slurmdbd"], found["load"]["slurmctld"]
+
+    def test_of_one_each(self):
+        assert self.load(small(), "auto") == ([], {})
+        assert self.load(small(), "reload") == (["dbd1"], {"ctl1": "reconfigure"})
+        assert self.load(small(), "restart") == (["dbd1"], {"ctl1": "restart"})
+
+    def test_of_two_each(self):
+        """Standbys read keys at their start only, and have to have this one before they take over."""
+        assert self.load(large(), "auto") == (["dbd2"], {"ctl2": "restart"})
+        assert self.load(large(), "reload") == (["dbd1", "dbd2"], {"ctl2": "restart", "ctl1": "reconfigure"})
+        assert self.load(large(), "restart") == (["dbd1", "dbd2"], {"ctl2": "restart", "ctl1": "restart"})
+        assert decide(large(), now=True)["slurmdbd_standbys"] == ["dbd2"]
+
+    def test_of_a_release_that_reads_keys_at_its_start_only(self):
+        looks = large()
+        for found in looks.values():
+            found["capabilities"]["reconfigure_reloads_auth"] = False
+        assert self.load(looks, "reload") == (["dbd1", "dbd2"], {"ctl2": "restart", "ctl1": "restart"})
+        assert self.load(looks, "auto") == (["dbd2"], {"ctl2": "restart"})
+
+
+class TestLead:
+    """Every host has to have been told by the instant of the swap."""
+
+    def lead(self, lag=0.1, **wishes):
+        looks = small()
+        for found in looks.values():
+            found["clock_lag"] = lag
+        return decide(looks, now=True, **wishes)["lead"]
+
+    def test_it_grows_with_the_time_that_telling_takes(self):
+        quick, slow, slower = (self.lead(lag) for lag in (0.1, 1, 2))
+        assert 3 < quick < slow < slower
+        assert slower - slow > 1
+
+    def test_the_slowest_host_counts(self):
+        looks = small()
+        looks["dbd1"]["clock_lag"] = 1.9
+        assert decide(looks, now=True)["lead"] == self.lead(1.9)
+
+    def test_it_grows_with_every_batch_of_hosts(self):
+        hosts = [f"svc{number}" for number in range(20)]
+        none, one, four = (self.lead(token_hosts=some, forks=5) for some in ([], hosts[:5], hosts))
+        assert none < one < four
+        assert self.lead(token_hosts=hosts, forks=20) == one
+        # Two holders and one fork.
+        assert self.lead(forks=1) > none
+        assert self.lead(forks=0) == self.lead(forks=1)
+
+    def test_it_is_bounded(self):
+        hosts = [f"svc{number}" for number in range(10_000)]
+        assert self.lead(5, token_hosts=hosts) == _rotation.LONGEST_LEAD
+
+    def test_another_clock_is_no_slow_way(self):
+        """All clocks an hour ahead of that of Ansible's host: only where they go together it is the same."""
+        assert self.lead(3600) == self.lead(_rotation.SLOWEST)
+        assert self.lead(-3600) == self.lead(0.1)
+
+
+class TestResume:
+    def test_staged_and_nowhere_swapped(self):
+        found = decide(small(STAGED, STAGED), is_dead=dead)
+        assert found["reason"] == "unfinished"
+        assert not found["tidy_only"]
+        assert found["take_over"] == OTHER_RUN
+        assert found["old"] == FINGERPRINT
+        assert found["method"] == "in_place"
+        (warning,) = found["warnings"]
+        assert warning.startswith(f"{BY} began this rotation at 2026-11-24T10:00:00Z")
+        assert "0 of 2 holders had the new key" in warning
+        # Its staged keys are this run's as soon as it has taken them over.
+        assert found["run_to_end"] == {"ctl1": RUN, "dbd1": RUN}
+
+    def test_staged_on_the_primary_only(self):
+        found = decide(small(STAGED), is_dead=dead)
+        assert (found["reason"], found["tidy_only"], found["old"]) == ("unfinished", False, FINGERPRINT)
+
+    @pytest.mark.parametrize(("ctl1", "dbd1"), [(SWAPPED, STAGED), (STAGED, SWAPPED), (STAGED, TIDY)])
+    def test_half_swapped(self, ctl1, dbd1):
+        found = decide(small(ctl1, dbd1), is_dead=dead)
+        assert (found["reason"], found["tidy_only"]) == ("unfinished", False)
+        # Where to go back to: the key of the one that waits.
+        assert found["old"] == FINGERPRINT
+        assert "1 of 2 holders had the new key" in found["warnings"][0]
+
+    @pytest.mark.parametrize("dbd1", [SWAPPED, TIDY])
+    def test_swapped_everywhere(self, dbd1):
+        found = decide(small(SWAPPED, dbd1), is_dead=dead)
+        assert (found["reason"], found["tidy_only"]) == ("unfinished", False)
+        assert found["old"] == FINGERPRINT
+        assert "2 of 2 holders had the new key" in found["warnings"][0]
+
+    def test_swapped_everywhere_and_no_key_is_kept_to_go_back_to(self):
+        without = live(NEXT, staged=kept())
+        assert decide(small(without, without), is_dead=dead)["old"] is None
+
+    def test_it_is_finished_as_it_was_begun(self):
+        """What the site wishes by now is the next run's to see to."""
+        found = decide(small(STAGED, STAGED), is_dead=dead, serial="2027-01", now=True, max_age=DAY)
+        assert (found["reason"], found["serial"]) == ("unfinished", "2026-12")
+        unlabelled = live(staged=kept(serial=None))
+        assert decide(small(unlabelled, unlabelled), is_dead=dead, serial="2027-01")["serial"] == ""
+
+    def test_it_is_finished_without_a_wish(self):
+        assert decide(small(STAGED, STAGED), is_dead=dead, serial="")["reason"] == "unfinished"
+
+    def test_daemons_that_a_rotation_left_behind_do_not_stop_the_next(self):
+        looks = small(SWAPPED, SWAPPED)
+        looks["ctl1"]["daemons"]["slurmctld"] = daemon(key_loaded="replaced")
+        assert refused(looks, is_dead=dead) == []
+
+    def test_files_that_are_not_as_declared_wait_for_its_end(self):
+        """A rollout waits for the end of a rotation, so a rotation must not wait for a rollout."""
+        looks = small(STAGED, STAGED)
+        looks["ctl1"]["differences"]["slurm_conf"] = [{}]
+        found = decide(looks, is_dead=dead)
+        assert found["refusals"] == []
+        assert "ctl1: slurm.conf is not as declared. Run the playbook hpc.slurm_jwt.rollout afterwards." in (
+            found["warnings"]
+        )
+
+    @pytest.mark.parametrize("dbd1", [live(staged=kept()), live(staged=kept(FINGERPRINT))])
+    def test_nothing_is_left_but_to_tidy_up(self, dbd1):
+        found = decide(small(BEFORE, dbd1), is_dead=dead)
+        assert found["tidy_only"]
+        assert found["reason"] == "unfinished"
+        assert found["servers"] == ["ctl1", "dbd1", "rest1"]
+        # Under the name of the run that left it, or it would be left alone.
+        assert found["run_to_end"] == {"ctl1": RUN, "dbd1": OTHER_RUN}
+        assert found["unseen_by_check"] == {"dbd1": ["staged key taken away"]}
+        (warning,) = found["warnings"]
+        assert "left its staged key on dbd1" in warning
+
+    def test_a_staged_key_of_nobody_is_tidied_up(self):
+        found = decide(small(BEFORE, live(staged=kept(run=None))))
+        assert found["tidy_only"]
+        assert found["run_to_end"]["dbd1"] == RUN
+
+
+class TestWhoIsAtWork:
+    def test_a_run_that_lives(self):
+        (reason,) = refused(small(STAGED, STAGED), is_dead=alive)
+        assert reason.startswith(f"{BY} has been rotating the key since 2026-11-24T10:00:00Z, as the run {OTHER_RUN}")
+        assert "is at work" in reason
+
+    def test_a_run_that_lives_is_at_work_however_long_it_takes(self):
+        old = live(staged=kept(age=DAY))
+        assert refused(small(old, old), is_dead=alive)
+
+    def test_a_run_that_died(self):
+        assert refused(small(STAGED, STAGED), is_dead=dead) == []
+
+    def test_it_is_asked_about_that_very_run(self):
+        asked = []
+        decide(small(STAGED, STAGED), is_dead=lambda run: asked.append(run) or True)
+        assert asked == [OTHER_RUN]
+
+    def test_a_run_of_which_nobody_knows(self):
+        (reason,) = refused(small(STAGED, STAGED), is_dead=unknown)
+        assert "cannot be told from here" in reason
+        assert "slurm_jwt_rotation_take_over=true" in reason
+        assert "in 840 s" in reason
+
+    @pytest.mark.parametrize(("age", "waits"), [(899, True), (900, False), (DAY, False)])
+    def test_a_run_of_which_nobody_has_known_for_long(self, age, waits):
+        old = live(staged=kept(age=age))
+        assert bool(refused(small(old, old), is_dead=unknown)) == waits
+
+    @pytest.mark.parametrize("is_dead", [unknown, alive])
+    def test_taking_over(self, is_dead):
+        found = decide(small(STAGED, STAGED), is_dead=is_dead, take_over=True)
+        assert (found["refusals"], found["take_over"]) == ([], OTHER_RUN)
+
+    def test_this_very_run(self):
+        mine = live(staged=kept(run=RUN))
+        assert refused(small(mine, mine), is_dead=alive) == []
+
+    def test_a_key_staged_without_a_run(self):
+        nobodys = live(staged=kept(run=None, by=None))
+        found = decide(small(nobodys, nobodys), is_dead=alive)
+        assert found["refusals"] == []
+        assert found["warnings"][0].startswith("Somebody began")
+
+    def test_a_run_that_staged_its_key_since_the_primary_was_looked_at(self):
+        (reason,) = refused(small(BEFORE, STAGED), is_dead=alive)
+        assert "is at work" in reason
+
+    def test_nobody_is_named_somebody(self):
+        anonymous = live(staged=kept(by=None))
+        (reason,) = refused(small(anonymous, anonymous), is_dead=alive)
+        assert reason.startswith("Somebody has been rotating")
+
+
+class TestNotAsARolloutLeavesIt:
+    @pytest.mark.parametrize(
+        ("host", "path", "value", "said"),
+        [
+            ("ctl1", "differences.slurm_conf", [{}], "ctl1: slurm.conf is not as declared"),
+            ("rest1", "differences.slurm_conf", [{}], "rest1: slurm.conf is not as declared"),
+            ("dbd1", "differences.slurmdbd_conf", [{}], "dbd1: slurmdbd.conf is not as declared"),
+            ("dbd1", "plugins.packages", ["slurm-wlm-jwt-plugin=1"], "dbd1: lacks packages"),
+            ("ctl1", "python.pyjwt", None, "ctl1: lacks packages"),
+            ("dbd1", "key", None, "dbd1: has no key"),
+        ],
+    )
+    def test_a_rollout_comes_first(self, host, path, value, said):
+        looks = small()
+        target = looks[host]
+        *folders, name = path.split(".")
+        for folder in folders:
+            target = target[folder]
+        target[name] = value
+        assert refused(looks, now=True) == [said, _rotation._ROLLOUT]
+        # A key that is as it should be is no reason to say nothing.
+        assert refused(looks) == [said, _rotation._ROLLOUT]
+
+    def test_all_of_it_is_told_at_once(self):
+        looks = small()
+        looks["ctl1"]["differences"]["slurm_conf"] = [{}]
+        looks["dbd1"]["key"] = None
+        assert len(refused(looks)) == 3
+
+    @pytest.mark.parametrize("active", ["failed", "inactive", None])
+    def test_a_daemon_that_is_down(self, active):
+        looks = large()
+        looks["dbd2"]["daemons"]["slurmdbd"] = daemon(active=active)
+        assert refused(looks) == [f"dbd2: slurmdbd is {active or 'not there'}", _rotation._ROLLOUT]
+
+    def test_a_daemon_that_reloads_is_up(self):
+        looks = small()
+        looks["ctl1"]["daemons"]["slurmctld"] = daemon(active="reloading")
+        assert refused(looks) == []
+
+    @pytest.mark.parametrize("state", ["absent", "replaced"])
+    def test_a_daemon_that_has_another_key_than_its_disk(self, state):
+        looks = small()
+        looks["ctl1"]["daemons"]["slurmctld"] = daemon(key_loaded=state)
+        assert refused(looks) == [
+            "ctl1: slurmctld has not loaded the key that is on its disk", _rotation._ROLLOUT
+        ]  # fmt: skip
+
+    def test_holders_with_different_keys(self):
+        (reason,) = refused(small(dbd1=live(OLDER)), now=True)
+        assert f"ctl1 has {FINGERPRINT}, dbd1 has {OLDER}" in reason
+        assert "slurm_jwt_key_source" in reason
+        assert reason.endswith(_rotation._ROLLOUT)
+
+    def test_a_host_that_cannot_be_reached(self):
+        looks = dict(small(), dbd1={"unreachable": True, "msg": "No route to host"})
+        (reason,) = refused(looks, now=True)
+        assert reason.startswith("dbd1: cannot be reached")
+
+    def test_a_look_that_failed(self):
+        (reason,) = refused(dict(small(), rest1={"failed": True, "msg": "no python"}), now=True)
+        assert "no python" in reason
+
+    def test_a_limit_that_leaves_out_a_holder(self):
+        (reason,) = refused(small(), in_play=["ctl1", "rest1"], now=True)
+        assert "--limit leaves out dbd1" in reason
+
+    def test_a_limit_that_leaves_out_everybody(self):
+        parts = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": []}
+        found = _rotation.plan({}, parts, [], _rotation.Wishes(), unknown)
+        (reason,) = found["refusals"]
+        assert "no controller in this play" in reason
+
+    def test_a_refusal_is_all_that_there_is(self):
+        assert set(decide(small(dbd1=live(OLDER)))) == {"refusals", "warnings"}
+
+
+class TestNoWayOutIsClosed:
+    """In the middle of a rotation a rollout refuses, so it must not be named as the first thing to do."""
+
+    def refused(self, looks):
+        found = refused(looks, is_dead=dead)
+        assert found
+        assert _rotation._ROLLOUT not in " ".join(found)
+        return found[-1]
+
+    def test_a_daemon_that_is_down(self):
+        looks = small(SWAPPED, STAGED)
+        looks["dbd1"]["daemons"]["slurmdbd"] = daemon(active="failed")
+        assert self.refused(looks) == _rotation._MEND
+
+    def test_packages_that_lack(self):
+        looks = small(STAGED, STAGED)
+        looks["ctl1"]["python"]["pyjwt"] = None
+        assert self.refused(looks) == _rotation._MEND
+
+    def test_a_holder_without_a_key(self):
+        assert self.refused(small(STAGED, None)) == _rotation._GIVE_UP
+
+    def test_a_holder_with_a_third_key(self):
+        assert self.refused(small(STAGED, live(OLDER))).endswith(_rotation._GIVE_UP)
+
+
+class TestARolloutMeanwhile:
+    def decide(self, looks, **wishes):
+        parts = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": []}
+        return _plan.plan(looks, parts, list(looks), _plan.Wishes(**wishes))["refusals"]
+
+    @pytest.mark.parametrize(("ctl1", "dbd1", "host"), [(STAGED, STAGED, "ctl1"), (SWAPPED, TIDY, "ctl1"),
+                                                        (TIDY, SWAPPED, "dbd1")])  # fmt: skip
+    def test_it_is_refused(self, ctl1, dbd1, host):
+        (reason,) = self.decide(small(ctl1, dbd1))
+        assert reason.startswith(f"{host}: a rotation of the key is under way, begun by {BY} at 2026-11-24T10:00:00Z")
+        assert "hpc.slurm_jwt.rotate" in reason
+
+    def test_removing_is_not(self):
+        assert self.decide(small(STAGED, STAGED), removing=True) == []
+
+    def test_afterwards_it_is_not(self):
+        assert self.decide(small(TIDY, TIDY)) == []

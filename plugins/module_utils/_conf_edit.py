@@ -18,6 +18,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_read import (
 
 _BLANK = re.compile(rb"[ \t\n\r\f\v]")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_INCLUDE = re.compile(rb"\s*include\s", re.IGNORECASE)
 _STYLE = re.compile(rb"([ \t]*)[# \t]*([A-Za-z0-9_.]+)([ \t]*)=([ \t]*)")
 
 
@@ -122,9 +123,17 @@ def without(lines: list[bytes], spans: list[tuple[int, int]]) -> list[bytes]:
     if not left or lines[-1].endswith(b"\n") or len(lines) - 1 not in gone:
         return left
     bare_line = re.sub(rb"\r?\n\Z", b"", left[-1])
-    if bare_line and not re.match(rb"\s*include\s", bare_line, re.IGNORECASE):  # Slurm would read on beyond it
+    if bare_line and not _INCLUDE.match(_last_text(left)):  # Slurm would read on beyond it
         left[-1] = bare_line
     return left
+
+
+def _last_text(lines: list[bytes]) -> bytes:
+    """The last line as Slurm reads it: joined with what it continues, without escapes."""
+    first = len(lines) - 1
+    while first and _continues(lines[first - 1]):
+        first -= 1
+    return mapped(lines, first, len(lines) - 1).text
 
 
 def ended(lines: list[bytes]) -> list[bytes]:

@@ -110,7 +110,7 @@ def scenario(name: str, crossed_with: str | None = None) -> Stage:
     return stage(
         f"molecule/{name}@{crossed_with}" if crossed_with else f"molecule/{name}", "molecule",
         f"runs the scenario against a real cluster of Slurm {release}",
-        f"tests/lab/enter molecule test --scenario-name {name}", lane="lab", needs=("images",),
+        f"tests/lab/enter molecule test --scenario-name {name}", lane="lab", needs=("images",), minutes=40,
         env={
             "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / cluster),
             "LAB_CLUSTER": cluster,

@@ -91,6 +91,13 @@ def test_a_new_line_is_not_put_behind_an_include_that_lacks_its_line_feed() -> N
     assert found.changed() == {TOP: b"Include a.conf\nAuthAltTypes=auth/jwt\nInclude b.conf\n"}
 
 
+@pytest.mark.parametrize("include", [b"Include a.conf", b"Inc\\lude a.conf", b"Include \\\na.conf"])
+def test_an_include_that_comes_to_be_the_last_line_keeps_its_line_feed(include: bytes) -> None:
+    found = conf(include + b"\r\nAuthAltTypes=auth/jwt", a_conf=b"")
+    assert found.edit_list(TYPES, absent=["auth/jwt"])
+    assert found.changed() == {TOP: include + b"\r\n"}
+
+
 def test_jwt_means_itself_in_other_lists() -> None:
     text = b"JobSubmitPlugins=jwt\n"
     assert edited(text, lambda found: found.edit_list("JobSubmitPlugins", ["auth/jwt"])) == (

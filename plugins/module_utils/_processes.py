@@ -179,22 +179,26 @@ def holds(pid: int, path: str, root: str = "/") -> str:
         fields = line.split(None, 5)
         if len(fields) < 6 or not fields[5].startswith(wanted):
             continue
-        if fields[5] == wanted and found is not None and _may_be(found, fields[3], fields[4]):
+        named = fields[5] == wanted
+        if not named and fields[5] != wanted + b" (deleted)":
+            continue
+        same = found is not None and _same(found, fields[3], fields[4])
+        # A file that was taken out of its place and came back is the very file, though the kernel calls it deleted.
+        if same or (same is None and named):
             return "current"
-        if fields[5] in (wanted, wanted + b" (deleted)"):
-            answer = "replaced"
+        answer = "replaced"
     return answer
 
 
-def _may_be(found: os.stat_result, device: bytes, inode: bytes) -> bool:
-    """Whether a mapped file that bears the name is the one that has it now.
+def _same(found: os.stat_result, device: bytes, inode: bytes) -> bool | None:
+    """Whether a mapped file is the one that has the name now: not so if another host of a shared folder replaced it.
 
-    It is not if another host replaced it on a shared file system. Where the kernel shows another device than stat()
-    does, as with overlays, the numbers cannot be compared, and the name has to do.
+    None where the kernel shows another device than stat() does, as with overlays: the numbers cannot be compared then,
+    and the name has to do.
     """
     major, dummy_colon, minor = device.partition(b":")
     comparable = (int(major, 16), int(minor, 16)) == (os.major(found.st_dev), os.minor(found.st_dev))
-    return int(inode) == found.st_ino or not comparable
+    return int(inode) == found.st_ino if comparable else None
 
 
 def main_pid(service: str, program: str, pid_files: tuple[str, ...] = (), root: str = "/") -> int:

@@ -241,7 +241,15 @@ def test_a_mapped_key_is_recognised(tmp_path: pathlib.Path) -> None:
         link.symlink_to(key)
         assert _processes.holds(mine, str(link)) == "current"
 
-        other = tmp_path / "other"
+        aside, other = tmp_path / "aside", tmp_path / "other"
+        os.link(key, aside)
+        other.write_bytes(os.urandom(32))
+        other.rename(key)
+        assert _processes.holds(mine, str(key)) == "replaced"
+
+        # A rotation that finds its way back: the very file is there again, though the kernel calls it deleted.
+        aside.rename(key)
+        assert _processes.holds(mine, str(key)) == "current"
         other.write_bytes(os.urandom(32))
         other.rename(key)
         assert _processes.holds(mine, str(key)) == "replaced"

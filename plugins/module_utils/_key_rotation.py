@@ -273,4 +273,3 @@ def _read(path: str) -> SecretFile | None:
 def _record(path: str) -> Record | None:
     file = _read(record_path(path))
     return parse_record(file.data) if file else None
-

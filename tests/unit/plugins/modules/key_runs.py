@@ -246,9 +246,11 @@ def small_file_system(folder: pathlib.Path, blocks: int, files: int) -> Iterator
     if not may or subprocess.run(mount, capture_output=True, check=False).returncode:
         inner.rmdir()
         pytest.skip("may not mount a file system here")
-    yield inner
-    subprocess.run(["umount", str(inner)], check=True)
-    inner.rmdir()
+    try:
+        yield inner
+    finally:
+        subprocess.run(["umount", str(inner)], check=True)
+        inner.rmdir()
 
 
 def fill(folder: pathlib.Path, leave: int) -> None:

@@ -19,7 +19,7 @@ GROUPS = {
 WEB = {"name": "web", "user": "alice", "dest": "/etc/web", "restarts": ["web.service", "both.service"]}
 PROXY = {"name": "proxy", "user": "bob", "dest": "/etc/proxy", "hosts": ["slurmrestd", "svc1"]}
 PROXY["reloads"] = ["both.service"]
-SERVICES = [WEB, PROXY]
+SERVICES = (WEB, PROXY)
 
 
 def hostvars(services=SERVICES, **more):

@@ -39,8 +39,9 @@ molecule: $(READY) ## all scenarios on real clusters; one: tests/run molecule/NA
 matrix: $(READY) ## every scenario with every release of Slurm, two at a time; takes hours
 	@$(RUN) --matrix
 
-soak: $(READY) ## 20,000 generated configurations before the parsers of each release; takes an hour or more
+soak: $(READY) ## 20,000 generated configurations before each release's parser, a rotation killed at each task; takes hours
 	@.work/venv/bin/python tests/judge/judge --generated 20000
+	@KILL_EVERY=1 $(RUN) --matrix molecule/rotation-killed@24.11
 
 bench: $(READY) ## measure, side by side with doing it by hand, and write docs/benchmarks.md; takes two hours
 	@tests/bench/bench

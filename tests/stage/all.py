@@ -90,8 +90,12 @@ def stages() -> list[Stage]:
                 f"python tests/stage/sanity.py {core}") for core in ("2.18", "2.19", "2.20", "2.21")),
         stage("judge", "judge", "asks Slurm's own parsers about 1,000 configurations", "python tests/judge/judge",
               lane="lab", needs=("images",)),
-        *(scenario(name) for name in scenario_names()),
+        *(scenario(name) for name in scenario_names() if name not in LONG),
     ]
+
+
+# Scenarios that run the same playbook dozens of times: with the matrix, and with the soak.
+LONG = ("rotation-killed",)
 
 
 def scenario_names() -> list[str]:

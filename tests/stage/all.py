@@ -94,8 +94,8 @@ def stages() -> list[Stage]:
     ]
 
 
-# Scenarios that run the same playbook dozens of times: with the matrix, and with the soak.
-LONG = ("rotation-killed",)
+# Scenarios that run one playbook again and again, for ten minutes and more: only with the matrix, and with the soak.
+LONG = ("rotation-killed", "rotation-way-back")
 
 
 def scenario_names() -> list[str]:

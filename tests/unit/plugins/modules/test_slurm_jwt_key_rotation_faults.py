@@ -221,6 +221,18 @@ def snapshot(folder: pathlib.Path) -> list[tuple[object, ...]]:
     return files
 
 
+def shape(folder: pathlib.Path) -> list[tuple[object, ...]]:
+    """What is there, but for names and bytes that are random: those of drafts, and of a key that was made."""
+    known = {OLD: "old", NEW: "new"}
+    files = []
+    for path in folder.iterdir():
+        info = path.stat()
+        name = "draft of " + path.name[:-21] if path in drafts_in(folder) else path.name
+        said = known.get(path.read_bytes(), info.st_size)
+        files.append((name, info.st_mode, info.st_nlink, str(said)))
+    return sorted(files)
+
+
 Begin = Callable[[pathlib.Path], None]
 
 
@@ -295,12 +307,17 @@ class TestKilled:
         """
         path = str(folder / "key")
         ways = 0
+        last = None
         for number in when(folder, begin, {"path": path, **self.WAY[step]}):
             ways += 1
             for file in folder.iterdir():
                 mode = stat.S_IMODE(file.stat().st_mode)
                 assert mode == 0o400 or (mode == 0o600 and file in drafts_in(folder) and file.stat().st_size == 0)
             whole()
+            # Of a thousand system calls a few change anything, and only after these is there something else to mend.
+            last, before = shape(folder), last
+            if last == before:
+                continue
             for draft in drafts_in(folder):
                 os.utime(draft, (0, 0))
             for name in rest:

@@ -95,7 +95,7 @@ def stages() -> list[Stage]:
 
 
 # Scenarios that run one playbook again and again, for ten minutes and more: only with the matrix, and with the soak.
-LONG = ("rotation-killed", "rotation-way-back")
+LONG = ("high-availability", "rotation-killed", "rotation-way-back", "tokens")
 
 
 def scenario_names() -> list[str]:

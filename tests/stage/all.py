@@ -70,7 +70,7 @@ def stage(name: str, group: str, what: str, command: str, **more: object) -> Sta
 
 
 def stages() -> list[Stage]:
-    """All of them, in the order in which each lane takes them up."""
+    """All that can be named, in the order in which each lane takes them up."""
     return [
         stage("images", "lab", "builds the images of four releases of Slurm", "tests/lab/lab images", lane="lab"),
         stage("ruff", "lint", "reads the Python code for mistakes and style",
@@ -90,11 +90,11 @@ def stages() -> list[Stage]:
                 f"python tests/stage/sanity.py {core}") for core in ("2.18", "2.19", "2.20", "2.21")),
         stage("judge", "judge", "asks Slurm's own parsers about 1,000 configurations", "python tests/judge/judge",
               lane="lab", needs=("images",)),
-        *(scenario(name) for name in scenario_names() if name not in LONG),
+        *(scenario(name) for name in scenario_names()),
     ]
 
 
-# Scenarios that run one playbook again and again, for ten minutes and more: only with the matrix, and with the soak.
+# Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
 LONG = ("high-availability", "rotation-killed", "rotation-way-back", "tokens")
 
 
@@ -283,17 +283,21 @@ def table(chosen: list[Stage], results: dict[str, Result]) -> str:
 
 
 def choose(everything: list[Stage], wanted: list[str]) -> list[Stage]:
-    """The stages that are named, by name, by group, or by what comes before the release; all, if none is."""
+    """The stages that are named, by name, by group, or by what comes before the release; the usual ones, if none is."""
     names = {stage.name: {stage.name, stage.group, stage.name.partition("@")[0]} for stage in everything}
     unknown = [name for name in wanted if not any(name in mine for mine in names.values())]
     if unknown:
         sys.exit(f"There is no stage called {unknown[0]}. tests/run --list names them.")
-    return [stage for stage in everything if not wanted or names[stage.name] & set(wanted)]
+    long = {f"molecule/{name}" for name in LONG} - set(wanted)
+    return [
+        stage for stage in everything
+        if stage.name not in long and (not wanted or names[stage.name] & set(wanted))
+    ]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help="name or group of a stage; all, if none is given")
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help="name or group of a stage; all but the long ones, if none is given")
     parser.add_argument("--matrix", action="store_true",
                         help="instead of the usual stages: every scenario of molecule with every release of Slurm")
     parser.add_argument("--list", action="store_true", help="show the stages and end")

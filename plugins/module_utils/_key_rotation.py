@@ -23,6 +23,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import refuse_far, wait_until
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
     Record,
     fingerprint,
@@ -45,9 +46,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 
 NEXT, PREVIOUS = "next", "previous"
 IN_PLACE, RENAME = "in_place", "rename"
-
-LONGEST_WAIT = 120
-"""Seconds that a swap may lie ahead: longer than any run needs, and short enough that no swap is forgotten."""
 
 _LEAD = 0.3
 """Seconds before the instant at which KEY is held and all is made ready, so that nothing but the swap is left then."""
@@ -87,7 +85,7 @@ class Stand(NamedTuple):
 
 
 def beside(path: str, which: str) -> str:
-    """Where the next or previous key of the key at PATH is kept."""
+    """Where the next or previous key of the key at PATH is kept, or the next or previous token."""
     return f"{path}.{which}"
 
 
@@ -126,7 +124,7 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
 
     With EXPECTED it must be the key of that fingerprint.
     """
-    _refuse_far_instant(at)
+    refuse_far(at)
     with held(path):
         if _in_force(path, source, expected):
             _mend_record(path)
@@ -134,7 +132,7 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
         before = _present(look(path).live, path)
         if source == NEXT:
             _keep_previous(path, before, method)
-    _wait(at, _LEAD)
+    wait_until(at, _LEAD)
     with held(path):
         stand = look(path)
         if _in_force(path, source, expected):
@@ -150,7 +148,7 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
 
 def is_due(path: str, source: str, expected: str | None, at: float | None) -> bool:
     """Whether activate() would swap the keys. It refuses what activate() refuses, and touches nothing."""
-    _refuse_far_instant(at)
+    refuse_far(at)
     return not _in_force(path, source, expected)
 
 
@@ -214,15 +212,15 @@ def _keep_previous(path: str, live: Kept, method: str) -> None:
 
 def _swap(path: str, source: str, method: str, before: Kept, new: Kept, at: float | None) -> float:
     if method == IN_PLACE:
-        _wait(at)
+        wait_until(at)
         overwrite(path, new.key.data)
     elif source == PREVIOUS:
-        _wait(at)
+        wait_until(at)
         take_name(beside(path, PREVIOUS), path)
     else:
         old = before.key
         with Draft(path, new.key.data, old.uid, old.gid, old.mode) as draft:
-            _wait(at)
+            wait_until(at)
             draft.rename()
     return time.time()
 
@@ -235,26 +233,6 @@ def _mend_record(path: str) -> None:
     wanted = live.record._replace(run=None)
     if wanted != _record(path):
         replace(record_path(path), format_record(wanted), live.key.uid, live.key.gid, live.key.mode)
-
-
-def _refuse_far_instant(at: float | None) -> None:
-    # The other way round, what is no number would pass, and be waited for to the end of days.
-    if at is not None and not at - time.time() <= LONGEST_WAIT:
-        raise RotationError(
-            f"activate_at is {at - time.time():.0f} s ahead by the clock of this host; {LONGEST_WAIT} s is the most."
-            " Compare the clocks of the hosts."
-        )
-
-
-def _wait(at: float | None, lead: float = 0.0) -> None:
-    if at is None:
-        return
-    while True:
-        left = at - lead - time.time()
-        if left <= 0:
-            return
-        # The last moment is spent awake, as sleep() may come back late.
-        time.sleep(max(0.0, left - 0.002))
 
 
 def _present(kept: Kept | None, path: str) -> Kept:

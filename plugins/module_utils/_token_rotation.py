@@ -14,10 +14,11 @@ name by one rename. Every step may be killed and taken again.
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from typing import NamedTuple, Sequence
 
+from ._instant import refuse_far, wait_until
+from ._key_rotation import NEXT, PREVIOUS, beside
 from ._secret_file import (
     Renames,
     SecretFile,
@@ -29,11 +30,6 @@ from ._secret_file import (
     sweep,
 )
 from ._token import TokenError, extract
-
-NEXT, PREVIOUS = "next", "previous"
-
-LONGEST_WAIT = 120
-"""Seconds that a swap may lie ahead: longer than any run needs, and short enough that no swap is forgotten."""
 
 _TIGHTEST = 0o640  # no bit beyond these is ever given to a copy, whatever the original had
 
@@ -51,11 +47,6 @@ class Step(NamedTuple):
     def swaps(self) -> bool:
         """Whether the file is to be replaced; if not, there may still be something to take away."""
         return self.reason == self.source
-
-
-def beside(dest: str, which: str) -> str:
-    """Where the next or the previous token of the one at DEST is kept."""
-    return f"{dest}.{which}"
 
 
 def step_to(dest: str, source: str, form: str) -> Step:
@@ -118,22 +109,3 @@ def sweep_folders(paths: Sequence[str]) -> None:
     for path in {os.path.dirname(path): path for path in paths}.values():
         with suppress(SecretFileMissing):
             sweep(path)
-
-
-def refuse_far(at: float | None) -> None:
-    """Raise TokenError for an instant that lies too far ahead."""
-    if at is not None and at - time.time() > LONGEST_WAIT:
-        raise TokenError(
-            f"activate_at is {at - time.time():.0f} s ahead by the clock of this host, and {LONGEST_WAIT} s is the "
-            "most. Compare the clocks of the hosts, or begin later. Nothing was changed."
-        )
-
-
-def wait_until(at: float | None) -> None:
-    """Return at that instant, or at once if it is past."""
-    while at is not None:
-        left = at - time.time()
-        if left <= 0:
-            return
-        # The last moment is spent awake, as sleep() may come back late.
-        time.sleep(max(0.0, left - 0.002))

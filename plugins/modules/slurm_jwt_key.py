@@ -385,6 +385,7 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import InstantTooFar
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
     MAX_SIZE,
     MIN_SIZE,
@@ -1173,7 +1174,7 @@ def main() -> None:
     try:
         key_file = (KeyFile if state in ("present", "absent") else Rotating)(module)
         result = getattr(key_file, state)()
-    except (Refusal, RotationError, SecretFileError) as exc:
+    except (Refusal, RotationError, InstantTooFar, SecretFileError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

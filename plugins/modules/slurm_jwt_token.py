@@ -477,7 +477,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
     ClientError,
     forget_environment,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import InstantTooFar, refuse_far
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     MODES,
@@ -514,13 +516,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
     why_scontrol_failed,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token_rotation import (
-    NEXT,
-    PREVIOUS,
     Step,
-    beside,
     leftovers,
     look,
-    refuse_far,
     step_to,
     sweep_folders,
     take,
@@ -1306,7 +1304,7 @@ def main() -> None:
     states = dict(present, absent=absent, verified=verified, active=active, settled=settled)
     try:
         result = states[module.params["state"]](module)
-    except (Failure, TokenError, SecretFileError, ClientError) as exc:
+    except (Failure, TokenError, InstantTooFar, SecretFileError, ClientError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

@@ -266,7 +266,7 @@ def tail(log: Path, lines: int = 40) -> list[str]:
     text = log.read_text(errors="replace") if log.exists() else ""
     colours_and_links = r"\x1b\[[0-9;]*[A-Za-z]|\x1b\]8;;[^\x1b\a]*(?:\x1b\\|\a)"
     said = re.sub(colours_and_links, "", text).splitlines()
-    # The last one: a scenario may want others. CRITICAL is molecule's own word, for a second run that changed something.
+    # The last one: a scenario may want others. CRITICAL is molecule's word for a second run that changed something.
     failures = [number for number, line in enumerate(said) if "[ERROR]: " in line or "CRITICAL" in line]
     if failures and failures[-1] < len(said) - lines:
         return said[failures[-1]:failures[-1] + lines]
@@ -297,7 +297,8 @@ def choose(everything: list[Stage], wanted: list[str]) -> list[Stage]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help="name or group of a stage; all but the long ones, if none is given")
+    parser.add_argument("stages", nargs="*", metavar="STAGE",
+                        help="name or group of a stage; all but the long ones, if none is given")
     parser.add_argument("--matrix", action="store_true",
                         help="instead of the usual stages: every scenario of molecule with every release of Slurm")
     parser.add_argument("--list", action="store_true", help="show the stages and end")

@@ -11,11 +11,11 @@ import time
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _key_rotation, _secret_file
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _instant, _secret_file
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import LONGEST_WAIT, InstantTooFar
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import Record, fingerprint, format_record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import (
     IN_PLACE,
-    LONGEST_WAIT,
     NEXT,
     PREVIOUS,
     RENAME,
@@ -132,7 +132,7 @@ class TestActivate:
             if time.time() >= at - 0.1:
                 told.clear()
 
-        monkeypatch.setattr(_key_rotation.time, "sleep", wait)
+        monkeypatch.setattr(_instant.time, "sleep", wait)
         activate(path, source, method, None, at)
         assert told[0] == ("pwrite" if method == IN_PLACE else "replace")
 
@@ -145,8 +145,8 @@ class TestActivate:
             with _secret_file.held(path, 0.1):
                 unstage(path, True)
 
-        monkeypatch.setattr(_key_rotation.time, "sleep", wait)
-        monkeypatch.setattr(_key_rotation.time, "time", lambda: 1000.0 + (100 if waits else 0))
+        monkeypatch.setattr(_instant.time, "sleep", wait)
+        monkeypatch.setattr(_instant.time, "time", lambda: 1000.0 + (100 if waits else 0))
         with pytest.raises(RotationError, match="There is no .*key.next"):
             activate(path, NEXT, RENAME, None, 1100.0)
         assert len(waits) == 1
@@ -159,7 +159,7 @@ class TestActivate:
             lambda at: is_due(path, NEXT, None, at),
             lambda at: activate(path, NEXT, RENAME, None, at),
         ):
-            with pytest.raises(RotationError, match="120 s is the most. Compare the clocks"):
+            with pytest.raises(InstantTooFar, match="120 s is the most. Compare the clocks"):
                 step(time.time() + ahead)
         assert look(path).previous is None
 

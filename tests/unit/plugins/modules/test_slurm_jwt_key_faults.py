@@ -263,7 +263,7 @@ class TestWatched:
     @as_root
     @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
     def test_while_keys_come_and_go(self, folder: pathlib.Path, umask: int) -> None:
-        self.watch(folder, 50, umask)
+        self.watch(folder, 15, umask)
 
     @as_root
     @pytest.mark.soak

@@ -119,6 +119,7 @@ def scenario(name: str, crossed_with: str | None = None) -> Stage:
             "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / cluster),
             "LAB_CLUSTER": cluster,
             "LAB_RELEASE": release,
+            **({"ROTATIONS": "10"} if crossed_with else {}),
         },
     )
 

@@ -154,8 +154,8 @@ class DaemonHost(_host.Host):
             **_facts.key(path, place),
             "weakness": weakness,
             **self._key_history(stand.live),
-            "next": self._key_history(stand.next) if stand.next else None,
-            "previous": self._key_history(stand.previous) if stand.previous else None,
+            "next": self._key_beside(path, _key_rotation.NEXT, stand.next),
+            "previous": self._key_beside(path, _key_rotation.PREVIOUS, stand.previous),
         }
 
     def _lies_in_a_folder_to_mend(self, path: str) -> bool:
@@ -166,6 +166,11 @@ class DaemonHost(_host.Host):
         is_open = _daemon_problems.writable_by_others(_places.look(folder), self._user)
         return is_open and os.path.realpath(os.path.dirname(path)) == os.path.realpath(folder)
 
+    def _key_beside(self, path: str, which: str, kept: _key_rotation.Kept | None) -> dict[str, Any] | None:
+        if kept is None:
+            return None
+        return {**_facts.attributes(_places.look(_key_rotation.beside(path, which))), **self._key_history(kept)}
+
     def _key_history(self, kept: _key_rotation.Kept) -> dict[str, Any]:
         record = kept.spoken
         return {
@@ -175,6 +180,7 @@ class DaemonHost(_host.Host):
             "age": max(0, int(self.now - record.created)),
             "by": record.by,
             "run": record.run,
+            "run_age": max(0, int(self.now - kept.recorded)) if record.run and kept.recorded else None,
         }
 
     def _jwks_path(self) -> str | None:

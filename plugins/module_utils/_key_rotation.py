@@ -60,6 +60,8 @@ class Kept(NamedTuple):
 
     key: SecretFile
     record: Record | None
+    recorded: float | None = None
+    """When that was written, in seconds since 1970: for a staged key, when its run took it up."""
 
     @property
     def fingerprint(self) -> str:
@@ -92,14 +94,14 @@ def beside(path: str, which: str) -> str:
 def look(path: str) -> Stand:
     """All three keys, each with the record that speaks of it."""
     keys = [_read(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
-    records = [_record(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
+    records = [_dated_record(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
 
-    def kept(key: SecretFile | None, own: Record | None) -> Kept | None:
+    def kept(key: SecretFile | None, own: tuple[Record, float] | None) -> Kept | None:
         if key is None:
             return None
         # A swap that was killed has left the record of the key in force beside the key that it came from.
-        mine = [record for record in (own, *records) if record and record.fingerprint == fingerprint(key.data)]
-        return Kept(key, mine[0] if mine else None)
+        mine = [found for found in (own, *records) if found and found[0].fingerprint == fingerprint(key.data)]
+        return Kept(key, *mine[0]) if mine else Kept(key, None)
 
     return Stand(*(kept(key, own) for key, own in zip(keys, records)))
 
@@ -249,5 +251,12 @@ def _read(path: str) -> SecretFile | None:
 
 
 def _record(path: str) -> Record | None:
+    found = _dated_record(path)
+    return found[0] if found else None
+
+
+def _dated_record(path: str) -> tuple[Record, float] | None:
+    """The record of the key at PATH, and when it was written."""
     file = _read(record_path(path))
-    return parse_record(file.data) if file else None
+    record = parse_record(file.data) if file else None
+    return (record, file.mtime) if file and record else None

@@ -461,10 +461,13 @@ key:
     run:
       description: The run that rotates to it at this moment. Null for a key in force.
       type: str
+    run_age:
+      description: Seconds since that run took it up.
+      type: int
     next:
       description:
-        - The key that a rotation has staged beside it, with C(fingerprint), C(serial), C(created), C(age), C(by) and
-          C(run), the run that is at work. Null if no rotation is under way.
+        - The key that a rotation has staged beside it, with C(fingerprint), C(owner), C(group), C(mode), C(serial),
+          C(created), C(age), C(by), C(run), the run that is at work, and C(run_age). Null if no rotation is under way.
       type: dict
     previous:
       description: The key before it, kept for a way back, with the same. Null if none is kept.

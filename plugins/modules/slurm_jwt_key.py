@@ -158,7 +158,8 @@ options:
   run:
     description:
       - A name for the run that stages the key, so that two runs at once are told apart. O(state=staged) refuses where a
-        key is staged under another name, and O(state=unstaged) leaves such a key alone.
+        key is staged under another name, and O(state=unstaged) leaves such a key alone. Without a name,
+        O(state=staged) refuses any key that a named run has staged, and O(state=unstaged) takes it away.
     type: str
   take_over:
     description:
@@ -299,6 +300,11 @@ next_fingerprint:
   returned: success
   type: str
   sample: SHA256:7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730
+next_created:
+  description: When the staged key was made, for O(created) where the same key is staged on another host.
+  returned: success
+  type: str
+  sample: "2026-11-23T03:45:00Z"
 activated:
   description: When this run brought a key into force, in seconds since 1970. Null if it did not.
   returned: success
@@ -798,7 +804,7 @@ class KeyFile:
     def _complete(self) -> dict[str, Any]:
         nothing = dict.fromkeys(
             ("size", "fingerprint", "serial", "created", "age", "by", "owner", "group", "mode", "uid", "gid")
-            + ("previous_fingerprint", "next_fingerprint", "activated", "reason", "backup_file")
+            + ("previous_fingerprint", "next_fingerprint", "next_created", "activated", "reason", "backup_file")
         )
         always = {"path": self.path, "algorithm": self.params["algorithm"], "state": "absent"}
         return {**nothing, **always, **self.outcome}
@@ -955,7 +961,8 @@ class Rotating(KeyFile):
         """Why a key is to be staged, "take_over" if only the run is to be another, None if all is as it should be."""
         if stand.next is None:
             return self._reason_to_rotate(stand)
-        if self._of_another_run(stand) and stand.next.record and stand.next.record.run != self.params["take_over"]:
+        claimed = stand.next.record.run if stand.next.record else None
+        if claimed and claimed not in (self.params["run"], self.params["take_over"]):
             who = stand.next.spoken
             raise Refusal(
                 f"{who.by or 'Somebody'} has been rotating {self.path} since {format_time(who.created)}, as the run"
@@ -1019,6 +1026,7 @@ class Rotating(KeyFile):
                 **self._dress_names(Dress(key.uid, key.gid, key.mode)),
             )
         self.outcome["next_fingerprint"] = stand.next.fingerprint if stand.next else None
+        self.outcome["next_created"] = format_time(stand.next.spoken.created) if stand.next else None
         if self.params["return_content"]:
             data = stand.next.key.data if stand.next else None
             self.outcome["content"] = None if data is None else base64.b64encode(data).decode()

@@ -378,6 +378,11 @@ def test_the_keys_of_a_rotation(loaded: Site) -> None:
             "created": _key.format_time(born),
             "by": "root@mgmt1",
             "run": run,
+            # Since its record was written, however old the key is.
+            "run_age": 0 if run else None,
+            "owner": key["owner"],
+            "group": key["group"],
+            "mode": "0400",
         }
         assert data.hex() not in repr(key)
     # Without its record, what the file tells.

@@ -286,6 +286,7 @@ class TestTwoRuns:
         said = f"root@b has been rotating .*/key since {since}, as the run run-b. Nothing was changed. .*take_over"
         for params in ({}, {"serial": "2"}, {"serial": "3"}, {"content": b64(THIRD)}, {"take_over": "run-x"}):
             place.refused(said, state="staged", run="run-c", by="root@c", **params)
+        place.refused(said, state="staged", serial="3")
 
     def test_even_if_its_key_is_in_force(self, place: Place) -> None:
         place.swapped()
@@ -503,7 +504,7 @@ class TestTheInstant:
         place.staged()
         place.have(place.previous, THIRD, "0")
         place.refused(
-            r"activate_at is \S+ s ahead by the clock of this host; 120 s is the most. Compare the clocks",
+            r"activate_at is \S+ s ahead by the clock of this host, and 120 s is the most. Compare the clocks",
             state="active",
             activate_at=time.time() + ahead,
         )

@@ -29,7 +29,7 @@ SERIAL = "2026-11"
 
 def kept(fingerprint=NEXT, run=OTHER_RUN, age=60, serial="2026-12", by=BY):
     return {
-        "fingerprint": fingerprint, "run": run, "age": age, "serial": serial, "by": by,
+        "fingerprint": fingerprint, "run": run, "age": age + DAY, "run_age": age, "serial": serial, "by": by,
         "created": "2026-11-24T10:00:00Z",
     }  # fmt: skip
 

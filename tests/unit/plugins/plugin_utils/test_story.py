@@ -68,10 +68,11 @@ def test_who_holds_the_key():
         return {"fingerprint": "SHA256:" + letter * 64, "age": 0, "serial": None, "by": None, **more}
 
     attributes = {"owner": "slurm", "group": "hpc", "mode": "0400"}
-    old, new = copy("a", age=129600, serial="2026-11", by="alice@mgmt1"), copy("b", serial="2026-12")
+    old = copy("a", age=129600, serial="2026-11", by="alice@mgmt1", **attributes)
+    new = copy("b", serial="2026-12", **{**attributes, "mode": "0440"})
     looks = {
-        "ctl1": {"key": {**old, **attributes, "next": new, "previous": None}},
-        "dbd1": {"key": {**new, **attributes, "next": None, "previous": old}},
+        "ctl1": {"key": {**old, "next": new, "previous": None}},
+        "dbd1": {"key": {**new, "next": None, "previous": old}},
         "without": {"key": {**attributes, "fingerprint": None, "next": None, "previous": None}},
         "nowhere": {"key": None},
         "lost": {"unreachable": True},
@@ -81,8 +82,8 @@ def test_who_holds_the_key():
     assert " ".join(heading) == "host copy key owner mode age in days serial made by"
     assert [" ".join(row) for row in rows] == [
         "ctl1 in force SHA256:aaaaaaaaaaaa slurm:hpc 0400 1.5 2026-11 alice@mgmt1",
-        "ctl1 next SHA256:bbbbbbbbbbbb slurm:hpc 0400 0.0 2026-12 -",
-        "dbd1 in force SHA256:bbbbbbbbbbbb slurm:hpc 0400 0.0 2026-12 -",
+        "ctl1 next SHA256:bbbbbbbbbbbb slurm:hpc 0440 0.0 2026-12 -",
+        "dbd1 in force SHA256:bbbbbbbbbbbb slurm:hpc 0440 0.0 2026-12 -",
         "dbd1 previous SHA256:aaaaaaaaaaaa slurm:hpc 0400 1.5 2026-11 alice@mgmt1",
     ]
 

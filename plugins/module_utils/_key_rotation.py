@@ -23,7 +23,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import refuse_far, wait_until
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import on_time, refuse_far, wait_until
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
     Record,
     fingerprint,
@@ -214,8 +214,9 @@ def _keep_previous(path: str, live: Kept, method: str) -> None:
 
 def _swap(path: str, source: str, method: str, before: Kept, new: Kept, at: float | None) -> float:
     if method == IN_PLACE:
-        wait_until(at)
-        overwrite(path, new.key.data)
+        with on_time():
+            wait_until(at)
+            overwrite(path, new.key.data)
     elif source == PREVIOUS:
         wait_until(at)
         take_name(beside(path, PREVIOUS), path)

@@ -17,7 +17,7 @@ import os
 from contextlib import suppress
 from typing import NamedTuple, Sequence
 
-from ._instant import refuse_far, wait_until
+from ._instant import on_time, refuse_far, wait_until
 from ._key_rotation import NEXT, PREVIOUS, beside
 from ._secret_file import (
     Renames,
@@ -80,8 +80,10 @@ def take(steps: Sequence[Step], at: float | None) -> list[float | SecretFileErro
     for step in swaps:
         _keep(step)
     with Renames([(beside(step.dest, step.source), step.dest) for step in swaps]) as renames:
-        wait_until(at)
-        times = dict(zip((step.dest for step in swaps), renames.go()))
+        with on_time():
+            wait_until(at)
+            done = renames.go()
+        times = dict(zip((step.dest for step in swaps), done))
     for step in steps:
         if step.reason == "same":
             remove(beside(step.dest, step.source))

@@ -267,8 +267,8 @@ def tail(log: Path, lines: int = 40) -> list[str]:
     text = log.read_text(errors="replace") if log.exists() else ""
     colours_and_links = r"\x1b\[[0-9;]*[A-Za-z]|\x1b\]8;;[^\x1b\a]*(?:\x1b\\|\a)"
     said = re.sub(colours_and_links, "", text).splitlines()
-    # The last one: a scenario may want others. CRITICAL is molecule's word for a second run that changed something.
-    failures = [number for number, line in enumerate(said) if "[ERROR]: " in line or "CRITICAL" in line]
+    # The last one: a scenario may want others.
+    failures = [number for number, line in enumerate(said) if "[ERROR]: " in line or "Idempotence test failed" in line]
     if failures and failures[-1] < len(said) - lines:
         return said[failures[-1]:failures[-1] + lines]
     return said[-lines:]

@@ -116,8 +116,8 @@ def main(core: str) -> None:
         run(str(pythons[controller]), "-m", "venv", "--clear", str(place / "venv"))
         run(str(ansible / "pip"), "install", "--quiet", "--disable-pip-version-check", f"ansible-core=={core}.*")
     make_home(place / "home", str(ansible / "python"))
-    # The judge's cases have to break every rule: foreign line ends, bytes that are no UTF-8. What users do not install is
-    # read once, by the newest core, because that takes as long as all the rest.
+    # The judge's cases have to break every rule: foreign line ends, bytes that are no UTF-8. What users do not install
+    # is read once, by the newest core, because that takes as long as all the rest.
     left_out = ["tests/judge/cases/*/**"] if core == max(CONTROLLER) else ["tests/**", "extensions/**"]
     run(str(HERE / "clean-copy"), str(place), *(f":(exclude){path}" for path in left_out))
     targets = [f"--target-python={version}@{pythons[version]}" for version in MANAGED[core] if pythons[version]]

@@ -38,6 +38,10 @@ class KeySetError(Exception):
     """This is no set of keys; str() is a predicate that fits behind the name of where it came from, with the remedy."""
 
 
+class KeySetEmpty(KeySetError):
+    """This is a set of keys, and there is no key in it."""
+
+
 class Dropped(NamedTuple):
     """A key that is not trusted, and why."""
 
@@ -169,7 +173,7 @@ def _candidates(found: object) -> list[object]:
         if not isinstance(keys, list):
             raise KeySetError("has a member keys that is not a list. Look what is there.")
         if not keys:
-            raise KeySetError("has no key at all: its list keys is empty.")
+            raise KeySetEmpty("has no key at all: its list keys is empty.")
         if len(keys) > MAX_KEYS:
             raise KeySetError(f"has {len(keys)} keys; {MAX_KEYS} is the most that is taken. Look what is there.")
         return keys

@@ -147,22 +147,22 @@ def _fetch(url: str, get: Get, rules: Rules, end: float) -> bytes:
             refuse_address(url, rules)
         except FetchError as exc:
             raise exc if url == begin else FetchError(f"{begin} redirects: {exc}") from None
-        answer = _open(url, get, end)
+        answer = _open(url, get, rules, end)
         if isinstance(answer, str):
             url = urljoin(url, answer)
             continue
         try:
-            return _read(url, answer, end)
+            return _read(url, answer, rules, end)
         finally:
             answer.close()
     raise FetchError(f"{begin} redirects more than {_MOST_REDIRECTS} times. Name the last address itself.")
 
 
-def _open(url: str, get: Get, end: float) -> Any:
+def _open(url: str, get: Get, rules: Rules, end: float) -> Any:
     """The answer, or where it redirects to."""
     left = end - time.monotonic()
     if left <= 0:
-        raise _too_late(url, left)
+        raise _too_late(url, rules.timeout)
     try:
         return get(url, left)
     except HTTPError as exc:
@@ -174,11 +174,11 @@ def _open(url: str, get: Get, end: float) -> Any:
             f"{url} answers {exc.code} {ascii(exc.reason)[1:-1][:80]} instead of keys. Open it from this host with"
             " curl, and correct the address."
         ) from None
-    except (OSError, HTTPException, ValueError) as exc:
+    except Exception as exc:  # libraries below raise exceptions of their own
         raise FetchError(f"{url} cannot be fetched: {_cause(exc)}") from exc
 
 
-def _read(url: str, answer: Any, end: float) -> bytes:
+def _read(url: str, answer: Any, rules: Rules, end: float) -> bytes:
     pieces = []
     size = 0
     try:
@@ -194,7 +194,7 @@ def _read(url: str, answer: Any, end: float) -> bytes:
                     f"{url} sends more than {MAX_SIZE} bytes, which no set of keys has. Look what is there."
                 )
             if time.monotonic() > end:
-                break  # the other thread says so
+                raise _too_late(url, rules.timeout)
         missing = getattr(answer, "length", None)
     except (OSError, HTTPException, ValueError) as exc:
         raise FetchError(f"{url} stops half-way: {_cause(exc)}") from exc

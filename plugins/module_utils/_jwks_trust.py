@@ -113,7 +113,13 @@ def decide(
     keys = [*stay, *added]
     _refuse_extremes(current, keys, distrusted, wishes, dropped)
     return Outcome(
-        keys, sorted(noted, key=_name), sorted(key.kid for key in added), sorted(kept), sorted(retired), sorted(removed), dropped
+        keys,
+        sorted(noted, key=_name),
+        sorted(key.kid for key in added),
+        sorted(kept),
+        sorted(retired),
+        sorted(removed),
+        dropped,
     )
 
 

@@ -67,7 +67,7 @@ def _numbers_of_block(label: str, block: str, alone: bool) -> tuple[int, int] | 
         if label in ("PUBLIC KEY", "RSA PUBLIC KEY"):
             from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-            return _numbers(lambda: load_pem_public_key(block.encode("ascii"), **_backend()))
+            return _numbers(lambda: load_pem_public_key(block.encode("ascii"), **backend()))
         raise KeyRefused(f"is a PEM block of type {label}, not a public key or a certificate")
     except KeyRefused as exc:
         return exc
@@ -87,7 +87,7 @@ def _certificate(data: bytes) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return load(data, **_backend())
+            return load(data, **backend())
     except ValueError:
         raise KeyRefused("is a certificate that cannot be read") from None
 
@@ -117,7 +117,7 @@ def _numbers(load: Any) -> tuple[int, int]:
     return numbers.n, numbers.e
 
 
-def _backend() -> dict[str, Any]:
+def backend() -> dict[str, Any]:
     """What cryptography before 3.1 asks for and later ones ignore."""
     from cryptography.hazmat.backends import default_backend
 

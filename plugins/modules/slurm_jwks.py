@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: slurm_jwks
 short_description: The RS256 keys that Slurm trusts
-version_added: 1.1.0
+version_added: 1.0.0
 description:
   - Makes and keeps the file that C(AuthAltParameters=jwks=) names, from the keys of identity providers and of the site.
     Whoever has the private half of a key in it can sign a token for root.

@@ -259,6 +259,7 @@ class TestRefusedDocuments:
             (b"-----BEGIN PUBLIC KEY-----\nabc", "no complete block"),
             (b"-----BEGIN PUBLIC KEY-----\n" * 200, "more than 100 PEM blocks"),
         ],
+        ids=range(18),
     )
     def test_what_is_no_key_set(self, data, because):
         assert because in refusal(data)
@@ -269,7 +270,7 @@ class TestRefusedDocuments:
     def test_fifty_megabytes(self):
         assert "more than 1048576 bytes" in refusal(b" " * 50_000_000)
 
-    @pytest.mark.parametrize("bomb", ["[" * 500_000, '{"a":' * 200_000, '{"keys": ' + "[" * 100 + "]" * 100 + "}"])
+    @pytest.mark.parametrize("bomb", ["[" * 500_000, '{"a":' * 200_000, '{"keys": ' + "[" * 100 + "]" * 100 + "}"], ids="abc")
     def test_a_bomb_of_brackets(self, bomb):
         text = bomb if bomb.startswith("{") else '{"keys":' + bomb
         assert "nested more than 32 deep" in refusal(text.encode())

@@ -181,7 +181,7 @@ class TestDiscovery:
             assert "has no jwks_uri" in self.refused(idp, jwks_uri=None)
             assert "is not a URL of the web" in self.refused(idp, jwks_uri="file:///etc/passwd")
 
-    @pytest.mark.parametrize("page", [b"<html>", b"[]", b"\xff", b"[" * 9999])
+    @pytest.mark.parametrize("page", [b"<html>", b"[]", b"\xff", b"[" * 9999], ids=range(4))
     def test_no_configuration(self, page):
         with Issuer({DISCOVERY: page}) as idp, pytest.raises(FetchError, match="not the configuration of an OpenID"):
             fetch_keys_of_issuer(idp.url, get(), PLAIN)

@@ -200,7 +200,7 @@ class TestRecord:
         assert sorted(parse_record(format_record(record)), key=repr) == sorted(record, key=repr)
 
     @pytest.mark.parametrize(
-        "data", [b"", b"{}", b"[]", b'{"keys": [7]}', b'{"keys": [{"kid": 1}]}', b"\xff", b"[" * 9999]
+        "data", [b"", b"{}", b"[]", b'{"keys": [7]}', b'{"keys": [{"kid": 1}]}', b"\xff", b"[" * 9999], ids=range(7)
     )
     def test_what_cannot_be_read_is_none(self, data):
         assert parse_record(data) == []

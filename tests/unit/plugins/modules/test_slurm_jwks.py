@@ -255,6 +255,7 @@ class TestRefusals:
             (("redirect", "file:///etc/passwd"), "redirects"),
             (None, "answers 404"),
         ],
+        ids=["html", "empty", "no-keys", "other-keys", "nested", "large", "redirect", "missing"],
     )
     def test_a_page_that_is_no_key_set(self, host, page, because):
         host.works(A)
@@ -362,7 +363,7 @@ def test_runs_at_the_same_time_make_one_file(host):
             result = host.run(A, B)
             os._exit(int(bool(result.get("failed"))) + 2 * ("a" in result["added"]))
         children.append(pid)
-    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+    codes = [os.WEXITSTATUS(os.waitpid(pid, 0)[1]) for pid in children]
     assert sorted(codes) == [0, 0, 0, 0, 0, 2]
     assert not host.works(A, B, retain="1d")["changed"]
     assert sorted(path.name for path in host.folder.iterdir()) == ["jwks.json", "jwks.json.record"]

@@ -116,6 +116,7 @@ class TestOtherFiles:
             (GOOD.replace(b"a", b"b"), "is a damaged private key"),
             (b"-----BEGIN CERTIFICATE-----\nAQAB\n-----END CERTIFICATE-----\n", "is a PEM file (CERTIFICATE)"),
         ],
+        ids=["hs256", "large", "curve", "encrypted", "two", "damaged", "certificate"],
     )
     def test_they_are_left_alone(self, host, data, because):
         host.path.write_bytes(data)

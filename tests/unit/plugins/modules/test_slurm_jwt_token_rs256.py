@@ -104,6 +104,7 @@ def test_it_is_judged_as_slurm_does(host):
         (_token.sign({"exp": 9**10, "sun": "nobody"}, KEY, "RS256"), "Its kid is None"),
         (_token.sign({"exp": 9**10, "sun": "nobody"}, KEY, "RS256", KID)[:-9] + "AAAAAAAAA", "not signed by this key"),
     ],
+    ids=["hmac", "none", "no-kid", "damaged"],
 )
 def test_forgeries(token, because):
     found = _token.refusals(token, KEY, _releases.parse("24.11"), time.time(), kid=KID)
@@ -116,6 +117,7 @@ def test_forgeries(token, because):
         (KEY.replace(b"PRIVATE", b"PUBLIC"), "is a PEM file (PUBLIC KEY), not a private RSA key"),
         (KEY + OTHER, "has 2 PEM blocks"),
     ],
+    ids=["public", "two"],
 )
 def test_files_that_sign_nothing(host, data, because):
     host.key.write_bytes(data)

@@ -12,6 +12,8 @@ import re
 from typing import Sequence
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +47,26 @@ def number(text: str) -> int:
     return int.from_bytes(octets, "big")
 
 
+def der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    if size < 128:
+        return bytes([tag, size]) + content
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 128 + len(octets)]) + octets + content
+
+
+def as_slurm_builds_it(n: str, e: str) -> rsa.RSAPublicNumbers:
+    """Slurm makes a public key of the octets as they are, with one of zero before them where they look negative."""
+    parts = []
+    for text in (n, e):
+        octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        parts.append(der(2, b"\0" * (octets[0] >= 128) + octets))
+    rsa_encryption = bytes.fromhex("300d06092a864886f70d0101010500")
+    key = load_der_public_key(der(0x30, rsa_encryption + der(3, b"\0" + der(0x30, b"".join(parts)))))
+    assert isinstance(key, rsa.RSAPublicKey)
+    return key.public_numbers()
+
+
 def refuse_what_slurm_would_not_digest(file: bytes) -> None:
     assert len(file) <= 1024 * 1024
     content = json.loads(file.decode("ascii"))
@@ -60,6 +82,7 @@ def refuse_what_slurm_would_not_digest(file: bytes) -> None:
         assert 3 <= e < 2**64
         assert e % 2 == 1
         assert math.gcd(n, math.factorial(500)) == 1
+        assert as_slurm_builds_it(key["n"], key["e"]) == rsa.RSAPublicNumbers(e, n)
     kids = [key["kid"] for key in content["keys"]]
     assert len(set(kids)) == len(kids)
     # What was written is read as the same again.
@@ -86,9 +109,9 @@ def test_a_hundred_thousand_key_sets(seed):
 
 
 def test_the_fuzzer_neither_spares_nor_spoils_everything():
-    """A third and more is refused, a third and more is taken: else nothing would be learned from it."""
+    """A quarter and more is refused, a quarter and more is taken: else nothing would be learned from it."""
     taken = sum(written(mutated(seed)) is not None for seed in range(300))
-    assert 100 < taken < 250
+    assert 75 < taken < 225
 
 
 @given(st.binary(max_size=400))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pathlib
 import random
@@ -48,8 +49,12 @@ def _some_key(chance: random.Random, document: dict[str, Any]) -> dict[str, Any]
     return chance.choice(keys) if keys else document
 
 
+def _some_value(chance: random.Random) -> Any:
+    return copy.deepcopy(chance.choice(_VALUES))
+
+
 def _set_member(chance: random.Random, document: dict[str, Any]) -> None:
-    _some_key(chance, document)[chance.choice(_NAMES)] = chance.choice(_VALUES)
+    _some_key(chance, document)[chance.choice(_NAMES)] = _some_value(chance)
 
 
 def _drop_member(chance: random.Random, document: dict[str, Any]) -> None:
@@ -102,11 +107,11 @@ def _swap_kids(chance: random.Random, document: dict[str, Any]) -> None:
 
 def _spoil_list(chance: random.Random, document: dict[str, Any]) -> None:
     keys = _keys(document)
-    keys.insert(chance.randint(0, len(keys)), chance.choice(_VALUES))
+    keys.insert(chance.randint(0, len(keys)), _some_value(chance))
 
 
 def _spoil_document(chance: random.Random, document: dict[str, Any]) -> None:
-    document[chance.choice(("keys", "kty", "jwks_uri", "x", "n"))] = chance.choice(_VALUES)
+    document[chance.choice(("keys", "kty", "jwks_uri", "x", "n"))] = _some_value(chance)
 
 
 def _nest(chance: random.Random, document: dict[str, Any]) -> None:

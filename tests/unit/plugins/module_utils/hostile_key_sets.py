@@ -94,7 +94,7 @@ def _change_number(chance: random.Random, document: dict[str, Any]) -> None:
 
 def _repeat_key(chance: random.Random, document: dict[str, Any]) -> None:
     keys = _keys(document)
-    again = dict(_some_key(chance, document))
+    again = copy.deepcopy(_some_key(chance, document))
     if chance.random() < 0.5:
         again["kid"] = chance.choice(("1", "2", again.get("kid")))
     keys.insert(chance.randint(0, len(keys)), again)
@@ -102,7 +102,7 @@ def _repeat_key(chance: random.Random, document: dict[str, Any]) -> None:
 
 def _swap_kids(chance: random.Random, document: dict[str, Any]) -> None:
     one, other = _some_key(chance, document), _some_key(chance, document)
-    one["kid"] = other.get("kid")
+    one["kid"] = copy.deepcopy(other.get("kid"))
 
 
 def _spoil_list(chance: random.Random, document: dict[str, Any]) -> None:

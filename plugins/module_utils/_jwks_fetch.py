@@ -95,19 +95,14 @@ def refuse_address(url: str, rules: Rules) -> None:
             f"{url} is plain http, where anybody on the way could put keys of their own and be root on the cluster."
             " Use https, with ca_path for a certificate authority of the site. allow_http: true trusts the network."
         )
-    _refuse_shared(url, host, parts.query, rules)
-
-
-def _refuse_shared(url: str, host: str, query: str, rules: Rules) -> None:
     why = dict(_SHARED).get(host.lower())
-    # With the parameter appid, Entra ID gives the keys that sign for this application alone.
-    if why is None or rules.allow_shared or "appid=" in query.lower():
+    if why is None or rules.allow_shared:
         return
     raise FetchError(
         f"{url}: {why}, and Slurm looks at neither issuer nor audience: a token that a stranger has made out for his"
-        " own application would be good here. Use an issuer with keys of its own, such as a realm, a user pool or, with"
-        " Entra ID, an application with a signing key of its own (?appid=). allow_shared: true takes the keys all the"
-        " same."
+        " own application would be good here. Use an issuer with keys of its own, such as a realm or a user pool. If"
+        " you have made sure that the keys at this address sign for you alone, as those of an application of Entra ID"
+        " with a signing key of its own may (?appid=), say allow_shared: true."
     )
 
 

@@ -104,8 +104,8 @@ options:
         default: false
       allow_shared:
         description:
-          - Whether the keys may be those of an issuer that signs for anybody in the world with the same keys, such as
-            Microsoft Entra ID with all its tenants, and Google.
+          - Whether the keys may come from an issuer that signs for anybody in the world with the same keys, such as
+            Microsoft Entra ID with all its tenants, and Google. Their addresses are refused without it.
           - Slurm looks at neither issuer nor audience of a token. A token that a stranger has made out for an
             application of his own, with whatever claims he has chosen, is good for Slurm if the key is.
         type: bool
@@ -374,12 +374,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import (
     parse,
     render,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import (
-    FetchError,
-    Rules,
-    fetch_keys,
-    fetch_keys_of_issuer,
-)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import (
     Noted,
     Outcome,
@@ -557,6 +551,11 @@ class TrustFile:
         if not found.keys:
             reasons = "; ".join(f"{lost.kid} {lost.reason}" for lost in found.dropped[:5])
             raise self._unchanged(f"{name} has no key that Slurm may trust: {reasons}.")
+        if found.leaked:
+            self.module.warn(
+                f"{name} publishes the private part of a key, so whoever reads it could sign tokens for root. That key"
+                " is not trusted, whatever its kid. Have its issuer replace it, and see what was done with it."
+            )
         return found
 
     def _fetch(self, name: str, number: int, source: dict[str, Any]) -> bytes | None:
@@ -590,6 +589,14 @@ class TrustFile:
         return file.data
 
     def _ask(self, name: str, source: dict[str, Any]) -> bytes:
+        # It imports much, and a task whose sources are files or data does without.
+        from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import (
+            FetchError,
+            Rules,
+            fetch_keys,
+            fetch_keys_of_issuer,
+        )
+
         rules = Rules(float(self.params["timeout"]), source["allow_http"], source["allow_shared"])
         get = _opener(source["ca_path"])
         try:

@@ -57,6 +57,7 @@ class TestAddresses:
             ("https://user:secret@idp.example.org/", "holds a user name"),
             ("https://login.microsoftonline.com/common/discovery/v2.0/keys", "for all its tenants"),
             ("https://LOGIN.microsoftonline.com/t/discovery/v2.0/keys", "for all its tenants"),
+            ("https://login.microsoftonline.com/t/discovery/v2.0/keys?appid=1", "for all its tenants"),
             ("https://www.googleapis.com/oauth2/v3/certs", "for everybody"),
         ],
     )
@@ -72,7 +73,6 @@ class TestAddresses:
             ("https://idp.example.org/realms/hpc/protocol/openid-connect/certs", Rules()),
             ("http://idp.example.org/keys", Rules(allow_http=True)),
             ("https://login.microsoftonline.com/t/discovery/v2.0/keys", Rules(allow_shared=True)),
-            ("https://login.microsoftonline.com/t/discovery/v2.0/keys?appid=1", Rules()),
             ("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_X/.well-known/jwks.json", Rules()),
         ],
     )

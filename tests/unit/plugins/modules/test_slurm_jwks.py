@@ -296,7 +296,8 @@ class TestRefusals:
         said = host.fails(sources=[{"data": {"keys": [{**_jwk.members(A), "d": secret}]}}])
         assert "private part" in said
         assert secret not in said
-        host.works(sources=[{"data": {"keys": [{**_jwk.members(A), "d": secret}, _jwk.members(B)]}}])
+        result = host.works(sources=[{"data": {"keys": [{**_jwk.members(A), "d": secret}, _jwk.members(B)]}}])
+        assert "sources[0] publishes the private part of a key" in result["everything"]
         assert host.kids == ["b"]
         assert secret.encode() not in host.path.read_bytes() + host.record.read_bytes()
 

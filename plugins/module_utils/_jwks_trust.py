@@ -185,7 +185,10 @@ def _refuse_extremes(
             f"No key would be trusted, and Slurm would refuse every token. Nothing was changed. {because}".rstrip()
         )
     if len(keys) > MAX_KEYS:
-        raise TrustRefused(f"There would be {len(keys)} keys; {MAX_KEYS} is the most. Nothing was changed.")
+        raise TrustRefused(
+            f"There would be {len(keys)} keys; {MAX_KEYS} is the most. Nothing was changed. Shorten retain, or see which"
+            " source has so many."
+        )
     had = {(key.n, key.e) for key in current if key.n not in distrusted}
     if had and not wishes.force and not had & {(key.n, key.e) for key in keys}:
         raise TrustRefused(

@@ -551,6 +551,11 @@ class TrustFile:
         if not found.keys:
             reasons = "; ".join(f"{lost.kid} {lost.reason}" for lost in found.dropped[:5])
             raise self._unchanged(f"{name} has no key that Slurm may trust: {reasons}.")
+        if kid and [key.kid for key in found.keys] != [kid]:
+            raise self._unchanged(
+                f"{name} has {len(found.keys)} keys, or one that has a kid already, so kid: {kid} names none of them."
+                " Leave it out."
+            )
         if found.leaked:
             self.module.warn(
                 f"{name} publishes the private part of a key, so whoever reads it could sign tokens for root. That key"

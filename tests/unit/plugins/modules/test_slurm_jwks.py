@@ -269,6 +269,11 @@ class TestRefusals:
         host.works(A)
         assert "sources[1] is neither" in host.fails(sources=[{"data": key_set(A, B)}, {"data": "oops"}])
 
+    def test_a_kid_for_what_has_one_already(self, host):
+        for keys in ((A,), (A, B)):
+            said = host.fails(sources=[{"data": key_set(*keys), "kid": "site"}])
+            assert "kid: site names none of them" in said
+
     def test_a_slow_one(self, host):
         with Issuer({"/keys": ("trickle", "body")}) as idp:
             begin = time.monotonic()

@@ -186,8 +186,8 @@ def _refuse_extremes(
         )
     if len(keys) > MAX_KEYS:
         raise TrustRefused(
-            f"There would be {len(keys)} keys; {MAX_KEYS} is the most. Nothing was changed. Shorten retain, or see which"
-            " source has so many."
+            f"There would be {len(keys)} keys; {MAX_KEYS} is the most. Nothing was changed. Shorten retain, or see"
+            " which source has so many."
         )
     had = {(key.n, key.e) for key in current if key.n not in distrusted}
     if had and not wishes.force and not had & {(key.n, key.e) for key in keys}:

@@ -39,7 +39,9 @@ molecule: $(READY) ## all scenarios on real clusters; one: tests/run molecule/NA
 matrix: $(READY) ## every scenario with every release of Slurm, two at a time; takes hours
 	@$(RUN) --matrix
 
-soak: $(READY) ## 20,000 generated configurations before each release's parser, a rotation killed at each task; takes hours
+soak: $(READY) ## 20,000 configurations before each release's parser, 100,000 key sets, a rotation killed at each task; takes hours
+	@cd .work/collections/ansible_collections/hpc/slurm_jwt && PYTHONPATH=$(CURDIR)/.work/collections \
+		$(CURDIR)/.work/venv/bin/python -m pytest -q -m soak tests/unit/plugins/module_utils/test_jwks_fuzz.py
 	@.work/venv/bin/python tests/judge/judge --generated 20000
 	@KILL_EVERY=1 $(RUN) --matrix molecule/rotation-killed@24.11
 

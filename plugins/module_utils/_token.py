@@ -155,8 +155,12 @@ def stale(
     claims: dict[str, Any],
     key: bytes | None,
     now: float,
+    kid: str | None = None,
 ) -> str | None:
-    """In one word, why a token file has to be made anew; None if it can stay. Without a key any signature will do."""
+    """In one word, why a token file has to be made anew; None if it can stay. Without a key any signature will do.
+
+    With a kid the key is an RSA key in PEM.
+    """
     try:
         token = extract(form, data)
         found = split(token)
@@ -166,15 +170,22 @@ def stale(
     extra = {name: value for name, value in found.claims.items() if name not in ("iat", "exp", "sun")}
     reasons = (
         ("unreadable", expiry is None or life is None),
-        ("algorithm", found.header.get("alg") != "HS256"),
+        ("algorithm", found.header.get("alg") not in _algorithms(key, kid)),
         ("user", found.claims.get("sun") != user),
         ("format", render(form, token, user) != data),
         ("claims", extra != claims),
         ("lifespan", life is not None and life > seconds),
         ("key", key is not None and not signed_by(token, key)),
+        ("key", kid is not None and found.header.get("kid") != kid),
         ("expiring", expiry is not None and expiry - int(now) < min_remaining),
     )
     return next((reason for reason, holds in reasons if holds), None)
+
+
+def _algorithms(key: bytes | None, kid: str | None) -> tuple[str, ...]:
+    if key is None:
+        return ("HS256", "RS256")
+    return ("HS256",) if kid is None else ("RS256",)
 
 
 def differs(data: bytes, form: str, token: str, user: str) -> str | None:
@@ -189,8 +200,10 @@ def differs(data: bytes, form: str, token: str, user: str) -> str | None:
 
 
 def signed_by(token: str, key: bytes) -> bool:
-    """Whether this very key signed the token, with HS256 or a longer HMAC."""
+    """Whether this very key signed the token: with RS256 if it is in PEM, else with HS256 or a longer HMAC."""
     signed, _dot, signature = token.rpartition(".")
+    if key.lstrip().startswith(b"-----BEGIN "):
+        return _signed_by_rsa_key(token, key)
     digest = _HMAC.get(str(split(token).header.get("alg")).upper())
     if digest is None:
         return False
@@ -198,35 +211,51 @@ def signed_by(token: str, key: bytes) -> bool:
     return hmac.compare_digest(wanted, signature.encode("utf-8"))
 
 
+def _signed_by_rsa_key(token: str, key: bytes) -> bool:
+    from ._rsa_key import verifies
+
+    parts = split(token)
+    # The header must say so too: Slurm goes by it.
+    return parts.header.get("alg") == "RS256" and verifies(token.rpartition(".")[0].encode(), parts.signature, key)
+
+
 # -- judging -----------------------------------------------------------------------------------------------------------
 
 
 def refusals(
-    token: str, key: bytes, release: Release, now: float, user_known: Callable[[str], bool] | None = None
+    token: str,
+    key: bytes,
+    release: Release,
+    now: float,
+    user_known: Callable[[str], bool] | None = None,
+    kid: str | None = None,
 ) -> list[str]:
     """Why slurmctld and slurmdbd of that release would refuse the token: all reasons, none if they accept it.
 
-    user_known says whether a user, or the uid of a number, exists on the daemon's host.
+    user_known says whether a user, or the uid of a number, exists on the daemon's host. With a kid the key is an RSA
+    key in PEM, whose public half the daemons have under that kid.
     """
     try:
         parts = split(token)
     except TokenError as exc:
         return [str(exc)]
     return [
-        *_header_refusals(parts.header, release),
-        *_signature_refusals(token, parts.header, key),
+        *_header_refusals(parts.header, release, kid),
+        *_signature_refusals(token, parts.header, key, kid),
         *_expiry_refusals(parts.claims, now),
         *_user_refusals(parts.claims, release, user_known),
     ]
 
 
-def _header_refusals(header: dict[str, Any], release: Release) -> list[str]:
+def _header_refusals(header: dict[str, Any], release: Release, kid: str | None) -> list[str]:
     found = []
     algorithm = header.get("alg")
+    if kid is not None:
+        found += _rs256_refusals(header, release, kid)
     # Slurm 20.11 leaves the algorithm to libjwt, which takes any HMAC; 21.08 and later look themselves.
     accepted = ("HS256",) if has(release, "jwks") else tuple(_HMAC)
     # libjwt up to 1.12 minds no case; a newer one does.
-    if algorithm not in accepted:
+    if kid is None and algorithm not in accepted:
         found.append(
             f"Its algorithm is {algorithm!r}; with a key for HS256, Slurm {release} accepts {' or '.join(accepted)}."
         )
@@ -236,8 +265,20 @@ def _header_refusals(header: dict[str, Any], release: Release) -> list[str]:
     return found
 
 
-def _signature_refusals(token: str, header: dict[str, Any], key: bytes) -> list[str]:
-    if str(header.get("alg")).upper() not in _HMAC or signed_by(token, key):
+def _rs256_refusals(header: dict[str, Any], release: Release, kid: str) -> list[str]:
+    if not has(release, "jwks"):
+        return [f"Slurm {release} verifies no RS256: jwks= needs Slurm 21.08 or later."]
+    found = []
+    if header.get("alg") != "RS256":
+        found.append(f"Its algorithm is {header.get('alg')!r}; with an RSA key, Slurm accepts RS256.")
+    if header.get("kid") != kid:
+        found.append(f"Its kid is {header.get('kid')!r}, and that of the key is {kid!r}: Slurm finds no key for it.")
+    return found
+
+
+def _signature_refusals(token: str, header: dict[str, Any], key: bytes, kid: str | None) -> list[str]:
+    algorithms = tuple(_HMAC) if kid is None else ("RS256",)
+    if str(header.get("alg")).upper() not in algorithms or signed_by(token, key):
         return []
     return [
         "It was not signed by this key: it was made before the key was replaced, for another cluster, or by a forger."
@@ -342,7 +383,7 @@ def sign(claims: dict[str, Any], key: bytes, algorithm: str = "HS256", kid: str 
             # PyJWT 2.10 and later warn of short keys on stderr. slurm_jwt_key says so, with a remedy.
             warnings.simplefilter("ignore")
             token = jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": kid} if kid else None)
-    except (TypeError, ValueError, jwt.PyJWTError) as exc:
+    except (TypeError, ValueError, NotImplementedError, jwt.PyJWTError) as exc:
         cause = str(exc).rstrip(".")
         raise TokenError(f"PyJWT {jwt.__version__} cannot sign with this key and these claims: {cause}.") from exc
     # PyJWT 1.7 returns bytes, 2.0 and later text.

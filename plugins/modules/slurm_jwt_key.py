@@ -19,6 +19,8 @@ description:
   - A rotation without a failed request is made of three states. V(staged) lays the next key beside the live one,
     V(active) brings it into force, in place if so asked, and V(unstaged) tidies up. The playbook
     C(hpc.slurm_jwt.rotate) does it on all holders together.
+  - With O(algorithm=RS256) it makes the private key of a site that signs tokens itself and has Slurm trust its public
+    half. Slurm's daemons never hold such a key.
   - Any number of runs at once, on one host or on several that share a file system, make one key, and one of them
     reports a change. This needs hard links, or else locks; a file system that has neither is refused.
   - A key that anyone could guess is reported. A key is judged by how strong it is, not by how it looks. 32 random
@@ -69,19 +71,23 @@ options:
     default: present
   algorithm:
     description:
-      - The algorithm that the key is for. V(HS256) is a file of random bytes.
+      - The algorithm that the key is for. V(HS256) is a file of random bytes, which slurmctld and slurmdbd hold too.
+      - V(RS256) is a private RSA key in PEM, for tokens with a C(kid). It belongs on the hosts where tokens are made
+        and nowhere else. Slurm gets its public half, RV(public_jwk), by M(hpc.slurm_jwt.slurm_jwks).
     type: str
-    choices: [HS256]
+    choices: [HS256, RS256]
     default: HS256
   size:
     description:
-      - Bytes of a key that is made here, from 32 to 4096, by default 32. More than 64 add no strength.
+      - With V(HS256), bytes of a key that is made here, from 32 to 4096, by default 32. More than 64 add no strength.
+      - With V(RS256), bits of its modulus, from 2048 to 8192, by default 3072.
       - With O(state=staged) by default as many as the key in force has, so that it can be activated in place.
       - An existing key of another size stays as it is.
     type: int
   content:
     description:
-      - The key to install, its bytes in base64, for a host that must hold the same key as another.
+      - The key to install, its bytes in base64, for a host that must hold the same key as another. A key in PEM may
+        also be given as it is.
       - A different key that exists is replaced, because giving this option asks for it.
     type: str
   created:
@@ -109,19 +115,20 @@ options:
     type: str
   weak:
     description:
-      - What to do about a key that is empty, shorter than 32 bytes, or estimated to be worth less than 128 bits.
+      - What to do about a key that is empty, shorter than 32 bytes, or estimated to be worth less than 128 bits, or an
+        RSA key that is shorter than 2048 bits or that anybody could take apart.
       - V(fail) leaves it as it is and fails. This also refuses such a key in O(content).
       - V(keep) accepts it with a warning. An empty key is still refused, since Slurm's daemons do not start with it.
       - V(replace) makes a new key in its place. Every token that the old one signed becomes invalid.
-      - A file that is no HS256 key at all, such as a PEM, JSON or a configuration file, is refused in each case
-        and replaced or removed only with O(force=true).
+      - A file that is no key of that O(algorithm) at all, such as a PEM with V(HS256), JSON or a configuration file, is
+        refused in each case and replaced or removed only with O(force=true).
     type: str
     choices: [fail, keep, replace]
     default: fail
   force:
     description:
       - Make a new key in the place of whatever file is there, at every run. For an emergency, on the command line.
-      - With O(content) or O(state=absent), consent to replacing or removing a file that is no HS256 key.
+      - With O(content) or O(state=absent), consent to replacing or removing a file that is no key of that O(algorithm).
     type: bool
     default: false
   method:
@@ -131,7 +138,8 @@ options:
         the new one.
       - V(in_place) changes the bytes of the file where they are. Running slurmctld and slurmdbd have mapped it and take
         the new key for the old one from that instant on, without a reload. That is how every release that was measured
-        behaves (20.11 to 26.05), and no promise of Slurm's. It is refused where the two keys differ in length.
+        behaves (20.11 to 26.05), and no promise of Slurm's. It is refused where the two keys differ in length, and with
+        O(algorithm=RS256), since no daemon has that key.
     type: str
     choices: [rename, in_place]
     default: rename
@@ -200,7 +208,10 @@ notes:
     warns, and leaves it to the site to rotate the key.
   - A run that is killed leaves the old key or the new one, complete. What else it leaves has a name that
     begins with C(.slurm_jwt.) and is as private as the key. The next run after ten minutes removes it.
+requirements:
+  - cryptography >= 3.0 (package C(python3-cryptography)), with O(algorithm=RS256)
 seealso:
+  - module: hpc.slurm_jwt.slurm_jwks
   - name: Slurm's guide to JWT
     description: What the key is for, in Slurm's own words.
     link: https://slurm.schedmd.com/jwt.html
@@ -241,6 +252,20 @@ EXAMPLES = r"""
     serial: "{{ made.serial | default('', true) }}"
   no_log: true
 
+- name: A key for RS256, on the host where tokens are made
+  hpc.slurm_jwt.slurm_jwt_key:
+    path: /etc/slurm-tokens/rs256.pem
+    algorithm: RS256
+    owner: slurm-tokens
+  register: signer
+
+- name: Have Slurm trust its public half
+  hpc.slurm_jwt.slurm_jwks:
+    path: /etc/slurm/jwks.json
+    owner: slurm
+    sources:
+      - data: "{{ signer.public_jwk }}"
+
 - name: Stage the next key beside the one in force, once for each serial
   hpc.slurm_jwt.slurm_jwt_key:
     path: /var/spool/slurmctld/jwt_hs256.key
@@ -279,7 +304,7 @@ algorithm:
   type: str
   sample: HS256
 size:
-  description: Bytes of the key. Null if there is none.
+  description: Bytes of the key, or bits of an RSA key's modulus. Null if there is none.
   returned: success
   type: int
   sample: 32
@@ -305,6 +330,23 @@ next_created:
   returned: success
   type: str
   sample: "2026-11-23T03:45:00Z"
+public_jwk:
+  description:
+    - The public half of an RS256 key as a JSON Web Key, for M(hpc.slurm_jwt.slurm_jwks). Its C(kid) is the RFC 7638
+      thumbprint. Null for HS256, and in check mode for a key that would be made.
+  returned: success
+  type: dict
+  sample:
+    kid: NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
+    kty: RSA
+    alg: RS256
+    n: sfT9GvX0
+    e: AQAB
+next_public_jwk:
+  description: The same of the staged key, with the states of a rotation. Null if there is none.
+  returned: success
+  type: dict
+  sample: null
 activated:
   description: When this run brought a key into force, in seconds since 1970. Null if it did not.
   returned: success
@@ -387,7 +429,7 @@ import os
 import pwd
 import re
 import time
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -451,6 +493,41 @@ class Refusal(Exception):
     """What was asked for is not done; str() says why and what to do."""
 
 
+class Kind(NamedTuple):
+    """What an algorithm asks of its key."""
+
+    unit: str
+    least: int
+    most: int
+    default: int
+    size: Callable[[bytes], int]
+    generate: Callable[[int], bytes]
+    not_a_key: Callable[[bytes], str | None]
+    weakness: Callable[[bytes], str | None]
+    remark: Callable[[bytes], str | None]
+    public_jwk: Callable[[bytes], dict[str, str] | None]
+
+
+_HS256 = Kind(
+    "bytes", MIN_SIZE, MAX_SIZE, MIN_SIZE, len, generate, not_a_key, weakness, remark, public_jwk=lambda data: None
+)
+
+
+def kind_of(algorithm: str) -> Kind:
+    if algorithm == "HS256":
+        return _HS256
+    # What follows imports a large library.
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key as rsa
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
+
+    try:
+        rsa.check_library()
+    except LibraryMissing as exc:
+        raise Refusal(str(exc)) from exc
+    of_key = (rsa.bits, rsa.generate, rsa.not_a_key, rsa.weakness, rsa.remark, rsa.public_jwk)
+    return Kind("bits", rsa.MIN_BITS, rsa.MAX_BITS, rsa.DEFAULT_BITS, *of_key)
+
+
 class Dress(NamedTuple):
     """Owner, group and mode of a file, in the order in which _secret_file takes them."""
 
@@ -488,11 +565,13 @@ class KeyFile:
         self.params = module.params
         self.path: str = module.params["path"]
         self.now = time.time()
+        self.kind = kind_of(module.params["algorithm"])
+        self._check_size()
         self.content = self._content()
         self.serial = _serial(module.params["serial"])
         self.max_age = _seconds(module.params["max_age"])
         self.created = _created(module.params["created"])
-        self.size = module.params["size"] or MIN_SIZE
+        self.size = module.params["size"] or self.kind.default
         self.mode = parse_mode(module.params["mode"])
         self.uid = self._uid()
         self.gid = self._gid()
@@ -540,13 +619,21 @@ class KeyFile:
                 continue  # another run was first
         raise Refusal(_RESTLESS.format(self.path))
 
+    def _check_size(self) -> None:
+        size, kind = self.params["size"], self.kind
+        if size is not None and not kind.least <= size <= kind.most:
+            raise Refusal(
+                f"size: {size} is out of range; an {self.params['algorithm']} key has {kind.least} to {kind.most}"
+                f" {kind.unit}."
+            )
+
     def _belongings(self) -> list[str]:
         """The key, and all that is its own in the folder."""
         keys = [self.path, beside(self.path, NEXT), beside(self.path, PREVIOUS)]
         return [name for key in keys for name in (key, record_path(key))]
 
     def _refuse_to_remove(self, key: SecretFile) -> None:
-        strange = not_a_key(key.data)
+        strange = self.kind.not_a_key(key.data)
         if strange and not self.params["force"]:
             raise Refusal(
                 f"{self.path} {strange}. It was left as it is. Correct the path, or remove the file with force: true."
@@ -621,7 +708,7 @@ class KeyFile:
 
     def _reason(self, key: SecretFile, record: Record | None) -> str | None:
         """Why the key is to be replaced, None if it stays."""
-        strange = not_a_key(key.data)
+        strange = self.kind.not_a_key(key.data)
         if strange and not self.params["force"]:
             raise Refusal(
                 f"{self.path} {strange}. It was left as it is. Correct the path, or have a key made in its place with"
@@ -638,7 +725,7 @@ class KeyFile:
         return self._reason_of_weakness(key.data)
 
     def _reason_of_weakness(self, data: bytes) -> str | None:
-        weak = weakness(data)
+        weak = self.kind.weakness(data)
         if weak and self.params["weak"] == "replace":
             return "weak"
         if weak and (self.params["weak"] == "fail" or not data):
@@ -669,7 +756,7 @@ class KeyFile:
     # Doing it
 
     def _draft(self, plan: Plan) -> tuple[Draft, Draft]:
-        data = generate(self.size) if self.content is None else self.content
+        data = self.kind.generate(self.size) if self.content is None else self.content
         created = int(self.now) if self.created is None else self.created
         record = Record(self.serial, created, fingerprint(data), self.params["by"])
         return (
@@ -743,7 +830,7 @@ class KeyFile:
         if self.params["return_content"]:
             self._return_content(after, plan)
         if self.module._diff:
-            self._diff(_summary(found), self._summary_after(after, plan))
+            self._diff(self._summary(found), self._summary_after(after, plan))
         return self._complete()
 
     def _describe(self, after: Found, plan: Plan) -> dict[str, Any]:
@@ -755,8 +842,9 @@ class KeyFile:
         if self.module.check_mode and plan.record:
             record = plan.record
         return {
-            "size": len(key.data),
+            "size": self.kind.size(key.data),
             "fingerprint": fingerprint(key.data),
+            "public_jwk": self._public_jwk(key.data),
             "serial": record.serial if record else None,
             "created": format_time(self._born(key, record)),
             "age": self._age(key, record),
@@ -768,14 +856,19 @@ class KeyFile:
         """What can be said in check mode of a key that is not made yet."""
         created = int(self.now) if self.created is None else self.created
         return {
-            "size": self.size if self.content is None else len(self.content),
+            "size": self.size if self.content is None else self.kind.size(self.content),
             "fingerprint": None if self.content is None else fingerprint(self.content),
+            "public_jwk": None if self.content is None else self._public_jwk(self.content),
             "serial": self.serial,
             "created": format_time(created),
             "age": max(0, int(self.now) - created),
             "by": self.params["by"],
             **self._dress_names(plan.dress),
         }
+
+    def _public_jwk(self, data: bytes) -> dict[str, str] | None:
+        """The public half of a key that has one; what is too weak to be trusted is not offered for it."""
+        return None if self.kind.weakness(data) else self.kind.public_jwk(data)
 
     def _dress_names(self, dress: Dress) -> dict[str, Any]:
         """In names; those of the task where check mode allows them to be missing on the host."""
@@ -798,20 +891,35 @@ class KeyFile:
         if self.params["return_content"]:
             self.outcome["content"] = None
         if self.module._diff:
-            self._diff(_summary(found), {"state": "absent"})
+            self._diff(self._summary(found), {"state": "absent"})
         return self._complete()
 
     def _complete(self) -> dict[str, Any]:
         nothing = dict.fromkeys(
             ("size", "fingerprint", "serial", "created", "age", "by", "owner", "group", "mode", "uid", "gid")
             + ("previous_fingerprint", "next_fingerprint", "next_created", "activated", "reason", "backup_file")
+            + ("public_jwk", "next_public_jwk")
         )
         always = {"path": self.path, "algorithm": self.params["algorithm"], "state": "absent"}
         return {**nothing, **always, **self.outcome}
 
+    def _summary(self, found: Found) -> dict[str, Any]:
+        """What a diff shows: enough to see that two keys differ, and nothing of what is in them."""
+        if found.key is None:
+            return {"state": "absent"}
+        return {
+            "state": "present",
+            "size": self.kind.size(found.key.data),
+            "fingerprint": fingerprint(found.key.data),
+            "serial": found.record.serial if found.record else None,
+            "owner": _user_name(found.key.uid),
+            "group": _group_name(found.key.gid),
+            "mode": f"{found.key.mode:04o}",
+        }
+
     def _summary_after(self, after: Found, plan: Plan) -> dict[str, Any]:
         if not self.module.check_mode:
-            return _summary(after)
+            return self._summary(after)
         told = self._describe(after, plan)
         names = ("size", "fingerprint", "serial", "owner", "group", "mode")
         summary = {"state": "present", **{name: told[name] for name in names}}
@@ -848,7 +956,8 @@ class KeyFile:
                 f"{self.path} belonged to {_user_name(key.uid)}, who may have kept a copy. Rotate the key unless that"
                 " user is trusted as root is."
             )
-        said = remark(key.data) if weakness(key.data) is None else weakness(key.data)
+        weak = self.kind.weakness(key.data)
+        said = self.kind.remark(key.data) if weak is None else weak
         if said:
             self.module.warn(f"{self.path} {said}.")
 
@@ -861,7 +970,7 @@ class KeyFile:
         data = _decode(text)
         if not data:
             raise Refusal("content is empty. Give the key in base64, or leave the option out to have a key made here.")
-        weak = not_a_key(data) or (None if self.params["weak"] == "keep" else weakness(data))
+        weak = self.kind.not_a_key(data) or (None if self.params["weak"] == "keep" else self.kind.weakness(data))
         if weak:
             raise Refusal(f"The key in content {weak}. It was not installed, and {self.path} was left as it is.")
         return data
@@ -922,6 +1031,8 @@ class Rotating(KeyFile):
         source, method, expected, at = (
             self.params[name] for name in ("source", "method", "fingerprint", "activate_at")
         )
+        if method == IN_PLACE and self.kind is not _HS256:
+            raise Refusal("method: in_place is for HS256. No daemon has an RS256 key in its memory; use rename.")
         new = stand.next if source == NEXT else stand.previous
         # In check mode state=staged, a task before this one, has staged nothing.
         swap = is_due(self.path, source, expected, at) if new or not self.module.check_mode else False
@@ -994,10 +1105,10 @@ class Rotating(KeyFile):
         if reason == "take_over" and stand.next:
             claim(self.path, stand.next.spoken._replace(run=self.params["run"], by=self.params["by"]))
             return
-        length = len(stand.live.key.data)
-        if not self.params["size"] and MIN_SIZE <= length <= MAX_SIZE:
-            self.size = length
-        data = generate(self.size) if self.content is None else self.content
+        size = self.kind.size(stand.live.key.data)
+        if not self.params["size"] and self.kind.least <= size <= self.kind.most:
+            self.size = size
+        data = self.kind.generate(self.size) if self.content is None else self.content
         created = int(self.now) if self.created is None else self.created
         record = Record(self.serial, created, fingerprint(data), self.params["by"], self.params["run"])
         stage(self.path, data, record, *self._dress(stand.live.key))
@@ -1017,8 +1128,9 @@ class Rotating(KeyFile):
             key, record = stand.live.key, stand.live.spoken
             self.outcome.update(
                 state="file",
-                size=len(key.data),
+                size=self.kind.size(key.data),
                 fingerprint=stand.live.fingerprint,
+                public_jwk=self._public_jwk(key.data),
                 serial=record.serial,
                 created=format_time(record.created),
                 age=max(0, int(self.now) - record.created),
@@ -1027,6 +1139,7 @@ class Rotating(KeyFile):
             )
         self.outcome["next_fingerprint"] = stand.next.fingerprint if stand.next else None
         self.outcome["next_created"] = format_time(stand.next.spoken.created) if stand.next else None
+        self.outcome["next_public_jwk"] = self._public_jwk(stand.next.key.data) if stand.next else None
         if self.params["return_content"]:
             data = stand.next.key.data if stand.next else None
             self.outcome["content"] = None if data is None else base64.b64encode(data).decode()
@@ -1051,6 +1164,8 @@ def _fingerprints(stand: Stand) -> dict[str, Any]:
 
 
 def _decode(text: str) -> bytes:
+    if text.lstrip().startswith("-----BEGIN "):
+        return text.encode()
     packed = "".join(text.split())
     if re.match(r"^(?:[0-9a-f]{2}){16,}$|^(?:[0-9A-F]{2}){16,}$", packed):
         raise Refusal(
@@ -1114,21 +1229,6 @@ def _group_name(gid: int) -> str:
         return str(gid)
 
 
-def _summary(found: Found) -> dict[str, Any]:
-    """What a diff shows: enough to see that two keys differ, and nothing of what is in them."""
-    if found.key is None:
-        return {"state": "absent"}
-    return {
-        "state": "present",
-        "size": len(found.key.data),
-        "fingerprint": fingerprint(found.key.data),
-        "serial": found.record.serial if found.record else None,
-        "owner": _user_name(found.key.uid),
-        "group": _group_name(found.key.gid),
-        "mode": f"{found.key.mode:04o}",
-    }
-
-
 def _register_secret(text: str | None) -> None:
     """Have ansible-core 2.22 and later hide the key wherever a result is shown."""
     try:
@@ -1148,7 +1248,7 @@ def main() -> None:
                 "choices": ["present", "absent", "staged", "active", "unstaged"],
                 "default": "present",
             },
-            "algorithm": {"type": "str", "choices": ["HS256"], "default": "HS256"},
+            "algorithm": {"type": "str", "choices": ["HS256", "RS256"], "default": "HS256"},
             "size": {"type": "int"},
             "content": {"type": "str", "no_log": True},
             "created": {"type": "str"},
@@ -1175,9 +1275,6 @@ def main() -> None:
     )
     # Ansible would look at the path once more, and crash if another run has just removed the key.
     module.add_path_info = lambda result: result
-    size = module.params["size"]
-    if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
-        module.fail_json(msg=f"size: {size} is out of range; an HS256 key has {MIN_SIZE} to {MAX_SIZE} bytes.")
     state = module.params["state"]
     try:
         key_file = (KeyFile if state in ("present", "absent") else Rotating)(module)

@@ -154,7 +154,14 @@ options:
       - With O(method=scontrol) it serves to see whether a token in a file was signed by the key in force. Without it
         that is not checked, RV(tokens[].signature_checked) is false, and the token is not made anew when the key
         changes. The same holds for O(method=given), and for a O(token), which is refused if another key signed it.
+      - A key for HS256, or a private RSA key in PEM, which signs with RS256. M(hpc.slurm_jwt.slurm_jwt_key) makes both.
     type: path
+  kid:
+    description:
+      - What Slurm knows the RSA key in O(key_path) as. It stands in the header of the tokens that the key signs.
+      - By default the RFC 7638 thumbprint of the key, as RV(hpc.slurm_jwt.slurm_jwt_key#module:public_jwk) has it.
+      - A key for HS256 has none.
+    type: str
   dest:
     description:
       - The file that holds the token. Its folder must exist.
@@ -276,6 +283,7 @@ options:
     aliases: [return_tokens]
 requirements:
   - PyJWT >= 1.7 (package C(python3-jwt)), where a token is made with O(method=key)
+  - cryptography >= 3.0 (package C(python3-cryptography)), where O(key_path) is an RSA key
 seealso:
   - module: hpc.slurm_jwt.slurm_jwt_key
   - module: hpc.slurm_jwt.slurm_jwt_proof
@@ -290,6 +298,14 @@ EXAMPLES = r"""
     min_remaining: 1d
     dest: /etc/slurm-web/slurm.token
     owner: slurm-web
+
+- name: One signed with RS256, by a key whose public half Slurm trusts
+  hpc.slurm_jwt.slurm_jwt_token:
+    key_path: /etc/slurm-tokens/rs256.pem
+    user: portal
+    lifespan: 12h
+    dest: /etc/portal/slurm.token
+    owner: portal
 
 - name: Several at once, for the environment of their services
   hpc.slurm_jwt.slurm_jwt_token:
@@ -559,6 +575,7 @@ ARGUMENTS = dict(
     tokens={"type": "list", "elements": "dict", "no_log": False, "options": dict(_ENTRY_OPTIONS, name={"type": "str"})},
     method={"type": "str", "choices": ["key", "scontrol", "given"], "default": "key"},
     key_path={"type": "path", "no_log": False},
+    kid={"type": "str"},
     activate={"type": "str", "choices": [NEXT, PREVIOUS], "default": NEXT},
     activate_at={"type": "float"},
     check_user={"type": "bool", "default": True},
@@ -615,6 +632,8 @@ class Key(NamedTuple):
 
     data: bytes
     fingerprint: str
+    kid: str | None = None
+    """What Slurm knows an RSA key as, which signs with RS256. A key for HS256 has no such name."""
 
 
 class Site(NamedTuple):
@@ -809,7 +828,27 @@ def read_key(module: AnsibleModule) -> Key | None:
         return None
     if not data:
         raise Failure(f"key_path: {path} is empty. Make a key with slurm_jwt_key.")
-    return Key(data, fingerprint(data))
+    return Key(data, fingerprint(data), kid_of(path, data, module.params["kid"]))
+
+
+def kid_of(path: str, data: bytes, wanted: str | None) -> str | None:
+    """The kid of an RSA key in PEM; None for a key that is none, which is one for HS256."""
+    if not data.lstrip().startswith(b"-----BEGIN "):
+        if wanted is not None:
+            raise Failure(f"kid: {path} is a key for HS256, and Slurm looks for a kid with RS256 only. Leave it out.")
+        return None
+    # What follows imports a large library.
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
+
+    try:
+        _rsa_key.check_library()
+    except LibraryMissing as exc:
+        raise Failure(str(exc)) from exc
+    weak = _rsa_key.not_a_key(data) or _rsa_key.weakness(data)
+    if weak:
+        raise Failure(f"key_path: {path} {weak}. Make a key with slurm_jwt_key and algorithm: RS256.")
+    return wanted or _rsa_key.public_jwk(data)["kid"]
 
 
 def read_dest(path: str, module: AnsibleModule) -> SecretFile | None:
@@ -830,7 +869,8 @@ def mint(wanted: Wanted, module: AnsibleModule, key: Key | None, now: float) -> 
         return ask_slurmctld(wanted, module, key, now)
     if key is None:
         raise Failure("key_path is needed with method=key: it names the key to sign with.")
-    return sign(claims_for(wanted.user, wanted.seconds, now, extra=wanted.claims), key.data)
+    claims = claims_for(wanted.user, wanted.seconds, now, extra=wanted.claims)
+    return sign(claims, key.data, "RS256" if key.kid else "HS256", key.kid)
 
 
 def ask_slurmctld(wanted: Wanted, module: AnsibleModule, key: Key | None, now: float) -> str:
@@ -978,9 +1018,9 @@ class Present:
         return self.reason(wanted, live) is None
 
     def stale(self, wanted: Wanted, form: str, data: bytes) -> str | None:
-        signing = self.key.data if self.key else None
+        signing, kid = (self.key.data, self.key.kid) if self.key else (None, None)
         return stale(
-            data, form, wanted.user, wanted.seconds, wanted.min_remaining, wanted.claims, signing, self.now
+            data, form, wanted.user, wanted.seconds, wanted.min_remaining, wanted.claims, signing, self.now, kid
         )
 
     def token(self, wanted: Wanted, found: Found) -> str | None:
@@ -1245,7 +1285,7 @@ def judged(entry: dict[str, Any], module: AnsibleModule, key: Key, release: Rele
         result["refusals"] = [str(exc)]
         return result
     known = (lambda user: find_uid(user) is not None) if module.params["check_user"] else None
-    found = refusals(token, key.data, release, now, known)
+    found = refusals(token, key.data, release, now, known, key.kid)
     user = user_of(parts.claims, release)
     if entry["user"] is not None and user != entry["user"]:
         found.append(f"It is for the user {user!r}, not for {entry['user']!r}.")

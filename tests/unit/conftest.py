@@ -1,12 +1,21 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What holds for all unit tests."""
+"""What holds for all unit tests. Those that take minutes are marked soak, and run only when asked for with -m soak."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 # Containers start beside these tests: an example that takes a second says nothing about the code.
 settings.register_profile("beside_others", deadline=None, print_blob=True)
 settings.load_profile("beside_others")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "soak" in config.getoption("-m"):
+        return
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes; run it with -m soak"))

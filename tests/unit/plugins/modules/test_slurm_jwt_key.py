@@ -676,7 +676,7 @@ class TestOptions:
         place.refused(f"size: {size} is out of range; an HS256 key has 32 to 4096 bytes", size=size)
 
     def test_another_algorithm(self, place: Place) -> None:
-        place.refused("algorithm", algorithm="RS256")
+        place.refused("algorithm", algorithm="ES256")
 
 
 def test_no_result_holds_the_key(place: Place) -> None:

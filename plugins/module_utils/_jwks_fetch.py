@@ -1,0 +1,236 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fetches key sets from issuers, who may be slow, broken or somebody else. Private to this collection.
+
+A daemon's trust hangs on the answer, so it comes over TLS from whoever the certificate names, through every redirect,
+unless the site says otherwise; it is small; and it comes in time. A timeout of sockets starts anew with every byte, so
+one thread fetches while another looks at the clock.
+"""
+
+from __future__ import annotations
+
+import queue
+import ssl
+import threading
+import time
+from http.client import HTTPException
+from typing import Any, Callable, NamedTuple, TypeVar
+from urllib.error import HTTPError
+from urllib.parse import urljoin, urlsplit
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import MAX_SIZE, KeySetError, load_json
+
+_T = TypeVar("_T")
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 5
+_PIECE = 16 * 1024
+
+DISCOVERY = "/.well-known/openid-configuration"
+
+# Issuers whose keys sign for anybody in the world, each for their own. Slurm looks at neither issuer nor audience.
+_SHARED = (
+    ("login.microsoftonline.com", "Microsoft Entra ID signs for all its tenants with the same keys"),
+    ("login.microsoftonline.us", "Microsoft Entra ID signs for all its tenants with the same keys"),
+    ("login.windows.net", "Microsoft Entra ID signs for all its tenants with the same keys"),
+    ("login.partner.microsoftonline.cn", "Microsoft Entra ID signs for all its tenants with the same keys"),
+    ("sts.windows.net", "Microsoft Entra ID signs for all its tenants with the same keys"),
+    ("accounts.google.com", "Google signs for everybody with the same keys"),
+    ("www.googleapis.com", "Google signs for everybody with the same keys"),
+    ("token.actions.githubusercontent.com", "GitHub signs for the workflows of everybody with the same keys"),
+    ("gitlab.com", "GitLab signs for the pipelines of everybody with the same keys"),
+    ("appleid.apple.com", "Apple signs for everybody with the same keys"),
+)
+
+
+class FetchError(Exception):
+    """A key set cannot be had. The text says from where, what was found, and what to do."""
+
+
+class Rules(NamedTuple):
+    """What the site asks of an address."""
+
+    timeout: float = 30.0
+    """Seconds for all of it: finding the host, redirects, the last byte."""
+    allow_http: bool = False
+    allow_shared: bool = False
+
+
+Get = Callable[[str, float], Any]
+"""Opens an address without following redirects; the number is the timeout of each single step."""
+
+
+def fetch_keys(url: str, get: Get, rules: Rules) -> bytes:
+    """The document at an address."""
+    return _in_time(lambda end: _fetch(url, get, rules, end), url, rules.timeout)
+
+
+def fetch_keys_of_issuer(issuer: str, get: Get, rules: Rules) -> tuple[str, bytes]:
+    """The key set of an OpenID provider, and the address where its configuration says that it is."""
+
+    def both(end: float) -> tuple[str, bytes]:
+        # What an issuer has for a query belongs to its configuration too, such as ?appid= of Entra ID.
+        base, mark, query = issuer.partition("?")
+        address = base.rstrip("/") + DISCOVERY + mark + query
+        uri = _jwks_uri(issuer, address, _fetch(address, get, rules, end))
+        return uri, _fetch(uri, get, rules, end)
+
+    return _in_time(both, issuer, rules.timeout)
+
+
+def refuse_address(url: str, rules: Rules) -> None:
+    """Raise FetchError for an address that is none, or that nobody should take keys from."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise FetchError(f"{ascii(url)} is not a URL. Write it as https://HOST/PATH.") from None
+    if parts.scheme not in ("http", "https") or not host or not url.isascii() or not url.isprintable() or " " in url:
+        raise FetchError(f"{ascii(url)} is not a URL of the web. Write it as https://HOST/PATH.")
+    if "@" in parts.netloc:
+        raise FetchError(f"The address at {host} holds a user name. Keys are public; leave it out.")
+    if parts.scheme == "http" and not rules.allow_http:
+        raise FetchError(
+            f"{url} is plain http, where anybody on the way could put keys of their own and be root on the cluster."
+            " Use https, with ca_path for a certificate authority of the site. allow_http: true trusts the network."
+        )
+    why = dict(_SHARED).get(host.lower())
+    if why is None or rules.allow_shared:
+        return
+    raise FetchError(
+        f"{url}: {why}, and Slurm looks at neither issuer nor audience: a token that a stranger has made out for his"
+        " own application would be good here. Use an issuer with keys of its own, such as a realm or a user pool. If"
+        " you have made sure that the keys at this address sign for you alone, as those of an application of Entra ID"
+        " with a signing key of its own may (?appid=), say allow_shared: true."
+    )
+
+
+def _in_time(work: Callable[[float], _T], what: str, timeout: float) -> _T:
+    """The result of WORK; FetchError when the time is over, whatever WORK is doing then."""
+    answers: queue.Queue[tuple[list[_T], BaseException | None]] = queue.Queue()
+    end = time.monotonic() + timeout
+
+    def run() -> None:
+        try:
+            answers.put(([work(end)], None))
+        except BaseException as exc:
+            answers.put(([], exc))
+
+    # A daemon: it does not keep the module from ending, even if it waits for a name server.
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        answer, failure = answers.get(timeout=timeout)
+    except queue.Empty:
+        raise _too_late(what, timeout) from None
+    if failure is not None:
+        raise failure
+    return answer[0]
+
+
+def _too_late(what: str, timeout: float) -> FetchError:
+    return FetchError(
+        f"{what} has not answered in full within {timeout:g} s. See whether it works and can be reached from this host,"
+        " or raise timeout."
+    )
+
+
+def _fetch(url: str, get: Get, rules: Rules, end: float) -> bytes:
+    begin = url
+    for _step in range(_MOST_REDIRECTS + 1):
+        try:
+            refuse_address(url, rules)
+        except FetchError as exc:
+            raise exc if url == begin else FetchError(f"{begin} redirects: {exc}") from None
+        answer = _open(url, get, rules, end)
+        if isinstance(answer, str):
+            url = urljoin(url, answer)
+            continue
+        try:
+            return _read(url, answer, rules, end)
+        finally:
+            answer.close()
+    raise FetchError(f"{begin} redirects more than {_MOST_REDIRECTS} times. Name the last address itself.")
+
+
+def _open(url: str, get: Get, rules: Rules, end: float) -> Any:
+    """The answer, or where it redirects to."""
+    left = end - time.monotonic()
+    if left <= 0:
+        raise _too_late(url, rules.timeout)
+    try:
+        return get(url, left)
+    except HTTPError as exc:
+        where = exc.headers.get("Location") if exc.code in _REDIRECTS else None
+        exc.close()
+        if where:
+            return str(where)
+        raise FetchError(
+            f"{url} answers {exc.code} {ascii(exc.reason)[1:-1][:80]} instead of keys. Open it from this host with"
+            " curl, and correct the address."
+        ) from None
+    except Exception as exc:  # libraries below raise exceptions of their own
+        raise FetchError(f"{url} cannot be fetched: {_cause(exc)}") from exc
+
+
+def _read(url: str, answer: Any, rules: Rules, end: float) -> bytes:
+    pieces = []
+    size = 0
+    try:
+        while True:
+            # read() would wait for a whole piece, which a slow server never fills.
+            piece = answer.read1(_PIECE)
+            if not piece:
+                break
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_SIZE:
+                raise FetchError(
+                    f"{url} sends more than {MAX_SIZE} bytes, which no set of keys has. Look what is there."
+                )
+            if time.monotonic() > end:
+                raise _too_late(url, rules.timeout)
+        missing = getattr(answer, "length", None)
+    except (OSError, HTTPException, ValueError) as exc:
+        raise FetchError(f"{url} stops half-way: {_cause(exc)}") from exc
+    if missing:
+        raise FetchError(f"{url} closed the connection {missing} bytes before the end. Try again.")
+    return b"".join(pieces)
+
+
+def _cause(exc: BaseException) -> str:
+    """What a library says, in one sentence, and what to do where that is known."""
+    cause: object = getattr(exc, "reason", None) or exc
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not to be trusted ({cause.verify_message}). If an authority of the site has issued it,"
+            " name that one's certificate in ca_path."
+        )
+    text = str(cause) or type(cause).__name__
+    if "certificate verify failed" in text.lower():
+        return f"its certificate is not to be trusted ({text.rstrip('.')}). See ca_path."
+    return text.rstrip(".") + ". See whether this host can reach it."
+
+
+def _jwks_uri(issuer: str, address: str, data: bytes) -> str:
+    """Where an OpenID configuration says that the keys are, if it is that of this issuer."""
+    try:
+        found = load_json(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        found = None
+    except KeySetError:
+        found = None
+    if not isinstance(found, dict):
+        raise FetchError(
+            f"{address} is not the configuration of an OpenID provider: it is no JSON object. Correct issuer, or name"
+            " the address of the keys in url."
+        )
+    said, uri = found.get("issuer"), found.get("jwks_uri")
+    if not isinstance(said, str) or said.rstrip("/") != issuer.partition("?")[0].rstrip("/"):
+        raise FetchError(
+            f"{address} is the configuration of the issuer {ascii(said)[:200]}, not of {issuer}. Correct issuer: it is"
+            " what tokens have in their claim iss."
+        )
+    if not isinstance(uri, str):
+        raise FetchError(f"{address} does not say where the keys are: it has no jwks_uri. Name their address in url.")
+    return uri

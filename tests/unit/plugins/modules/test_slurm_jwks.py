@@ -1,0 +1,375 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import stat
+import time
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwk, _jwks, _jwks_trust
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import DISCOVERY
+from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.hostile_key_sets import SAMPLES
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
+
+KEYS = [rsa.generate_private_key(65537, 2048).public_key().public_numbers() for _number in range(3)]
+A, B, C = (_jwk.Jwk(kid, numbers.n, numbers.e) for kid, numbers in zip("abc", KEYS))
+DAY = 86_400
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users")
+
+
+def key_set(*keys):
+    return {"keys": [_jwk.members(key) for key in keys]}
+
+
+class Host:
+    """A folder for the key set, and the module run on it. An hour has gone by in it if AHEAD says 3600."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.path = folder / "jwks.json"
+        self.record = folder / "jwks.json.record"
+
+    def run(self, *keys, check=False, diff=True, ahead=0, **options):
+        params = {"path": str(self.path), **options}
+        if params.get("state") != "absent" and "sources" not in options:
+            params["sources"] = [{"data": key_set(*keys)}]
+
+        def prepare():
+            real = time.time
+            time.time = lambda: real() + ahead
+
+        return run(slurm_jwks, params, check, diff, prepare)
+
+    def works(self, *keys, **options):
+        result = self.run(*keys, **options)
+        assert not result.get("failed"), result["msg"]
+        return result
+
+    def fails(self, *keys, **options):
+        before = self.state()
+        result = self.run(*keys, **options)
+        assert result.get("failed"), result
+        assert self.state() == before
+        return result["msg"]
+
+    def state(self):
+        return {
+            path.name: (path.read_bytes(), path.stat().st_mode, path.stat().st_ino) for path in self.folder.iterdir()
+        }
+
+    @property
+    def kids(self):
+        return [key["kid"] for key in json.loads(self.path.read_bytes())["keys"]]
+
+
+@pytest.fixture
+def host(tmp_path):
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    return Host(folder)
+
+
+class TestPresent:
+    def test_the_file_is_made_once(self, host):
+        first = host.works(A, B)
+        assert (first["changed"], first["content_changed"], first["added"]) == (True, True, ["a", "b"])
+        assert host.path.read_bytes() == _jwks.render([A, B])
+        assert stat.S_IMODE(host.path.stat().st_mode) == stat.S_IMODE(host.record.stat().st_mode) == 0o400
+        before = host.state()
+        second = host.works(B, A)
+        assert (second["changed"], second["content_changed"], second["kept"]) == (False, False, ["a", "b"])
+        assert second["diff"]["before"] == second["diff"]["after"]
+        assert host.state() == before
+        assert set(first) == set(second)
+        assert first["jwks"] == key_set(A, B)
+        assert first["fingerprint"] == second["fingerprint"]
+
+    def test_results_and_options_are_the_documented_ones(self, host):
+        documented = yaml.safe_load(slurm_jwks.RETURN)
+        result = host.works(A)
+        assert set(result) - {"invocation", "diff", "changed", "everything", "warnings"} == set(documented)
+        said = yaml.safe_load(slurm_jwks.DOCUMENTATION)["options"]
+        assert set(said) | {"owner", "group"} == set(slurm_jwks.ARGUMENTS)
+        assert set(said["sources"]["suboptions"]) == set(slurm_jwks.SOURCE_OPTIONS)
+        for name, option in slurm_jwks.ARGUMENTS.items():
+            if name in said:
+                assert (said[name]["type"], said[name].get("default")) == (option["type"], option.get("default"))
+
+    @pytest.mark.parametrize("issuer", sorted(SAMPLES))
+    def test_documents_as_issuers_publish_them(self, host, issuer):
+        result = host.works(sources=[{"data": SAMPLES[issuer].decode()}])
+        assert host.path.read_bytes() == _jwks.render(_jwks.parse(SAMPLES[issuer]).keys)
+        assert len(result["dropped"]) == (issuer == "keycloak")
+        again = host.works(sources=[{"data": json.loads(SAMPLES[issuer])}])
+        assert not again["changed"]
+
+    def test_all_kinds_of_sources_together(self, host, tmp_path):
+        (tmp_path / "keys.json").write_text(json.dumps(key_set(B)))
+        pem = KEYS[2].public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
+            idp.pages[DISCOVERY] = json.dumps({"issuer": idp.url, "jwks_uri": idp.url + "/keys"}).encode()
+            sources = [
+                {"issuer": idp.url, "allow_http": True},
+                {"url": idp.url + "/keys", "allow_http": True},
+                {"path": str(tmp_path / "keys.json")},
+                {"data": pem.decode(), "kid": "c"},
+                {"data": _jwk.members(A)},
+            ]
+            result = host.works(sources=sources)
+            assert idp.asked == [DISCOVERY, "/keys", "/keys"]
+        assert result["kids"] == host.kids == ["a", "b", "c"]
+        record = _jwks_trust.parse_record(host.record.read_bytes())
+        assert [noted.source for noted in record] == [sources[0]["issuer"], sources[2]["path"], "sources[3]"]
+
+    def test_over_tls_with_an_authority_of_the_site(self, host, tmp_path):
+        trusted = make_authority(tmp_path)
+        with Issuer({"/keys": json.dumps(key_set(A)).encode()}, tls=authority(trusted)) as idp:
+            source = {"url": idp.url + "/keys"}
+            assert "its certificate is not to be trusted" in host.fails(sources=[source])
+            assert host.works(sources=[{**source, "ca_path": str(trusted / "ca.pem")}])["kids"] == ["a"]
+            assert "there is no file /nowhere" in host.fails(sources=[{**source, "ca_path": "/nowhere"}])
+
+    def test_check_mode_changes_nothing_and_says_the_same(self, host):
+        expected = host.works(A, check=True)
+        assert not host.state()
+        assert {**expected, "everything": 0} == {**host.works(A), "everything": 0}
+        before = host.state()
+        assert host.works(B, check=True)["changed"]
+        assert host.state() == before
+
+    def test_check_mode_before_anything_is_there(self, host):
+        result = host.run(
+            sources=[{"path": str(host.folder / "later.pem")}, {"data": None}],
+            path="/nowhere/jwks.json", owner="later", check=True,
+        )
+        assert (result["changed"], result["owner"], result["jwks"]) == (True, "later", None)
+        host.works(A)
+        known = host.works(sources=[{"data": key_set(B)}, {"data": ""}], check=True)
+        assert (known["kids"], known["added"], known["kept"]) == (["a", "b"], ["b"], ["a"])
+
+    @as_root
+    def test_owner_and_mode_are_kept(self, host):
+        result = host.works(A, owner="nobody", mode="0440")
+        assert (result["owner"], result["mode"]) == ("nobody", "0440")
+        assert not host.works(A, mode="0440")["changed"]
+        host.path.chmod(0o646)
+        os.chown(host.path, 0, 0)
+        mended = host.works(A, owner="nobody", mode="0440")
+        assert (mended["changed"], mended["content_changed"]) == (True, False)
+        assert "every user of the host could write it" in mended["everything"]
+        for path in (host.path, host.record):
+            assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (65534, 0o440)
+
+
+class TestWithdrawnKeys:
+    def test_one_stays_for_its_tokens_and_goes(self, host):
+        host.works(A)
+        gone = host.works(B, retain="2h")
+        assert host.kids == ["a", "b"]
+        assert [each["kid"] for each in gone["retired"]] == ["a"]
+        assert gone["next_change"] == gone["retired"][0]["until"]
+        quiet = host.works(B, retain="2h", ahead=7000)
+        assert not quiet["changed"]
+        assert quiet["retired"] == gone["retired"]
+        assert quiet["diff"]["before"] == quiet["diff"]["after"]
+        end = host.works(B, retain="2h", ahead=7300)
+        assert host.kids == ["b"]
+        assert end["removed"] == [{"kid": "a", "reason": "is in no source any more"}]
+        assert not host.works(B, retain="2h", ahead=7300)["changed"]
+
+    def test_that_it_is_withdrawn_is_no_change_for_daemons(self, host):
+        host.works(A, B)
+        result = host.works(B)
+        assert (result["changed"], result["content_changed"]) == (True, False)
+        assert result["previous_fingerprint"] is None
+
+    def test_a_file_made_by_hand_is_taken_over(self, host):
+        host.path.write_text(json.dumps({"keys": [{**_jwk.members(A), "x5t": "?"}, {"kty": "EC"}]}))
+        result = host.works(B)
+        assert [each["kid"] for each in result["retired"]] == ["a"]
+        assert result["dropped"] == [
+            {"source": str(host.path), "kid": "number 2", "reason": "is of kty 'EC', not RSA"}
+        ]
+        assert host.path.read_bytes() == _jwks.render([A, B])
+
+    def test_or_merged(self, host):
+        host.path.write_text(json.dumps(key_set(A)))
+        assert host.works(B, merge=True)["kept"] == ["a"]
+        assert host.works(B, merge=True, ahead=9 * DAY)["kids"] == ["a", "b"]
+
+    def test_a_removed_key_goes_at_once(self, host):
+        host.works(A, B)
+        result = host.works(A, B, remove=["a"])
+        assert host.kids == ["b"]
+        assert result["removed"][0]["kid"] == result["dropped"][0]["kid"] == "a"
+        assert not host.works(A, B, remove=["a"])["changed"]
+
+    @pytest.mark.parametrize("merge", [True, False])
+    def test_killed_between_two_files_the_next_run_ends_the_same(self, host, merge, monkeypatch):
+        """A key that was to go is on record until it is gone: it is nobody else's key."""
+        host.works(A, B, merge=merge)
+        host.works(B, merge=merge)
+        writes = []
+
+        def die(path, *args, real=slurm_jwks.replace):
+            if len(writes) == 1:
+                os.kill(os.getpid(), 9)
+            writes.append(path)
+            real(path, *args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(slurm_jwks, "replace", die)
+            with pytest.raises(AssertionError, match="crashed"):
+                host.run(B, merge=merge, ahead=2 * DAY)
+        host.works(B, merge=merge, ahead=2 * DAY)
+        assert host.kids == ["b"]
+        assert not host.works(B, merge=merge, ahead=2 * DAY)["changed"]
+
+
+class TestRefusals:
+    """Nothing that a source says takes the file away or spoils it."""
+
+    @pytest.mark.parametrize(
+        ("page", "because"),
+        [
+            (b"<!DOCTYPE html><title>Log in</title>", "is an HTML or XML page"),
+            (b"", "is empty"),
+            (b'{"keys": []}', "has no key at all"),
+            (b'{"keys": [{"kty": "EC", "kid": "e"}]}', "has no key that Slurm may trust: e is of kty 'EC', not RSA"),
+            (b'{"keys": [' + b"[" * 9999, "nested more than"),
+            (b" " * 2_000_000, "sends more than"),
+            (("redirect", "file:///etc/passwd"), "redirects"),
+            (None, "answers 404"),
+        ],
+        ids=["html", "empty", "no-keys", "other-keys", "nested", "large", "redirect", "missing"],
+    )
+    def test_a_page_that_is_no_key_set(self, host, page, because):
+        host.works(A)
+        with Issuer({"/keys": page} if page is not None else {}) as idp:
+            said = host.fails(sources=[{"url": idp.url + "/keys", "allow_http": True}])
+        assert because in said
+        assert idp.url in said
+        assert f"{host.path} was left as it is." in said
+
+    def test_one_bad_source_among_good_ones(self, host):
+        host.works(A)
+        assert "sources[1] is neither" in host.fails(sources=[{"data": key_set(A, B)}, {"data": "oops"}])
+
+    def test_a_kid_for_what_has_one_already(self, host):
+        for keys in ((A,), (A, B)):
+            said = host.fails(sources=[{"data": key_set(*keys), "kid": "site"}])
+            assert "kid: site names none of them" in said
+
+    def test_a_slow_one(self, host):
+        with Issuer({"/keys": ("trickle", "body")}) as idp:
+            begin = time.monotonic()
+            said = host.fails(sources=[{"url": idp.url + "/keys", "allow_http": True}], timeout=1)
+        assert "within 1 s" in said or "timed out" in said
+        assert time.monotonic() - begin < 8
+
+    def test_plain_http(self, host):
+        with Issuer({}) as idp:
+            assert "is plain http" in host.fails(sources=[{"url": idp.url + "/keys"}])
+            assert not idp.asked
+
+    def test_the_loss_of_every_key(self, host):
+        host.works(A)
+        assert "would go at once" in host.fails(B, retain="0")
+        assert "No key would be trusted" in host.fails(A, remove=["a"])
+        assert host.works(B, retain="0", force=True)["kids"] == ["b"]
+
+    def test_two_keys_of_one_kid(self, host):
+        said = host.fails(A, _jwk.Jwk("a", B.n, B.e))
+        assert "two keys of the kid 'a'" in said
+
+    def test_private_parts_are_never_written_nor_said(self, host):
+        secret = "c2VjcmV0LXBhcnQ"
+        said = host.fails(sources=[{"data": {"keys": [{**_jwk.members(A), "d": secret}]}}])
+        assert "private part" in said
+        assert secret not in said
+        result = host.works(sources=[{"data": {"keys": [{**_jwk.members(A), "d": secret}, _jwk.members(B)]}}])
+        assert "sources[0] publishes the private part of a key" in result["everything"]
+        assert host.kids == ["b"]
+        assert secret.encode() not in host.path.read_bytes() + host.record.read_bytes()
+
+    def test_a_file_that_is_no_key_set(self, host):
+        host.path.write_text("ClusterName=x\n")
+        assert "neither JSON nor PEM" in host.fails(A)
+        assert "neither JSON nor PEM" in host.fails(state="absent")
+        assert host.works(A, force=True)["kids"] == ["a"]
+
+    def test_an_empty_key_set_is_one(self, host):
+        host.path.write_text('{"keys": []}')
+        assert host.works(A)["kids"] == ["a"]
+
+    def test_places_that_strangers_can_write(self, host, tmp_path):
+        source = tmp_path / "keys.json"
+        source.write_text(json.dumps(key_set(A)))
+        source.chmod(0o666)
+        assert "writable by every user" in host.fails(sources=[{"path": str(source)}])
+        host.folder.chmod(0o777)
+        assert "writable by every user" in host.fails(A)
+
+    def test_a_symbolic_link(self, host, tmp_path):
+        host.path.symlink_to(tmp_path / "elsewhere")
+        assert "symbolic link" in host.run(A)["msg"]
+
+    @pytest.mark.parametrize(
+        ("options", "because"),
+        [
+            ({"sources": []}, "sources is needed"),
+            ({"sources": [{}]}, "sources[0] needs exactly one"),
+            ({"sources": [{"url": "https://x", "issuer": "https://x"}]}, "it has 2"),
+            ({"sources": [{"path": "/nowhere/x.pem"}]}, "does not exist"),
+            ({"retain": "soon"}, "retain: 'soon' is no duration"),
+            ({"retain": "-1"}, "retain: '-1' is no duration"),
+            ({"min_bits": 512}, "min_bits: 512 is out of range"),
+            ({"timeout": 0}, "timeout: 0 is out of range"),
+            ({"mode": "0644"}, "gives permissions to every user"),
+            ({"owner": "no-such-user"}, "there is no user 'no-such-user'"),
+            ({"min_bits": 4096}, "4096 is the least"),
+        ],
+    )
+    def test_what_the_task_says(self, host, options, because):
+        assert because in host.fails(A, **options)
+
+
+class TestAbsent:
+    def test_file_and_record_go(self, host):
+        host.works(A)
+        assert host.works(state="absent", check=True)["changed"]
+        assert host.state()
+        gone = host.works(state="absent")
+        assert (gone["changed"], gone["content_changed"], gone["state"]) == (True, True, "absent")
+        assert not host.state()
+        again = host.works(state="absent")
+        assert (again["changed"], again["content_changed"]) == (False, False)
+        assert not host.works(state="absent", path="/nowhere/jwks.json")["changed"]
+
+
+def test_runs_at_the_same_time_make_one_file(host):
+    children = []
+    for _run in range(6):
+        pid = os.fork()
+        if pid == 0:
+            result = host.run(A, B)
+            os._exit(int(bool(result.get("failed"))) + 2 * ("a" in result["added"]))
+        children.append(pid)
+    codes = [os.WEXITSTATUS(os.waitpid(pid, 0)[1]) for pid in children]
+    assert sorted(codes) == [0, 0, 0, 0, 0, 2]
+    assert not host.works(A, B, retain="1d")["changed"]
+    assert sorted(path.name for path in host.folder.iterdir()) == ["jwks.json", "jwks.json.record"]

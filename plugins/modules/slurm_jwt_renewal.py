@@ -247,7 +247,7 @@ PARTS = {
 
 UNIT = "slurm-jwt-renew"
 _CLIENTS = ("scontrol", _client_reply.CLIENTS["slurmctld"][0])
-_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NextElapseUSecRealtime")
+_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NeedDaemonReload", "NextElapseUSecRealtime")
 _PUBLIC, _PRIVATE = 0o644, 0o600
 
 SERVICE = """\
@@ -525,7 +525,7 @@ class Renewals:
         if gone:
             self.tell("stop", gone)
             self.forget(gone)
-        if reload:
+        if reload or any(map(unread, states.values())):
             self.module.run_command([self.systemctl, "daemon-reload"], check_rc=True)
         anew = [timer["name"] for timer in self.timers if PLACES.timer(timer["name"]) in changed]
         if idle:
@@ -563,7 +563,14 @@ class Renewals:
 
 
 def at_work(state: dict[str, str]) -> bool:
-    return state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
+    """Whether a timer does what its file says, now and after the next boot."""
+    enabled = state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
+    return enabled and not unread(state)
+
+
+def unread(state: dict[str, str]) -> bool:
+    """Whether systemd has yet to read the file, as after a run that was killed."""
+    return state.get("NeedDaemonReload") == "yes"
 
 
 def look(path: str) -> SecretFile | None:

@@ -191,7 +191,7 @@ timers:
       sample: Wed 2026-11-25 03:00:17 UTC
     attempt:
       description:
-        - What the last attempt did; null before the first one. RV(timers[].attempt.result) is V(renewed), V(kept),
+        - What the last attempt did; null before the first one. C(result) is V(renewed), V(kept),
           V(left_alone) while a rotation of the key was under way, or V(failed).
       returned: success
       type: dict

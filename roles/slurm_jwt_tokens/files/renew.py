@@ -203,11 +203,15 @@ class Renewal:
     def write(self, token: str, file: SecretFile | None) -> None:
         """Put the token into the file. What is noted first is that services have yet to be told."""
         settings = self.settings
-        data = render(settings.format, token, settings.user)
-        self.untold = bool(settings.restarts or settings.reloads)
+        data, attributes = render(settings.format, token, settings.user), dress(settings, file)
+        owed, self.untold = self.untold, bool(settings.restarts or settings.reloads)
         if self.untold:
             self.note(KEPT, "", None if file is None else judge(file.data, settings, time.time()).expires)
-        replace(settings.dest, data, *dress(settings, file))
+        try:
+            replace(settings.dest, data, *attributes)
+        except SecretFileError:
+            self.untold = owed
+            raise
         self.renewed_at = int(time.time())
         sweep(settings.dest)
 

@@ -147,9 +147,10 @@ class TestFile:
             with open(host.dest.parent / "filler", "wb") as filler, pytest.raises(OSError):
                 while True:
                     os.write(filler.fileno(), bytes(4096))
-            done = host.run()
+            done = host.run(restarts=["web.service"])
             assert done.returncode == 1
             assert "The file system is full" in done.stderr
+            assert not host.note.untold and "systemctl" not in " ".join(host.asked)
             assert host.token == token
             assert sorted(path.name for path in host.dest.parent.iterdir()) == ["filler", "token"]
         finally:
@@ -222,12 +223,12 @@ class TestSlurmctldDown:
 
 
 class TestClocks:
-    @pytest.mark.parametrize(("offset", "words"), [(300, "(299|300) s behind"), (-300, "(300|301) s ahead of")])
+    @pytest.mark.parametrize(("offset", "words"), [(300, "(29[5-9]|30[0-5]) s behind"), (-300, "(29[0-9]|30[01]) s ahead of")])
     def test_a_clock_that_is_wrong_is_named_and_the_token_renewed_in_time(self, host, offset, words):
         host.play(offset=offset)
         done = host.run()
         assert done.returncode == 0 and re.search(f"The clock of this host is {words} slurmctld's", done.stderr)
-        assert abs(host.note.offset - offset) <= 5 and abs(host.metric["clock_offset_seconds"] - offset) <= 5
+        assert abs(host.note.offset - offset) <= 10 and abs(host.metric["clock_offset_seconds"] - offset) <= 10
         # Judged by slurmctld's clock it is new, whatever this host thinks.
         done = host.run(min_remaining=3500)
         assert host.note.result == "kept", done.stdout

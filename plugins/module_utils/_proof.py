@@ -7,9 +7,6 @@ A proof must not pretend. What a client prints for a refused token is, on some r
 daemon that is down: slurmctld up to 24.05 closes the connection without a word, slurmrestd up to 22.05 says
 "Unspecified error" for both, slurmrestd 26.05 "Failed to open slurmdbd connection". Such an answer counts as a refusal
 only if a good token was accepted, by the same way, both before it and after it.
-
-Measured on 20.11.4, 22.05.8, 24.11.5 and 26.05.5: sdiag wants authentication and nothing else, whatever PrivateData
-says (sinfo is denied to plain users by PrivateData=partitions). "sacctmgr list cluster" is its like for slurmdbd.
 """
 
 from __future__ import annotations
@@ -17,22 +14,27 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import socket
 import ssl
 from typing import Any, Callable, NamedTuple
 from urllib.parse import urlsplit
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import (
+    ACCEPTED,
+    CLIENTS,
+    CLOSED,
+    HUNG_UP,
+    NO,
+    NO_ANSWER,
+    REFUSED,
+    UNASKED,
+    UNCLEAR,
+    UNREACHABLE,
+    Reply,
+    shortened,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, has, rest_versions
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import claims_for, sign
-
-ACCEPTED = "accepted"
-REFUSED = "refused"
-UNREACHABLE = "unreachable"
-UNCLEAR = "unclear"
-UNASKED = "unasked"
-
-_CLOSED = "closed"  # settled before anybody sees it: the connection was accepted, and closed without an answer
 
 CASES = {
     "good": "a good token",
@@ -45,53 +47,12 @@ CASES = {
 }
 MINTED = ("good", "expired", "forged", "unsigned", "retired")
 
-CLIENTS = {
-    "slurmctld": ("sdiag",),
-    "slurmdbd": ("sacctmgr", "-n", "-P", "list", "cluster", "format=cluster"),
-}
-"""The lightest client command for each daemon that anybody may run and nobody without authentication."""
+_NOT_LOADED = ("header lengths are longer",)
 
 _LARGEST = 16 * 1024 * 1024
 
-# A client that failed before it asked. These go first: what follows in its output may speak of authentication, too.
-_NOT_ASKED = (
-    "cannot find auth plugin",
-    "cannot create auth context",
-    "failed to initialize auth",
-    "fatal:",
-    "not running a supported accounting_storage plugin",
-)
-_NO_ANSWER = (
-    "unable to contact slurm controller",
-    "failed to open persistent connection",
-    "unable to resolve",
-    "connection refused",
-    "timed out",
-    "no route to host",
-    "network is unreachable",
-)
-# A slurmdbd took the connection, and no more. One that has not loaded auth/jwt cannot even read the request, and hangs
-# up.
-_NO_WELCOME = "failed to unpack slurm_persist_init"
-_NO = (
-    "authentication error",
-    "invalid authentication credential",
-    "authentication credential expired",
-    _NO_WELCOME,
-)
-_HUNG_UP = ("zero bytes were transmitted",)
-_NOT_LOADED = ("header lengths are longer",)
-
-
 class ProofError(Exception):
     """The proof cannot begin. The text says what is wrong with what was asked for."""
-
-
-class Reply(NamedTuple):
-    """What came back for one token."""
-
-    kind: str
-    detail: str
 
 
 class Answer(NamedTuple):
@@ -137,7 +98,7 @@ def put(daemon: str, asked: str, cases: list[str], ask: Ask, first: Reply | None
             continue
         hopeless = first.kind in (UNREACHABLE, UNASKED)
         replies[case] = Reply(UNASKED, "after that, it was not asked any more") if hopeless else ask(case)
-    if any(reply.kind in (_CLOSED, UNCLEAR) for reply in replies.values()):
+    if any(reply.kind in (CLOSED, UNCLEAR) for reply in replies.values()):
         last = ask("good")
         replies = {case: _settled(reply, first, last) for case, reply in replies.items()}
     return [Answer(daemon, asked, case, expected_of(case), *replies[case]) for case in cases]
@@ -149,49 +110,16 @@ def expected_of(case: str) -> str:
 
 def _settled(reply: Reply, first: Reply, last: Reply) -> Reply:
     """What an answer that can mean two things does mean, seen between two good tokens."""
-    if reply.kind not in (_CLOSED, UNCLEAR):
+    if reply.kind not in (CLOSED, UNCLEAR):
         return reply
     if first.kind == last.kind == ACCEPTED:
         return Reply(REFUSED, reply.detail)
     if last.kind == UNREACHABLE:
         return Reply(UNREACHABLE, f"{reply.detail}; soon after that: {last.detail}")
     # It took one more connection after it closed this one, so it lives.
-    if reply.kind == _CLOSED and last.kind in (_CLOSED, REFUSED):
+    if reply.kind == CLOSED and last.kind in (CLOSED, REFUSED):
         return Reply(REFUSED, reply.detail)
     return Reply(UNCLEAR, reply.detail)
-
-
-# -- client commands ---------------------------------------------------------------------------------------------------
-
-
-def reply_of_client(code: int, output: str, errors: str, timed_out: tuple[int, ...], timeout: int) -> Reply:
-    """What a client's exit code and output mean."""
-    if code in timed_out:
-        return Reply(UNREACHABLE, f"no answer within {timeout} s")
-    if code == 0:
-        return Reply(ACCEPTED, "")
-    said = " ".join(errors.split()) or " ".join(output.split()) or f"exit code {code} and no word"
-    low = said.lower()
-    if any(text in low for text in _NOT_ASKED):
-        return Reply(UNASKED, _shortened(said))
-    if _NO_WELCOME in low and any(text in low for text in _NO_ANSWER):
-        # Two hosts were asked: slurmdbd's standby does not listen while the other one lives.
-        first = next(line for line in errors.splitlines() if _NO_WELCOME in line.lower())
-        return Reply(_CLOSED, _shortened(_last_word(first)))
-    for kind, texts in ((UNREACHABLE, _NO_ANSWER), (REFUSED, _NO), (_CLOSED, _HUNG_UP)):
-        if any(text in low for text in texts):
-            return Reply(kind, _shortened(_last_word(errors)))
-    return Reply(UNCLEAR, _shortened(said))
-
-
-def _last_word(errors: str) -> str:
-    """The line that says why, in what a client that tried several times has printed."""
-    lines = [line.strip() for line in errors.splitlines() if line.strip() and "Problem with query" not in line]
-    return re.sub(r"^\w+: (?:error: )?", "", lines[-1]) if lines else "no word"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 300 else f"{text[:200]} ... {text[-90:]}"
 
 
 # -- slurmrestd --------------------------------------------------------------------------------------------------------
@@ -276,15 +204,15 @@ def reply_of_rest(status: int, body: bytes) -> Reply:
         content = None
     if status == 200 and isinstance(content, dict) and content.get("errors") == [] and "meta" in content:
         return Reply(ACCEPTED, "")
-    said = f"status {status}: {_errors_in(content) or _shortened(' '.join(body.decode('utf-8', 'replace').split()))}"
+    said = f"status {status}: {_errors_in(content) or shortened(' '.join(body.decode('utf-8', 'replace').split()))}"
     if status in (401, 403, 511):
         return Reply(REFUSED, said)
     low = said.lower()
-    if any(text in low for text in _NO):
+    if any(text in low for text in NO):
         return Reply(REFUSED, said)
-    if any(text in low for text in _NO_ANSWER):
+    if any(text in low for text in NO_ANSWER):
         return Reply(UNREACHABLE, said)
-    return Reply(_CLOSED if any(text in low for text in _HUNG_UP) else UNCLEAR, said)
+    return Reply(CLOSED if any(text in low for text in HUNG_UP) else UNCLEAR, said)
 
 
 def _errors_in(content: Any) -> str:
@@ -293,7 +221,7 @@ def _errors_in(content: Any) -> str:
     for error in errors if isinstance(errors, list) else []:
         if isinstance(error, dict):
             texts += [str(error[name]) for name in ("description", "error") if error.get(name)]
-    return _shortened("; ".join(texts))
+    return shortened("; ".join(texts))
 
 
 class Endpoint(NamedTuple):

@@ -218,13 +218,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
     ClientError,
     forget_environment,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import CLIENTS, Reply, reply_of_client
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import (
     CASES,
-    CLIENTS,
     MINTED,
     Answer,
     ProofError,
-    Reply,
     Rest,
     ask_rest,
     explain,
@@ -232,7 +231,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import (
     headers_of,
     mint,
     put,
-    reply_of_client,
     without_tokens,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse

@@ -438,6 +438,13 @@ tokens:
       returned: always
       type: dict
       sample: {"iat": 1795420800, "exp": 1796025600, "sun": "slurm-web"}
+    found:
+      description:
+        - With O(state=present), what the token says that was in the file, good or not. Null if there was none that
+          could be read.
+      returned: always
+      type: dict
+      sample: {"iat": 1795420800, "exp": 1796025600, "sun": "slurm-web"}
     key_fingerprint:
       description: The key that the token was found or made to be signed with. Null if that was not checked.
       returned: always
@@ -915,6 +922,7 @@ def entry_of(name: str, user: str | None, dest: str | None, form: str | None) ->
         "expires": None,
         "remaining": None,
         "claims": {},
+        "found": None,
         "key_fingerprint": None,
         "signature_checked": False,
         "activated_at": None,
@@ -1085,6 +1093,7 @@ class Present:
     def describe(self, wanted: Wanted, found: Found, token: str | None) -> dict[str, Any]:
         result = entry_of(wanted.name, wanted.user, wanted.dest, wanted.form if wanted.dest else None)
         result["reason"] = found.reason
+        result["found"] = None if found.secret is None else claims_in(found.secret, wanted.form)
         if token is None:
             describe(result, claims_for(wanted.user, wanted.seconds, self.now, extra=wanted.claims), self.now)
         else:
@@ -1114,6 +1123,14 @@ class Present:
         before = dict(after) if result["reason"] in (None, "attributes") else shape(secret, wanted.form, self.key)
         before.update(dressed(secret.uid, secret.gid, secret.mode))
         return {"before_header": header, "after_header": header, "before": before, "after": after}
+
+
+def claims_in(secret: SecretFile, form: str) -> dict[str, Any] | None:
+    """What the token in a file says; None if it is none."""
+    try:
+        return split(extract(form, secret.data)).claims
+    except TokenError:
+        return None
 
 
 def shape(secret: SecretFile, form: str, key: Key | None) -> dict[str, Any]:

@@ -36,6 +36,7 @@ DEEDS = (
     ("slurm_jwt_tokens_put_back", "token put back"),
     ("slurm_jwt_tokens_restarted", "service restarted"),
     ("slurm_jwt_tokens_reloaded", "service reloaded"),
+    ("slurm_jwt_tokens_renewal", "timers set"),
 )
 PROOFS = ("slurm_jwt_proof", "slurmrestd_proof")
 

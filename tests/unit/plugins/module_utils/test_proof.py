@@ -16,18 +16,16 @@ import time
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _proof
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _client_reply, _proof
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import (
     ACCEPTED,
     REFUSED,
     UNASKED,
     UNCLEAR,
     UNREACHABLE,
-    Answer,
-    ProofError,
     Reply,
-    Rest,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import Answer, ProofError, Rest
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import refusals, split
 
@@ -140,7 +138,7 @@ class TestClients:
         ],
     )
     def test_what_a_client_says(self, code, errors, kind, detail):
-        assert _proof.reply_of_client(code, "", errors, (124, 137), 7) == Reply(kind, detail)
+        assert _client_reply.reply_of_client(code, "", errors, (124, 137), 7) == Reply(kind, detail)
 
     @pytest.mark.parametrize(
         "errors",
@@ -154,10 +152,10 @@ class TestClients:
         ],
     )
     def test_a_client_that_could_not_ask_tells_nothing_of_the_daemon(self, errors):
-        assert _proof.reply_of_client(1, "", errors, (124,), 7).kind == UNASKED
+        assert _client_reply.reply_of_client(1, "", errors, (124,), 7).kind == UNASKED
 
     def test_long_words_are_shortened(self):
-        assert len(_proof.reply_of_client(1, "", "x" * 9999, (124,), 7).detail) < 310
+        assert len(_client_reply.reply_of_client(1, "", "x" * 9999, (124,), 7).detail) < 310
 
 
 class Daemon:

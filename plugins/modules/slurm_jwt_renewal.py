@@ -1,0 +1,633 @@
+#!/usr/bin/python
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: slurm_jwt_renewal
+short_description: Timers that renew tokens between two runs of Ansible
+version_added: 1.0.0
+description:
+  - Sees to it that a host has a systemd timer for each token that is listed, and no other of this collection's. Each
+    timer runs a small program that shows the token to slurmctld, and has slurmctld make another one when it is about
+    to expire, is missing or broken, or is refused.
+  - The host has to be a client of Slurm whose root slurmctld believes, as any host with the cluster's munge key is. It
+    needs no signing key.
+  - Installs the program, its parts, and the units; removes all of it with the last timer. Tokens are left as they are.
+  - In check mode it tells the state of the timers, and changes nothing.
+extends_documentation_fragment:
+  - hpc.slurm_jwt.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - In check mode a host without Slurm's clients draws a warning instead of an error, because an earlier task may
+        have been about to install them.
+  diff_mode:
+    support: full
+    details:
+      - Of the program only fingerprints are shown.
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+options:
+  timers:
+    description:
+      - The tokens to renew on this host, as the filter P(hpc.slurm_jwt.token_timers#filter) gives them. That one sees
+        to it that the numbers fit together, too.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - The service. Letters, digits, C(_), C(.), and C(-) between these, as it becomes part of the names of units.
+        type: str
+        required: true
+      user:
+        description: The user the token is for.
+        type: str
+        required: true
+      dest:
+        description: The file of the token.
+        type: path
+        required: true
+      format:
+        description: See O(hpc.slurm_jwt.slurm_jwt_token#module:format).
+        type: str
+        choices: [raw, env, header, json, nginx, apache]
+        default: raw
+      lifespan:
+        description: Seconds that a new token is to live.
+        type: int
+        required: true
+      min_remaining:
+        description: A token with less of its life left than this number of seconds is renewed.
+        type: int
+        required: true
+      calendar:
+        description: When the token is looked at, as C(OnCalendar=) of systemd.timer takes it.
+        type: str
+        required: true
+      jitter:
+        description: Seconds by which each look is put off at random, so that many hosts do not ask at once.
+        type: int
+        default: 0
+      interval:
+        description: Seconds between two looks at the most. It goes into the metrics.
+        type: int
+        required: true
+      owner:
+        description: See O(hpc.slurm_jwt.slurm_jwt_token#module:owner).
+        type: str
+      group:
+        description: See O(hpc.slurm_jwt.slurm_jwt_token#module:group).
+        type: str
+      mode:
+        description: See O(hpc.slurm_jwt.slurm_jwt_token#module:mode).
+        type: raw
+      restarts:
+        description: Systemd units to restart when the token is new, if they run.
+        type: list
+        elements: str
+        default: []
+      reloads:
+        description: Systemd units to reload when the token is new, if they run.
+        type: list
+        elements: str
+        default: []
+  program:
+    description: The source of the program, C(renew.py) of the role. Needed unless O(timers) is empty.
+    type: str
+  python:
+    description: The Python that runs it, 3.8 or later. Nothing but its standard library is used.
+    type: path
+    default: /usr/bin/python3
+  conf_path:
+    description: The cluster's slurm.conf. It need not exist, as on configless hosts.
+    type: path
+    default: /etc/slurm/slurm.conf
+  bin_dir:
+    description: The folder of Slurm's programs, where they are not in the usual places.
+    type: path
+  metrics_dir:
+    description:
+      - The folder in which the textfile collector of Prometheus's node_exporter looks for files. Where it does not
+        exist no metrics are written.
+    type: path
+seealso:
+  - module: hpc.slurm_jwt.slurm_jwt_token
+  - plugin: hpc.slurm_jwt.token_timers
+    plugin_type: filter
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Renew the token of a dashboard, looking at it twice an hour
+  hpc.slurm_jwt.slurm_jwt_renewal:
+    program: "{{ lookup('ansible.builtin.file', 'renew.py') }}"
+    timers:
+      - name: dashboard
+        user: slurm-web
+        dest: /etc/slurm-web/slurm.token
+        owner: slurm-web
+        lifespan: 86400
+        min_remaining: 17280
+        calendar: "*-*-* *:0/30:00"
+        jitter: 450
+        interval: 2250
+        restarts: [slurm-web.service]
+
+- name: What has become of the timers
+  hpc.slurm_jwt.slurm_jwt_renewal:
+    timers: "{{ slurm_jwt_tokens_timers }}"
+    program: "{{ lookup('ansible.builtin.file', 'renew.py') }}"
+  check_mode: true
+  register: renewal
+
+- name: None at all, any more
+  hpc.slurm_jwt.slurm_jwt_renewal:
+    timers: []
+"""
+
+RETURN = r"""
+timers:
+  description: One entry for each timer, in the order given.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The service.
+      returned: success
+      type: str
+      sample: dashboard
+    unit:
+      description: The timer.
+      returned: success
+      type: str
+      sample: slurm-jwt-renew@dashboard.timer
+    changed:
+      description: Whether it was written, enabled or started, or would be in check mode.
+      returned: success
+      type: bool
+    active:
+      description: What systemd said of the timer before this run, V(active) if it is at work.
+      returned: success
+      type: str
+      sample: active
+    enabled:
+      description: Whether it was started at each boot.
+      returned: success
+      type: bool
+    next:
+      description: When it looks again, in the words of systemd. Empty if that is not known.
+      returned: success
+      type: str
+      sample: Wed 2026-11-25 03:00:17 UTC
+    attempt:
+      description:
+        - What the last attempt did; null before the first one. C(result) is V(renewed), V(kept),
+          V(left_alone) while a rotation of the key was under way, or V(failed).
+      returned: success
+      type: dict
+      sample:
+        at: 1795574400
+        result: kept
+        said: "dashboard: the token of slurm-web in /etc/slurm-web/slurm.token is good for 30113 s."
+        expires: 1795604513
+        renewed_at: 1795518113
+        offset: 0
+        untold: false
+removed:
+  description: Services whose timers were removed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [gateway]
+"""
+
+import glob
+import hashlib
+import os
+from typing import Any, NamedTuple
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
+    _client,
+    _client_reply,
+    _releases,
+    _renewal,
+    _secret_file,
+    _token,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
+    SecretFile,
+    SecretFileError,
+    SecretFileMissing,
+    parse_mode,
+    read_secret,
+    remove,
+    replace,
+    set_attributes,
+)
+
+PARTS = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (_client, _client_reply, _releases, _renewal, _secret_file, _token)
+}
+"""What the program imports. Its parts are the very files that modules use, under the same names."""
+
+UNIT = "slurm-jwt-renew"
+_CLIENTS = ("scontrol", _client_reply.CLIENTS["slurmctld"][0])
+_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NeedDaemonReload", "NextElapseUSecRealtime")
+_PUBLIC, _PRIVATE = 0o644, 0o600
+
+SERVICE = """\
+# Written by hpc.slurm_jwt; changes are lost.
+[Unit]
+Description=Renew the Slurm token of %i
+Wants=network-online.target
+After=network-online.target munge.service
+
+[Service]
+Type=oneshot
+ExecStart={python} -I -S {program} {settings}/%i.json
+TimeoutStartSec=10min
+# With a token in its environment a client would ask as the token's user.
+UnsetEnvironment=SLURM_JWT
+UMask=0077
+# A core dump would hold the token.
+LimitCORE=0
+NoNewPrivileges=true
+ProtectKernelModules=true
+ProtectKernelTunables=true
+LockPersonality=true
+RestrictRealtime=true
+"""
+
+TIMER = """\
+# Written by hpc.slurm_jwt; changes are lost.
+[Unit]
+Description=Renew the Slurm token of {name} between two runs of Ansible
+
+[Timer]
+OnCalendar={calendar}
+RandomizedDelaySec={jitter}
+AccuracySec=1s
+# What was missed while the host was down is made up for.
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+class Places(NamedTuple):
+    """Where everything is kept on a host."""
+
+    program: str = "/usr/local/lib/slurm-jwt-renew"
+    settings: str = "/etc/slurm-jwt-renew"
+    records: str = "/var/lib/slurm-jwt-renew"
+    units: str = "/etc/systemd/system"
+
+    def timer(self, name: str) -> str:
+        return os.path.join(self.units, timer_of(name))
+
+    @property
+    def service(self) -> str:
+        return os.path.join(self.units, f"{UNIT}@.service")
+
+    def setting(self, name: str) -> str:
+        return os.path.join(self.settings, f"{name}.json")
+
+    def record(self, name: str) -> str:
+        return os.path.join(self.records, f"{name}.json")
+
+
+PLACES = Places()
+
+
+class Failure(Exception):
+    """What is wrong with the task or the host, in words for the person who reads it."""
+
+
+class File(NamedTuple):
+    """A file as it is to be."""
+
+    text: str
+    mode: int
+
+
+def timer_of(name: str) -> str:
+    return f"{UNIT}@{name}.timer"
+
+
+def source_of(part: str) -> str:
+    """The source of a part, from wherever Ansible has put it for this run."""
+    module = PARTS[part]
+    loader: Any = module.__loader__
+    text = loader.get_source(module.__name__)
+    if text is None:
+        raise Failure(f"The source of {module.__name__} is not at hand. Install the collection with its sources.")
+    return str(text)
+
+
+class Renewals:
+    """The timers of one host."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.params = module.params
+        self.timers: list[dict[str, Any]] = module.params["timers"]
+        self.systemctl = module.get_bin_path("systemctl", required=True)
+        self.diffs: list[dict[str, Any]] = []
+
+    def run(self) -> dict[str, Any]:
+        self.refuse()
+        wanted = self.wanted()
+        gone = [name for name in self.installed() if name not in [timer["name"] for timer in self.timers]]
+        states = self.states()
+        changed = [path for path, file in wanted.items() if self.put(path, file)]
+        removed = [path for path in self.leftovers(gone, wanted) if self.take_away(path)]
+        started = self.have_run(states, changed, gone, bool(changed or removed))
+        results = [
+            self.describe(timer["name"], states, timer["name"] in started or self.touched(timer["name"], changed))
+            for timer in self.timers
+        ]
+        return {
+            "changed": bool(changed or removed or started or gone),
+            "timers": results,
+            "removed": gone,
+            "diff": self.diffs,
+        }
+
+    def refuse(self) -> None:
+        """Raise Failure for what cannot be."""
+        seen = set()
+        for timer in self.timers:
+            name = timer["name"]
+            if not _renewal.fits_a_unit(name):
+                raise Failure(
+                    f"timers: {name!r} cannot be a part of the names of units. Use letters, digits, _ and ., and -"
+                    " between these."
+                )
+            if name in seen:
+                raise Failure(f"timers: {name!r} is there twice. Give each a name of its own.")
+            seen.add(name)
+        if self.timers and not self.params["program"]:
+            raise Failure("program is needed with timers: it is the source of what they run.")
+        try:
+            for each in _CLIENTS if self.timers else ():
+                Client(self.params["bin_dir"], self.params["conf_path"], 1).program(each)
+        except ClientError as exc:
+            text = (
+                f"{exc} Only a client of Slurm can renew its tokens by itself. For other hosts leave renew out of the"
+                " declaration, and run the playbook hpc.slurm_jwt.tokens regularly."
+            )
+            if not self.module.check_mode:
+                raise Failure(text) from exc
+            self.module.warn(text)
+
+    def wanted(self) -> dict[str, File]:
+        """Every file, in the order in which it is to be there."""
+        if not self.timers:
+            return {}
+        parts = os.path.join(PLACES.program, *_renewal.__name__.split(".")[:-1])
+        files = {os.path.join(parts, f"{part}.py"): File(source_of(part), _PUBLIC) for part in PARTS}
+        files[os.path.join(PLACES.program, "__main__.py")] = File(self.params["program"], _PUBLIC)
+        files[PLACES.service] = File(
+            SERVICE.format(python=self.params["python"], program=PLACES.program, settings=PLACES.settings), _PUBLIC
+        )
+        for timer in self.timers:
+            files[PLACES.setting(timer["name"])] = File(_renewal.write_settings(self.settings(timer)), _PRIVATE)
+        for timer in self.timers:
+            files[PLACES.timer(timer["name"])] = File(TIMER.format(**timer), _PUBLIC)
+        return files
+
+    def settings(self, timer: dict[str, Any]) -> _renewal.Settings:
+        try:
+            mode = parse_mode(timer["mode"]) if timer["mode"] else 0o400
+        except SecretFileError as exc:
+            raise Failure(f"timers: {timer['name']}: {exc}") from exc
+        return _renewal.Settings(
+            name=timer["name"],
+            user=timer["user"],
+            dest=timer["dest"],
+            format=timer["format"],
+            lifespan=timer["lifespan"],
+            min_remaining=timer["min_remaining"],
+            interval=timer["interval"],
+            owner=timer["owner"],
+            group=timer["group"],
+            mode=f"{mode:04o}",
+            restarts=timer["restarts"],
+            reloads=[unit for unit in timer["reloads"] if unit not in timer["restarts"]],
+            beside=[beside(timer["dest"], NEXT), beside(timer["dest"], PREVIOUS)],
+            record=PLACES.record(timer["name"]),
+            metrics=self.metrics_of(timer["name"]),
+            bin_dir=self.params["bin_dir"],
+            conf_path=self.params["conf_path"],
+            systemctl=self.systemctl,
+        )
+
+    def metrics_of(self, name: str) -> str | None:
+        folder = self.params["metrics_dir"]
+        return os.path.join(folder, f"slurm_jwt_token_{name}.prom") if folder else None
+
+    def installed(self) -> list[str]:
+        """The services that have a timer here, or what is left of one."""
+        found = [*glob.glob(PLACES.timer("*")), *glob.glob(PLACES.setting("*"))]
+        names = [os.path.basename(path) for path in found]
+        begin, end = timer_of("*").split("*")
+        stems = [
+            name[len(begin) : -len(end)] if name.endswith(end) else name[: -len(".json")] for name in names
+        ]
+        return sorted(set(stems))
+
+    def leftovers(self, gone: list[str], wanted: dict[str, File]) -> list[str]:
+        """Files to take away: those of timers that are not wanted, and with the last timer all the rest."""
+        found = []
+        for name in gone:
+            found += [PLACES.timer(name), PLACES.setting(name), PLACES.record(name)]
+            metrics = self.metrics_of(name) or metrics_in(PLACES.setting(name))
+            found += [metrics] if metrics else []
+        if not self.timers:
+            found.append(PLACES.service)
+        pattern = os.path.join(PLACES.program, "**", "*.py")
+        found += [path for path in glob.glob(pattern, recursive=True) if path not in wanted]
+        return found
+
+    # -- files ---------------------------------------------------------------------------------------------------------
+
+    def put(self, path: str, file: File) -> bool:
+        """Bring a file to what is wanted. True if anything had to be done."""
+        there = look(path)
+        data = file.text.encode("utf-8")
+        dress = (os.geteuid(), os.getegid(), file.mode)
+        if there is not None and there.data == data and (there.uid, there.gid, there.mode) == dress:
+            return False
+        self.diff(path, there, file.text)
+        if self.module.check_mode:
+            return True
+        if there is not None and there.data == data:
+            return set_attributes(path, *dress)
+        os.makedirs(os.path.dirname(path), mode=0o755 if file.mode == _PUBLIC else 0o700, exist_ok=True)
+        os.makedirs(PLACES.records, mode=0o700, exist_ok=True)
+        replace(path, data, *dress)
+        return True
+
+    def take_away(self, path: str) -> bool:
+        there = look(path)
+        if there is None:
+            return False
+        self.diff(path, there, "")
+        if not self.module.check_mode:
+            remove(path)
+        return True
+
+    def diff(self, path: str, there: SecretFile | None, text: str) -> None:
+        before = "" if there is None else there.data.decode("utf-8", "replace")
+        if path.endswith(".py"):
+            before, text = (short and fingerprint(short) for short in (before, text))
+        self.diffs.append({"before_header": path, "after_header": path, "before": before, "after": text})
+
+    # -- systemd -------------------------------------------------------------------------------------------------------
+
+    def states(self) -> dict[str, dict[str, str]]:
+        """What systemd says of each timer, by its unit."""
+        units = [timer_of(timer["name"]) for timer in self.timers]
+        if not units:
+            return {}
+        argv = [self.systemctl, "show", "--property", ",".join(_PROPERTIES), "--", *units]
+        dummy_rc, out, dummy_err = self.module.run_command(argv, check_rc=True)
+        blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in out.split("\n\n")]
+        return {block["Id"]: block for block in blocks if "Id" in block}
+
+    def have_run(
+        self, states: dict[str, dict[str, str]], changed: list[str], gone: list[str], reload: bool
+    ) -> list[str]:
+        """Have systemd do what the files say; the timers that were not at work."""
+        idle = [
+            timer["name"]
+            for timer in self.timers
+            if not at_work(states.get(timer_of(timer["name"]), {}))
+        ]
+        if self.module.check_mode:
+            return idle
+        if gone:
+            self.tell("stop", gone)
+            self.forget(gone)
+        if reload or any(map(unread, states.values())):
+            self.module.run_command([self.systemctl, "daemon-reload"], check_rc=True)
+        anew = [timer["name"] for timer in self.timers if PLACES.timer(timer["name"]) in changed]
+        if idle:
+            self.tell("enable", idle)
+        if idle or anew:
+            self.tell("restart", list(dict.fromkeys(idle + anew)))
+        return idle
+
+    def tell(self, verb: str, names: list[str]) -> None:
+        self.module.run_command([self.systemctl, verb, "--", *map(timer_of, names)], check_rc=True)
+
+    def forget(self, names: list[str]) -> None:
+        """Take away the links by which boots start timers; their units are gone already, and disable wants these."""
+        for name in names:
+            link = os.path.join(PLACES.units, "timers.target.wants", timer_of(name))
+            if os.path.islink(link):
+                os.unlink(link)
+
+    def touched(self, name: str, changed: list[str]) -> bool:
+        return PLACES.timer(name) in changed or PLACES.setting(name) in changed
+
+    def describe(self, name: str, states: dict[str, dict[str, str]], changed: bool) -> dict[str, Any]:
+        state = states.get(timer_of(name), {})
+        there = look(PLACES.record(name))
+        record = None if there is None else _renewal.read_record(there.data.decode("utf-8", "replace"))
+        return {
+            "name": name,
+            "unit": timer_of(name),
+            "changed": changed,
+            "active": state.get("ActiveState", ""),
+            "enabled": state.get("UnitFileState") == "enabled",
+            "next": state.get("NextElapseUSecRealtime", ""),
+            "attempt": None if record is None else record._asdict(),
+        }
+
+
+def at_work(state: dict[str, str]) -> bool:
+    """Whether a timer does what its file says, now and after the next boot."""
+    enabled = state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
+    return enabled and not unread(state)
+
+
+def unread(state: dict[str, str]) -> bool:
+    """Whether systemd has yet to read the file, as after a run that was killed."""
+    return state.get("NeedDaemonReload") == "yes"
+
+
+def look(path: str) -> SecretFile | None:
+    """The file, None if it is not there."""
+    try:
+        return read_secret(path)
+    except SecretFileMissing:
+        return None
+
+
+def metrics_in(path: str) -> str | None:
+    """The file of metrics that the settings of a timer name."""
+    there = look(path)
+    try:
+        return None if there is None else _renewal.read_settings(there.data.decode("utf-8")).metrics
+    except (_renewal.SettingsError, UnicodeDecodeError):
+        return None
+
+
+def fingerprint(text: str) -> str:
+    return f"SHA256:{hashlib.sha256(text.encode('utf-8')).hexdigest()}\n"
+
+
+def main() -> None:
+    timer = {
+        "name": {"type": "str", "required": True},
+        "user": {"type": "str", "required": True},
+        "dest": {"type": "path", "required": True},
+        "format": {"type": "str", "choices": list(_token.FORMATS), "default": "raw"},
+        "lifespan": {"type": "int", "required": True},
+        "min_remaining": {"type": "int", "required": True},
+        "calendar": {"type": "str", "required": True},
+        "jitter": {"type": "int", "default": 0},
+        "interval": {"type": "int", "required": True},
+        "owner": {"type": "str"},
+        "group": {"type": "str"},
+        "mode": {"type": "raw"},
+        "restarts": {"type": "list", "elements": "str", "default": []},
+        "reloads": {"type": "list", "elements": "str", "default": []},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "timers": {"type": "list", "elements": "dict", "options": timer, "required": True},
+            "program": {"type": "str"},
+            "python": {"type": "path", "default": "/usr/bin/python3"},
+            "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},
+            "bin_dir": {"type": "path"},
+            "metrics_dir": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = Renewals(module).run()
+    except (Failure, SecretFileError) as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The age of the signing key for Prometheus. Private to this collection.
+
+Given as the instant at which it was made, so that the file stays right without anybody writing it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+CREATED = "slurm_jwt_key_created_timestamp_seconds"
+
+
+def metrics(variables: Mapping[str, Any]) -> str:
+    """The metrics of the key that a look at a host has found, empty if it has found none."""
+    for name in ("slurm_jwt_look", "slurm_jwt_tokens_controller"):
+        key = (variables.get(name) or {}).get("key") or {}
+        if key.get("created") and key.get("fingerprint"):
+            made = datetime.strptime(key["created"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+            labels = f'file="{key["path"]}",fingerprint="{key["fingerprint"]}"'
+            return (
+                f"# HELP {CREATED} When the key was made that signs tokens.\n# TYPE {CREATED} gauge\n"
+                f"{CREATED}{{{labels}}} {int(made.timestamp())}\n"
+            )
+    return ""

@@ -1,0 +1,262 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The timers of a host, with systemd played by a script that remembers what it was told."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _renewal
+from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_renewal
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
+
+SYSTEMCTL = r"""#!%(python)s -IS
+import json, pathlib, sys
+here = pathlib.Path(%(here)r)
+state = json.loads((here / "state").read_text())
+verb, units = sys.argv[1], sys.argv[sys.argv.index("--") + 1:] if "--" in sys.argv else []
+with open(here / "told", "a") as log:
+    print(" ".join([verb, *units]), file=log)
+for unit in units:
+    mine = state.setdefault(unit, {"ActiveState": "inactive", "UnitFileState": ""})
+    if verb == "show":
+        print("\n".join(["Id=" + unit, *(f"{name}={value}" for name, value in mine.items()), ""]))
+    elif verb == "enable":
+        mine["UnitFileState"] = "enabled"
+        wants = here / "units" / "timers.target.wants"
+        wants.mkdir(exist_ok=True)
+        (wants / unit).exists() or (wants / unit).symlink_to(here / "units" / unit)
+    elif verb in ("restart", "stop"):
+        mine["ActiveState"] = {"restart": "active", "stop": "inactive"}[verb]
+(here / "state").write_text(json.dumps(state))
+"""
+
+WEB = {"name": "web", "user": "alice", "dest": "/etc/web", "lifespan": 3600, "min_remaining": 1800}
+WEB.update(calendar="*-*-* *:0/5:00", jitter=75, interval=375)
+PROXY = dict(WEB, name="proxy", format="nginx", restarts=["a.service"], reloads=["a.service", "b.service"], mode="0440")
+
+TIMER = "slurm-jwt-renew@web.timer"
+SERVICE = "slurm-jwt-renew@.service"
+
+
+class Host:
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        for name in ("bin", "units"):
+            (folder / name).mkdir()
+        for name in ("scontrol", "sdiag"):
+            (folder / "bin" / name).write_text("#!/bin/sh\n")
+            (folder / "bin" / name).chmod(0o755)
+        systemctl = folder / "bin" / "systemctl"
+        systemctl.write_text(SYSTEMCTL % {"python": sys.executable, "here": str(folder)})
+        systemctl.chmod(0o755)
+        (folder / "state").write_text("{}")
+
+    def run(self, *timers, check=False, **options):
+        (self.folder / "told").write_text("")
+        places = slurm_jwt_renewal.Places(*(str(self.folder / name) for name in ("lib", "etc", "var", "units")))
+
+        def prepare():
+            os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
+            slurm_jwt_renewal.PLACES = places
+
+        params = {"timers": list(timers), "program": "print('renewed')\n", "bin_dir": str(self.folder / "bin")}
+        params.update(options)
+        given = {name: value for name, value in params.items() if value is not None}
+        return run(slurm_jwt_renewal, given, check, True, prepare)
+
+    @property
+    def told(self):
+        return [line for line in (self.folder / "told").read_text().splitlines() if not line.startswith("show")]
+
+    @property
+    def files(self):
+        found = [path for path in self.folder.rglob("*") if path.is_file() and path.parent.name not in ("bin",)]
+        return sorted(str(path.relative_to(self.folder)) for path in found if path.name not in ("state", "told"))
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host(tmp_path)
+
+
+class TestInstall:
+    def test_once(self, host):
+        result = host.run(WEB, PROXY)
+        assert result["changed"] and [timer["changed"] for timer in result["timers"]] == [True, True]
+        timers = f"{TIMER} slurm-jwt-renew@proxy.timer"
+        assert host.told == ["daemon-reload", f"enable {timers}", f"restart {timers}"]
+        assert {"etc/web.json", "etc/proxy.json", f"units/{TIMER}", f"units/{SERVICE}"} < set(host.files)
+        timer = (host.folder / "units" / TIMER).read_text()
+        assert "OnCalendar=*-*-* *:0/5:00\nRandomizedDelaySec=75\n" in timer and "Persistent=true" in timer
+        service = (host.folder / "units" / SERVICE).read_text()
+        assert f"ExecStart=/usr/bin/python3 -I -S {host.folder}/lib {host.folder}/etc/%i.json\n" in service
+
+    def test_twice(self, host):
+        host.run(WEB, PROXY)
+        result = host.run(WEB, PROXY)
+        assert not result["changed"] and result["diff"] == [] and host.told == []
+        assert [timer["active"] for timer in result["timers"]] == ["active", "active"]
+        assert [timer["enabled"] for timer in result["timers"]] == [True, True]
+
+    def test_check_mode_says_the_same_and_does_nothing(self, host):
+        said = host.run(WEB, check=True)
+        assert host.files == [] and host.told == []
+        done = host.run(WEB)
+        assert said["diff"] == done["diff"]
+        assert [said[key] for key in ("changed", "removed")] == [done[key] for key in ("changed", "removed")]
+        assert not host.run(WEB, check=True)["changed"]
+
+    def test_settings(self, host):
+        host.run(PROXY, metrics_dir="/prom")
+        path = host.folder / "etc/proxy.json"
+        settings = _renewal.read_settings(path.read_text())
+        assert (settings.format, settings.mode) == ("nginx", "0440")
+        assert settings.metrics == "/prom/slurm_jwt_token_proxy.prom"
+        assert (settings.restarts, settings.reloads) == (["a.service"], ["b.service"])
+        assert settings.beside == ["/etc/web.next", "/etc/web.previous"]
+        # Whoever could open it could hold the lock on it.
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+    def test_the_program_runs_with_what_is_installed_and_nothing_else(self, host):
+        program = (
+            "from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _renewal\n"
+            "print(_renewal.RENEWED)\n"
+        )
+        host.run(WEB, program=program)
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(host.folder / "lib")], capture_output=True, text=True, check=False
+        )
+        assert done.stdout == "renewed\n", done.stderr
+
+    @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="wants systemd")
+    def test_systemd_understands_the_units(self, host):
+        host.run(WEB, python=sys.executable)
+        units = [str(host.folder / "units" / name) for name in (TIMER, SERVICE)]
+        instance = host.folder / "units" / "slurm-jwt-renew@web.service"
+        instance.write_text(pathlib.Path(units[1]).read_text())
+        argv = ["systemd-analyze", "verify", "--man=no", units[0], str(instance)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        mine = [line for line in done.stderr.splitlines() if "slurm-jwt-renew" in line and "munge" not in line]
+        assert mine == []
+
+
+class TestChange:
+    def test_another_period(self, host):
+        host.run(WEB, PROXY)
+        result = host.run(dict(WEB, calendar="*-*-* *:0/10:00"), PROXY)
+        assert [timer["changed"] for timer in result["timers"]] == [True, False]
+        assert host.told == ["daemon-reload", f"restart {TIMER}"]
+
+    def test_other_settings_need_no_restart(self, host):
+        host.run(WEB)
+        result = host.run(dict(WEB, user="bob"))
+        assert result["timers"][0]["changed"]
+        assert not [line for line in host.told if line.startswith("restart")]
+
+    def test_a_timer_that_was_stopped(self, host):
+        host.run(WEB)
+        state = json.loads((host.folder / "state").read_text())
+        state[TIMER]["ActiveState"] = "inactive"
+        (host.folder / "state").write_text(json.dumps(state))
+        assert host.run(WEB, check=True)["changed"] and host.told == []
+        result = host.run(WEB)
+        assert result["changed"] and result["timers"][0]["active"] == "inactive"
+        assert host.told == [f"enable {TIMER}", f"restart {TIMER}"]
+
+    def test_what_a_killed_run_has_written_and_systemd_not_read(self, host):
+        host.run(WEB)
+        state = json.loads((host.folder / "state").read_text())
+        state[TIMER]["NeedDaemonReload"] = "yes"
+        (host.folder / "state").write_text(json.dumps(state))
+        assert host.run(WEB)["changed"]
+        assert host.told == ["daemon-reload", f"enable {TIMER}", f"restart {TIMER}"]
+
+    def test_what_somebody_has_edited(self, host):
+        host.run(WEB)
+        for name in ("etc/web.json", f"units/{TIMER}", "lib/__main__.py"):
+            (host.folder / name).write_text("spoilt\n")
+        assert host.run(WEB)["changed"]
+        assert not host.run(WEB)["changed"]
+        (host.folder / "etc/web.json").chmod(0o644)
+        assert host.run(WEB)["changed"]
+        assert stat.S_IMODE((host.folder / "etc/web.json").stat().st_mode) == 0o600
+
+    def test_a_part_of_an_older_program_goes(self, host):
+        host.run(WEB)
+        (host.folder / "lib/old.py").write_text("")
+        assert host.run(WEB)["changed"] and "lib/old.py" not in host.files
+
+
+class TestRemove:
+    def test_one(self, host):
+        host.run(WEB, PROXY)
+        (host.folder / "var/web.json").write_text("{}")
+        check = host.run(PROXY, check=True)
+        result = host.run(PROXY)
+        assert check["removed"] == result["removed"] == ["web"] and check["diff"] == result["diff"]
+        assert host.told == [f"stop {TIMER}", "daemon-reload"]
+        assert not [name for name in host.files if "web" in name]
+        assert not os.path.lexists(host.folder / "units/timers.target.wants" / TIMER)
+        assert not host.run(PROXY)["changed"]
+
+    def test_with_the_last_one_everything_goes(self, host):
+        metrics = host.folder / "prom"
+        metrics.mkdir()
+        host.run(WEB, metrics_dir=str(metrics))
+        (metrics / "slurm_jwt_token_web.prom").write_text("")
+        result = host.run(program=None)
+        assert result["removed"] == ["web"] and result["timers"] == []
+        assert host.files == []
+        assert not host.run(program=None)["changed"]
+
+    def test_what_a_killed_run_has_left(self, host):
+        host.run(WEB)
+        (host.folder / "units" / TIMER).unlink()
+        assert host.run()["removed"] == ["web"]
+        assert host.files == []
+
+
+class TestReport:
+    def test_the_last_attempt(self, host):
+        host.run(WEB)
+        record = _renewal.Record(1795574400, "failed", "web: slurmctld does not answer.", 1795604513)
+        (host.folder / "var/web.json").write_text(_renewal.write_record(record))
+        assert host.run(WEB, check=True)["timers"][0]["attempt"] == record._asdict()
+        (host.folder / "var/web.json").write_text("{")
+        assert host.run(WEB, check=True)["timers"][0]["attempt"] is None
+
+
+class TestRefusals:
+    def test_no_clients(self, host):
+        (host.folder / "bin/scontrol").unlink()
+        result = host.run(WEB)
+        assert result["failed"] and "The program scontrol is not in" in result["msg"]
+        assert "run the playbook hpc.slurm_jwt.tokens regularly" in result["msg"] and host.files == []
+        check = host.run(WEB, check=True)
+        assert check["changed"] and "The program scontrol is not in" in str(check["warnings"])
+        assert not host.run()["changed"]
+
+    @pytest.mark.parametrize(
+        ("timers", "words"),
+        [
+            ([dict(WEB, name="../web")], "cannot be a part of the names of units"),
+            ([WEB, WEB], "'web' is there twice"),
+            ([dict(WEB, mode="0644")], "web: mode: '0644' gives permissions to every user"),
+        ],
+    )
+    def test_others(self, host, timers, words):
+        result = host.run(*timers)
+        assert result["failed"] and words in result["msg"] and host.files == []
+
+    def test_no_program(self, host):
+        assert "program is needed" in host.run(WEB, program=None)["msg"]

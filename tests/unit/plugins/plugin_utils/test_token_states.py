@@ -1,0 +1,108 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told of every declared token."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _token_states
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_looks import (
+    FINGERPRINT,
+    GROUPS,
+    NOW,
+    WEB,
+    answer,
+    hostvars,
+    look,
+    timer,
+)
+
+
+def one(a_look=None, an_answer=None, a_timer=None, service=WEB):
+    looks, answers, timers = ([part] if part else [] for part in (a_look, an_answer, a_timer))
+    found = _token_states.states(hostvars(looks, answers, timers, [service]), GROUPS, NOW)
+    (mine,) = [state for state in found if state.host == "svc1"]
+    return mine
+
+
+class TestState:
+    def test_a_good_one(self):
+        state = one(look(), answer(), timer())
+        assert (state.state, state.severity, state.left, state.key) == ("good", "ok", 40000, "in force")
+        assert (state.made, state.expires, state.fingerprint) == (NOW - 46400, NOW + 40000, FINGERPRINT)
+        assert (state.timer, state.timer_severity) == ("kept", "ok")
+        assert _token_states.findings([state]) == []
+
+    @pytest.mark.parametrize(
+        ("a_look", "an_answer", "state", "severity", "key"),
+        [
+            (look(reason="missing", left=None), answer(reason="missing"), "there is none", "error", "?"),
+            (look(reason="expiring", left=100), answer(reason="missing"), "about to expire", "warning", "?"),
+            (look(reason="expiring", left=0), answer(reason="missing"), "expired", "error", "?"),
+            (look(), answer(reason="key"), "signed by another key", "error", "another"),
+            (look(changed=True), answer(), "owner, group or mode differ", "warning", "in force"),
+            (look(changed=True), answer(reason="key"), "signed by another key", "error", "another"),
+            (look(), None, "good, as far as shows without the key", "warning", "?"),
+            (None, None, "not looked at: the host did not answer", "error", "?"),
+        ],
+    )
+    def test_others(self, a_look, an_answer, state, severity, key):
+        found = one(a_look, an_answer, timer())
+        assert (found.state, found.severity, found.key) == (state, severity, key)
+        (finding,) = _token_states.findings([found])
+        assert (finding.severity, finding.host) == (severity, "svc1")
+        assert state in finding.text and "Run the playbook hpc.slurm_jwt.tokens." in finding.text
+
+    @pytest.mark.parametrize(
+        ("a_timer", "words", "severity"),
+        [
+            (timer(active="inactive"), "not running", "error"),
+            (timer(enabled=False), "not running", "error"),
+            (timer(result="failed", said="web: slurmctld does not answer."), "last attempt failed", "error"),
+            (timer(changed=True), "not as declared", "warning"),
+            (timer(result="left_alone"), "left alone", "ok"),
+            (timer(result=None), "waits", "ok"),
+            (None, "?", "warning"),
+        ],
+    )
+    def test_timers(self, a_timer, words, severity):
+        found = one(look(), answer(), a_timer)
+        assert (found.timer, found.timer_severity) == (words, severity)
+        assert len(_token_states.findings([found])) == (severity != "ok")
+        if words == "last attempt failed":
+            assert "It said: web: slurmctld does not answer." in _token_states.findings([found])[0].text
+
+    def test_without_a_timer(self):
+        assert one(look(), answer(), service=dict(WEB, renew=False)).timer == "-"
+
+
+class TestAll:
+    def test_the_worst_comes_first_and_hosts_that_are_silent_are_not_forgotten(self):
+        services = [WEB, dict(WEB, name="proxy", renew=False)]
+        vars_ = hostvars([look(), look("proxy", left=20)], [answer(), answer("proxy")], [timer()], services)
+        found = _token_states.states(vars_, GROUPS, NOW)
+        assert [(state.host, state.service) for state in found] == [
+            ("svc2", "web"),
+            ("svc2", "proxy"),
+            ("svc1", "proxy"),
+            ("svc1", "web"),
+        ]
+
+    def test_the_table(self):
+        found = _token_states.states(hostvars([look()], [answer()], [timer()]), GROUPS, NOW)
+        lines = _token_states.table(found)
+        assert lines[0].split() == ["service", "user", "host", "lifespan", "left", "key", "token", "timer"]
+        assert lines[3].split() == ["web", "alice", "svc1", "1d", "11h", "in", "force", "good", "kept"]
+        assert _token_states.table([]) == []
+
+    def test_no_services(self):
+        assert _token_states.states(hostvars([], [], [], ()), GROUPS, NOW) == []
+        assert _token_states.states({}, {}, NOW) == []
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(None, "-"), (-5, "0"), (59, "59s"), (7199, "119m"), (7200, "2h"), (10**6, "11d")]
+    )
+    def test_spans(self, seconds, words):
+        assert _token_states.span(seconds) == words

@@ -1,0 +1,190 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host on which the program renew.py runs as it does on real ones: alone, with Slurm's clients played by a script.
+
+The script signs with the key in a file as slurmctld does, and writes down how it was called.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _renewal, _token
+from ansible_collections.hpc.slurm_jwt.plugins.modules.slurm_jwt_renewal import PARTS
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PROGRAM = ROOT / "roles/slurm_jwt_tokens/files/renew.py"
+
+KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
+
+SCRIPT = r'''#!%(python)s -IS
+import base64, hashlib, hmac, json, os, pathlib, sys, time
+name, here = os.path.basename(sys.argv[0]), pathlib.Path(%(here)r)
+with open(here / "calls", "a") as log:
+    print(json.dumps({"argv": [name, *sys.argv[1:]], "jwt": os.environ.get("SLURM_JWT")}), file=log)
+play = json.loads((here / "play").read_text())
+if name == "systemctl":
+    sys.exit(play["systemctl"])
+def fail(text):
+    print(text, file=sys.stderr)
+    sys.exit(1)
+if play["down"]:
+    fail("scontrol: error: Unable to contact slurm controller (connect failure)")
+now = int(time.time()) + play["offset"]
+key = (here / "key").read_bytes()
+def b64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+def signature(text):
+    return b64(hmac.new(key, text.encode(), hashlib.sha256).digest())
+if name == "scontrol":
+    if play["scontrol"]:
+        fail(play["scontrol"])
+    asked = dict(each.split("=") for each in sys.argv[2:])
+    claims = {"exp": now + int(asked["lifespan"]), "iat": now, "sun": asked["username"]}
+    text = ".".join(b64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    print("SLURM_JWT=" + text + "." + signature(text))
+    for source, target in play["then"]:
+        # Something that happens while the program waits for its answer.
+        if source:
+            os.replace(source, target)
+        else:
+            open(target, "w").write("x")
+    (here / "play").write_text(json.dumps(dict(play, then=[])))
+    sys.exit(0)
+if play["sdiag"]:
+    fail(play["sdiag"])
+text, _, mine = os.environ["SLURM_JWT"].rpartition(".")
+claims = json.loads(base64.urlsafe_b64decode(text.split(".")[1] + "=="))
+if mine != signature(text) or claims["exp"] < now:
+    fail(play["refusal"])
+print("*******\nsdiag output at Wed Nov 25 02:36:54 2026 (%%d)\n*******" %% now)
+'''
+
+PLAY = {
+    "down": False,
+    "offset": 0,
+    "scontrol": "",
+    "sdiag": "",
+    "systemctl": 0,
+    "refusal": "slurm_load_stats error: Protocol authentication error",
+    "then": [],
+}
+
+
+class Host:
+    """One token, its settings, and a slurmctld."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.dest = folder / "etc" / "token"
+        self.record = folder / "lib" / "web.json"
+        self.prom = folder / "prom" / "web.prom"
+        self.bin = folder / "bin"
+        for path in (self.dest.parent, self.record.parent, self.prom.parent, self.bin):
+            path.mkdir()
+        for name in ("scontrol", "sdiag", "systemctl"):
+            script = self.bin / name
+            script.write_text(SCRIPT % {"python": sys.executable, "here": str(folder)})
+            script.chmod(0o755)
+        self.key = folder / "key"
+        self.key.write_bytes(KEY)
+        self.play()
+        self.options = {
+            "name": "web",
+            "user": "alice",
+            "dest": str(self.dest),
+            "format": "raw",
+            "lifespan": 3600,
+            "min_remaining": 1800,
+            "interval": 300,
+            "owner": None,
+            "group": None,
+            "mode": "0400",
+            "restarts": [],
+            "reloads": [],
+            "beside": [f"{self.dest}.next", f"{self.dest}.previous"],
+            "record": str(self.record),
+            "metrics": str(self.prom),
+            "bin_dir": str(self.bin),
+            "conf_path": None,
+            "systemctl": str(self.bin / "systemctl"),
+        }
+        self.install()
+
+    def install(self) -> None:
+        """As the module slurm_jwt_renewal does it."""
+        self.program = self.folder / "program"
+        utils = self.program / "ansible_collections/hpc/slurm_jwt/plugins/module_utils"
+        utils.mkdir(parents=True)
+        for part in PARTS:
+            shutil.copy(ROOT / f"plugins/module_utils/{part}.py", utils)
+        shutil.copy(PROGRAM, self.program / "__main__.py")
+
+    def play(self, **changes) -> None:
+        """What slurmctld is like."""
+        (self.folder / "play").write_text(json.dumps({**PLAY, **changes}))
+
+    def put(self, left=3000, key=KEY, user="alice", lifespan=3600, path=None, mode=0o400) -> str:
+        """Lay a token into the file."""
+        claims = _token.claims_for(user, lifespan, time.time() + left - lifespan)
+        token = _token.sign(claims, key)
+        path = path or self.dest
+        path.unlink(missing_ok=True)
+        path.write_bytes(_token.render(self.options["format"], token, user))
+        path.chmod(mode)
+        return token
+
+    def run(self, environment=None, **options) -> subprocess.CompletedProcess:
+        settings = _renewal.Settings(**{**self.options, **options})
+        path = self.folder / "settings.json"
+        path.write_text(_renewal.write_settings(settings))
+        (self.folder / "calls").write_text("")
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(self.program), str(path)],
+            env={"PATH": os.environ["PATH"], **(environment or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.refuse_leaks(done)
+        return done
+
+    def refuse_leaks(self, done) -> None:
+        """No token in what is said, kept for later, or on a command line; and none reaches scontrol or systemctl."""
+        left = [path.read_text() for path in (self.record, self.prom) if path.exists()]
+        for text in (done.stdout, done.stderr, *left):
+            assert "eyJ" not in text
+        for call in self.calls:
+            assert "eyJ" not in " ".join(call["argv"])
+            assert call["argv"][0] == "sdiag" or call["jwt"] is None
+        assert "Traceback" not in done.stderr, done.stderr
+
+    @property
+    def calls(self) -> list:
+        return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+
+    @property
+    def asked(self) -> list:
+        """The programs that were called, in order."""
+        return [" ".join(call["argv"]) for call in self.calls]
+
+    @property
+    def token(self) -> str:
+        return _token.extract(self.options["format"], self.dest.read_bytes())
+
+    @property
+    def note(self) -> _renewal.Record:
+        return _renewal.read_record(self.record.read_text())
+
+    @property
+    def metric(self) -> dict:
+        """The metrics by the end of their names."""
+        lines = [line for line in self.prom.read_text().splitlines() if not line.startswith("#")]
+        return {line.split("{")[0].replace("slurm_jwt_token_", ""): int(line.rsplit(" ", 1)[1]) for line in lines}

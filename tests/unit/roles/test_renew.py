@@ -223,7 +223,9 @@ class TestSlurmctldDown:
 
 
 class TestClocks:
-    @pytest.mark.parametrize(("offset", "words"), [(300, "(29[5-9]|30[0-5]) s behind"), (-300, "(29[0-9]|30[01]) s ahead of")])
+    @pytest.mark.parametrize(
+        ("offset", "words"), [(300, "(29[5-9]|30[0-5]) s behind"), (-300, "(29[0-9]|30[01]) s ahead of")]
+    )
     def test_a_clock_that_is_wrong_is_named_and_the_token_renewed_in_time(self, host, offset, words):
         host.play(offset=offset)
         done = host.run()

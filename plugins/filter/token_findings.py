@@ -40,7 +40,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Each finding, with C(severity), V(error) or V(warning), C(host), and C(text).
+  description:
+    - Each finding, with C(severity), V(error) or V(warning), C(host), and C(text); and C(told), host and text as one
+      line.
   type: list
   elements: dict
 """
@@ -55,7 +57,8 @@ def token_findings(
     hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], now: float
 ) -> list[dict[str, Any]]:
     """The findings, as dictionaries."""
-    return [one._asdict() for one in _token_states.findings(_token_states.states(hostvars, groups, now))]
+    found = _token_states.findings(_token_states.states(hostvars, groups, now))
+    return [{**one._asdict(), "told": f"{one.host}: {one.text}"} for one in found]
 
 
 class FilterModule:

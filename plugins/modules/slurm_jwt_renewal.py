@@ -256,6 +256,8 @@ SERVICE = """\
 Description=Renew the Slurm token of %i
 Wants=network-online.target
 After=network-online.target munge.service
+# The timer alone says how often, also after attempts that failed.
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot

@@ -122,11 +122,9 @@ def signer(
         known = primary is not None and primary in hosts
         return {"host": primary, "key_path": local[PLAN]["key_path"][primary]} if known else nobody
     controllers = hosts_by_part(groups, any_variables(groups, hostvars))["slurmctld"]
-    looks = {
-        host: hostvars[host]["slurm_jwt_tokens_controller"]
-        for host in controllers
-        if host in hosts and "slurm_jwt_tokens_controller" in hostvars[host]
-    }
+    found = {host: hostvars[host].get("slurm_jwt_tokens_controller") for host in controllers if host in hosts}
+    # Who is first is written in slurm.conf.
+    looks = {host: look for host, look in found.items() if look and (look.get("conf") or {}).get("exists")}
     parts: dict[str, Sequence[str]] = {part: [] for part in PARTS}
     cluster = _plan.Cluster(looks, {**parts, "slurmctld": list(looks)}, _plan.Wishes())
     if cluster.primary is None:

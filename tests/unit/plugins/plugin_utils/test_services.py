@@ -86,6 +86,9 @@ class TestSigner:
         assert found == {"host": "ctl1", "key_path": looks.KEY_PATH}
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": {"unreachable": True}})
         assert _services.signer(variables, GROUPS, GROUPS["all"])["host"] is None
+        without = {"conf": {"exists": False, "path": "/etc/slurm/slurm.conf"}}
+        variables = hostvars(ctl1={"slurm_jwt_tokens_controller": without})
+        assert _services.signer(variables, GROUPS, GROUPS["all"])["host"] is None
 
 
 class TestToAndFro:

@@ -38,6 +38,9 @@ class Rest:
                 token = self.headers["X-SLURM-USER-TOKEN"]
                 rest.calls.append((self.path, token))
                 status, body = rest.answer(self.path, token)
+                if status is None:
+                    # The connection ends without an answer, which for the client is a reset.
+                    return
                 self.send_response(status)
                 self.end_headers()
                 with contextlib.suppress(BrokenPipeError):
@@ -110,6 +113,13 @@ def test_the_same_token_is_not_tried_again(rest, token_file):
     rest.answer = lambda path, token: (401, b"no")
     seen = told(start(rest.url, token_file, "--seconds=0.5", "--rate=10"))
     assert (seen["failed"], seen["kinds"], len(rest.calls)) == (5, {"status 401": 5}, 10)
+
+
+@pytest.mark.parametrize(("every", "failed", "resets", "calls"), [(2, 0, 9, 19), (1, 5, 0, 20)])
+def test_a_reset_connection_is_tried_once_more_and_told(rest, token_file, every, failed, resets, calls):
+    rest.answer = lambda path, token: (None, b"") if len(rest.calls) % every == 0 else (200, b'{"errors": []}')
+    seen = told(start(rest.url, token_file, "--seconds=0.5", "--rate=10"))
+    assert (seen["failed"], seen["resets"], len(rest.calls)) == (failed, resets, calls)
 
 
 def test_a_refused_connection_fails(token_file):

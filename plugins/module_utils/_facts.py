@@ -147,6 +147,7 @@ def key(path: str, place: Place) -> dict[str, Any]:
         "age": None,
         "by": None,
         "run": None,
+        "run_age": None,
         "weakness": None,
         "next": None,
         "previous": None,

@@ -151,7 +151,9 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
 def is_due(path: str, source: str, expected: str | None, at: float | None) -> bool:
     """Whether activate() would swap the keys. It refuses what activate() refuses, and touches nothing."""
     refuse_far(at)
-    return not _in_force(path, source, expected)
+    # In the middle of another run's way back by rename there is no previous key any more, and the old one not yet.
+    with held(path):
+        return not _in_force(path, source, expected)
 
 
 def unstage(path: str, keep_previous: bool) -> bool:

@@ -51,6 +51,7 @@ _NOT_LOADED = ("header lengths are longer",)
 
 _LARGEST = 16 * 1024 * 1024
 
+
 class ProofError(Exception):
     """The proof cannot begin. The text says what is wrong with what was asked for."""
 

@@ -31,7 +31,7 @@ class RsaKeyError(Exception):
 def check_library() -> None:
     """Raise LibraryMissing where cryptography is not there."""
     try:
-        import cryptography.hazmat.primitives.asymmetric.rsa
+        import cryptography.hazmat.primitives.asymmetric.rsa  # noqa: F401
         import cryptography.hazmat.primitives.serialization  # noqa: F401
     except ImportError as exc:
         raise _pem.missing_library(exc) from exc

@@ -248,7 +248,8 @@ PARTS = {
 UNIT = "slurm-jwt-renew"
 _CLIENTS = ("scontrol", _client_reply.CLIENTS["slurmctld"][0])
 _PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NeedDaemonReload", "NextElapseUSecRealtime")
-_PUBLIC, _PRIVATE = 0o644, 0o600
+_PUBLIC = 0o644
+_PRIVATE = 0o600
 
 SERVICE = """\
 # Written by hpc.slurm_jwt; changes are lost.

@@ -362,4 +362,3 @@ def _colored(severity: str, text: str) -> str:
 
 def _code(text: str) -> str:
     return f"<code>{escape(text)}</code>"
-

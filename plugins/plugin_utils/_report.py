@@ -81,7 +81,14 @@ def gather(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]
 def _copies(host: str, look: Variables) -> list[Copy]:
     key = look.get("key") or {}
     return [
-        Copy(host, name, str(key["path"]), found, f"{key['owner']}:{key['group']}", str(key["mode"]))
+        Copy(
+            host,
+            name,
+            str(key["path"]) + ("" if found is key else f".{name}"),
+            found,
+            "{owner}:{group}".format(**{**key, **found}),
+            str({**key, **found}["mode"]),
+        )
         for name, found in (("in force", key), ("next", key.get("next")), ("previous", key.get("previous")))
         if found and found.get("fingerprint")
     ]
@@ -250,6 +257,8 @@ def _settings(looks: Mapping[str, Variables]) -> str:
         daemons = [
             f"{name}: {daemon.get('active') or '?'}" + (" with SLURM_JWT" if daemon.get("slurm_jwt") else "")
             for name, daemon in (look.get("daemons") or {}).items()
+            # Of slurmd nobody asks more than which release it is.
+            if name != "slurmd" or daemon.get("active")
         ]
         files = []
         for name, conf in (("slurm.conf", look.get("conf")), ("slurmdbd.conf", look.get("dbd_conf"))):

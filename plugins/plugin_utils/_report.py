@@ -140,7 +140,7 @@ h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5r
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; color: var(--quiet); }
-code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
+code { font: 13px ui-monospace, monospace; overflow-wrap: break-word; }
 .ok { color: var(--ok); } .warning { color: var(--warning); }
 .error { color: var(--error); } .info { color: var(--info); }
 svg { width: 100%; min-width: 40rem; height: auto; display: block; }

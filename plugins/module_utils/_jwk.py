@@ -90,13 +90,13 @@ def decode(text: object, member: str) -> int:
         raise KeyRefused(f"has a member {member} that is not base64url, or far too long")
     bare = text.rstrip("=")
     try:
-        number = int.from_bytes(base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4)), "big")
+        octets = base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
     except (binascii.Error, ValueError):
         raise KeyRefused(f"has a member {member} that is not base64url") from None
     # What is left of the last letter must be zero bits, or two texts would be one number.
-    if base64.urlsafe_b64encode(base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))).decode().rstrip("=") != bare:
+    if base64.urlsafe_b64encode(octets).decode().rstrip("=") != bare:
         raise KeyRefused(f"has a member {member} that is cut off or otherwise not base64url")
-    return number
+    return int.from_bytes(octets, "big")
 
 
 def named(kid: object, n: int, e: int, min_bits: int = MIN_BITS) -> Jwk:

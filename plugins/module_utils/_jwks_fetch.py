@@ -30,18 +30,20 @@ _PIECE = 16 * 1024
 DISCOVERY = "/.well-known/openid-configuration"
 
 # Issuers whose keys sign for anybody in the world, each for their own. Slurm looks at neither issuer nor audience.
-_SHARED = (
-    ("login.microsoftonline.com", "Microsoft Entra ID signs for all its tenants with the same keys"),
-    ("login.microsoftonline.us", "Microsoft Entra ID signs for all its tenants with the same keys"),
-    ("login.windows.net", "Microsoft Entra ID signs for all its tenants with the same keys"),
-    ("login.partner.microsoftonline.cn", "Microsoft Entra ID signs for all its tenants with the same keys"),
-    ("sts.windows.net", "Microsoft Entra ID signs for all its tenants with the same keys"),
-    ("accounts.google.com", "Google signs for everybody with the same keys"),
-    ("www.googleapis.com", "Google signs for everybody with the same keys"),
-    ("token.actions.githubusercontent.com", "GitHub signs for the workflows of everybody with the same keys"),
-    ("gitlab.com", "GitLab signs for the pipelines of everybody with the same keys"),
-    ("appleid.apple.com", "Apple signs for everybody with the same keys"),
-)
+_ENTRA = "Microsoft Entra ID signs for all its tenants with the same keys"
+_GOOGLE = "Google signs for everybody with the same keys"
+_SHARED = {
+    "login.microsoftonline.com": _ENTRA,
+    "login.microsoftonline.us": _ENTRA,
+    "login.windows.net": _ENTRA,
+    "login.partner.microsoftonline.cn": _ENTRA,
+    "sts.windows.net": _ENTRA,
+    "accounts.google.com": _GOOGLE,
+    "www.googleapis.com": _GOOGLE,
+    "token.actions.githubusercontent.com": "GitHub signs for the workflows of everybody with the same keys",
+    "gitlab.com": "GitLab signs for the pipelines of everybody with the same keys",
+    "appleid.apple.com": "Apple signs for everybody with the same keys",
+}
 
 
 class FetchError(Exception):
@@ -95,7 +97,7 @@ def refuse_address(url: str, rules: Rules) -> None:
             f"{url} is plain http, where anybody on the way could put keys of their own and be root on the cluster."
             " Use https, with ca_path for a certificate authority of the site. allow_http: true trusts the network."
         )
-    why = dict(_SHARED).get(host.lower())
+    why = _SHARED.get(host.lower())
     if why is None or rules.allow_shared:
         return
     raise FetchError(
@@ -216,9 +218,7 @@ def _jwks_uri(issuer: str, address: str, data: bytes) -> str:
     """Where an OpenID configuration says that the keys are, if it is that of this issuer."""
     try:
         found = load_json(data.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        found = None
-    except KeySetError:
+    except (UnicodeDecodeError, KeySetError):
         found = None
     if not isinstance(found, dict):
         raise FetchError(

@@ -34,6 +34,11 @@ class Noted(NamedTuple):
     """When a run found that no source has it any more."""
     source: str | None = None
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """Which key it speaks of."""
+        return self.kid, self.thumbprint
+
 
 class Published(NamedTuple):
     """What one source has."""
@@ -78,12 +83,12 @@ def decide(
     current: Sequence[Jwk], record: Sequence[Noted], published: Sequence[Published], wishes: Wishes, now: int
 ) -> Outcome:
     """Which keys are trusted from now on; TrustRefused if the answer would lock everybody out or in."""
-    dropped = [(each.source, lost) for each in published for lost in each.found.dropped]
-    offered, refused = _offered(current, published, wishes)
-    dropped += refused
-    known = {(noted.kid, noted.thumbprint): noted for noted in record}
     leaked = _leaked(published)
     distrusted = _distrusted([*current, *(key for each in published for key in each.found.keys)], wishes)
+    dropped = [(each.source, lost) for each in published for lost in each.found.dropped]
+    offered, refused = _offered(published, distrusted, leaked)
+    dropped += refused
+    known = {noted.name: noted for noted in record}
     kept, retired, removed, noted = [], [], [], []
     stay: list[Jwk] = []
     for key in current:
@@ -114,7 +119,7 @@ def decide(
     _refuse_extremes(current, keys, distrusted, wishes, dropped)
     return Outcome(
         keys,
-        sorted(noted, key=_name),
+        sorted(noted, key=lambda noted: noted.name),
         sorted(key.kid for key in added),
         sorted(kept),
         sorted(retired),
@@ -133,14 +138,12 @@ def _distrusted(keys: Sequence[Jwk], wishes: Wishes) -> set[int]:
 
 
 def _offered(
-    current: Sequence[Jwk], published: Sequence[Published], wishes: Wishes
+    published: Sequence[Published], distrusted: set[int], leaked: set[int]
 ) -> tuple[dict[Jwk, str], list[tuple[str, Dropped]]]:
     """Each key that a source has and that may be trusted, with the first source that has it; and the others."""
     offered: dict[Jwk, str] = {}
     by_kid: dict[str, Jwk] = {}
     refused = []
-    everything = [*current, *(key for each in published for key in each.found.keys)]
-    distrusted, leaked = _distrusted(everything, wishes), _leaked(published)
     for source, found in published:
         for key in found.keys:
             if key.n in distrusted:
@@ -198,10 +201,6 @@ def _refuse_extremes(
         )
 
 
-def _name(noted: Noted) -> tuple[str, str]:
-    return noted.kid, noted.thumbprint
-
-
 def next_change(outcome: Outcome) -> int | None:
     """When the next key runs out, whatever the sources do."""
     return min((each.until for each in outcome.retired), default=None)
@@ -210,7 +209,7 @@ def next_change(outcome: Outcome) -> int | None:
 def format_record(record: Sequence[Noted]) -> bytes:
     """The record as a file, which lies beside the keys: they alone do not say since when."""
     content = []
-    for noted in sorted(record, key=_name):
+    for noted in sorted(record, key=lambda noted: noted.name):
         entry = noted._asdict()
         entry["since"] = format_time(noted.since)
         entry["withdrawn"] = None if noted.withdrawn is None else format_time(noted.withdrawn)

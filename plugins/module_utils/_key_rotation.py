@@ -38,6 +38,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
     held,
     link_as,
     overwrite,
+    read_if_there,
     read_secret,
     remove,
     replace,
@@ -93,7 +94,7 @@ def beside(path: str, which: str) -> str:
 
 def look(path: str) -> Stand:
     """All three keys, each with the record that speaks of it."""
-    keys = [_read(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
+    keys = [read_if_there(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
     records = [_dated_record(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
 
     def kept(key: SecretFile | None, own: tuple[Record, float] | None) -> Kept | None:
@@ -174,7 +175,7 @@ def left_to_unstage(path: str, keep_previous: bool) -> list[str]:
     if useless or not keep_previous:
         # After a way back by rename there is no such key any more, and its record still.
         keys.append(beside(path, PREVIOUS))
-    return [name for key in keys for name in (key, record_path(key)) if _read(name)]
+    return [name for key in keys for name in (key, record_path(key)) if read_if_there(name)]
 
 
 def _in_force(path: str, source: str, expected: str | None) -> bool:
@@ -246,13 +247,6 @@ def _present(kept: Kept | None, path: str) -> Kept:
     return kept
 
 
-def _read(path: str) -> SecretFile | None:
-    try:
-        return read_secret(path)
-    except SecretFileMissing:
-        return None
-
-
 def _record(path: str) -> Record | None:
     found = _dated_record(path)
     return found[0] if found else None
@@ -260,6 +254,6 @@ def _record(path: str) -> Record | None:
 
 def _dated_record(path: str) -> tuple[Record, float] | None:
     """The record of the key at PATH, and when it was written."""
-    file = _read(record_path(path))
+    file = read_if_there(record_path(path))
     record = parse_record(file.data) if file else None
     return (record, file.mtime) if file and record else None

@@ -30,7 +30,10 @@ CLOCK_TOLERANCE = 30
 """Seconds by which clocks may differ without a word about it."""
 
 ROTATION_LASTS = 900
-"""Seconds after which a rotation that has left files beside a token counts as dead; as long as rotate waits itself."""
+"""Seconds after which a rotation of which nobody can be asked whether it lives counts as dead."""
+
+UNIT = "slurm-jwt-renew"
+"""The name of the units that renew tokens, before the @."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,63}(?:-[A-Za-z0-9_.]+)*")
 _TOKEN = re.compile(r"eyJ[\w-]+(?:\.[\w-]*){0,2}")
@@ -208,15 +211,14 @@ def metrics(settings: Settings, record: Record) -> str:
         ("attempt_success", "Whether the last attempt found or left a good token.", int(record.result != FAILED)),
         ("clock_offset_seconds", "How far slurmctld's clock is ahead of this host's.", record.offset or 0),
     )
-    labels = ",".join(
-        f'{label}="{_escaped(value)}"'
-        for label, value in (("service", settings.name), ("user", settings.user), ("file", settings.dest))
-    )
-    return "".join(
-        f"# HELP slurm_jwt_token_{name} {text}\n# TYPE slurm_jwt_token_{name} gauge\n"
-        f"slurm_jwt_token_{name}{{{labels}}} {value}\n"
-        for name, text, value in families
-    )
+    labels = {"service": settings.name, "user": settings.user, "file": settings.dest}
+    return "".join(gauge(f"slurm_jwt_token_{name}", text, labels, value) for name, text, value in families)
+
+
+def gauge(name: str, text: str, labels: dict[str, str], value: int) -> str:
+    """One metric with one value, in the text format of Prometheus."""
+    told = ",".join(f'{label}="{_escaped(each)}"' for label, each in labels.items())
+    return f"# HELP {name} {text}\n# TYPE {name} gauge\n{name}{{{told}}} {value}\n"
 
 
 def _escaped(text: Any) -> str:

@@ -47,11 +47,6 @@ def generate(bits: int = DEFAULT_BITS) -> bytes:
     return bytes(key.private_bytes(serialization.Encoding.PEM, form, cipher))
 
 
-def is_pem(data: bytes) -> bool:
-    """Whether this looks like a key in PEM, so that it is none for HS256. Wants no library."""
-    return data.lstrip().startswith(b"-----BEGIN ")
-
-
 def not_a_key(data: bytes) -> str | None:
     """Why this is the content of another kind of file; a predicate that fits behind the file's name."""
     if not data:

@@ -147,6 +147,32 @@ def read_secret(path: str, limit: int = _LIMIT) -> SecretFile:
     return SecretFile(data, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode), info.st_mtime, info.st_ino)
 
 
+def read_if_there(path: str, folder_may_lack: bool = True) -> SecretFile | None:
+    """The same, or None if there is no such file."""
+    try:
+        return read_secret(path)
+    except FolderMissing:
+        if folder_may_lack:
+            return None
+        raise
+    except SecretFileMissing:
+        return None
+
+
+def refuse_public_folder(path: str, what: str) -> None:
+    """Raise SecretFileError where every user of the host could put WHAT of his own there before us."""
+    folder = os.path.dirname(path)
+    try:
+        mode = os.stat(folder).st_mode
+    except OSError:
+        return  # the look that follows says it better
+    if mode & 0o002:
+        raise SecretFileError(
+            f"{folder} is writable by every user of the host (mode {mode & 0o7777:04o}), so anyone could put {what} of"
+            " their own there first. Choose another folder, or take that away (chmod o-w)."
+        )
+
+
 def create(path: str, data: bytes, uid: int, gid: int, mode: int) -> bool:
     """Make PATH with this content unless it exists. False if it does: another was first."""
     with Draft(path, data, uid, gid, mode) as draft:

@@ -199,10 +199,15 @@ def differs(data: bytes, form: str, token: str, user: str) -> str | None:
     return None if data == render(form, token, user) else "format"
 
 
+def is_pem(key: bytes) -> bool:
+    """Whether a key is one in PEM, and so none for HS256."""
+    return key.lstrip().startswith(b"-----BEGIN ")
+
+
 def signed_by(token: str, key: bytes) -> bool:
     """Whether this very key signed the token: with RS256 if it is in PEM, else with HS256 or a longer HMAC."""
     signed, _dot, signature = token.rpartition(".")
-    if key.lstrip().startswith(b"-----BEGIN "):
+    if is_pem(key):
         return _signed_by_rsa_key(token, key)
     digest = _HMAC.get(str(split(token).header.get("alg")).upper())
     if digest is None:

@@ -24,7 +24,7 @@ from ._secret_file import (
     SecretFile,
     SecretFileError,
     SecretFileMissing,
-    read_secret,
+    read_if_there,
     remove,
     replace,
     sweep,
@@ -51,7 +51,7 @@ class Step(NamedTuple):
 
 def step_to(dest: str, source: str, form: str) -> Step:
     """What it takes to have the token in DEST.next, or DEST.previous, be the live one."""
-    live, new = look(dest), look(beside(dest, source))
+    live, new = read_if_there(dest), read_if_there(beside(dest, source))
     if new is None:
         return Step(dest, source, live, None, None)
     if live is not None and live.data == new.data:
@@ -63,14 +63,6 @@ def step_to(dest: str, source: str, form: str) -> Step:
             f"{beside(dest, source)} holds no token in the format {form}, so {dest} was left as it is. {exc}"
         ) from exc
     return Step(dest, source, live, new, source)
-
-
-def look(path: str) -> SecretFile | None:
-    """The file, None if it is not there."""
-    try:
-        return read_secret(path)
-    except SecretFileMissing:
-        return None
 
 
 def take(steps: Sequence[Step], at: float | None) -> list[float | SecretFileError | None]:
@@ -96,14 +88,14 @@ def _keep(step: Step) -> None:
     if step.source == PREVIOUS or live is None:
         return
     mode = live.mode & _TIGHTEST
-    kept = look(beside(step.dest, PREVIOUS))
+    kept = read_if_there(beside(step.dest, PREVIOUS))
     if kept is None or (kept.data, kept.uid, kept.gid, kept.mode) != (live.data, live.uid, live.gid, mode):
         replace(beside(step.dest, PREVIOUS), live.data, live.uid, live.gid, mode)
 
 
 def leftovers(dest: str) -> list[str]:
     """What a rotation has left beside the file."""
-    return [path for path in (beside(dest, NEXT), beside(dest, PREVIOUS)) if look(path) is not None]
+    return [path for path in (beside(dest, NEXT), beside(dest, PREVIOUS)) if read_if_there(path) is not None]
 
 
 def sweep_folders(paths: Sequence[str]) -> None:

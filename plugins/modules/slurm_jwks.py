@@ -356,15 +356,14 @@ gid:
   sample: 64030
 """
 
-import grp
 import json
 import os
-import pwd
 import time
 from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Dress, NobodyOfThatName, declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, MAX_BITS, MIN_BITS, Jwk
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import (
     Dropped,
@@ -387,15 +386,16 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import (
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint, format_time, record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
-    FolderMissing,
     SecretFile,
     SecretFileError,
     SecretFileMissing,
     create,
     held,
-    parse_mode,
+    read_if_there,
     read_secret,
+    refuse_public_folder,
     remove,
     replace,
     set_attributes,
@@ -405,7 +405,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenE
 
 _ATTEMPTS = 100  # against runs that do the opposite at the same time
 _RESTLESS = "Something makes {0} and takes it away again all the time; find out who."
-_NOBODY = -1  # stands for a user or group that does not exist yet
 
 SOURCE_OPTIONS = {
     "issuer": {"type": "str"},
@@ -436,14 +435,6 @@ ARGUMENTS = {
 
 class Refusal(Exception):
     """What was asked for is not done; str() says why and what to do."""
-
-
-class Dress(NamedTuple):
-    """Owner, group and mode of a file, in the order in which _secret_file takes them."""
-
-    uid: int
-    gid: int
-    mode: int
 
 
 class Found(NamedTuple):
@@ -480,15 +471,13 @@ class TrustFile:
         self.params = module.params
         self.path: str = module.params["path"]
         self.now = int(time.time())
-        self.mode = parse_mode(module.params["mode"])
-        self.uid = self._number("owner", "user", lambda name: pwd.getpwnam(name).pw_uid)
-        self.gid = self._number("group", "group", lambda name: grp.getgrnam(name).gr_gid)
+        self.declared = declared(self.params, module.check_mode or self.params["state"] == "absent")
         self.wishes = Wishes(
             self._retain(), frozenset(module.params["remove"]), module.params["merge"], module.params["force"]
         )
 
     def present(self) -> dict[str, Any]:
-        self._refuse_public_folder()
+        refuse_public_folder(self.path, "keys")
         published = self._published()
         if not self.module.check_mode:
             sweep(self.path)
@@ -637,26 +626,7 @@ class TrustFile:
         return Found(file, tuple(keys.values()), tuple(dropped), record_file, record)
 
     def _read(self, path: str) -> SecretFile | None:
-        try:
-            return read_secret(path)
-        except FolderMissing:
-            if self.module.check_mode or self.params["state"] == "absent":
-                return None
-            raise
-        except SecretFileMissing:
-            return None
-
-    def _refuse_public_folder(self) -> None:
-        folder = os.path.dirname(self.path)
-        try:
-            mode = os.stat(folder).st_mode
-        except OSError:
-            return  # the look that follows says it better
-        if mode & 0o002:
-            raise Refusal(
-                f"{folder} is writable by every user of the host (mode {mode & 0o7777:04o}), so anyone could put"
-                " keys of their own there first. Choose another folder, or take that away (chmod o-w)."
-            )
+        return read_if_there(path, self.module.check_mode or self.params["state"] == "absent")
 
     # What is to be done
 
@@ -673,7 +643,7 @@ class TrustFile:
             outcome = Outcome([], [], [], [], [], [], [])
         data = render(outcome.keys) if outcome.keys else b""
         noted = format_record(outcome.record)
-        dress = self._dress(found.file)
+        dress = self.declared.dress(found.file)
         files = [file for file in (found.file, found.record_file) if file]
         return Plan(
             outcome,
@@ -684,15 +654,6 @@ class TrustFile:
             found.record_file is None or found.record_file.data != noted,
             any((file.uid, file.gid, file.mode) != dress for file in files),
         )
-
-    def _dress(self, file: SecretFile | None) -> Dress:
-        """The owner, group and mode the file is to have."""
-        uid, gid = self.uid, self.gid
-        if uid is None:
-            uid = file.uid if file else os.geteuid()
-        if gid is None:
-            gid = file.gid if file else _primary_group(uid)
-        return Dress(uid, gid, self.mode)
 
     # Doing it
 
@@ -705,7 +666,7 @@ class TrustFile:
         if plan.writes_keys:
             # Until the new keys are there, the record has to speak of the old ones too: killed in between, the next run
             # would take a key that was to go for one that somebody else has put there.
-            old = [noted for noted in found.record if _names(noted) not in map(_names, plan.outcome.record)]
+            old = [noted for noted in found.record if noted.name not in [each.name for each in plan.outcome.record]]
             both = format_record([*plan.outcome.record, *old])
             if found.record_file is None or found.record_file.data != both:
                 replace(record_path(self.path), both, *plan.dress)
@@ -740,7 +701,7 @@ class TrustFile:
             removed=[lost._asdict() for lost in outcome.removed],
             dropped=[{"source": source, **lost._asdict()} for source, lost in dropped],
             next_change=None if soon is None else format_time(soon),
-            **self._dress_names(plan.dress),
+            **self.declared.names(plan.dress),
         )
         if plan.data:
             result.update(jwks=json.loads(plan.data), size=len(plan.data), fingerprint=fingerprint(plan.data))
@@ -756,16 +717,6 @@ class TrustFile:
         )
         return {"path": self.path, **lists, **nulls}
 
-    def _dress_names(self, dress: Dress) -> dict[str, Any]:
-        """In names; those of the task where check mode allows them to be missing on the host."""
-        owner = self.params["owner"] if dress.uid == _NOBODY else _user_name(dress.uid)
-        group = (self.params["group"] or owner) if dress.gid == _NOBODY else _group_name(dress.gid)
-        numbers = {
-            "uid": None if dress.uid == _NOBODY else dress.uid,
-            "gid": None if dress.gid == _NOBODY else dress.gid,
-        }
-        return {"owner": owner, "group": group, "mode": f"{dress.mode:04o}", **numbers}
-
     def _summary(self, found: Found) -> dict[str, Any]:
         """What a diff shows: enough to tell one key from another."""
         if found.file is None:
@@ -778,13 +729,13 @@ class TrustFile:
         return {
             "state": "present",
             "keys": _summary_of_keys(found.keys, retired),
-            "owner": _user_name(found.file.uid),
-            "group": _group_name(found.file.gid),
+            "owner": user_name(found.file.uid),
+            "group": group_name(found.file.gid),
             "mode": f"{found.file.mode:04o}",
         }
 
     def _summary_after(self, plan: Plan) -> dict[str, Any]:
-        names = self._dress_names(plan.dress)
+        names = self.declared.names(plan.dress)
         retired = {gone.kid: format_time(gone.until) for gone in plan.outcome.retired}
         return {
             "state": "present",
@@ -803,9 +754,9 @@ class TrustFile:
                 f"{self.path} had mode {file.mode:04o}, so {who} could write it. Its permissions {mended} mended; see"
                 " whether a key among kept and retired is one that nobody knows."
             )
-        if file.uid not in (0, os.geteuid(), self._dress(file).uid):
+        if file.uid not in (0, os.geteuid(), self.declared.dress(file).uid):
             self.module.warn(
-                f"{self.path} belonged to {_user_name(file.uid)}, who could write it. See whether a key among kept and"
+                f"{self.path} belonged to {user_name(file.uid)}, who could write it. See whether a key among kept and"
                 " retired is one that nobody knows."
             )
 
@@ -816,20 +767,6 @@ class TrustFile:
             return duration(self.params["retain"])
         except TokenError as exc:
             raise Refusal(f"retain: {exc}") from None
-
-    def _number(self, option: str, kind: str, find: Callable[[str], int]) -> int | None:
-        name = self.params[option]
-        if name is None or name.isdigit():
-            return None if name is None else int(name)
-        try:
-            return find(name)
-        except KeyError:
-            if self.module.check_mode or self.params["state"] == "absent":
-                return _NOBODY
-        raise Refusal(
-            f"{option}: there is no {kind} '{name}' on this host. Install Slurm or create the {kind} first, or correct"
-            " the name."
-        )
 
 
 def _opener(ca_path: str | None) -> Callable[[str, float], Any]:
@@ -854,10 +791,6 @@ def _opener(ca_path: str | None) -> Callable[[str, float], Any]:
     return get
 
 
-def _names(noted: Noted) -> tuple[str, str]:
-    return noted.kid, noted.thumbprint
-
-
 def _summary_of_keys(keys: Any, retired: dict[str, str]) -> list[dict[str, Any]]:
     summary = []
     for key in sorted(keys):
@@ -866,27 +799,6 @@ def _summary_of_keys(keys: Any, retired: dict[str, str]) -> list[dict[str, Any]]
             about["retired until"] = retired[key.kid]
         summary.append(about)
     return summary
-
-
-def _primary_group(uid: int) -> int:
-    try:
-        return pwd.getpwuid(uid).pw_gid
-    except KeyError:
-        return _NOBODY if uid == _NOBODY else os.getegid()
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
 
 
 def main() -> None:
@@ -900,7 +812,7 @@ def main() -> None:
         module.fail_json(msg=f"timeout: {timeout} is out of range; give 1 to 3600 seconds.")
     try:
         result = getattr(TrustFile(module), module.params["state"])()
-    except (Refusal, SecretFileError, LibraryMissing) as exc:
+    except (Refusal, NobodyOfThatName, SecretFileError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

@@ -424,15 +424,14 @@ state:
 """
 
 import base64
-import grp
 import os
-import pwd
 import re
 import time
 from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Dress, NobodyOfThatName, declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import InstantTooFar
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
     MAX_SIZE,
@@ -465,17 +464,17 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import
     unstage,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import look as look_at_all
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     Draft,
-    FolderMissing,
     SecretFile,
     SecretFileError,
     SecretFileMissing,
     create,
     held,
     move,
-    parse_mode,
-    read_secret,
+    read_if_there,
+    refuse_public_folder,
     remove,
     replace,
     set_attributes,
@@ -486,7 +485,6 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"^(?:\d+|(?:\d+[smhdw])+)$")
 _RESTLESS = "Something makes {0} and takes it away again all the time; find out who."
 _ATTEMPTS = 100  # against runs that do the opposite at the same time
-_NOBODY = -1  # stands for a user or group that does not exist yet
 
 
 class Refusal(Exception):
@@ -528,14 +526,6 @@ def kind_of(algorithm: str) -> Kind:
     return Kind("bits", rsa.MIN_BITS, rsa.MAX_BITS, rsa.DEFAULT_BITS, *of_key)
 
 
-class Dress(NamedTuple):
-    """Owner, group and mode of a file, in the order in which _secret_file takes them."""
-
-    uid: int
-    gid: int
-    mode: int
-
-
 class Found(NamedTuple):
     """The key, and the record beside it, which may speak of another key."""
 
@@ -572,19 +562,17 @@ class KeyFile:
         self.max_age = _seconds(module.params["max_age"])
         self.created = _created(module.params["created"])
         self.size = module.params["size"] or self.kind.default
-        self.mode = parse_mode(module.params["mode"])
-        self.uid = self._uid()
-        self.gid = self._gid()
+        self.declared = declared(self.params, module.check_mode or self.params["state"] == "absent")
         self.outcome: dict[str, Any] = {"changed": False}
 
     def present(self) -> dict[str, Any]:
-        self._refuse_public_folder()
+        refuse_public_folder(self.path, "a key")
         if not self.module.check_mode:
             sweep(self.path)
         for _attempt in range(_ATTEMPTS):
             found = self._look()
             if found.key is None:
-                plan = Plan(self._dress(None), reason="missing")
+                plan = Plan(self.declared.dress(None), reason="missing")
                 if self.module.check_mode or self._make(plan):
                     return self._report(found, plan)
                 continue  # another run was first: see to its key
@@ -652,26 +640,7 @@ class KeyFile:
         return Found(key, record_file, record)
 
     def _read(self, path: str) -> SecretFile | None:
-        try:
-            return read_secret(path)
-        except FolderMissing:
-            if self.module.check_mode or self.params["state"] == "absent":
-                return None
-            raise
-        except SecretFileMissing:
-            return None
-
-    def _refuse_public_folder(self) -> None:
-        folder = os.path.dirname(self.path)
-        try:
-            mode = os.stat(folder).st_mode
-        except OSError:
-            return  # the look that follows says it better
-        if mode & 0o002:
-            raise Refusal(
-                f"{folder} is writable by every user of the host (mode {mode & 0o7777:04o}), so anyone could put a"
-                " key of their own there first. Choose another folder, or take that away (chmod o-w)."
-            )
+        return read_if_there(path, self.module.check_mode or self.params["state"] == "absent")
 
     # What is to be done
 
@@ -679,7 +648,7 @@ class KeyFile:
         key = found.key
         if key is None:
             raise SecretFileMissing(f"{self.path} does not exist.")
-        dress = self._dress(key)
+        dress = self.declared.dress(key)
         reason = self._reason(key, found.record)
         if reason:
             self._refuse_during_rotation()
@@ -696,15 +665,6 @@ class KeyFile:
                 f"{staged} is there, so a rotation is under way. {self.path} was left as it is. Let the rotation end,"
                 " or take its key away with state: unstaged."
             )
-
-    def _dress(self, key: SecretFile | None) -> Dress:
-        """The owner, group and mode the key is to have."""
-        uid, gid = self.uid, self.gid
-        if uid is None:
-            uid = key.uid if key else os.geteuid()
-        if gid is None:
-            gid = key.gid if key else _primary_group(uid)
-        return Dress(uid, gid, self.mode)
 
     def _reason(self, key: SecretFile, record: Record | None) -> str | None:
         """Why the key is to be replaced, None if it stays."""
@@ -849,7 +809,7 @@ class KeyFile:
             "created": format_time(self._born(key, record)),
             "age": self._age(key, record),
             "by": record.by if record else None,
-            **self._dress_names(plan.dress),
+            **self.declared.names(plan.dress),
         }
 
     def _expected(self, plan: Plan) -> dict[str, Any]:
@@ -863,22 +823,12 @@ class KeyFile:
             "created": format_time(created),
             "age": max(0, int(self.now) - created),
             "by": self.params["by"],
-            **self._dress_names(plan.dress),
+            **self.declared.names(plan.dress),
         }
 
     def _public_jwk(self, data: bytes) -> dict[str, str] | None:
         """The public half of a key that has one; what is too weak to be trusted is not offered for it."""
         return None if self.kind.weakness(data) else self.kind.public_jwk(data)
-
-    def _dress_names(self, dress: Dress) -> dict[str, Any]:
-        """In names; those of the task where check mode allows them to be missing on the host."""
-        owner = self.params["owner"] if dress.uid == _NOBODY else _user_name(dress.uid)
-        group = (self.params["group"] or owner) if dress.gid == _NOBODY else _group_name(dress.gid)
-        numbers = {
-            "uid": None if dress.uid == _NOBODY else dress.uid,
-            "gid": None if dress.gid == _NOBODY else dress.gid,
-        }
-        return {"owner": owner, "group": group, "mode": f"{dress.mode:04o}", **numbers}
 
     def _report_absent(self, found: Found, changed: bool) -> dict[str, Any]:
         if not self.module.check_mode and os.path.isdir(os.path.dirname(self.path)):
@@ -912,8 +862,8 @@ class KeyFile:
             "size": self.kind.size(found.key.data),
             "fingerprint": fingerprint(found.key.data),
             "serial": found.record.serial if found.record else None,
-            "owner": _user_name(found.key.uid),
-            "group": _group_name(found.key.gid),
+            "owner": user_name(found.key.uid),
+            "group": group_name(found.key.gid),
             "mode": f"{found.key.mode:04o}",
         }
 
@@ -951,9 +901,9 @@ class KeyFile:
                 f"{self.path} had mode {key.mode:04o}, so {who} could {did} it. Its permissions {mended}, but take"
                 " the key as known to them, and rotate it."
             )
-        if key.uid not in (0, os.geteuid(), self._dress(key).uid):
+        if key.uid not in (0, os.geteuid(), self.declared.dress(key).uid):
             self.module.warn(
-                f"{self.path} belonged to {_user_name(key.uid)}, who may have kept a copy. Rotate the key unless that"
+                f"{self.path} belonged to {user_name(key.uid)}, who may have kept a copy. Rotate the key unless that"
                 " user is trusted as root is."
             )
         weak = self.kind.weakness(key.data)
@@ -975,36 +925,6 @@ class KeyFile:
             raise Refusal(f"The key in content {weak}. It was not installed, and {self.path} was left as it is.")
         return data
 
-    def _uid(self) -> int | None:
-        owner = self.params["owner"]
-        if owner is None:
-            return None
-        if owner.isdigit():
-            return int(owner)
-        try:
-            return pwd.getpwnam(owner).pw_uid
-        except KeyError:
-            return self._not_there("owner", owner, "user")
-
-    def _gid(self) -> int | None:
-        group = self.params["group"]
-        if group is None:
-            return None
-        if group.isdigit():
-            return int(group)
-        try:
-            return grp.getgrnam(group).gr_gid
-        except KeyError:
-            return self._not_there("group", group, "group")
-
-    def _not_there(self, option: str, name: str, kind: str) -> int:
-        if self.module.check_mode or self.params["state"] == "absent":
-            return _NOBODY
-        raise Refusal(
-            f"{option}: there is no {kind} '{name}' on this host. Install Slurm or create the {kind} first, or correct"
-            " the name."
-        )
-
 
 class Rotating(KeyFile):
     """The states of a rotation: what the task wishes of the next, the live and the previous key together."""
@@ -1014,7 +934,7 @@ class Rotating(KeyFile):
         self.before = look_at_all(self.path)
 
     def staged(self) -> dict[str, Any]:
-        self._refuse_public_folder()
+        refuse_public_folder(self.path, "a key")
         reason = self._reason_to_stage(self._see())
         if reason and not self.module.check_mode:
             sweep(self.path)
@@ -1111,7 +1031,7 @@ class Rotating(KeyFile):
         data = self.kind.generate(self.size) if self.content is None else self.content
         created = int(self.now) if self.created is None else self.created
         record = Record(self.serial, created, fingerprint(data), self.params["by"], self.params["run"])
-        stage(self.path, data, record, *self._dress(stand.live.key))
+        stage(self.path, data, record, *self.declared.dress(stand.live.key))
 
     def _refuse_other_length(self, live: int, new: int) -> None:
         if self.params["method"] == IN_PLACE and live != new:
@@ -1135,7 +1055,7 @@ class Rotating(KeyFile):
                 created=format_time(record.created),
                 age=max(0, int(self.now) - record.created),
                 by=record.by,
-                **self._dress_names(Dress(key.uid, key.gid, key.mode)),
+                **self.declared.names(Dress(key.uid, key.gid, key.mode)),
             )
         self.outcome["next_fingerprint"] = stand.next.fingerprint if stand.next else None
         self.outcome["next_created"] = format_time(stand.next.spoken.created) if stand.next else None
@@ -1208,27 +1128,6 @@ def _created(text: str | None) -> int | None:
         raise Refusal(f"created: {exc}") from None
 
 
-def _primary_group(uid: int) -> int:
-    try:
-        return pwd.getpwuid(uid).pw_gid
-    except KeyError:
-        return _NOBODY if uid == _NOBODY else os.getegid()
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
-
-
 def _register_secret(text: str | None) -> None:
     """Have ansible-core 2.22 and later hide the key wherever a result is shown."""
     try:
@@ -1279,7 +1178,7 @@ def main() -> None:
     try:
         key_file = (KeyFile if state in ("present", "absent") else Rotating)(module)
         result = getattr(key_file, state)()
-    except (Refusal, RotationError, InstantTooFar, SecretFileError) as exc:
+    except (Refusal, RotationError, InstantTooFar, NobodyOfThatName, SecretFileError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

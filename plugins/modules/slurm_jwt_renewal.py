@@ -212,7 +212,6 @@ removed:
 """
 
 import glob
-import hashlib
 import os
 from typing import Any, NamedTuple
 
@@ -221,19 +220,22 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _client,
     _client_reply,
+    _dress,
+    _places,
     _releases,
     _renewal,
     _secret_file,
     _token,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import UNIT
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     SecretFile,
     SecretFileError,
-    SecretFileMissing,
     parse_mode,
-    read_secret,
+    read_if_there,
     remove,
     replace,
     set_attributes,
@@ -241,11 +243,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 
 PARTS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (_client, _client_reply, _releases, _renewal, _secret_file, _token)
+    for module in (_client, _client_reply, _dress, _places, _releases, _renewal, _secret_file, _token)
 }
 """What the program imports. Its parts are the very files that modules use, under the same names."""
 
-UNIT = "slurm-jwt-renew"
 _CLIENTS = ("scontrol", _client_reply.CLIENTS["slurmctld"][0])
 _PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NeedDaemonReload", "NextElapseUSecRealtime")
 _PUBLIC = 0o644
@@ -472,7 +473,7 @@ class Renewals:
 
     def put(self, path: str, file: File) -> bool:
         """Bring a file to what is wanted. True if anything had to be done."""
-        there = look(path)
+        there = read_if_there(path)
         data = file.text.encode("utf-8")
         dress = (os.geteuid(), os.getegid(), file.mode)
         if there is not None and there.data == data and (there.uid, there.gid, there.mode) == dress:
@@ -488,7 +489,7 @@ class Renewals:
         return True
 
     def take_away(self, path: str) -> bool:
-        there = look(path)
+        there = read_if_there(path)
         if there is None:
             return False
         self.diff(path, there, "")
@@ -499,7 +500,7 @@ class Renewals:
     def diff(self, path: str, there: SecretFile | None, text: str) -> None:
         before = "" if there is None else there.data.decode("utf-8", "replace")
         if path.endswith(".py"):
-            before, text = (short and fingerprint(short) for short in (before, text))
+            before, text = (short and fingerprint(short.encode("utf-8")) + "\n" for short in (before, text))
         self.diffs.append({"before_header": path, "after_header": path, "before": before, "after": text})
 
     # -- systemd -------------------------------------------------------------------------------------------------------
@@ -552,7 +553,7 @@ class Renewals:
 
     def describe(self, name: str, states: dict[str, dict[str, str]], changed: bool) -> dict[str, Any]:
         state = states.get(timer_of(name), {})
-        there = look(PLACES.record(name))
+        there = read_if_there(PLACES.record(name))
         record = None if there is None else _renewal.read_record(there.data.decode("utf-8", "replace"))
         return {
             "name": name,
@@ -576,25 +577,13 @@ def unread(state: dict[str, str]) -> bool:
     return state.get("NeedDaemonReload") == "yes"
 
 
-def look(path: str) -> SecretFile | None:
-    """The file, None if it is not there."""
-    try:
-        return read_secret(path)
-    except SecretFileMissing:
-        return None
-
-
 def metrics_in(path: str) -> str | None:
     """The file of metrics that the settings of a timer name."""
-    there = look(path)
+    there = read_if_there(path)
     try:
         return None if there is None else _renewal.read_settings(there.data.decode("utf-8")).metrics
     except (_renewal.SettingsError, UnicodeDecodeError):
         return None
-
-
-def fingerprint(text: str) -> str:
-    return f"SHA256:{hashlib.sha256(text.encode('utf-8')).hexdigest()}\n"
 
 
 def main() -> None:

@@ -500,6 +500,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
     ClientError,
     forget_environment,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import dress
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import InstantTooFar, refuse_far
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
@@ -511,6 +512,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
     SecretFileError,
     SecretFileMissing,
     parse_mode,
+    read_if_there,
     read_secret,
     remove,
     replace,
@@ -526,6 +528,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
     duration,
     expiry_of,
     extract,
+    is_pem,
     lifespan,
     lifespan_of,
     refusals,
@@ -541,7 +544,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token_rotation import (
     Step,
     leftovers,
-    look,
     step_to,
     sweep_folders,
     take,
@@ -840,7 +842,7 @@ def read_key(module: AnsibleModule) -> Key | None:
 
 def kid_of(path: str, data: bytes, wanted: str | None) -> str | None:
     """The kid of an RSA key in PEM; None for a key that is none, which is one for HS256."""
-    if not data.lstrip().startswith(b"-----BEGIN "):
+    if not is_pem(data):
         if wanted is not None:
             raise Failure(f"kid: {path} is a key for HS256, and Slurm looks for a kid with RS256 only. Leave it out.")
         return None
@@ -1076,19 +1078,10 @@ class Present:
     def dress(self, wanted: Wanted, found: Found) -> tuple[int, int, int]:
         """Uid, gid and mode that the file is to have."""
         model = found.model
-        old_uid = os.geteuid() if model is None else model.uid
-        uid = old_uid if wanted.uid is None else wanted.uid
         mode = 0o400 if wanted.mode is None else wanted.mode
         if wanted.mode is None and wanted.path != wanted.dest and model is not None and f"{model.mode:04o}" in MODES:
             mode = model.mode
-        if wanted.gid is not None:
-            return uid, wanted.gid, mode
-        if model is not None:
-            return uid, model.gid, mode
-        try:
-            return uid, pwd.getpwuid(uid).pw_gid, mode
-        except KeyError:
-            return uid, os.getegid(), mode
+        return dress(model, wanted.uid, wanted.gid, mode)
 
     def describe(self, wanted: Wanted, found: Found, token: str | None) -> dict[str, Any]:
         result = entry_of(wanted.name, wanted.user, wanted.dest, wanted.form if wanted.dest else None)
@@ -1200,7 +1193,7 @@ def gone(module: AnsibleModule, which: Callable[[str], list[str]]) -> dict[str, 
 
 
 def diff_of_removal(path: str) -> dict[str, Any]:
-    secret = look(path)
+    secret = read_if_there(path)
     before = dressed(secret.uid, secret.gid, secret.mode) if secret else {}
     return {
         "before_header": path,

@@ -9,8 +9,10 @@ Given as the instant at which it was made, so that the file stays right without 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import parse_time
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import gauge
 
 CREATED = "slurm_jwt_key_created_timestamp_seconds"
 
@@ -20,10 +22,6 @@ def metrics(variables: Mapping[str, Any]) -> str:
     for name in ("slurm_jwt_look", "slurm_jwt_tokens_controller"):
         key = (variables.get(name) or {}).get("key") or {}
         if key.get("created") and key.get("fingerprint"):
-            made = datetime.strptime(key["created"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-            labels = f'file="{key["path"]}",fingerprint="{key["fingerprint"]}"'
-            return (
-                f"# HELP {CREATED} When the key was made that signs tokens.\n# TYPE {CREATED} gauge\n"
-                f"{CREATED}{{{labels}}} {int(made.timestamp())}\n"
-            )
+            labels = {"file": key["path"], "fingerprint": key["fingerprint"]}
+            return gauge(CREATED, "When the key was made that signs tokens.", labels, parse_time(key["created"]))
     return ""

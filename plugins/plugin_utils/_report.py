@@ -15,6 +15,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import any_variables, cluster_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._story import Copy, copies_on, short
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._token_states import (
     ERROR,
     OK,
@@ -38,17 +39,6 @@ _WIDTH, _LEFT, _ROW, _TOP = 1000, 260, 26, 30
 _LONGEST = 400 * 86400  # seconds that it shows at the most: an endless token would leave no room for the others
 
 
-class Copy(NamedTuple):
-    """One key on one host."""
-
-    host: str
-    copy: str
-    path: str
-    key: Variables
-    owner: str
-    mode: str
-
-
 class Report(NamedTuple):
     """All that the page tells."""
 
@@ -66,7 +56,7 @@ def gather(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]
     looks = {host: hostvars[host].get("slurm_jwt_look") or {} for host in hosts}
     names = [str((look.get("conf") or {}).get("cluster_name") or "") for look in looks.values()]
     tokens = states(hostvars, groups, now)
-    copies = [copy for host, look in looks.items() for copy in _copies(host, look)]
+    copies = [copy for host, look in looks.items() for copy in copies_on(host, look)]
     found = [*_of_looks(looks), *_of_keys(copies), *findings(tokens)]
     return Report(
         next(filter(None, names), "?"),
@@ -76,22 +66,6 @@ def gather(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]
         looks,
         tokens,
     )
-
-
-def _copies(host: str, look: Variables) -> list[Copy]:
-    key = look.get("key") or {}
-    return [
-        Copy(
-            host,
-            name,
-            str(key["path"]) + ("" if found is key else f".{name}"),
-            found,
-            "{owner}:{group}".format(**{**key, **found}),
-            str({**key, **found}["mode"]),
-        )
-        for name, found in (("in force", key), ("next", key.get("next")), ("previous", key.get("previous")))
-        if found and found.get("fingerprint")
-    ]
 
 
 def _of_looks(looks: Mapping[str, Variables]) -> list[Finding]:
@@ -117,10 +91,6 @@ def _of_keys(copies: Sequence[Copy]) -> list[Finding]:
     told = "; ".join(f"{short(key)} on {', '.join(hosts)}" for key, hosts in holders.items())
     text = f"Holders have different keys: {told}. Some daemons refuse what others sign. See the playbook rotate."
     return [Finding(ERROR, next(iter(holders.values()))[0], text)]
-
-
-def short(fingerprint: str) -> str:
-    return fingerprint[:19]
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
@@ -238,10 +208,10 @@ def _keys(copies: Sequence[Copy]) -> str:
             (
                 escape(one.host),
                 one.copy,
-                _code(short(str(one.key["fingerprint"]))),
+                _code(one.short),
                 _code(one.path),
                 escape(one.owner),
-                escape(one.mode),
+                escape(str(one.key["mode"])),
                 span(one.key.get("age")),
                 escape(str(one.key.get("serial") or "-")),
                 escape(str(one.key.get("by") or "-")),

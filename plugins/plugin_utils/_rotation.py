@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import ROTATION_LASTS
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan
 
 AUTO, RELOAD, RESTART, IN_PLACE = "auto", "reload", "restart", "in_place"
@@ -31,9 +32,6 @@ SLOWEST = 15
 
 # Seconds that a swap may lie ahead. The modules refuse 120, which leaves room for clocks that differ.
 LONGEST_LEAD = 90
-
-# Seconds after which a run that cannot be asked, and has taken a staged key up, is taken for dead.
-FORGOTTEN = 900
 
 # What is told of a rotation on a cluster that is not as declared: first things first.
 _ROLLOUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends that; then rotate."
@@ -235,13 +233,13 @@ def _at_work(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[
     if not staged or not run or run == rotation.wishes.run or rotation.wishes.take_over:
         return []
     dead = is_dead(run)
-    if dead or (dead is None and staged["run_age"] >= FORGOTTEN):
+    if dead or (dead is None and staged["run_age"] >= ROTATION_LASTS):
         return []
     who = f"{staged['by'] or 'Somebody'} has been rotating the key since {staged['created']}, as the run {run}"
     if dead is None:
         return [
             f"{who}. Whether that run lives cannot be told from here. If it has died, go on with it by --extra-vars "
-            f"slurm_jwt_rotation_take_over=true, or run this again in {FORGOTTEN - staged['run_age']} s."
+            f"slurm_jwt_rotation_take_over=true, or run this again in {ROTATION_LASTS - staged['run_age']} s."
         ]
     return [f"{who}, and is at work. Wait until that is done, and run this again."]
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 Variables = Mapping[str, Any]
 
@@ -113,26 +113,56 @@ def table(
     return layout([("host", "Slurm", done, "proven (right answers)"), *rows])
 
 
+class Copy(NamedTuple):
+    """One copy of the key on one host."""
+
+    host: str
+    copy: str
+    """in force, next or previous."""
+    path: str
+    key: Variables
+
+    @property
+    def short(self) -> str:
+        return short(str(self.key["fingerprint"]))
+
+    @property
+    def owner(self) -> str:
+        return f"{self.key['owner']}:{self.key['group']}"
+
+
+def copies_on(host: str, look: Variables) -> list[Copy]:
+    """Every copy of the key that a look at a host has found."""
+    key = look.get("key") or {}
+    return [
+        Copy(host, name, f"{key['path']}{'' if found is key else f'.{name}'}", found)
+        for name, found in (("in force", key), ("next", key.get("next")), ("previous", key.get("previous")))
+        if found and found.get("fingerprint")
+    ]
+
+
+def short(fingerprint: str) -> str:
+    """As much of a fingerprint as tells keys apart."""
+    return fingerprint[:19]
+
+
 def copies(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> list[str]:
     """Who holds a key, a line for each copy that a look has found: what a security officer asks for."""
     rows = [("host", "copy", "key", "owner", "mode", "age in days", "serial", "made by")]
     for host in hosts:
-        key = (hostvars[host].get("slurm_jwt_look") or {}).get("key") or {}
-        for copy in ("in force", "next", "previous"):
-            found = key if copy == "in force" else key.get(copy)
-            if found and found.get("fingerprint"):
-                rows.append(
-                    (
-                        host,
-                        copy,
-                        str(found["fingerprint"])[:19],
-                        f"{found['owner']}:{found['group']}",
-                        str(found["mode"]),
-                        f"{(found['age'] or 0) / 86400:.1f}",
-                        str(found.get("serial") or "-"),
-                        str(found.get("by") or "-"),
-                    )
+        for one in copies_on(host, hostvars[host].get("slurm_jwt_look") or {}):
+            rows.append(
+                (
+                    host,
+                    one.copy,
+                    one.short,
+                    one.owner,
+                    str(one.key["mode"]),
+                    f"{(one.key['age'] or 0) / 86400:.1f}",
+                    str(one.key.get("serial") or "-"),
+                    str(one.key.get("by") or "-"),
                 )
+            )
     return layout(rows)
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import UNIT
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services, _story
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import any_variables
 
@@ -176,7 +177,7 @@ def findings(found: Iterable[State]) -> list[Finding]:
         if one.timer_severity != OK:
             said = f" It said: {one.said}" if one.said else ""
             text = f"The timer that renews the token for {one.service}: {one.timer}.{said}"
-            unit = f"slurm-jwt-renew@{one.service}"
+            unit = f"{UNIT}@{one.service}"
             told.append(Finding(one.timer_severity, one.host, f"{text} {remedy} See journalctl -u {unit}."))
     return told
 

@@ -36,6 +36,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import
     Reply,
     reply_of_client,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Dress, dress
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import (
     FAILED,
     KEPT,
@@ -60,9 +61,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import (
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     SecretFile,
     SecretFileError,
-    SecretFileMissing,
     held,
     parse_mode,
+    read_if_there,
     read_secret,
     replace,
     sweep,
@@ -101,7 +102,7 @@ class Renewal:
 
     def run(self) -> str:
         """Do what has to be done; how it ended."""
-        file = look(self.settings.dest)
+        file = read_if_there(self.settings.dest)
         live = self.live(file)
         if self.rotation(live):
             return LEFT_ALONE
@@ -135,7 +136,7 @@ class Renewal:
 
     def rotation(self, live: Live) -> bool:
         """Whether a rotation of the key is under way, which has to be left alone."""
-        there = [file for file in map(look, self.settings.beside) if file is not None]
+        there = [file for file in map(read_if_there, self.settings.beside) if file is not None]
         under_way = rotation_under_way([time.time() - file.mtime for file in there], live, self.settings)
         if under_way:
             self.remark("A rotation of the key is under way and brings a new token, so it was left alone.")
@@ -171,7 +172,7 @@ class Renewal:
             self.write(token, file)
             if reply.kind != ACCEPTED or self.refused(self.show(token)) is None:
                 return True
-            file = look(self.settings.dest)
+            file = read_if_there(self.settings.dest)
         raise Failure(f"slurmctld made a token and does not accept it: {reply.detail}. Look at its log and its key.")
 
     def mint(self) -> str:
@@ -203,7 +204,7 @@ class Renewal:
     def write(self, token: str, file: SecretFile | None) -> None:
         """Put the token into the file. What is noted first is that services have yet to be told."""
         settings = self.settings
-        data, attributes = render(settings.format, token, settings.user), dress(settings, file)
+        data, attributes = render(settings.format, token, settings.user), dress_of(settings, file)
         owed, self.untold = self.untold, bool(settings.restarts or settings.reloads)
         if self.untold:
             self.note(KEPT, "", None if file is None else judge(file.data, settings, time.time()).expires)
@@ -247,33 +248,17 @@ class Renewal:
         return " ".join(wrong)
 
 
-def look(path: str) -> SecretFile | None:
-    """The file, None if it is not there."""
-    try:
-        return read_secret(path)
-    except SecretFileMissing:
+def dress_of(settings: Settings, file: SecretFile | None) -> Dress:
+    """What the file is to have; what is not declared stays as it is, as with the module slurm_jwt_token."""
+    uid = number_of(settings.owner, "user", lambda name: pwd.getpwnam(name).pw_uid)
+    gid = number_of(settings.group, "group", lambda name: grp.getgrnam(name).gr_gid)
+    return dress(file, uid, gid, parse_mode(settings.mode))
+
+
+def number_of(name: str | None, kind: str, find: Callable[[str], int]) -> int | None:
+    """The uid or gid behind a name or a number; None if none is declared."""
+    if name is None:
         return None
-
-
-def dress(settings: Settings, file: SecretFile | None) -> tuple[int, int, int]:
-    """Uid, gid and mode of the file; what is not declared stays as it is, as with the module slurm_jwt_token."""
-    uid = os.geteuid() if file is None else file.uid
-    if settings.owner is not None:
-        uid = number_of(settings.owner, "user", lambda name: pwd.getpwnam(name).pw_uid)
-    if settings.group is not None:
-        gid = number_of(settings.group, "group", lambda name: grp.getgrnam(name).gr_gid)
-    elif file is not None:
-        gid = file.gid
-    else:
-        try:
-            gid = pwd.getpwuid(uid).pw_gid
-        except KeyError:
-            gid = os.getegid()
-    return uid, gid, parse_mode(settings.mode)
-
-
-def number_of(name: str, kind: str, find: Callable[[str], int]) -> int:
-    """The uid or gid behind a name or a number."""
     try:
         return find(name)
     except KeyError:
@@ -308,7 +293,7 @@ def say(level: int, text: str) -> None:
 
 def attempt(settings: Settings) -> int:
     """Renew one token, if it has to be, and leave word of it."""
-    file = look(settings.record)
+    file = read_if_there(settings.record)
     renewal = Renewal(settings, None if file is None else read_record(file.data.decode("utf-8", "replace")))
     level = INFO
     try:
@@ -317,7 +302,7 @@ def attempt(settings: Settings) -> int:
         result, level = FAILED, ERROR
         renewal.notes.insert(0, str(exc))
     try:
-        live = renewal.live(look(settings.dest))
+        live = renewal.live(read_if_there(settings.dest))
     except SecretFileError:
         live = Live("unreadable", None, None, 0)
     clocks = words_on_clocks(renewal.offset)

@@ -67,7 +67,7 @@ def test_who_holds_the_key():
     def copy(letter, **more):
         return {"fingerprint": "SHA256:" + letter * 64, "age": 0, "serial": None, "by": None, **more}
 
-    attributes = {"owner": "slurm", "group": "hpc", "mode": "0400"}
+    attributes = {"path": "/key", "owner": "slurm", "group": "hpc", "mode": "0400"}
     old = copy("a", age=129600, serial="2026-11", by="alice@mgmt1", **attributes)
     new = copy("b", serial="2026-12", **{**attributes, "mode": "0440"})
     looks = {

@@ -87,7 +87,7 @@ def run(release: str, wants: Wants) -> Iterator[Cell]:
     if not chosen:
         return
     with up(f"rotation-{release}", release, HOSTS) as cluster:
-        prepare(cluster, any(name != "by hand" for name in chosen))
+        prepare(cluster)
         for name in chosen:
             say(f"{release}: {name}")
             try:
@@ -98,17 +98,13 @@ def run(release: str, wants: Wants) -> Iterator[Cell]:
                 yield cell(release, name, seconds, seen)
 
 
-def prepare(cluster: Cluster, with_tokens: bool) -> None:
+def prepare(cluster: Cluster) -> None:
     service_token = {"name": "load", "user": USER, "dest": TOKEN, "format": "raw", "owner": USER}
     variables = {"slurmrestd_listen": ["0.0.0.0:6820"], "slurm_jwt_tokens_services": [service_token]}
     cluster.add_inventory(all={"vars": variables})
-    cluster.play("rollout")
     cluster.put(CLIENT, (HERE / "load.py").read_text(), "/usr/local/lib/load.py")
     cluster.on(CLIENT, f"install -d -o {USER} -m 0700 {TOKEN.rpartition('/')[0]}")
-    if with_tokens:
-        cluster.play("tokens")
-    else:
-        give_token(cluster)
+    cluster.play("rollout")
 
 
 def under_load(cluster: Cluster, procedure: Callable[[Cluster], None]) -> tuple[float, dict[str, Any]]:

@@ -25,13 +25,14 @@ import os
 import re
 import stat
 import time
-from contextlib import contextmanager, suppress
-from typing import Iterator, NamedTuple, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Callable, Iterator, NamedTuple, Sequence
 
 MODES = ("0400", "0440", "0600", "0640")
 
 _LIMIT = 1024 * 1024  # nothing that this collection keeps secret is larger
 _STALE = 600  # seconds after which a draft was surely left by a run that was killed
+_BATCH = 100  # files that are flushed together, each with two descriptors of the 1024 that a process usually has
 _PATIENCE = 60.0  # seconds to wait for another run that holds the lock
 _LINKS = 40  # as many as Linux itself follows
 _LINKINGS = 10  # attempts, against runs that sweep at the same time
@@ -70,6 +71,9 @@ _KINDS = (
 
 class SecretFileError(Exception):
     """Something is wrong with a file or the place it is in; str() says what, where and what to do."""
+
+    path: str | None = None
+    """The file that was to be read or written, where it is one of many."""
 
 
 class SecretFileMissing(SecretFileError, FileNotFoundError):
@@ -183,6 +187,61 @@ def replace(path: str, data: bytes, uid: int, gid: int, mode: int) -> None:
     """Put a new file with this content in the place of PATH, whether it exists or not."""
     with Draft(path, data, uid, gid, mode) as draft:
         draft.rename()
+
+
+class NewFile(NamedTuple):
+    """A file that is to be put in its place."""
+
+    path: str
+    data: bytes
+    uid: int
+    gid: int
+    mode: int
+
+
+def replace_all(files: Sequence[NewFile]) -> Iterator[NewFile]:
+    """Put new files in the places of many, and yield each once it is there for good.
+
+    For each of them the same holds as with replace(). It is many times faster, because what costs time is the disk, and
+    a hundred files are flushed as one. If something goes wrong with a file, those that were not yielded yet are mostly
+    as they were, and none of them is half written.
+    """
+    for first in range(0, len(files), _BATCH):
+        batch = files[first : first + _BATCH]
+        with ExitStack() as stack:
+            drafts = [stack.enter_context(Draft(*file, in_batch=len(batch) > 1)) for file in batch]
+            if len(batch) > 1:
+                _flush(drafts)
+            for draft in drafts:
+                draft.rename()
+            if len(batch) > 1:
+                _flush_folders(drafts)
+        yield from batch
+
+
+def _flush(drafts: Sequence[Draft]) -> None:
+    # One journal entry for all of them. It alone says nothing of failures on older kernels; fsync() does, and finds
+    # little left to do.
+    syncfs = _syncfs()
+    if syncfs is not None:
+        for fd in {os.fstat(draft.fd).st_dev: draft.fd for draft in drafts}.values():
+            syncfs(fd)
+    for draft in drafts:
+        with _explained("write", draft.path):
+            os.fsync(draft.fd)
+
+
+def _flush_folders(drafts: Sequence[Draft]) -> None:
+    for draft in {(os.fstat(draft.folder)[1:3]): draft for draft in drafts}.values():
+        with _explained("write", draft.path):
+            _sync(draft.folder)
+
+
+def _syncfs() -> Callable[[int], int] | None:
+    """syncfs(2), which Python lacks; None where the C library does, too."""
+    import ctypes
+
+    return getattr(ctypes.CDLL(None), "syncfs", None)
 
 
 def set_attributes(path: str, uid: int, gid: int, mode: int) -> bool:
@@ -378,10 +437,13 @@ class Draft:
 
     It is locked as held() would lock it, until the end of the with block, so a reader who wants to change what
     has just appeared waits until its maker is done. A draft that got no name is removed at the end.
+
+    One of many, in_batch, neither flushes itself nor its folder: replace_all() does that for all of them at once.
     """
 
-    def __init__(self, path: str, data: bytes, uid: int, gid: int, mode: int) -> None:
+    def __init__(self, path: str, data: bytes, uid: int, gid: int, mode: int, in_batch: bool = False) -> None:
         self.path = path
+        self._in_batch = in_batch
         self._data = data
         self._dress = (uid, gid, mode)
         self._fd = self._folder = -1
@@ -409,6 +471,14 @@ class Draft:
         self._fd = self._folder = -1
         self._left = False
 
+    @property
+    def fd(self) -> int:
+        return self._fd
+
+    @property
+    def folder(self) -> int:
+        return self._folder
+
     def link(self) -> bool:
         """Take the name if it is free; False if it is not."""
         with _explained("write", self.path):
@@ -433,7 +503,8 @@ class Draft:
         with _explained("write", self.path):
             os.replace(self._draft, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             self._left = False
-            _sync(self._folder)
+            if not self._in_batch:
+                _sync(self._folder)
 
     def _write(self) -> None:
         self._fd = os.open(self._draft, _CREATE, 0o600, dir_fd=self._folder)
@@ -444,7 +515,8 @@ class Draft:
         rest = memoryview(self._data)
         while rest:
             rest = rest[os.write(self._fd, rest) :]
-        os.fsync(self._fd)
+        if not self._in_batch:
+            os.fsync(self._fd)
 
     def _rename_if_free(self) -> bool:
         """link() for a file system that has no hard links: rename, while nobody else with our manners can.
@@ -747,8 +819,11 @@ def _explained(doing: str, path: str) -> Iterator[None]:
     """Turn an OSError into words for the person who has to mend it."""
     try:
         yield
-    except SecretFileError:
+    except SecretFileError as exc:
+        exc.path = exc.path or path
         raise
     except OSError as exc:
         remedy = _REMEDIES.get(exc.errno or 0, "")
-        raise SecretFileError(f"Cannot {doing} {path}: {exc.strerror}. {remedy}".rstrip()) from exc
+        failure = SecretFileError(f"Cannot {doing} {path}: {exc.strerror}. {remedy}".rstrip())
+        failure.path = path
+        raise failure from exc

@@ -19,7 +19,8 @@ import hmac
 import json
 import re
 import warnings
-from typing import Any, Callable, NamedTuple
+from contextlib import contextmanager, nullcontext
+from typing import Any, Callable, ContextManager, Iterator, NamedTuple
 
 from ._releases import Release, has
 
@@ -35,6 +36,7 @@ RESERVED_CLAIMS = ("iat", "exp", "sun", "username")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION = re.compile(r"([0-9]{1,10})\s*([smhdw]?)")
 _USER = re.compile(r"[^\s:,/\x00-\x1f\x7f-]([^\s:,/\x00-\x1f\x7f])*")
+_NEVER_SHORT = 32  # bytes of a key for HS256 of which PyJWT never warns: what RFC 7518 demands
 _HMAC = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
 
 
@@ -383,16 +385,24 @@ def sign(claims: dict[str, Any], key: bytes, algorithm: str = "HS256", kid: str 
     """A token with these claims, signed. The algorithm 'none' leaves it unsigned, for tests that it is refused."""
     jwt = _pyjwt()
     secret = None if algorithm == "none" else key
+    # PyJWT 2.10 and later warn of short keys on stderr. slurm_jwt_key says so, with a remedy. To silence them costs as
+    # much as the token.
+    silence: ContextManager[None] = nullcontext() if algorithm == "HS256" and len(key) >= _NEVER_SHORT else _silence()
     try:
-        with warnings.catch_warnings():
-            # PyJWT 2.10 and later warn of short keys on stderr. slurm_jwt_key says so, with a remedy.
-            warnings.simplefilter("ignore")
+        with silence:
             token = jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": kid} if kid else None)
     except (TypeError, ValueError, NotImplementedError, jwt.PyJWTError) as exc:
         cause = str(exc).rstrip(".")
         raise TokenError(f"PyJWT {jwt.__version__} cannot sign with this key and these claims: {cause}.") from exc
     # PyJWT 1.7 returns bytes, 2.0 and later text.
     return token.decode("ascii") if isinstance(token, bytes) else str(token)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _pyjwt() -> Any:

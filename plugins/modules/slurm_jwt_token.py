@@ -490,7 +490,7 @@ import json
 import os
 import pwd
 import time
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -508,6 +508,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Rel
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     MODES,
     FolderMissing,
+    NewFile,
     SecretFile,
     SecretFileError,
     SecretFileMissing,
@@ -515,7 +516,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
     read_if_there,
     read_secret,
     remove,
-    replace,
+    replace_all,
     set_attributes,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
@@ -976,21 +977,20 @@ class Present:
     def run(self) -> dict[str, Any]:
         found = [self.look(each) for each in self.wanted]
         tokens = [self.token(each, there) for each, there in zip(self.wanted, found)]
-        results: list[dict[str, Any]] = []
+        results = [self.describe(*one) for one in zip(self.wanted, found, tokens)]
+        todo = {each.path: (each, there, result) for each, there, result in zip(self.wanted, found, results)}
         diffs = []
-        for each, there, token in zip(self.wanted, found, tokens):
-            result = self.describe(each, there, token)
-            try:
-                dressed = self.write(each, there, token)
-            except SecretFileError as exc:
-                self.module.fail_json(
-                    msg=f"{each.name}: {exc}", tokens=results, changed=any(one["changed"] for one in results)
-                )
-            if dressed:
+        done: list[dict[str, Any]] = []
+        try:
+            for path in self.written(found, tokens):
+                each, there, result = todo[path]
                 result.update(changed=True, reason=there.reason or "attributes")
-            results.append(result)
-            if dressed and self.module._diff:
-                diffs.append(self.diff(each, there, result))
+                done.append(result)
+                if self.module._diff:
+                    diffs.append(self.diff(each, there, result))
+        except SecretFileError as exc:
+            name = todo[exc.path][0].name if exc.path in todo else "tokens"
+            self.module.fail_json(msg=f"{name}: {exc}", tokens=done, changed=bool(done))
         if not self.module.check_mode:
             sweep_folders([each.path for each, result in zip(self.wanted, results) if each.path and result["changed"]])
         return finished(results, diffs)
@@ -1059,21 +1059,26 @@ class Present:
             return None
         return None if self.stale(wanted, wanted.form, model.data) else extract(wanted.form, model.data)
 
-    def write(self, wanted: Wanted, found: Found, token: str | None) -> bool:
-        """Bring the file to what is wanted. True if anything had to be done."""
-        if wanted.path is None:
-            return False
-        dress, secret = self.dress(wanted, found), found.secret
-        drifted = secret is not None and dress != (secret.uid, secret.gid, secret.mode)
-        if self.module.check_mode:
-            return drifted or found.reason is not None
-        if found.reason is not None and token is not None:
-            if wanted.dest is not None and wanted.path != wanted.dest:
-                # Of an earlier rotation: nobody may ever go back to it.
-                remove(beside(wanted.dest, PREVIOUS))
-            replace(wanted.path, render(wanted.form, token, wanted.user), *dress)
-            return True
-        return drifted and set_attributes(wanted.path, *dress)
+    def written(self, found: list[Found], tokens: list[str | None]) -> Iterator[str]:
+        """Bring the files to what is wanted; the path of each in which something had to be done, once it is."""
+        files = []
+        for wanted, there, token in zip(self.wanted, found, tokens):
+            if wanted.path is None:
+                continue
+            dress, secret = self.dress(wanted, there), there.secret
+            drifted = secret is not None and dress != (secret.uid, secret.gid, secret.mode)
+            if self.module.check_mode:
+                if drifted or there.reason is not None:
+                    yield wanted.path
+            elif there.reason is not None and token is not None:
+                if wanted.dest is not None and wanted.path != wanted.dest:
+                    # Of an earlier rotation: nobody may ever go back to it.
+                    remove(beside(wanted.dest, PREVIOUS))
+                files.append(NewFile(wanted.path, render(wanted.form, token, wanted.user), *dress))
+            elif drifted and set_attributes(wanted.path, *dress):
+                yield wanted.path
+        for file in replace_all(files):
+            yield file.path
 
     def dress(self, wanted: Wanted, found: Found) -> tuple[int, int, int]:
         """Uid, gid and mode that the file is to have."""

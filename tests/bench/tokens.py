@@ -13,13 +13,16 @@ from figures import Cell, Measurement, Wants
 from modules import HOST, timed
 
 PLACE = "/usr/local/lib/bench"
-CALL = 5000
+CALL = 10_000
+FILES = "/var/lib/bench-tokens"
 
 TEXT = f"""\
 On a controller, with its own Python. *Signed* is what the collection's modules call for each token, claims included, in
 one process; *one HMAC each* is `hmac.new(key, text, sha256).digest()` on as many bytes and nothing else. *One call of
-the module* is a task that makes {CALL} tokens and returns them, less one that makes a single token: it counts the
-checks of each entry, and its way to the host and back, too. `scontrol token` is run in a loop, one after the other.
+the module* is a task that makes {CALL:,} tokens and returns them, less one that makes a single token: it counts the
+checks of each entry, and its way to the host and back, too. *{CALL:,} files* is such a task as it is, which writes each
+token into a file of its own, and *again* the same once more, when nothing is to be done. *A call each* is one task for
+each token; `scontrol token` is run in a loop, one after the other.
 """
 
 
@@ -35,10 +38,16 @@ def run(release: str, wants: Wants) -> Iterator[Cell]:
         many, one = f"{CALL} tokens", "one token"
         seconds = timed(cluster, [task(many, CALL), task(one, 1)] * 3)
         rates["module"] = (CALL - 1) / (min(seconds[many]) - min(seconds[one]))
+        say(f"{release}: {CALL:,} files")
+        cluster.on(HOST, f"install -d -m 0700 {FILES}")
+        seconds |= timed(cluster, [{**files("first", CALL), "changed_when": False}, files("again", CALL)])
         yield Cell((release,), {
             "one HMAC each": per_second(rates["hmac"]),
             "signed": per_second(rates["sign"]),
             "one call of the module": per_second(rates["module"]),
+            f"{CALL:,} files": f"{min(seconds['first']):.1f} s",
+            "again": f"{min(seconds['again']):.1f} s",
+            "a call each": per_second(1 / min(seconds[one])),
             "scontrol token": per_second(rates["scontrol"]),
             "signed, beside scontrol": f"{rates['sign'] / rates['scontrol']:.0f} ×",
             "module, beside scontrol": f"{rates['module'] / rates['scontrol']:.0f} ×",
@@ -51,6 +60,11 @@ def task(name: str, number: int) -> dict[str, object]:
         "name": name, "no_log": True, "changed_when": False,
         "hpc.slurm_jwt.slurm_jwt_token": {"key_path": KEY, "tokens": tokens, "return_token": True},
     }
+
+
+def files(name: str, number: int) -> dict[str, object]:
+    tokens = [{"user": USER, "lifespan": "1h", "dest": f"{FILES}/{each}"} for each in range(number)]
+    return {"name": name, "no_log": True, "hpc.slurm_jwt.slurm_jwt_token": {"key_path": KEY, "tokens": tokens}}
 
 
 def per_second(rate: float) -> str:

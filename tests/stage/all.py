@@ -98,7 +98,7 @@ def stages() -> list[Stage]:
 
 
 # Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
-LONG = ("high-availability", "rotation-killed", "rotation-way-back", "tokens")
+LONG = ("high-availability", "rotation-killed", "rotation-way-back", "short-tokens", "tokens")
 
 
 def scenario_names() -> list[str]:
@@ -117,7 +117,7 @@ def scenario(name: str, crossed_with: str | None = None) -> Stage:
     return stage(
         f"molecule/{name}@{crossed_with}" if crossed_with else f"molecule/{name}", "molecule",
         f"runs the scenario against a real cluster of Slurm {release}",
-        f"tests/lab/enter molecule test --scenario-name {name}", lane="lab", needs=("images",), minutes=40,
+        f"tests/lab/enter molecule test --scenario-name {name}", lane="lab", needs=("images",), minutes=60,
         env={
             "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / cluster),
             "LAB_CLUSTER": cluster,

@@ -19,6 +19,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _secret_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     Draft,
     FolderMissing,
+    NewFile,
     SecretFileError,
     SecretFileMissing,
     create,
@@ -31,6 +32,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
     read_secret,
     remove,
     replace,
+    replace_all,
     set_attributes,
     sweep,
     take_name,
@@ -797,3 +799,57 @@ def test_whatever_the_system_says_reaches_the_reader(path: str, number: int, mon
         create(path, b"secret", ME, MINE, 0o400)
     assert str(caught.value).startswith(f"Cannot write {path}: {os.strerror(number)}")
     assert names_in(path) == []
+
+
+class TestManyAtOnce:
+    @staticmethod
+    def files(folder: pathlib.Path, number: int) -> list[NewFile]:
+        return [
+            NewFile(f"{folder}/token{each:03}", f"secret {each}".encode(), ME, MINE, 0o400) for each in range(number)
+        ]
+
+    @pytest.mark.parametrize("number", [0, 1, 2, 250])
+    def test_each_is_there_when_it_is_named(self, tmp_path, number):
+        files = self.files(tmp_path, number)
+        named = []
+        for file in replace_all(files):
+            assert pathlib.Path(file.path).read_bytes() == file.data
+            assert mode_of(file.path) == 0o400
+            named.append(file)
+        assert named == files
+        assert sorted(os.listdir(tmp_path)) == [os.path.basename(file.path) for file in files]
+
+    def test_what_is_there_is_replaced(self, tmp_path):
+        files = self.files(tmp_path, 3)
+        pathlib.Path(files[1].path).write_text("old")
+        assert list(replace_all(files)) == files
+        assert pathlib.Path(files[1].path).read_bytes() == b"secret 1"
+
+    def test_one_that_cannot_be_written_is_named_and_no_draft_is_left(self, tmp_path):
+        files = self.files(tmp_path, 250)
+        os.mkdir(files[220].path)
+        named = []
+        with pytest.raises(SecretFileError, match="is a directory") as caught:
+            for file in replace_all(files):
+                named.append(file)
+        assert caught.value.path == files[220].path
+        assert named == files[:200]
+        assert sorted(os.listdir(tmp_path)) == [os.path.basename(file.path) for file in [*files[:200], files[220]]]
+
+    def test_a_disk_that_fails_when_it_is_flushed_leaves_the_old_files(self, tmp_path, monkeypatch):
+        files = self.files(tmp_path, 3)
+        pathlib.Path(files[0].path).write_text("old")
+
+        def full(_fd):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(_secret_file.os, "fsync", full)
+        with pytest.raises(SecretFileError, match="No space left") as caught:
+            list(replace_all(files))
+        assert caught.value.path == files[0].path
+        assert {name: (tmp_path / name).read_text() for name in os.listdir(tmp_path)} == {"token000": "old"}
+
+    def test_it_does_without_syncfs(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(_secret_file, "_syncfs", lambda: None)
+        files = self.files(tmp_path, 3)
+        assert list(replace_all(files)) == files

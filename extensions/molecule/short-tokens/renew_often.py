@@ -1,0 +1,42 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the timer's own program so many times as its unit would, for two users in turn: renew_often.py SERVICE TIMES.
+
+A token of the other user is renewed whatever its age, so each run writes. Prints how many did, and the seconds of one.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+
+def main(service: str, times: int) -> None:
+    unit = subprocess.run(
+        ["systemctl", "cat", f"slurm-jwt-renew@{service}.service"], stdout=subprocess.PIPE, text=True, check=True,
+    ).stdout  # fmt: skip
+    command = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1].split()[:-1]
+    folder = pathlib.Path("/etc/slurm-jwt-renew")
+    settings = json.loads((folder / f"{service}.json").read_text())
+    pair = []
+    for user in ("daemon", settings["user"]):
+        path = pathlib.Path(f"/run/{service}-{user}.json")
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({**settings, "user": user}))
+        pair.append(path)
+    renewed, begin = 0, time.monotonic()
+    for number in range(times):
+        done = subprocess.run([*command, pair[number % 2]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        renewed += done.returncode == 0 and "reason: user" in done.stdout
+    for path in pair:
+        path.unlink()
+    print(json.dumps({"renewed": renewed, "seconds": round((time.monotonic() - begin) / times, 3)}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

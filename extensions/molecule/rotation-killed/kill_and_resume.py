@@ -81,7 +81,7 @@ class Cluster:
         for client in ("sinfo -h", "sacctmgr -n list cluster"):
             try:
                 # The service's host lacks the plugin that a client with SLURM_JWT needs.
-                self.on("rest1", f"SLURM_JWT={token} {client}")
+                self.on("ctl1", f"SLURM_JWT={token} {client}")
             except subprocess.CalledProcessError as error:
                 found.append(f"{client} with the service token ended with {error.returncode}")
         return found

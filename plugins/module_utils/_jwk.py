@@ -29,6 +29,7 @@ MAX_BITS = 8192
 """No issuer has longer keys, and each costs slurmctld time."""
 LONGEST_KID = 256
 
+_SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2
 _MAX_EXPONENT_BITS = 64  # OpenSSL takes no longer one beside a modulus of more than 3072 bits
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}")
@@ -126,6 +127,16 @@ def from_members(found: Mapping[str, Any], min_bits: int = MIN_BITS) -> Jwk:
             raise KeyRefused(f"has no {' and no '.join(missing)}")
         n, e = decode(found["n"], "n"), decode(found["e"], "e")
     return named(found.get("kid"), n, e, min_bits)
+
+
+def verifies(key: Jwk, signed: bytes, signature: bytes) -> bool:
+    """Whether the private half of this key made that RS256 signature: RSASSA-PKCS1-v1_5 of RFC 8017, 8.2.2."""
+    size = (key.bits + 7) // 8
+    if len(signature) != size:
+        return False
+    digest = _SHA256 + hashlib.sha256(signed).digest()
+    padded = b"\0\1" + b"\xff" * (size - len(digest) - 3) + b"\0" + digest
+    return pow(int.from_bytes(signature, "big"), key.e, key.n) == int.from_bytes(padded, "big")
 
 
 def refuse_numbers(n: int, e: int, min_bits: int = MIN_BITS) -> None:

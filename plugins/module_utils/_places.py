@@ -83,8 +83,8 @@ class User(NamedTuple):
 def find_user(name: str) -> User | None:
     """The user of that name or number, as Slurm takes both."""
     try:
-        entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
-    except KeyError:
+        entry = pwd.getpwuid(int(name)) if name.isascii() and name.isdigit() else pwd.getpwnam(name)
+    except (KeyError, ValueError, OverflowError):  # what a token says may be no name at all
         return None
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
 

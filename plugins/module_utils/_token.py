@@ -249,7 +249,7 @@ def refusals(
     return [
         *_header_refusals(parts.header, release, kid),
         *_signature_refusals(token, parts.header, key, kid),
-        *_expiry_refusals(parts.claims, now),
+        *expiry_refusals(parts.claims, now),
         *_user_refusals(parts.claims, release, user_known),
     ]
 
@@ -292,7 +292,8 @@ def _signature_refusals(token: str, header: dict[str, Any], key: bytes, kid: str
     ]
 
 
-def _expiry_refusals(claims: dict[str, Any], now: float) -> list[str]:
+def expiry_refusals(claims: dict[str, Any], now: float) -> list[str]:
+    """Why a token with these claims would count as expired."""
     if "exp" not in claims:
         return ["It has no claim exp, which Slurm takes for expired."]
     expiry = expiry_of(claims)

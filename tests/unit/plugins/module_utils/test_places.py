@@ -70,6 +70,8 @@ def test_users_by_name_and_number() -> None:
     assert _places.find_user("0") == root
     assert _places.find_user("no such user") is None
     assert _places.find_user("4294967290") is None
+    for no_name in ("\u0660", "\u00b2", "9" * 30, "a\0b", "\ud800", ""):
+        assert _places.find_user(no_name) is None
     assert _places.user_name(0) == _places.group_name(0) == "root"
     assert _places.user_name(4294967290) == _places.group_name(4294967290) == "4294967290"
 

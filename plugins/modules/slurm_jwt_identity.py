@@ -1,0 +1,239 @@
+#!/usr/bin/python
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: slurm_jwt_identity
+short_description: Who a token makes of its bearer, to slurmctld or slurmdbd
+version_added: 1.0.0
+description:
+  - Takes a sample token, such as one of an identity provider, and says which claim Slurm of this host's release would
+    read, which user of this host comes of it, whether the daemon would accept it, and why not.
+  - Tells what is to be thought of before tokens like it are trusted. Slurm checks neither issuer nor audience, the
+    claims C(sun) and C(username) outrank C(userclaimfield), and some claims are the user's own to write.
+  - Goes by what the configuration of the daemon says, and by the files that it names, as they are now. A daemon that
+    has not loaded them since is of another opinion.
+  - Changes nothing and asks no daemon.
+extends_documentation_fragment:
+  - hpc.slurm_jwt.attributes
+  - hpc.slurm_jwt.attributes.info_module
+options:
+  token:
+    description:
+      - The token. Whoever holds it is its user for as long as it lives, so take one that has nearly run out, or has.
+    type: str
+    required: true
+  daemon:
+    description: Whose configuration is read.
+    type: str
+    choices: [slurmctld, slurmdbd]
+    default: slurmctld
+  conf_path:
+    description:
+      - The file slurm.conf, or slurmdbd.conf with O(daemon=slurmdbd).
+      - If not given, it is the file of that name in C(/etc/slurm).
+    type: path
+  release:
+    description:
+      - The release of Slurm to judge by, such as V(24.11).
+      - If not given, it is the one that is installed on this host.
+    type: str
+  bin_dir:
+    description: The folder of Slurm's programs, where they are not in the usual places.
+    type: path
+requirements:
+  - cryptography >= 3.0 (package C(python3-cryptography)), where C(jwks=) names a file with certificates
+seealso:
+  - module: hpc.slurm_jwt.slurm_jwt_token
+  - module: hpc.slurm_jwt.slurm_jwks
+author:
+  - hpc.slurm_jwt contributors (@hpc)
+"""
+
+EXAMPLES = r"""
+- name: Who would Alice be, with what the provider gave her
+  hpc.slurm_jwt.slurm_jwt_identity:
+    token: "{{ lookup('ansible.builtin.env', 'SAMPLE_TOKEN') }}"
+  register: alice
+
+- name: The same in the eyes of slurmdbd
+  hpc.slurm_jwt.slurm_jwt_identity:
+    token: "{{ lookup('ansible.builtin.env', 'SAMPLE_TOKEN') }}"
+    daemon: slurmdbd
+  delegate_to: dbd1
+"""
+
+RETURN = r"""
+daemon:
+  description: Whose eyes it was seen with.
+  returned: success
+  type: str
+  sample: slurmctld
+release:
+  description: The release of Slurm that the token was judged by.
+  returned: success
+  type: str
+  sample: 24.11.5
+claim:
+  description:
+    - The claim that Slurm reads the user from. V(id) stands for the claims that C(use_jwt_client_ids) wants.
+    - Null if there is none.
+  returned: success
+  type: str
+  sample: preferred_username
+user:
+  description: What stands in that claim, the name of a user or a uid in digits.
+  returned: success
+  type: str
+  sample: alice
+uid:
+  description: The uid of that user on this host. Null if there is no such user here.
+  returned: success
+  type: int
+  sample: 1001
+signer:
+  description:
+    - V(HS256), or the kid of the key in C(jwks=) that signed the token. Null if none did that is trusted.
+  returned: success
+  type: str
+  sample: FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE
+accepted:
+  description: Whether the daemon would accept the token.
+  returned: success
+  type: bool
+refusals:
+  description: Every reason why it would not.
+  returned: success
+  type: list
+  elements: str
+  sample: ["It expired 311 s ago by the clock of this host."]
+cautions:
+  description: What is to be thought of before tokens like this one are trusted.
+  returned: success
+  type: list
+  elements: str
+  sample: ["Slurm reads preferred_username only because there is no sun and no username. ..."]
+claims:
+  description: All that the token says. Nothing of it is proven unless RV(signer) is set.
+  returned: success
+  type: dict
+  sample: {"iss": "https://keycloak.example.org/realms/hpc", "preferred_username": "alice", "exp": 1796025600}
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _facts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError, forget_environment
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._identity import Daemon, User, identify
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import KeySet, KeySetEmpty, KeySetError, parse
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import find_user
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import parse as parse_release
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, read_secret
+
+_FILES = {"slurmctld": "slurm.conf", "slurmdbd": "slurmdbd.conf"}
+
+
+class Failure(Exception):
+    """What is wrong with the task or the host, in words for the person who reads it."""
+
+
+def find_release(module: AnsibleModule) -> Release:
+    """The task's, or the one installed here."""
+    given = module.params["release"]
+    if given is None:
+        dummy_rc, given, dummy_err = module.run_command(Client(module.params["bin_dir"], None, 15).teller_of_release())
+    try:
+        return parse_release(given)
+    except ValueError as exc:
+        raise Failure(f"release: {exc}") from exc
+
+
+def daemon_here(module: AnsibleModule) -> Daemon:
+    """What the daemon would load if it started now."""
+    kind = module.params["daemon"]
+    path = module.params["conf_path"] or f"/etc/slurm/{_FILES[kind]}"
+    release = find_release(module)
+    try:
+        file = _facts.load(path, kind if kind == "slurmdbd" else "slurm")
+    except (ConfError, OSError) as exc:
+        raise Failure(f"conf_path: {exc}") from exc
+    jwt = file.jwt
+    return Daemon(
+        release,
+        jwt.enabled,
+        jwt.parameters,
+        read_key(jwt.key_path),
+        read_keys(jwt.jwks_path),
+        # Without SlurmUser in the file the daemons run as root.
+        file.conf.value("SlurmUser") or "root",
+    )
+
+
+def read_key(path: str | None) -> bytes | None:
+    """The key for HS256, None if the daemon has none."""
+    if path is None:
+        return None
+    try:
+        return read_secret(path).data
+    except SecretFileError as exc:
+        raise Failure(f"jwt_key=: {exc} The daemon would not start.") from exc
+
+
+def read_keys(path: str | None) -> KeySet | None:
+    """The keys for RS256, None if the daemon has none."""
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as stream:
+            return parse(stream.read(), LEAST_BITS)
+    except KeySetEmpty:
+        return KeySet([], [], frozenset())
+    except KeySetError as exc:
+        raise Failure(f"jwks=: {path} {exc} Have slurm_jwks write it.") from exc
+    except OSError as exc:
+        raise Failure(f"jwks=: {path} cannot be read: {exc.strerror}. The daemon would not start.") from exc
+
+
+def user_here(name: str) -> User | None:
+    """The user of that name or number."""
+    found = find_user(name)
+    return None if found is None else User(found.name, found.uid)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "token": {"type": "str", "required": True, "no_log": True},
+            "daemon": {"type": "str", "choices": sorted(_FILES), "default": "slurmctld"},
+            "conf_path": {"type": "path"},
+            "release": {"type": "str"},
+            "bin_dir": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    forget_environment()
+    try:
+        daemon = daemon_here(module)
+    except (Failure, ClientError, LibraryMissing) as exc:
+        module.fail_json(msg=str(exc))
+    found = identify(module.params["token"].strip(), daemon, user_here, time.time())
+    module.exit_json(
+        changed=False,
+        daemon=module.params["daemon"],
+        release=str(daemon.release),
+        accepted=not found.refusals,
+        **found._asdict(),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import pathlib
+import time
+from typing import Any
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import sign
+from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_identity
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
+
+KEY = _rsa_key.generate(2048)
+JWK = _rsa_key.public_jwk(KEY)
+
+
+@pytest.fixture(name="options")
+def _options(tmp_path: pathlib.Path) -> dict[str, Any]:
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [JWK]}))
+    jwt = f"AuthAltTypes=auth/jwt\nAuthAltParameters=jwks={tmp_path}/jwks.json,userclaimfield=preferred_username\n"
+    (tmp_path / "slurm.conf").write_text(f"ClusterName=lab\nSlurmctldHost=ctl1\nSlurmUser=slurm\n{jwt}")
+    (tmp_path / "slurmdbd.conf").write_text(f"DbdHost=dbd1\nStorageType=accounting_storage/mysql\n{jwt}")
+    claims = {"iat": int(time.time()), "exp": int(time.time()) + 60, "preferred_username": "daemon"}
+    token = sign(claims, KEY, "RS256", JWK["kid"])
+    return {"token": token, "conf_path": str(tmp_path / "slurm.conf"), "release": "24.11.5"}
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("daemon", ["slurmctld", "slurmdbd"])
+def test_a_token_of_a_provider(options: dict[str, Any], daemon: str, check: bool) -> None:
+    path = options["conf_path"].replace("slurm.conf", "slurmdbd.conf") if daemon == "slurmdbd" else options["conf_path"]
+    found = run(slurm_jwt_identity, {**options, "daemon": daemon, "conf_path": path}, check=check)
+    assert found["changed"] is False
+    assert (found["daemon"], found["release"]) == (daemon, "24.11.5")
+    assert (found["claim"], found["user"], found["uid"]) == ("preferred_username", "daemon", 1)
+    assert (found["accepted"], found["refusals"], found["signer"]) == (True, [], JWK["kid"])
+    assert options["token"] not in found["everything"]
+
+
+def test_what_the_configuration_lacks(options: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    (tmp_path / "jwks.json").unlink()
+    assert "jwks=: " in run(slurm_jwt_identity, options)["msg"]
+    (tmp_path / "jwks.json").write_text("<html>")
+    assert "HTML" in run(slurm_jwt_identity, options)["msg"]
+    (tmp_path / "jwks.json").write_text('{"keys": []}')
+    found = run(slurm_jwt_identity, options)
+    assert not found["accepted"]
+    assert "has no key" in found["refusals"][0]
+    (tmp_path / "slurm.conf").unlink()
+    assert "conf_path" in run(slurm_jwt_identity, options)["msg"]
+
+
+def test_a_key_for_hs256(options: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    key = bytes(range(32))
+    (tmp_path / "jwt.key").write_bytes(key)
+    (tmp_path / "jwt.key").chmod(0o400)
+    conf = tmp_path / "slurm.conf"
+    conf.write_text(conf.read_text().replace("jwks=", f"jwt_key={tmp_path}/jwt.key,jwks="))
+    token = sign({"iat": 1, "exp": int(time.time()) + 60, "sun": "daemon"}, key)
+    found = run(slurm_jwt_identity, {**options, "token": token})
+    assert (found["signer"], found["accepted"], found["claim"]) == ("HS256", True, "sun")
+    (tmp_path / "jwt.key").unlink()
+    assert "jwt_key=: " in run(slurm_jwt_identity, options)["msg"]

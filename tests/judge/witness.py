@@ -3,8 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs inside a container of one Slurm release: starts the real daemon on configuration files and says what it said.
 
-One JSON object a line comes in on standard input: {"id", "daemon", "files": {name: base64}}; one a line goes out:
-{"id", "code", "log", "seconds"}. The files are put into ETC, so that a podman call is not needed for each of them.
+One JSON object a line comes in on standard input, one a line goes out. The files {name: base64} are put into ETC, so
+that a podman call is not needed for each of them.
+
+{"daemon", "files"} starts a daemon that is to die: {"code", "log", "seconds"}.
+{"tokens", "files"} has a slurmctld run and asks it something with each token: {"up": whether it came up, "said": for
+each token what the client complained of, "" if it was served, "alive": whether it served on after the last, "log",
+"seconds"}.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ ETC = "/judge/etc"
 STATE = "/judge/state"
 JWKS = "/judge/jwks.json"
 LIMIT = 10  # seconds; an Include of a missing file would take a minute
+START = 20  # seconds in which slurmctld has to be up
 
 # A key set that every release accepts, so that a jwks= of it leads on to the key file.
 SOUND_JWKS = {
@@ -71,14 +77,12 @@ def prepare() -> None:
 
 
 def lay_out(files: dict[str, str], owner: str | None) -> None:
-    for name in os.listdir(ETC):
-        path = os.path.join(ETC, name)
-        if os.path.isdir(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
-    for name in os.listdir(STATE):
-        os.unlink(os.path.join(STATE, name))
+    for folder in (ETC, STATE):
+        for entry in list(os.scandir(folder)):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
     for name, content in files.items():
         path = os.path.join(ETC, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -112,6 +116,54 @@ def hear(daemon: str, files: dict[str, str]) -> tuple[int | None, str, float]:
     return process.returncode, log.decode("latin-1"), time.monotonic() - begin
 
 
+def admit(files: dict[str, str], tokens: list[str]) -> dict[str, object]:
+    lay_out(files, None)
+    conf = f"{ETC}/slurm.conf"
+    begin = time.monotonic()
+    with open(f"{STATE}/judge.log", "w+b") as log:
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SLURM_CONF": conf}
+        with subprocess.Popen(
+            ["slurmctld", "-D", "-f", conf],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        ) as process:
+            up = comes_up(process, conf)
+            said = [complaint(conf, token) for token in tokens] if up else []
+            alive = up and process.poll() is None and complaint(conf) == ""
+            if process.poll() is None:
+                os.killpg(process.pid, 9)
+        log.seek(0)
+        text = log.read().decode("latin-1")
+    return {"up": up, "said": said, "alive": alive, "log": text[-8000:], "seconds": time.monotonic() - begin}
+
+
+def comes_up(process: subprocess.Popen[bytes], conf: str) -> bool:
+    """Whether slurmctld serves somebody who has munge before it dies, or the time is over."""
+    end = time.monotonic() + START
+    while process.poll() is None and time.monotonic() < end:
+        if complaint(conf) == "":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def complaint(conf: str, token: str | None = None) -> str:
+    """What a client says that slurmctld does not serve, with a token or with munge; nothing if it does."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SLURM_CONF": conf}
+    if token is not None:
+        environment["SLURM_JWT"] = token
+    try:
+        ran = subprocess.run(
+            ["squeue", "--noheader"], capture_output=True, env=environment, timeout=LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer in {LIMIT} s"
+    return "" if ran.returncode == 0 else ran.stderr.decode("latin-1").strip() or f"exit {ran.returncode}"
+
+
 def main() -> None:
     prepare()
     version = subprocess.run(["slurmctld", "-V"], capture_output=True, text=True, check=False)
@@ -119,8 +171,12 @@ def main() -> None:
     sys.stdout.flush()
     for line in sys.stdin:
         case = json.loads(line)
-        code, log, seconds = hear(case["daemon"], case["files"])
-        print(json.dumps({"id": case["id"], "code": code, "log": log[-8000:], "seconds": seconds}))
+        if "tokens" in case:
+            answer = admit(case["files"], case["tokens"])
+        else:
+            code, log, seconds = hear(case["daemon"], case["files"])
+            answer = {"code": code, "log": log[-8000:], "seconds": seconds}
+        print(json.dumps(answer))
         sys.stdout.flush()
 
 

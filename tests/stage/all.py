@@ -93,6 +93,8 @@ def stages() -> list[Stage]:
                 f"python tests/stage/sanity.py {core}") for core in ("2.18", "2.19", "2.20", "2.21")),
         stage("judge", "judge", "asks Slurm's own parsers about 1,000 configurations", "python tests/judge/judge",
               lane="lab", needs=("images",)),
+        stage("judge-key-sets", "judge", "has slurmctld load what becomes of 2,000 key sets, and take tokens by it",
+              "python tests/judge/key_sets", lane="lab", needs=("images",)),
         *(scenario(name) for name in scenario_names()),
     ]
 

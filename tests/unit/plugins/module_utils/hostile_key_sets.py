@@ -9,7 +9,9 @@ import copy
 import json
 import pathlib
 import random
-from typing import Any, Callable
+from typing import Any, Callable, Mapping, Sequence
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwk, _jwks, _jwks_trust
 
 SAMPLES = {
     path.stem: path.read_bytes() for path in sorted((pathlib.Path(__file__).parent / "key_sets").glob("*.json"))
@@ -26,11 +28,27 @@ _VALUES: tuple[Any, ...] = (
 )
 
 
-def mutated(seed: int) -> bytes:
-    """A document with one to six things wrong with it; the same for the same seed."""
+def written(data: bytes, current: Sequence[_jwk.Jwk] = ()) -> bytes | None:
+    """The file that would take the place of CURRENT for a document, None if that is refused in words."""
+    try:
+        found = _jwks.parse(data)
+        outcome = _jwks_trust.decide(
+            current, [], [_jwks_trust.Published("the issuer", found)], _jwks_trust.Wishes(retain=3600), 1_800_000_000
+        )
+    except (_jwks.KeySetError, _jwks_trust.TrustRefused) as exc:
+        assert len(str(exc)) > 20
+        return None
+    for _source, lost in outcome.dropped:
+        assert lost.kid
+        assert lost.kid.isprintable() and lost.reason.isprintable() and len(lost.kid) <= 80
+    return _jwks.render(outcome.keys)
+
+
+def mutated(seed: int, samples: Mapping[str, bytes] = SAMPLES) -> bytes:
+    """A document with one to six things wrong with it; the same for the same seed and samples."""
     chance = random.Random(seed)
-    name = chance.choice(sorted(SAMPLES))
-    document = json.loads(SAMPLES[name])
+    name = chance.choice(sorted(samples))
+    document = json.loads(samples[name])
     for _time in range(chance.randint(1, 6)):
         chance.choice(_CHANGES)(chance, document)
     data = json.dumps(document, ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")

@@ -9,7 +9,6 @@ import base64
 import json
 import math
 import re
-from typing import Sequence
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -17,27 +16,15 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwk, _jwks, _jwks_trust
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.hostile_key_sets import SAMPLES, mutated
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwks
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.hostile_key_sets import (
+    SAMPLES,
+    mutated,
+    written,
+)
 
 SEEDS = st.integers(min_value=0, max_value=2**64)
 TRUSTED = _jwks.parse(SAMPLES["auth0"]).keys
-
-
-def written(data: bytes, current: Sequence[_jwk.Jwk] = ()) -> bytes | None:
-    """The file that would take the place of CURRENT for a document, None if that is refused in words."""
-    try:
-        found = _jwks.parse(data)
-        outcome = _jwks_trust.decide(
-            current, [], [_jwks_trust.Published("the issuer", found)], _jwks_trust.Wishes(retain=3600), 1_800_000_000
-        )
-    except (_jwks.KeySetError, _jwks_trust.TrustRefused) as exc:
-        assert len(str(exc)) > 20
-        return None
-    for _source, lost in outcome.dropped:
-        assert lost.kid
-        assert lost.kid.isprintable() and lost.reason.isprintable() and len(lost.kid) <= 80
-    return _jwks.render(outcome.keys)
 
 
 def number(text: str) -> int:

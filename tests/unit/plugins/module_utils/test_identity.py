@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from typing import Any
 
@@ -107,6 +108,8 @@ def test_a_mapper_that_copies_what_users_write_shows():
         ({"sun": "mallory"}, daemon(), KEY, KID, "names 'mallory', who does not exist"),
         ({"sun": 7}, daemon(), KEY, KID, "looks for sun, then username, and for text there"),
     ],
+    # Not from the kid, which is another one in each process of pytest-xdist.
+    ids=itertools.count(),
 )
 def test_why_it_would_be_refused(claims, by, key, kid, reason):
     good = seen({**KEYCLOAK, "sun": "alice"}, daemon())

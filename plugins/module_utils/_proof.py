@@ -57,7 +57,7 @@ CASES = {
     "foreign_name": "a plain user's token under the name of root",
     "none": "no token at all",
 }
-MINTED = ("good", "expired", "forged", "unsigned", "retired", "sample", "forged_kid", "unknown_kid", "confused")
+MINTED = ("good", "expired", "forged", "unsigned", "retired", "forged_kid", "unknown_kid", "confused")
 TAKEN = ("good", "sample", "own")
 """What a daemon should accept. The first of them that there is tells what its other answers mean."""
 

@@ -227,15 +227,28 @@ class Cluster:
     def slurmctld_loads(self) -> dict[str, str]:
         """Controller -> how slurmctld gets to know: "reconfigure" or "restart"."""
         return {
-            host: self._way_to_load(host)
+            host: self._way_to_load(host, self.looks[host]["daemons"]["slurmctld"]["active"] == "active")
             for host in self.controllers
             if self.daemon_loads(host, "slurmctld", self.conf_changes(host))
         }
 
-    def _way_to_load(self, host: str) -> str:
+    def jwks_daemons(self, host: str) -> list[dict[str, Any]]:
+        """The daemons of a holder that load the key set, as the module slurm_jwks_following takes them."""
+        look = self.looks[host]
+        found = []
+        if host in self.dbds and "slurmdbd" in look["daemons"]:
+            port = None if host in self.standby_dbds else look["dbd_conf"]["dbd_port"]
+            service = look["daemons"]["slurmdbd"]["service"]
+            found.append({"part": "slurmdbd", "service": service, "way": "restart", "port": port})
+        if host in self.controllers and "slurmctld" in look["daemons"]:
+            way = self._way_to_load(host, True)
+            service, port = look["daemons"]["slurmctld"]["service"], look["conf"]["slurmctld_port"]
+            found.append({"part": "slurmctld", "service": service, "way": way, "port": port})
+        return found
+
+    def _way_to_load(self, host: str, running: bool) -> str:
         # A standby reads keys at its start only; so does every slurmctld before 23.11.
         look = self.looks[host]
-        running = look["daemons"]["slurmctld"]["active"] == "active"
         # With -D it becomes the new process itself, so that nothing of the old one is left if that dies.
         in_place = "-D" in (look["daemons"]["slurmctld"].get("command") or ())
         reloads = look["capabilities"].get("reconfigure_reloads_auth", False) and not in_place
@@ -533,7 +546,12 @@ def plan(
         "servers": [
             host
             for host in cluster.servers
-            if host in changing or host in cluster.restds or host == cluster.primary or wishes.removing
+            if host in changing
+            or host in cluster.restds
+            or host == cluster.primary
+            or wishes.removing
+            # Where the site speaks of key sets, timers follow them, or are taken away.
+            or (host in cluster.holders and wishes.trust.jwks is not None)
         ],
         # Everything that may have to be put back, and the closing table.
         "hosts_to_change": [*nodes, *cluster.servers],
@@ -547,6 +565,7 @@ def plan(
         "hs256": wishes.trust.with_hs256,
         "signing_key": _trust.signing_key(wishes.trust, cluster.key_path),
         "jwks_targets": jwks,
+        "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.holders if wishes.trust.jwks},
         "holders": cluster.holders,
         "key_source": cluster.key_source,
         "key_source_changes": bool(source),

@@ -27,6 +27,7 @@ DEEDS = (
     ("slurm_jwt_standby_restart", "slurmctld restarted"),
     ("slurm_jwt_slurmctld_restart", "slurmctld restarted"),
     ("slurm_jwt_slurmctld_reconfigure", "slurmctld reconfigured"),
+    ("slurm_jwt_jwks_following", "timer of key sets set"),
     ("slurm_jwt_key_removed", "key put aside"),
     ("slurm_jwt_jwks_removed", "key set put aside"),
     ("slurmrestd_package", "slurmrestd installed"),

@@ -24,13 +24,15 @@ def conf(parameters=None, controllers=("ctl1",), index=None):
         "jwt_enabled": bool(parameters),
         "key_path": (parameters or {}).get("jwt_key"),
         "jwks_path": (parameters or {}).get("jwks"),
+        "slurmctld_port": 6817,
+        "dbd_port": 6819,
         "controllers": [{"name": name, "address": name} for name in controllers],
         "controller_index": index,
     }
 
 
-def daemon(active="active", key_loaded="current"):
-    return {"active": active, "key_loaded": key_loaded, "stale": []}
+def daemon(active="active", key_loaded="current", service="slurmctld"):
+    return {"active": active, "key_loaded": key_loaded, "stale": [], "service": service}
 
 
 def key(exists=True, fingerprint=FINGERPRINT):
@@ -75,7 +77,7 @@ def look(host, part, jwt):
         found["key"] = key(jwt)
         found["state_dir"] = {"path": STATE, "owner": "slurm", "writable_by_others": False}
     if part != "node":
-        found["daemons"][part] = daemon(key_loaded="current" if jwt else "unknown")
+        found["daemons"][part] = daemon(key_loaded="current" if jwt else "unknown", service=part)
     return found
 
 

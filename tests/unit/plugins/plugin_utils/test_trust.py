@@ -146,3 +146,23 @@ class TestWhatIsDone:
         wishes = _plan.Wishes(trust=_trust.Trust(jwks=True), run_tags=["daemons"])
         found = _plan.plan(cluster(RS256, NEW), looks.PARTS, looks.HOSTS, wishes)
         assert "leave out key" in found["refusals"][0]
+
+
+class TestFollowing:
+    """What the timers are told of the daemons."""
+
+    def test_each_holder_has_its_own(self):
+        found = plan(cluster(RS256, SAME), jwks=True)
+        assert found["jwks_daemons"] == {
+            "ctl1": [{"part": "slurmctld", "service": "slurmctld", "way": "reconfigure", "port": 6817}],
+            "dbd1": [{"part": "slurmdbd", "service": "slurmdbd", "way": "restart", "port": 6819}],
+        }
+
+    def test_before_2311_slurmctld_is_restarted(self):
+        found = cluster(RS256, SAME, ctl1={"capabilities": {}})
+        assert plan(found, jwks=True)["jwks_daemons"]["ctl1"][0]["way"] == "restart"
+
+    def test_their_hosts_are_in_the_play_where_the_site_speaks_of_key_sets(self):
+        assert "dbd1" in plan(cluster(RS256, SAME), jwks=True)["servers"]
+        assert "dbd1" in plan(cluster(HS256), jwks=False)["servers"]
+        assert "dbd1" not in plan(cluster(HS256))["servers"]

@@ -258,7 +258,8 @@ def attempt(settings: Settings) -> int:
         following.notes.insert(0, str(exc))
     if result in (WAITING, POSTPONED):
         level = WARNING
-    said = f"{settings.path}: {len(following.kids)} keys. {' '.join(following.notes)}".strip()
+    keys = "1 key" if len(following.kids) == 1 else f"{len(following.kids)} keys"
+    said = f"{settings.path}: {keys}. {' '.join(following.notes)}".strip()
     if result in (FAILED, WAITING):
         said += " The timer tries again."
     wrong = following.note(result, said)

@@ -47,6 +47,17 @@ options:
     description: Whether JWT is taken back rather than brought.
     type: bool
     default: false
+  jwks_sources:
+    description: The sources of the keys that are trusted; empty for none, null where the site says nothing of it.
+    type: list
+    elements: dict
+  hs256:
+    description: Whether HS256 tokens count, null where the site says nothing of it.
+    type: bool
+  rs256_key_path:
+    description: The path of the site's own RSA key on the primary controller.
+    type: str
+    default: ""
   run_tags:
     description: The value of C(ansible_run_tags).
     type: list
@@ -78,16 +89,32 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _plan, _services, _trust
 
 
 def rollout_plan(
-    hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], hosts: Sequence[str], **wishes: Any
+    hostvars: Mapping[str, Any],
+    groups: Mapping[str, Sequence[str]],
+    hosts: Sequence[str],
+    jwks_sources: Sequence[Any] | None = None,
+    hs256: bool | None = None,
+    rs256_key_path: str = "",
+    **wishes: Any,
 ) -> dict[str, Any]:
     """The plan of a rollout; see plugin_utils/_plan.py."""
     parts = _cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars))
-    looks = {host: hostvars[host].get("slurm_jwt_look") or {} for host in hosts}
-    return _plan.plan(looks, parts, hosts, _plan.Wishes(**wishes))
+    looks = {host: _look(hostvars[host]) for host in hosts}
+    trust = _trust.Trust(None if jwks_sources is None else bool(jwks_sources), hs256, rs256_key_path)
+    if not trust.with_hs256:
+        services = _services.declared(hostvars)
+        renewed = any(service.get("renew") for service in services)
+        trust = trust._replace(services=bool(services), renewed=renewed)
+    return _plan.plan(looks, parts, hosts, _plan.Wishes(trust=trust, **wishes))
+
+
+def _look(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The look at a host, and what its look at the sources of keys has found."""
+    return {**(variables.get("slurm_jwt_look") or {}), "trust": variables.get("slurm_jwt_jwks_look")}
 
 
 class FilterModule:

@@ -191,8 +191,15 @@ class DaemonHost(_host.Host):
         if path is None:
             return None
         place = _places.look(path)
+        for part, file in self._holders():
+            if file.jwt.enabled and file.jwt.jwks_path == path and self.release is not None:
+                mended = bool(self._declared_parameters().get("jwks"))
+                self.problems += _daemon_problems.jwks(part, path, place, self._user, self.release, mended)
         exists, kids = place.kind == "file", _facts.kids(path, place)
         return {**_facts.attributes(place), "path": path, "exists": exists, "kids": kids}
+
+    def _declared_parameters(self) -> dict[str, Any]:
+        return (self.options.declared or {}).get("parameters") or {}
 
     def _state_dir(self) -> dict[str, Any] | None:
         if "slurmctld" not in self.parts or self.slurm is None:
@@ -316,6 +323,9 @@ class DaemonHost(_host.Host):
             return loaded, [f"{part} still holds a key that was replaced by the one in {key}."]
         if loaded == "absent":
             return loaded, [f"{part} was started before JWT was switched on with {key}."]
+        jwks = file.jwt.jwks_path if file.jwt.enabled else None
+        if jwks and _places.look(jwks).modified > process.started:
+            return loaded, [f"{jwks} was written after {part} had started."]
         newest = max(_places.look(path).modified for path in file.data)
         return loaded, self._compare_with_memory(part, file) if newest > process.started else []
 
@@ -342,8 +352,11 @@ class DaemonHost(_host.Host):
         folders = super()._places_to_write(found)
         if self.options.declared is None:
             return folders
-        if found["key"] is not None and not found["key"]["exists"]:
+        declared = self._declared_parameters()
+        if found["key"] is not None and not found["key"]["exists"] and declared.get("jwt_key") is not False:
             folders[os.path.dirname(os.path.realpath(found["key"]["path"]))] = self.parts[0]
+        if declared.get("jwks") and found["jwks"] is not None:
+            folders[os.path.dirname(os.path.realpath(found["jwks"]["path"]))] = self.parts[0]
         slurmrestd = found["daemons"].get("slurmrestd")
         if slurmrestd and not slurmrestd["slurm_jwt"]:
             folders["/etc/systemd/system"] = "slurmrestd"

@@ -149,6 +149,28 @@ def key_weak(part: str, path: str, weakness: str) -> list[Problem]:
     return [Problem(ERROR, "key_weak", part, path, f"{path} {weakness}.", effect, remedy)]
 
 
+def jwks(part: str, path: str, place: Place, user: User | None, release: Release, mended: bool) -> list[Problem]:
+    """The file that jwks= names. MENDED says that the site declares where its keys come from, so a rollout makes it."""
+    severity, remedy = ERROR, "See that it is there and that SlurmUser can read it, or declare slurm_jwt_jwks_sources."
+    if mended:
+        severity, remedy = WARNING, "A rollout mends it."
+    if place.kind != "file":
+        found = f"jwks= names {path}, which is not there."
+        effect = f"{part} does not start again; tokens are accepted by the running process only."
+        return [Problem(severity, "jwks_missing", part, path, found, effect, remedy)]
+    problems = []
+    if place.mode & 0o002:
+        fatal = "Slurm of this release does not start with it. " if has(release, "insecure_key_fatal") else ""
+        found = f"{path} has the mode {place.octal}, so every user of the host can write it."
+        effect = fatal + "Whoever puts a key of his own there is root on the cluster."
+        problems.append(Problem(severity, "jwks_writable", part, path, found, effect, remedy))
+    elif user and not (place.mode & 0o004 or _may_read(place, user)):
+        found = f"{path} has the mode {place.octal} and belongs to the user with the number {place.uid}."
+        effect = f"{user.name} may not read it, and {part} does not start or reload with it."
+        problems.append(Problem(severity, "jwks_unreadable", part, path, found, effect, remedy))
+    return problems
+
+
 def key_elsewhere(part: str, path: str, in_force: str) -> list[Problem]:
     """The site declares another path than the one in force."""
     found = f"The key in force is {in_force}, and {path} is declared."

@@ -6,11 +6,16 @@
 A proof must not pretend. What a client prints for a refused token is, on some releases, just what it prints for a
 daemon that is down: slurmctld up to 24.05 closes the connection without a word, slurmrestd up to 22.05 says
 "Unspecified error" for both, slurmrestd 26.05 "Failed to open slurmdbd connection". Such an answer counts as a refusal
-only if a good token was accepted, by the same way, both before it and after it.
+only if a good token was accepted, by the same way, both before it and after it. Where nothing on the cluster can sign a
+good one, because all keys are an identity provider's, the cluster's own authentication (munge) stands in for it with
+Slurm's clients; of slurmrestd such an answer then means nothing.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import http.client
 import json
 import os
@@ -33,19 +38,28 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import
     Reply,
     shortened,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import MIN_BITS, Jwk
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, has, rest_versions
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import claims_for, sign
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._rsa_key import generate, public_jwk, public_pem
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import claims_for, sign, split, user_of
 
 CASES = {
     "good": "a good token",
     "expired": "an expired token",
     "forged": "a token signed with another key",
     "unsigned": "a token without a signature (alg none)",
-    "retired": "a token signed with the key before this one",
+    "retired": "a token signed with a key that counts no more",
+    "sample": "the site's sample token",
+    "forged_kid": "an RS256 token with the kid of a trusted key, signed with another",
+    "unknown_kid": "an RS256 token of a key that is not trusted",
+    "confused": "an HS256 token whose secret is a trusted public key",
+    "own": "no token, but the cluster's own authentication",
     "foreign_name": "a plain user's token under the name of root",
     "none": "no token at all",
 }
-MINTED = ("good", "expired", "forged", "unsigned", "retired")
+MINTED = ("good", "expired", "forged", "unsigned", "retired", "forged_kid", "unknown_kid", "confused")
+TAKEN = ("good", "sample", "own")
+"""What a daemon should accept. The first of them that there is tells what its other answers mean."""
 
 _NOT_LOADED = ("header lengths are longer",)
 
@@ -72,41 +86,83 @@ Ask = Callable[[str], Reply]
 _NO_SUCH_PATH = Reply(UNCLEAR, "status 404: it does not know this path")
 
 
-def mint(user: str, key: bytes, now: float, lifespan: int, retired: bytes | None = None) -> dict[str, str]:
-    """A good token for the user, and bad ones that differ from it in one thing each."""
+class Signer(NamedTuple):
+    """What the site's tokens are signed with."""
+
+    key: bytes
+    kid: str | None = None
+    """What Slurm knows an RSA key as; None for a key of HS256."""
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        return sign(claims, self.key, "RS256" if self.kid else "HS256", self.kid)
+
+
+def mint(
+    user: str, signer: Signer | None, now: float, lifespan: int, retired: bytes | None = None
+) -> dict[str, str]:
+    """A good token for the user, and bad ones that differ from it in one thing each; only bad ones without a signer."""
     claims = claims_for(user, lifespan, now)
+    tokens = {"retired": sign(claims, retired)} if retired else {}
+    if signer is not None:
+        tokens.update(good=signer.sign(claims), expired=signer.sign(claims_for(user, 3600, now - 7200)))
+    return {**tokens, "forged": sign(claims, os.urandom(32)), "unsigned": sign(claims, b"", "none")}
+
+
+def forge(user: str, trusted: Jwk, now: float, lifespan: int) -> dict[str, str]:
+    """Tokens of somebody who knows the trusted keys, as everybody may, and has none of their private halves."""
+    claims = claims_for(user, lifespan, now)
+    own = generate(MIN_BITS)
     return {
-        **({"retired": sign(claims, retired)} if retired else {}),
-        "good": sign(claims, key),
-        "expired": sign(claims_for(user, 3600, now - 7200), key),
-        "forged": sign(claims, os.urandom(32)),
-        "unsigned": sign(claims, b"", "none"),
+        "forged_kid": sign(claims, own, "RS256", trusted.kid),
+        "unknown_kid": sign(claims, own, "RS256", public_jwk(own)["kid"]),
+        "confused": sign_with_public_half(claims, trusted),
     }
+
+
+def sign_with_public_half(claims: dict[str, Any], trusted: Jwk) -> str:
+    """What a verifier accepts that lets the token choose how its key is to be used."""
+    public = public_pem(trusted.n, trusted.e)
+    header = {"alg": "HS256", "typ": "JWT", "kid": trusted.kid}
+    signed = ".".join(_encode(json.dumps(part).encode()) for part in (header, claims))
+    return f"{signed}.{_encode(hmac.new(public, signed.encode(), hashlib.sha256).digest())}"
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 # -- one daemon, by one way --------------------------------------------------------------------------------------------
 
 
 def put(daemon: str, asked: str, cases: list[str], ask: Ask, first: Reply | None = None) -> list[Answer]:
-    """Ask a daemon about each case, a good token first, and again at the end if an answer is to be understood by it.
+    """Ask a daemon about each case, a good one first, and again at the end if an answer is to be understood by it.
 
-    first is its answer to a good token, if it is known already.
+    first is its answer to that one, if it is known already.
     """
-    first = first or ask("good")
-    replies = {"good": first}
+    taken = next(case for case in TAKEN if case in cases)
+    first = first or ask(taken)
+    replies = {taken: first}
     for case in cases:
-        if case == "good":
+        if case == taken:
             continue
         hopeless = first.kind in (UNREACHABLE, UNASKED)
         replies[case] = Reply(UNASKED, "after that, it was not asked any more") if hopeless else ask(case)
     if any(reply.kind in (CLOSED, UNCLEAR) for reply in replies.values()):
-        last = ask("good")
+        last = ask(taken)
         replies = {case: _settled(reply, first, last) for case, reply in replies.items()}
     return [Answer(daemon, asked, case, expected_of(case), *replies[case]) for case in cases]
 
 
 def expected_of(case: str) -> str:
-    return ACCEPTED if case == "good" else REFUSED
+    return ACCEPTED if case in TAKEN else REFUSED
+
+
+def put_blindly(daemon: str, asked: str, cases: list[str], ask: Ask) -> tuple[list[Answer], dict[str, str]]:
+    """Ask about bad tokens where there is no good one: the answers, and those that nobody can understand."""
+    replies = {case: ask(case) for case in cases}
+    vague = {case: reply.detail for case, reply in replies.items() if reply.kind in (CLOSED, UNCLEAR)}
+    answers = [Answer(daemon, asked, case, REFUSED, *reply) for case, reply in replies.items() if case not in vague]
+    return answers, vague
 
 
 def _settled(reply: Reply, first: Reply, last: Reply) -> Reply:
@@ -175,13 +231,16 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def headers_of(case: str, tokens: dict[str, str], user: str) -> dict[str, str]:
+def headers_of(case: str, tokens: dict[str, str], user: str | None) -> dict[str, str]:
     """The headers that present a case. Up to 22.05 slurmrestd wants both, later ones do not mind."""
     if case == "none":
         return {}
     if case == "foreign_name":
         return {"X-SLURM-USER-TOKEN": tokens["good"], "X-SLURM-USER-NAME": "root"}
-    return {"X-SLURM-USER-TOKEN": tokens[case], "X-SLURM-USER-NAME": user}
+    if case == "sample":
+        user = user_of(split(tokens[case]).claims)
+    named = {"X-SLURM-USER-NAME": user} if user else {}
+    return {"X-SLURM-USER-TOKEN": tokens[case], **named}
 
 
 def ask_rest(rest: Rest, path: str, headers: dict[str, str]) -> Reply:
@@ -267,11 +326,15 @@ def _dangers(behind: str, version: str, release: Release | None) -> dict[str, st
 
 def without_tokens(answer: Answer, tokens: dict[str, str]) -> Answer:
     """The answer without any token that somebody echoed."""
-    detail = answer.detail
+    return answer._replace(detail=hide_tokens(answer.detail, tokens))
+
+
+def hide_tokens(text: str, tokens: dict[str, str]) -> str:
+    """The text without them."""
     for case, token in tokens.items():
         if token:
-            detail = detail.replace(token, f"<{case} token>")
-    return answer._replace(detail=detail)
+            text = text.replace(token, f"<{case} token>")
+    return text
 
 
 def explain(answers: list[Answer]) -> str:
@@ -292,9 +355,11 @@ def _verdict(wrong: list[Answer], answers: list[Answer]) -> str:
         return f"{who} could not be asked: {first.detail}. {_remedy_of_unasked(first)}"
     if first.answer == UNREACHABLE:
         return _of_silence(first)
-    if first.case == "good":
+    if first.case == "own":
+        return f"{who} refused the cluster's own authentication: {first.detail}. Mend that first; see munge on both."
+    if first.case in TAKEN:
         was = "refused" if first.answer == REFUSED else "neither accepted nor clearly refused"
-        text = f"{who}: {CASES['good']} was {was}: {first.detail}. "
+        text = f"{who}: {CASES[first.case]} was {was}: {first.detail}. "
         return text + _remedy_of_refusal(first, answers)
     names = ", ".join(f"{CASES[one.case]} (was {one.answer}{': ' + one.detail if one.detail else ''})" for one in wrong)
     return f"{who} should refuse {names}. {_remedy_of_acceptance(wrong)}"
@@ -346,7 +411,12 @@ def _remedy_of_refusal(answer: Answer, answers: list[Answer]) -> str:
         "restart it (from Slurm 23.11 on, 'scontrol reconfigure' will do)" if daemon == "slurmctld" else "restart it"
     )
     if any(text in low for text in _NOT_LOADED):
-        return f"It has not loaded auth/jwt. Set AuthAltTypes=auth/jwt and jwt_key= in {conf}, and {restart}."
+        return f"It has not loaded auth/jwt. Set AuthAltTypes=auth/jwt and a key in {conf}, and {restart}."
+    if answer.case == "sample":
+        return (
+            "See its kid, exp and the claim that names the user (module slurm_jwt_token, state: verified), whether its "
+            f"issuer is among the sources of the key set, and whether {daemon} has loaded that: {restart}."
+        )
     accepting = sorted({one.daemon for one in answers if (one.case, one.answer) == ("good", ACCEPTED)} & set(CLIENTS))
     other = f"{accepting[0]} accepts the same token. So " if accepting else ""
     begin = f"{other}{daemon} has probably not been restarted since"

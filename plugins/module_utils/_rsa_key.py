@@ -89,6 +89,16 @@ def public_jwk(data: bytes) -> dict[str, str]:
     return _jwk.members(_jwk.Jwk(_jwk.thumbprint(numbers.n, numbers.e), numbers.n, numbers.e))
 
 
+def public_pem(n: int, e: int) -> bytes:
+    """A public key in PEM, as everybody can make it of a key set."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.RSAPublicNumbers(e, n).public_key(**_pem.backend())
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return bytes(key.public_bytes(serialization.Encoding.PEM, form))
+
+
 def verifies(signed: bytes, signature: bytes, data: bytes) -> bool:
     """Whether this key made that RS256 signature."""
     from cryptography.exceptions import InvalidSignature

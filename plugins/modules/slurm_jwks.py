@@ -140,6 +140,12 @@ options:
       - Seconds in which a source must have answered in full, its configuration and redirects included.
     type: int
     default: 30
+  backup:
+    description:
+      - Whether to keep the file, and the record beside it, before the first change to either of them. See
+        RV(backup_files).
+    type: bool
+    default: false
   force:
     description:
       - Consent to replacing or removing a file that is no key set, and to the loss of every key at once. For an
@@ -225,6 +231,21 @@ content_changed:
   returned: success
   type: bool
   sample: true
+differs:
+  description:
+    - Whether the key set, its record, its owner or its mode were not as they were to be. For whoever only looks, in
+      check mode, and so says C(changed_when=false).
+  returned: success
+  type: bool
+  sample: true
+backup_files:
+  description:
+    - The copies that O(backup) has kept, by the path of the file that each was made of. Empty without O(backup), in
+      check mode, and where nothing was replaced.
+  returned: success
+  type: dict
+  sample:
+    /etc/slurm/jwks.json: /etc/slurm/jwks.json.20261126T034500Z~
 kids:
   description: The kids of all keys that are trusted.
   returned: success
@@ -358,53 +379,19 @@ gid:
 
 import json
 import os
-import time
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Dress, NobodyOfThatName, declared
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, MAX_BITS, MIN_BITS, Jwk
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import (
-    Dropped,
-    KeySet,
-    KeySetEmpty,
-    KeySetError,
-    parse,
-    render,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import (
-    Noted,
-    Outcome,
-    Published,
-    TrustRefused,
-    Wishes,
-    decide,
-    format_record,
-    next_change,
-    parse_record,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint, format_time, record_path
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import NobodyOfThatName, declared
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, MAX_BITS, MIN_BITS
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import Wishes, next_change
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint, format_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import group_name, user_name
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
-    SecretFile,
-    SecretFileError,
-    SecretFileMissing,
-    create,
-    held,
-    read_if_there,
-    read_secret,
-    refuse_public_folder,
-    remove,
-    replace,
-    set_attributes,
-    sweep,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFile, SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
-
-_ATTEMPTS = 100  # against runs that do the opposite at the same time
-_RESTLESS = "Something makes {0} and takes it away again all the time; find out who."
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._trust_file import Found, Plan, Refusal, Task, TrustFile
 
 SOURCE_OPTIONS = {
     "issuer": {"type": "str"},
@@ -426,6 +413,7 @@ ARGUMENTS = {
     "merge": {"type": "bool", "default": False},
     "min_bits": {"type": "int", "default": MIN_BITS},
     "timeout": {"type": "int", "default": 30},
+    "backup": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "owner": {"type": "str"},
     "group": {"type": "str"},
@@ -433,255 +421,33 @@ ARGUMENTS = {
 }
 
 
-class Refusal(Exception):
-    """What was asked for is not done; str() says why and what to do."""
-
-
-class Found(NamedTuple):
-    """The key set as it is, and the record beside it."""
-
-    file: SecretFile | None = None
-    keys: tuple[Jwk, ...] = ()
-    dropped: tuple[Dropped, ...] = ()
-    record_file: SecretFile | None = None
-    record: tuple[Noted, ...] = ()
-
-
-class Plan(NamedTuple):
-    """What is to be on disk."""
-
-    outcome: Outcome
-    data: bytes
-    record: bytes
-    dress: Dress
-    writes_keys: bool
-    writes_record: bool
-    mends: bool
-
-    @property
-    def acts(self) -> bool:
-        return self.writes_keys or self.writes_record or self.mends
-
-
-class TrustFile:
-    """One key set, and the task's wishes for it."""
+class KeySetTask:
+    """One run of the module."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
-        self.params = module.params
-        self.path: str = module.params["path"]
-        self.now = int(time.time())
-        self.declared = declared(self.params, module.check_mode or self.params["state"] == "absent")
-        self.wishes = Wishes(
-            self._retain(), frozenset(module.params["remove"]), module.params["merge"], module.params["force"]
+        params = module.params
+        self.path: str = params["path"]
+        absent = params["state"] == "absent"
+        self.declared = declared(params, module.check_mode or absent)
+        self.wishes = Wishes(_retain(params["retain"]), frozenset(params["remove"]), params["merge"], params["force"])
+        if not absent and not params["sources"]:
+            raise Refusal("sources is needed with state=present: it says where the keys come from.")
+        task = Task(
+            path=self.path,
+            sources=params["sources"] or [],
+            wishes=self.wishes,
+            declared=self.declared,
+            min_bits=params["min_bits"],
+            timeout=float(params["timeout"]),
+            backup=params["backup"],
+            only_look=module.check_mode,
+            folder_may_lack=absent,
         )
+        self.file = TrustFile(task, _opener, module.warn)
 
     def present(self) -> dict[str, Any]:
-        refuse_public_folder(self.path, "keys")
-        published = self._published()
-        if not self.module.check_mode:
-            sweep(self.path)
-        for _attempt in range(_ATTEMPTS):
-            found = self._look()
-            plan = self._plan(found, published)
-            if not plan.acts or self.module.check_mode:
-                return self._report(found, plan)
-            if found.file is None:
-                if self._make(plan):
-                    return self._report(found, plan)
-                continue  # another run was first: see to its file
-            try:
-                with held(self.path):
-                    # Whoever held it before us may have done all there was to do.
-                    found = self._look()
-                    plan = self._plan(found, published)
-                    self._carry_out(found, plan)
-                return self._report(found, plan)
-            except SecretFileMissing:
-                continue  # removed by another run while we waited
-        raise Refusal(_RESTLESS.format(self.path))
-
-    def absent(self) -> dict[str, Any]:
-        found = self._look()
-        there = bool(found.file or found.record_file)
-        if there and not self.module.check_mode:
-            # The keys first: without a record they would count as somebody else's.
-            remove(self.path)
-            remove(record_path(self.path))
-            sweep(self.path)
-        result = self._nothing()
-        result.update(changed=there, content_changed=bool(found.file), state="absent")
-        if found.file:
-            result["previous_fingerprint"] = fingerprint(found.file.data)
-            result["removed"] = [{"kid": key.kid, "reason": "the file is removed"} for key in found.keys]
-        if self.module._diff:
-            result["diff"] = self._diff(self._summary(found), {"state": "absent"})
-        return result
-
-    # Sources
-
-    def _published(self) -> list[Published]:
-        sources = self.params["sources"]
-        if not sources:
-            raise Refusal("sources is needed with state=present: it says where the keys come from.")
-        found = []
-        for number, source in enumerate(sources):
-            name = source["issuer"] or source["url"] or source["path"] or f"sources[{number}]"
-            data = self._fetch(name, number, source)
-            if data is not None:
-                found.append(Published(name, self._parse(name, data, source["kid"])))
-        return found
-
-    def _parse(self, name: str, data: bytes, kid: str | None) -> KeySet:
-        try:
-            found = parse(data, self.params["min_bits"], kid)
-        except KeySetError as exc:
-            raise self._unchanged(f"{name} {exc}") from None
-        if not found.keys:
-            reasons = "; ".join(f"{lost.kid} {lost.reason}" for lost in found.dropped[:5])
-            raise self._unchanged(f"{name} has no key that Slurm may trust: {reasons}.")
-        if kid and [key.kid for key in found.keys] != [kid]:
-            raise self._unchanged(
-                f"{name} has {len(found.keys)} keys, or one that has a kid already, so kid: {kid} names none of them."
-                " Leave it out."
-            )
-        if found.leaked:
-            self.module.warn(
-                f"{name} publishes the private part of a key, so whoever reads it could sign tokens for root. That key"
-                " is not trusted, whatever its kid. Have its issuer replace it, and see what was done with it."
-            )
-        return found
-
-    def _fetch(self, name: str, number: int, source: dict[str, Any]) -> bytes | None:
-        """What a source has; None for one that an earlier task would have made if this were not check mode."""
-        given = [option for option in ("issuer", "url", "path", "data") if source[option] not in (None, "")]
-        if not given and self.module.check_mode:
-            self.module.warn(f"sources[{number}] is empty yet, so it is not known which keys it will have.")
-            return None
-        if len(given) != 1:
-            raise Refusal(f"sources[{number}] needs exactly one of issuer, url, path and data; it has {len(given)}.")
-        if given == ["data"]:
-            data = source["data"]
-            return data.encode("utf-8", "replace") if isinstance(data, str) else json.dumps(data).encode("ascii")
-        if given == ["path"]:
-            return self._read_source(name)
-        return self._ask(name, source)
-
-    def _read_source(self, path: str) -> bytes | None:
-        try:
-            file = read_secret(path)
-        except SecretFileMissing as exc:
-            if self.module.check_mode:
-                self.module.warn(f"{exc} So it is not known which keys it will have.")
-                return None
-            raise
-        if file.mode & 0o002:
-            raise self._unchanged(
-                f"{path} is writable by every user of the host (mode {file.mode:04o}), who could put a key of their own"
-                " there and be root on the cluster. See who has, then take that away (chmod o-w)."
-            )
-        return file.data
-
-    def _ask(self, name: str, source: dict[str, Any]) -> bytes:
-        # It imports much, and a task whose sources are files or data does without.
-        from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import (
-            FetchError,
-            Rules,
-            fetch_keys,
-            fetch_keys_of_issuer,
-        )
-
-        rules = Rules(float(self.params["timeout"]), source["allow_http"], source["allow_shared"])
-        get = _opener(source["ca_path"])
-        try:
-            if source["issuer"]:
-                return fetch_keys_of_issuer(name, get, rules)[1]
-            return fetch_keys(name, get, rules)
-        except FetchError as exc:
-            raise self._unchanged(str(exc)) from exc
-
-    def _unchanged(self, text: str) -> Refusal:
-        return Refusal(f"{text} {self.path} was left as it is.")
-
-    # What is there
-
-    def _look(self) -> Found:
-        file, record_file = self._read(self.path), self._read(record_path(self.path))
-        record = tuple(parse_record(record_file.data)) if record_file else ()
-        if file is None:
-            return Found(None, (), (), record_file, record)
-        try:
-            there = parse(file.data, self.params["min_bits"])
-        except KeySetEmpty:
-            return Found(file, (), (), record_file, record)
-        except KeySetError as exc:
-            if not self.params["force"]:
-                raise self._unchanged(f"{self.path} {exc} Correct the path, or consent with force: true.") from None
-            return Found(file, (), (), record_file, record)
-        keys: dict[str, Jwk] = {}
-        dropped = list(there.dropped)
-        for key in there.keys:
-            if keys.setdefault(key.kid, key) != key:
-                dropped.append(Dropped(key.kid, "has the kid of another key before it"))
-        return Found(file, tuple(keys.values()), tuple(dropped), record_file, record)
-
-    def _read(self, path: str) -> SecretFile | None:
-        return read_if_there(path, self.module.check_mode or self.params["state"] == "absent")
-
-    # What is to be done
-
-    def _plan(self, found: Found, published: list[Published]) -> Plan:
-        record, wishes = found.record, self.wishes
-        if len(published) < len(self.params["sources"]):
-            # Check mode, and some sources have yet to be made: of what is there nothing is known to go.
-            record, wishes = (), wishes._replace(merge=True, force=True)
-        try:
-            outcome = decide(found.keys, record, published, wishes, self.now)
-        except TrustRefused as exc:
-            if published:
-                raise self._unchanged(str(exc)) from None
-            outcome = Outcome([], [], [], [], [], [], [])
-        data = render(outcome.keys) if outcome.keys else b""
-        noted = format_record(outcome.record)
-        dress = self.declared.dress(found.file)
-        files = [file for file in (found.file, found.record_file) if file]
-        return Plan(
-            outcome,
-            data,
-            noted,
-            dress,
-            found.file is None or found.file.data != data,
-            found.record_file is None or found.record_file.data != noted,
-            any((file.uid, file.gid, file.mode) != dress for file in files),
-        )
-
-    # Doing it
-
-    def _make(self, plan: Plan) -> bool:
-        """Make the file; False if another run was first, whose record is then put right."""
-        replace(record_path(self.path), plan.record, *plan.dress)
-        return create(self.path, plan.data, *plan.dress)
-
-    def _carry_out(self, found: Found, plan: Plan) -> None:
-        if plan.writes_keys:
-            # Until the new keys are there, the record has to speak of the old ones too: killed in between, the next run
-            # would take a key that was to go for one that somebody else has put there.
-            old = [noted for noted in found.record if noted.name not in [each.name for each in plan.outcome.record]]
-            both = format_record([*plan.outcome.record, *old])
-            if found.record_file is None or found.record_file.data != both:
-                replace(record_path(self.path), both, *plan.dress)
-            replace(self.path, plan.data, *plan.dress)
-        elif plan.mends:
-            set_attributes(self.path, *plan.dress)
-        now = self._read(record_path(self.path))
-        if now is None or now.data != plan.record:
-            replace(record_path(self.path), plan.record, *plan.dress)
-        elif plan.mends:
-            set_attributes(record_path(self.path), *plan.dress)
-
-    # What is said about it
-
-    def _report(self, found: Found, plan: Plan) -> dict[str, Any]:
+        found, plan = self.file.bring_up_to_date()
         outcome = plan.outcome
         result = self._nothing()
         soon = next_change(outcome)
@@ -692,7 +458,9 @@ class TrustFile:
         dropped = [(self.path, lost) for lost in found.dropped] + outcome.dropped
         result.update(
             changed=plan.acts,
+            differs=plan.acts,
             content_changed=plan.writes_keys,
+            backup_files=self.file.backups,
             state="file",
             kids=sorted(key.kid for key in outcome.keys),
             added=outcome.added,
@@ -708,6 +476,21 @@ class TrustFile:
         if self.module._diff:
             result["diff"] = self._diff(self._summary(found), self._summary_after(plan))
         return result
+
+    def absent(self) -> dict[str, Any]:
+        found = self.file.take_away()
+        there = bool(found.file or found.record_file)
+        result = self._nothing()
+        result.update(changed=there, differs=there, content_changed=bool(found.file), state="absent")
+        result["backup_files"] = self.file.backups
+        if found.file:
+            result["previous_fingerprint"] = fingerprint(found.file.data)
+            result["removed"] = [{"kid": key.kid, "reason": "the file is removed"} for key in found.keys]
+        if self.module._diff:
+            result["diff"] = self._diff(self._summary(found), {"state": "absent"})
+        return result
+
+    # What is said about it
 
     def _nothing(self) -> dict[str, Any]:
         lists: dict[str, Any] = {name: [] for name in ("kids", "added", "kept", "retired", "removed", "dropped")}
@@ -760,13 +543,12 @@ class TrustFile:
                 " retired is one that nobody knows."
             )
 
-    # What the task says
 
-    def _retain(self) -> int:
-        try:
-            return duration(self.params["retain"])
-        except TokenError as exc:
-            raise Refusal(f"retain: {exc}") from None
+def _retain(text: str) -> int:
+    try:
+        return duration(text)
+    except TokenError as exc:
+        raise Refusal(f"retain: {exc}") from None
 
 
 def _opener(ca_path: str | None) -> Callable[[str, float], Any]:
@@ -811,7 +593,7 @@ def main() -> None:
     if not 1 <= timeout <= 3600:
         module.fail_json(msg=f"timeout: {timeout} is out of range; give 1 to 3600 seconds.")
     try:
-        result = getattr(TrustFile(module), module.params["state"])()
+        result = getattr(KeySetTask(module), module.params["state"])()
     except (Refusal, NobodyOfThatName, SecretFileError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

@@ -37,23 +37,38 @@ options:
     default: [slurmctld, slurmdbd]
   key_path:
     description:
-      - The signing key, to make the tokens with. It wants the package C(python3-jwt).
-      - Either this or O(tokens) is needed.
+      - The signing key, to make the tokens with, one for HS256 or a private RSA key in PEM, which signs with RS256. It
+        wants the package C(python3-jwt), and an RSA key C(python3-cryptography), too.
+      - One of this, O(jwks_path) and O(tokens) is needed.
     type: path
+  jwks_path:
+    description:
+      - The key set that the daemons have loaded, as M(hpc.slurm_jwt.slurm_jwks) makes it. RS256 tokens with the kid of
+        one of its keys, signed with another, must be refused, and so must be one of an unknown kid, and one that takes
+        the public key for the secret of HS256.
+      - Where there is no O(key_path) either, because all keys are those of an identity provider, nothing here can sign
+        a good token. Client programs then show by the cluster's own authentication that a daemon is there, and of
+        slurmrestd only clear answers count. Give O(sample_token) to prove that good ones are accepted.
+    type: path
+  sample_token:
+    description:
+      - A token of the site that ought to be accepted, such as one of an identity provider. It is not among RV(tokens),
+        so give it again to a run that takes those.
+    type: str
   retired_key_path:
     description:
-      - A key that was in force before. A token that it signed must be refused. The file need not be there; without it
-        that case is left out.
+      - A key that counts no more, one for HS256. A token that it signed must be refused. The file need
+        not be there; without it that case is left out.
     type: path
   tokens:
     description:
       - The tokens to present, by case, as RV(tokens) of an earlier run has them. For hosts that have no key, such as
-        that of slurmrestd. C(good) must be among them.
+        that of slurmrestd.
     type: dict
   user:
     description:
       - The user the tokens are made for, a plain one.
-      - With O(tokens), the user is that of the good token.
+      - With O(tokens), the user is that of the good token, if there is one.
     type: str
     default: nobody
   lifespan:
@@ -103,7 +118,8 @@ options:
     type: bool
     default: true
 requirements:
-  - PyJWT >= 1.7 (package C(python3-jwt)), with O(key_path)
+  - PyJWT >= 1.7 (package C(python3-jwt)), with O(key_path) or O(jwks_path)
+  - cryptography >= 3.0 (package C(python3-cryptography)), with O(jwks_path) or an RSA key
 notes:
   - A token for a user who does not exist on a daemon's host is accepted by Slurm, as that of nobody in particular. So
     an accepted token does not prove that the user exists there.
@@ -126,6 +142,11 @@ EXAMPLES = r"""
   until: proof is success
   retries: 10
   delay: 1
+
+- name: Prove a cluster whose keys are all an identity provider's
+  hpc.slurm_jwt.slurm_jwt_proof:
+    jwks_path: /etc/slurm/jwks.json
+    sample_token: "{{ lookup('community.hashi_vault.vault_read', 'secret/slurm/sample').data.token }}"
 
 - name: Make tokens where the key is
   hpc.slurm_jwt.slurm_jwt_proof:
@@ -169,6 +190,9 @@ answers:
       description:
         - The token presented. V(good), V(expired), V(forged) (signed with another key), V(unsigned) (algorithm none),
           V(retired) (signed with O(retired_key_path)), V(foreign_name) (a good one under the name of root), or V(none).
+        - With O(jwks_path) also V(forged_kid) (RS256, the kid of a trusted key, another signature), V(unknown_kid), and
+          V(confused) (HS256 with a public key as secret). V(sample) is O(sample_token).
+        - V(own) is no token but the cluster's own authentication, where there is neither a good nor a sample token.
       returned: always
       type: str
       sample: forged
@@ -196,7 +220,7 @@ left_out:
   elements: dict
   sample: []
 user:
-  description: The user of the tokens.
+  description: The user of the tokens. Null if they name none that is known here.
   returned: always
   type: str
   sample: nobody
@@ -219,18 +243,27 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
     forget_environment,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import CLIENTS, Reply, reply_of_client
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, Jwk
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import KeySetError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import parse as parse_jwks
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import (
     CASES,
     MINTED,
+    TAKEN,
     Answer,
     ProofError,
     Rest,
+    Signer,
     ask_rest,
     explain,
     find_endpoint,
+    forge,
     headers_of,
+    hide_tokens,
     mint,
     put,
+    put_blindly,
     without_tokens,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
@@ -240,7 +273,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
     SecretFileMissing,
     read_secret,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, lifespan, split, user_of
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
+    TokenError,
+    expiry_of,
+    is_pem,
+    lifespan,
+    split,
+    user_of,
+)
 
 try:
     # ansible-core 2.22 and later mask values registered here in all output.
@@ -251,6 +291,8 @@ except ImportError:
         """Older ansible-core masks the values of no_log options only."""
 
 
+_VAGUE = "Without a good token it cannot be told whether this is a refusal or a daemon that is down."
+
 ARGUMENTS = {
     "daemons": {
         "type": "list",
@@ -259,6 +301,8 @@ ARGUMENTS = {
         "default": ["slurmctld", "slurmdbd"],
     },
     "key_path": {"type": "path", "no_log": False},
+    "jwks_path": {"type": "path"},
+    "sample_token": {"type": "str", "no_log": True},
     "retired_key_path": {"type": "path", "no_log": False},
     "tokens": {"type": "dict", "no_log": True},
     "user": {"type": "str", "default": "nobody"},
@@ -289,11 +333,57 @@ def minted(params: dict[str, Any]) -> dict[str, str]:
     except TokenError as exc:
         raise ProofError(f"lifespan: {exc}") from exc
     key = read_key("key_path", params["key_path"])
-    if key is None:
+    if key is None and params["key_path"]:
         raise ProofError(f"key_path: {params['key_path']} does not exist. Make it with slurm_jwt_key.")
     retired = read_key("retired_key_path", params["retired_key_path"])
     # The way back makes the old key the one in force.
-    return mint(user, key, time.time(), seconds, None if retired == key else retired)
+    now = time.time()
+    tokens = mint(user, None if key is None else signer_of(key), now, seconds, None if retired == key else retired)
+    if params["jwks_path"]:
+        tokens.update(forge(user, trusted_key(params["jwks_path"]), now, seconds))
+    return tokens
+
+
+def signer_of(key: bytes) -> Signer:
+    """Who signs with that key."""
+    if not is_pem(key):
+        return Signer(key)
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key
+
+    _rsa_key.check_library()
+    try:
+        return Signer(key, _rsa_key.public_jwk(key)["kid"])
+    except _rsa_key.RsaKeyError as exc:
+        raise ProofError(f"key_path: it {exc}.") from exc
+
+
+def trusted_key(path: str) -> Jwk:
+    """One of the keys that the daemons trust, to be imitated."""
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key
+
+    _rsa_key.check_library()
+    data = read_key("jwks_path", path)
+    if data is None:
+        raise ProofError(f"jwks_path: {path} does not exist. Make it with slurm_jwks.")
+    try:
+        keys = parse_jwks(data, LEAST_BITS).keys
+    except KeySetError as exc:
+        raise ProofError(f"jwks_path: {path} {exc}") from exc
+    if not keys:
+        raise ProofError(f"jwks_path: {path} has no key that Slurm could use. Make it with slurm_jwks.")
+    return keys[0]
+
+
+def sample(token: str, now: float) -> str:
+    """The site's token, unless everybody can see that it is of no use any more."""
+    try:
+        expiry = expiry_of(split(token).claims)
+    except TokenError as exc:
+        raise ProofError(f"sample_token: {exc}") from exc
+    if expiry is None or expiry <= now:
+        past = "has no time of expiry" if expiry is None else f"expired {int(now - expiry)} s ago"
+        raise ProofError(f"sample_token: It {past}. Give a new one, or none.")
+    return token
 
 
 def read_key(option: str, path: str | None) -> bytes | None:
@@ -311,20 +401,24 @@ def read_key(option: str, path: str | None) -> bytes | None:
 def given(tokens: dict[str, Any]) -> dict[str, str]:
     """The tokens of an earlier run."""
     unknown = sorted(set(tokens) - set(MINTED))
-    if unknown or not tokens.get("good"):
+    if unknown or not any(tokens.get(case) for case in MINTED):
         raise ProofError(
-            f"tokens: {'unknown case ' + unknown[0] if unknown else 'the case good is missing'}. "
+            f"tokens: {'unknown case ' + unknown[0] if unknown else 'there is none'}. "
             f"Pass on what return_tokens gave, with the cases {', '.join(MINTED)}."
         )
     return {case: str(tokens[case]) for case in MINTED if tokens.get(case)}
 
 
-def user_in(token: str) -> str:
+def user_in(tokens: dict[str, str]) -> str | None:
+    """Whose name slurmrestd is told beside the tokens; None if the good one names nobody by a claim known here."""
+    case = next((case for case in ("good", "sample", "forged") if case in tokens), None)
+    if case is None:
+        return None
     try:
-        user = user_of(split(token).claims)
+        user = user_of(split(tokens[case]).claims)
     except TokenError as exc:
-        raise ProofError(f"tokens: good: {exc}") from exc
-    if user is None:
+        raise ProofError(f"tokens: {case}: {exc}") from exc
+    if user is None and case == "good":
         raise ProofError("tokens: good: It names no user, so slurmrestd cannot be asked with it.")
     return user
 
@@ -335,29 +429,39 @@ def ask_client(daemon: str, module: AnsibleModule, tokens: dict[str, str]) -> li
     command = CLIENTS[daemon]
 
     def ask(case: str) -> Reply:
-        rc, out, err = module.run_command(client.argv(*command), environ_update=client.environment(tokens[case]))
+        rc, out, err = module.run_command(client.argv(*command), environ_update=client.environment(tokens.get(case)))
         return reply_of_client(rc, out, err, TIMED_OUT, client.timeout)
 
     asked = " ".join(word for word in command if not word.startswith("-") and "=" not in word)
-    return put(daemon, asked, list(tokens), ask)
+    cases = list(tokens) if set(tokens) & set(TAKEN) else ["own", *tokens]
+    return put(daemon, asked, cases, ask)
 
 
 def ask_slurmrestd(
-    module: AnsibleModule, tokens: dict[str, str], user: str, left_out: list[dict[str, str]]
+    module: AnsibleModule, tokens: dict[str, str], user: str | None, left_out: list[dict[str, str]]
 ) -> list[Answer]:
     """What slurmrestd answers, for slurmctld and for slurmdbd."""
     params = module.params
     rest = Rest(params["rest_url"], params["timeout"], params["rest_ca_path"])
+    taken = next((case for case in TAKEN if case in tokens), None)
+    more = ("foreign_name", "none") if taken == "good" else ("none",)
     answers = []
     for behind in ("slurmctld", "slurmdbd") if params["rest_slurmdb"] else ("slurmctld",):
-        endpoint = find_endpoint(behind, asker(rest, headers_of("good", tokens, user)), release_of(params))
+        first = taken or next(iter(tokens))
+        endpoint = find_endpoint(behind, asker(rest, headers_of(first, tokens, user)), release_of(params))
         asked = f"GET {endpoint.path}"
-        cases = [case for case in CASES if case in (*tokens, "foreign_name", "none") and case not in endpoint.skipped]
+        cases = [case for case in CASES if case in (*tokens, *more) and case not in endpoint.skipped]
+        ask = by_case(rest, endpoint.path, tokens, user)
+        skipped = {case: reason for case, reason in endpoint.skipped.items() if case in more}
+        if taken:
+            answers += put("slurmrestd", asked, cases, ask, endpoint.first)
+        else:
+            told, vague = put_blindly("slurmrestd", asked, cases, ask)
+            answers += told
+            skipped.update({case: f"{_VAGUE} It said: {detail}" for case, detail in vague.items()})
         left_out += [
-            {"daemon": "slurmrestd", "asked": asked, "case": case, "reason": reason}
-            for case, reason in endpoint.skipped.items()
+            {"daemon": "slurmrestd", "asked": asked, "case": case, "reason": reason} for case, reason in skipped.items()
         ]
-        answers += put("slurmrestd", asked, cases, by_case(rest, endpoint.path, tokens, user), endpoint.first)
     return answers
 
 
@@ -365,7 +469,7 @@ def asker(rest: Rest, headers: dict[str, str]) -> Callable[[str], Reply]:
     return lambda path: ask_rest(rest, path, headers)
 
 
-def by_case(rest: Rest, path: str, tokens: dict[str, str], user: str) -> Callable[[str], Reply]:
+def by_case(rest: Rest, path: str, tokens: dict[str, str], user: str | None) -> Callable[[str], Reply]:
     return lambda case: ask_rest(rest, path, headers_of(case, tokens, user))
 
 
@@ -382,7 +486,9 @@ def prove(module: AnsibleModule) -> dict[str, Any]:
     if "slurmrestd" in params["daemons"] and not params["rest_url"]:
         raise ProofError("rest_url is needed to ask slurmrestd. Give its address, such as http://127.0.0.1:6820.")
     tokens = minted(params) if params["tokens"] is None else given(params["tokens"])
-    user = user_in(tokens["good"])
+    if params["sample_token"]:
+        tokens["sample"] = sample(params["sample_token"], time.time())
+    user = user_in(tokens)
     answers: list[Answer] = []
     left_out: list[dict[str, str]] = []
     for daemon in CLIENTS:
@@ -391,6 +497,7 @@ def prove(module: AnsibleModule) -> dict[str, Any]:
     if "slurmrestd" in params["daemons"]:
         answers += ask_slurmrestd(module, tokens, user, left_out)
     answers = [without_tokens(answer, tokens) for answer in answers]
+    left_out = [dict(left, reason=hide_tokens(left["reason"], tokens)) for left in left_out]
     if params["return_tokens"]:
         for token in tokens.values():
             register_secret(token)
@@ -400,7 +507,8 @@ def prove(module: AnsibleModule) -> dict[str, Any]:
         "answers": [answer._asdict() for answer in answers],
         "left_out": left_out,
         "user": user,
-        "tokens": tokens if params["return_tokens"] else {},
+        # The sample is an option, and Ansible would not let it through; whoever goes on with these has it.
+        "tokens": {case: tokens[case] for case in tokens if case != "sample"} if params["return_tokens"] else {},
         "explanation": explain(answers),
     }
 
@@ -408,14 +516,14 @@ def prove(module: AnsibleModule) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
-        mutually_exclusive=[("key_path", "tokens")],
-        required_one_of=[("key_path", "tokens")],
+        mutually_exclusive=[("key_path", "tokens"), ("jwks_path", "tokens")],
+        required_one_of=[("key_path", "jwks_path", "tokens")],
         supports_check_mode=True,
     )
     forget_environment()
     try:
         result = prove(module)
-    except (ProofError, ClientError, TokenError) as exc:
+    except (ProofError, ClientError, TokenError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
     explanation = result.pop("explanation")
     if explanation and module.params["fail_unproven"]:

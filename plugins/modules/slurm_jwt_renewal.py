@@ -221,6 +221,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _client,
     _client_reply,
     _dress,
+    _installation,
     _places,
     _releases,
     _renewal,
@@ -228,29 +229,29 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _token,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import (
+    PRIVATE,
+    PUBLIC,
+    TIMER_PROPERTIES,
+    File,
+    SourceMissing,
+    at_work,
+    forget,
+    parse_timers,
+    unread,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import UNIT
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
-    SecretFile,
     SecretFileError,
     parse_mode,
     read_if_there,
-    remove,
-    replace,
-    set_attributes,
 )
 
-PARTS = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (_client, _client_reply, _dress, _places, _releases, _renewal, _secret_file, _token)
-}
+PARTS = (_client, _client_reply, _dress, _places, _releases, _renewal, _secret_file, _token)
 """What the program imports. Its parts are the very files that modules use, under the same names."""
 
 _CLIENTS = ("scontrol", _client_reply.CLIENTS["slurmctld"][0])
-_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NeedDaemonReload", "NextElapseUSecRealtime")
-_PUBLIC = 0o644
-_PRIVATE = 0o600
 
 SERVICE = """\
 # Written by hpc.slurm_jwt; changes are lost.
@@ -323,25 +324,8 @@ class Failure(Exception):
     """What is wrong with the task or the host, in words for the person who reads it."""
 
 
-class File(NamedTuple):
-    """A file as it is to be."""
-
-    text: str
-    mode: int
-
-
 def timer_of(name: str) -> str:
     return f"{UNIT}@{name}.timer"
-
-
-def source_of(part: str) -> str:
-    """The source of a part, from wherever Ansible has put it for this run."""
-    module = PARTS[part]
-    loader: Any = module.__loader__
-    text = loader.get_source(module.__name__)
-    if text is None:
-        raise Failure(f"The source of {module.__name__} is not at hand. Install the collection with its sources.")
-    return str(text)
 
 
 class Renewals:
@@ -352,15 +336,17 @@ class Renewals:
         self.params = module.params
         self.timers: list[dict[str, Any]] = module.params["timers"]
         self.systemctl = module.get_bin_path("systemctl", required=True)
-        self.diffs: list[dict[str, Any]] = []
+        self.files = _installation.Files(module.check_mode)
 
     def run(self) -> dict[str, Any]:
         self.refuse()
         wanted = self.wanted()
         gone = [name for name in self.installed() if name not in [timer["name"] for timer in self.timers]]
         states = self.states()
-        changed = [path for path, file in wanted.items() if self.put(path, file)]
-        removed = [path for path in self.leftovers(gone, wanted) if self.take_away(path)]
+        if wanted and not self.module.check_mode:
+            os.makedirs(PLACES.records, mode=0o700, exist_ok=True)
+        changed = [path for path, file in wanted.items() if self.files.put(path, file)]
+        removed = [path for path in self.leftovers(gone, wanted) if self.files.take_away(path)]
         started = self.have_run(states, changed, gone, bool(changed or removed))
         results = [
             self.describe(timer["name"], states, timer["name"] in started or self.touched(timer["name"], changed))
@@ -370,7 +356,7 @@ class Renewals:
             "changed": bool(changed or removed or started or gone),
             "timers": results,
             "removed": gone,
-            "diff": self.diffs,
+            "diff": self.files.diffs,
         }
 
     def refuse(self) -> None:
@@ -404,16 +390,14 @@ class Renewals:
         """Every file, in the order in which it is to be there."""
         if not self.timers:
             return {}
-        parts = os.path.join(PLACES.program, *_renewal.__name__.split(".")[:-1])
-        files = {os.path.join(parts, f"{part}.py"): File(source_of(part), _PUBLIC) for part in PARTS}
-        files[os.path.join(PLACES.program, "__main__.py")] = File(self.params["program"], _PUBLIC)
+        files = _installation.program(PLACES.program, self.params["program"], PARTS)
         files[PLACES.service] = File(
-            SERVICE.format(python=self.params["python"], program=PLACES.program, settings=PLACES.settings), _PUBLIC
+            SERVICE.format(python=self.params["python"], program=PLACES.program, settings=PLACES.settings), PUBLIC
         )
         for timer in self.timers:
-            files[PLACES.setting(timer["name"])] = File(_renewal.write_settings(self.settings(timer)), _PRIVATE)
+            files[PLACES.setting(timer["name"])] = File(_renewal.write_settings(self.settings(timer)), PRIVATE)
         for timer in self.timers:
-            files[PLACES.timer(timer["name"])] = File(TIMER.format(**timer), _PUBLIC)
+            files[PLACES.timer(timer["name"])] = File(TIMER.format(**timer), PUBLIC)
         return files
 
     def settings(self, timer: dict[str, Any]) -> _renewal.Settings:
@@ -465,43 +449,7 @@ class Renewals:
             found += [metrics] if metrics else []
         if not self.timers:
             found.append(PLACES.service)
-        pattern = os.path.join(PLACES.program, "**", "*.py")
-        found += [path for path in glob.glob(pattern, recursive=True) if path not in wanted]
-        return found
-
-    # -- files ---------------------------------------------------------------------------------------------------------
-
-    def put(self, path: str, file: File) -> bool:
-        """Bring a file to what is wanted. True if anything had to be done."""
-        there = read_if_there(path)
-        data = file.text.encode("utf-8")
-        dress = (os.geteuid(), os.getegid(), file.mode)
-        if there is not None and there.data == data and (there.uid, there.gid, there.mode) == dress:
-            return False
-        self.diff(path, there, file.text)
-        if self.module.check_mode:
-            return True
-        if there is not None and there.data == data:
-            return set_attributes(path, *dress)
-        os.makedirs(os.path.dirname(path), mode=0o755 if file.mode == _PUBLIC else 0o700, exist_ok=True)
-        os.makedirs(PLACES.records, mode=0o700, exist_ok=True)
-        replace(path, data, *dress)
-        return True
-
-    def take_away(self, path: str) -> bool:
-        there = read_if_there(path)
-        if there is None:
-            return False
-        self.diff(path, there, "")
-        if not self.module.check_mode:
-            remove(path)
-        return True
-
-    def diff(self, path: str, there: SecretFile | None, text: str) -> None:
-        before = "" if there is None else there.data.decode("utf-8", "replace")
-        if path.endswith(".py"):
-            before, text = (short and fingerprint(short.encode("utf-8")) + "\n" for short in (before, text))
-        self.diffs.append({"before_header": path, "after_header": path, "before": before, "after": text})
+        return found + _installation.strangers(PLACES.program, wanted)
 
     # -- systemd -------------------------------------------------------------------------------------------------------
 
@@ -510,10 +458,9 @@ class Renewals:
         units = [timer_of(timer["name"]) for timer in self.timers]
         if not units:
             return {}
-        argv = [self.systemctl, "show", "--property", ",".join(_PROPERTIES), "--", *units]
+        argv = [self.systemctl, "show", "--property", ",".join(TIMER_PROPERTIES), "--", *units]
         dummy_rc, out, dummy_err = self.module.run_command(argv, check_rc=True)
-        blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in out.split("\n\n")]
-        return {block["Id"]: block for block in blocks if "Id" in block}
+        return parse_timers(out)
 
     def have_run(
         self, states: dict[str, dict[str, str]], changed: list[str], gone: list[str], reload: bool
@@ -528,7 +475,8 @@ class Renewals:
             return idle
         if gone:
             self.tell("stop", gone)
-            self.forget(gone)
+            for name in gone:
+                forget(PLACES.units, timer_of(name))
         if reload or any(map(unread, states.values())):
             self.module.run_command([self.systemctl, "daemon-reload"], check_rc=True)
         anew = [timer["name"] for timer in self.timers if PLACES.timer(timer["name"]) in changed]
@@ -540,13 +488,6 @@ class Renewals:
 
     def tell(self, verb: str, names: list[str]) -> None:
         self.module.run_command([self.systemctl, verb, "--", *map(timer_of, names)], check_rc=True)
-
-    def forget(self, names: list[str]) -> None:
-        """Take away the links by which boots start timers; their units are gone already, and disable wants these."""
-        for name in names:
-            link = os.path.join(PLACES.units, "timers.target.wants", timer_of(name))
-            if os.path.islink(link):
-                os.unlink(link)
 
     def touched(self, name: str, changed: list[str]) -> bool:
         return PLACES.timer(name) in changed or PLACES.setting(name) in changed
@@ -564,17 +505,6 @@ class Renewals:
             "next": state.get("NextElapseUSecRealtime", ""),
             "attempt": None if record is None else record._asdict(),
         }
-
-
-def at_work(state: dict[str, str]) -> bool:
-    """Whether a timer does what its file says, now and after the next boot."""
-    enabled = state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
-    return enabled and not unread(state)
-
-
-def unread(state: dict[str, str]) -> bool:
-    """Whether systemd has yet to read the file, as after a run that was killed."""
-    return state.get("NeedDaemonReload") == "yes"
 
 
 def metrics_in(path: str) -> str | None:
@@ -616,7 +546,7 @@ def main() -> None:
     )
     try:
         result = Renewals(module).run()
-    except (Failure, SecretFileError) as exc:
+    except (Failure, SourceMissing, SecretFileError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

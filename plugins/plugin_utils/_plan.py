@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust
+
 Look = Mapping[str, Any]
 
 # Seconds by which two clocks may differ before short-lived tokens are in danger.
@@ -31,6 +33,7 @@ class Wishes(NamedTuple):
     removing: bool = False
     run_tags: Sequence[str] = ("all",)
     skip_tags: Sequence[str] = ()
+    trust: _trust.Trust = _trust.Trust()
 
     def chosen(self, tag: str) -> bool:
         """Whether ``--tags`` and ``--skip-tags`` let the tasks of this tag run."""
@@ -118,9 +121,14 @@ class Cluster:
         key = self.key(host)
         return bool(key["exists"]) and key["owner"] == self.owner(host)["name"] and key["mode"] == KEY_MODE
 
+    @property
+    def _without_key(self) -> bool:
+        """Whether no daemon is to load a key for HS256. One that is there is left alone."""
+        return self.wishes.removing or not self.wishes.trust.with_hs256
+
     def key_source_changes(self) -> bool:
         source = self.key_source
-        if source is None or self.wishes.removing:
+        if source is None or self._without_key:
             return False
         unlabelled = bool(self.wishes.key_serial) and not self.key(source).get("serial")
         return not self._key_is_as_declared(source) or unlabelled
@@ -128,7 +136,7 @@ class Cluster:
     def key_targets(self) -> list[str]:
         """The holders that lack the key of the source, or have it with another label, owner or mode."""
         source = self.key_source
-        if source is None or source not in self.looks or self.wishes.removing:
+        if source is None or source not in self.looks or self._without_key:
             return []
         ours = self.key(source)
         return [
@@ -146,7 +154,7 @@ class Cluster:
     def key_replaced_on(self) -> list[str]:
         """The holders on which the bytes of the key change, so that their daemons need it loaded."""
         source = self.key_source
-        if source is None or source not in self.looks or self.wishes.removing:
+        if source is None or source not in self.looks or self._without_key:
             return []
         ours = self.key(source)["fingerprint"]
         return [host for host in self.holders if ours is None or self.key(host)["fingerprint"] != ours]
@@ -165,10 +173,19 @@ class Cluster:
                 folders[host] = str(state["path"])
         state = self.looks[self.primary]["state_dir"]
         for host in self.dbds:
-            key_folder = self.key_path_of(host).rpartition("/")[0]
+            key_folder = "" if self._without_key else self.key_path_of(host).rpartition("/")[0]
             if host not in self.controllers and state and key_folder == state["path"] and not self.key(host)["exists"]:
                 folders[host] = key_folder
         return folders
+
+    # -- key set -----------------------------------------------------------------------------------------------------
+
+    def jwks_targets(self) -> list[str]:
+        """The holders whose key set has to be brought up to date."""
+        return [] if self.wishes.removing else _trust.targets(self.wishes.trust, self.looks, self.holders)
+
+    def jwks_replaced_on(self) -> list[str]:
+        return [] if self.wishes.removing else _trust.replaced_on(self.wishes.trust, self.looks, self.holders)
 
     # -- files and daemons -------------------------------------------------------------------------------------------
 
@@ -177,15 +194,17 @@ class Cluster:
         conf = self.looks[host]["conf"]
         if conf is None or not conf["exists"] or conf["configless"]:
             return False
-        elsewhere = bool(self.key_path) and conf["auth_alt_parameters"].get("jwt_key") not in (None, self.key_path)
-        return bool(self.looks[host]["differences"]["slurm_conf"]) or elsewhere
+        return bool(self.looks[host]["differences"]["slurm_conf"]) or self._key_is_elsewhere(conf, self.key_path)
+
+    def _key_is_elsewhere(self, conf: Mapping[str, Any], wanted: str) -> bool:
+        named = conf["auth_alt_parameters"].get("jwt_key")
+        return bool(wanted) and not self._without_key and named not in (None, wanted)
 
     def dbd_conf_changes(self, host: str) -> bool:
         conf = self.looks[host]["dbd_conf"]
         if conf is None:
             return False
-        wanted = self.key_path_of(host)
-        elsewhere = bool(wanted) and conf["auth_alt_parameters"].get("jwt_key") not in (None, wanted)
+        elsewhere = self._key_is_elsewhere(conf, self.key_path_of(host))
         return bool(self.looks[host]["differences"]["slurmdbd_conf"]) or elsewhere
 
     def daemon_loads(self, host: str, part: str, conf_changes: bool) -> bool:
@@ -196,6 +215,7 @@ class Cluster:
         return (
             conf_changes
             or host in self.key_replaced_on()
+            or host in self.jwks_replaced_on()
             or bool(daemon["stale"])
             or daemon["key_loaded"] in ("absent", "replaced")
             or daemon["active"] not in ("active", "reloading")
@@ -207,16 +227,31 @@ class Cluster:
     def slurmctld_loads(self) -> dict[str, str]:
         """Controller -> how slurmctld gets to know: "reconfigure" or "restart"."""
         return {
-            host: self._way_to_load(host)
+            host: self._way_to_load(host, self.looks[host]["daemons"]["slurmctld"]["active"] == "active")
             for host in self.controllers
             if self.daemon_loads(host, "slurmctld", self.conf_changes(host))
         }
 
-    def _way_to_load(self, host: str) -> str:
+    def jwks_daemons(self, host: str) -> list[dict[str, Any]]:
+        """The daemons of a holder that load the key set, as the module slurm_jwks_following takes them."""
+        look = self.looks[host]
+        found = []
+        if host in self.dbds and "slurmdbd" in look["daemons"]:
+            port = None if host in self.standby_dbds else look["dbd_conf"]["dbd_port"]
+            service = look["daemons"]["slurmdbd"]["service"]
+            found.append({"part": "slurmdbd", "service": service, "way": "restart", "port": port})
+        if host in self.controllers and "slurmctld" in look["daemons"]:
+            way = self._way_to_load(host, True)
+            service, port = look["daemons"]["slurmctld"]["service"], look["conf"]["slurmctld_port"]
+            found.append({"part": "slurmctld", "service": service, "way": way, "port": port})
+        return found
+
+    def _way_to_load(self, host: str, running: bool) -> str:
         # A standby reads keys at its start only; so does every slurmctld before 23.11.
         look = self.looks[host]
-        running = look["daemons"]["slurmctld"]["active"] == "active"
-        reloads = look["capabilities"].get("reconfigure_reloads_auth", False)
+        # With -D it becomes the new process itself, so that nothing of the old one is left if that dies.
+        in_place = "-D" in (look["daemons"]["slurmctld"].get("command") or ())
+        reloads = look["capabilities"].get("reconfigure_reloads_auth", False) and not in_place
         return "reconfigure" if host == self.primary and running and reloads else "restart"
 
     def packages(self, host: str) -> list[str]:
@@ -227,6 +262,9 @@ class Cluster:
         plugins = list((look["plugins"] or {}).get("packages", ()))
         if host == self.primary and look["python"]["pyjwt"] is None:
             plugins.append("python3-jwt")
+        if host == self.primary and self.wishes.trust.jwks and look["python"].get("cryptography") is None:
+            # The proof shows forged RS256 tokens.
+            plugins.append("python3-cryptography")
         return plugins
 
 
@@ -238,7 +276,10 @@ def refusals(
     if reasons:
         return reasons
     reasons = _under_way(cluster) or _source(cluster) or _tags(cluster)
-    return reasons if cluster.wishes.removing else reasons + _keys(cluster) + _install(cluster)
+    if cluster.wishes.removing:
+        return reasons
+    trust = _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.holders)
+    return reasons + trust + _keys(cluster) + _install(cluster)
 
 
 def reasons_for_no_run(
@@ -326,7 +367,7 @@ def _source(cluster: Cluster) -> list[str]:
 
 def _keys(cluster: Cluster) -> list[str]:
     found = {host: cluster.key(host)["fingerprint"] for host in cluster.holders if cluster.key(host)["exists"]}
-    if len(set(found.values())) > 1 and not cluster.wishes.key_source:
+    if len(set(found.values())) > 1 and not cluster.wishes.key_source and cluster.wishes.trust.with_hs256:
         keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(found.items()))
         return [
             f"The holders have different keys: {keys}. Name the host whose key is to be everybody's in "
@@ -351,7 +392,7 @@ def _install(cluster: Cluster) -> list[str]:
 def _tags(cluster: Cluster) -> list[str]:
     """``--tags`` must not leave a cluster whose files say one thing and whose daemons another."""
     due = {
-        "key": bool(cluster.key_source_changes() or cluster.key_targets()),
+        "key": bool(cluster.key_source_changes() or cluster.key_targets() or cluster.jwks_targets()),
         "conf": any(map(cluster.conf_changes, cluster.servers)) or any(map(cluster.dbd_conf_changes, cluster.dbds)),
         "daemons": bool(cluster.slurmdbd_restarts() or cluster.slurmctld_loads()),
     }
@@ -427,6 +468,8 @@ def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequ
             f"The clocks of {early} and {late} differ by {int(clocks[late] - clocks[early])} s. Slurm grants no "
             "leeway: tokens expire that much sooner on one of them. Mend the time service."
         )
+    if not cluster.wishes.removing:
+        notes += _trust.warnings(cluster.wishes.trust, cluster.looks, cluster.holders)
     source = cluster.key_source
     serial = cluster.key(source).get("serial") if source else None
     if cluster.wishes.key_serial and serial and serial != cluster.wishes.key_serial:
@@ -438,7 +481,10 @@ def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequ
 
 
 # Warnings of slurm_jwt_info that the rollout itself deals with.
-MENDED = ("plugin_missing", "state_dir_owner", "state_dir_writable", "key_missing", "key_owner")
+MENDED = (
+    ("plugin_missing", "state_dir_owner", "state_dir_writable", "key_missing", "key_owner")
+    + ("jwks_missing", "jwks_writable", "jwks_unreadable")
+)
 
 
 def due(cluster: Cluster) -> list[str]:
@@ -454,6 +500,7 @@ def due(cluster: Cluster) -> list[str]:
     source = [cluster.key_source] if cluster.key_source and cluster.key_source_changes() else []
     note(source, "the key lacks or differs")
     note(cluster.key_targets(), "the key lacks or differs")
+    note(cluster.jwks_targets(), "the key set differs from its sources")
     note(cluster.folders_to_make(), "the key's folder lacks or differs")
     note((host for host in [*cluster.nodes, *servers] if cluster.conf_changes(host)), "slurm.conf differs")
     note((host for host in cluster.dbds if cluster.dbd_conf_changes(host)), "slurmdbd.conf differs")
@@ -485,9 +532,9 @@ def plan(
     nodes = [host for host in cluster.nodes if cluster.conf_changes(host)]
     conf = [host for host in cluster.servers if cluster.conf_changes(host)]
     dbd_conf = [host for host in cluster.dbds if cluster.dbd_conf_changes(host)]
-    targets, folders = cluster.key_targets(), cluster.folders_to_make()
+    targets, folders, jwks = cluster.key_targets(), cluster.folders_to_make(), cluster.jwks_targets()
     source = [cluster.key_source] if cluster.key_source and cluster.key_source_changes() else []
-    changing = [*packages, *conf, *dbd_conf, *targets, *folders, *source, *slurmdbd, *slurmctld]
+    changing = [*packages, *conf, *dbd_conf, *targets, *jwks, *folders, *source, *slurmdbd, *slurmctld]
     return {
         "refusals": [],
         "warnings": warnings(cluster, parts, in_play),
@@ -499,7 +546,12 @@ def plan(
         "servers": [
             host
             for host in cluster.servers
-            if host in changing or host in cluster.restds or host == cluster.primary or wishes.removing
+            if host in changing
+            or host in cluster.restds
+            or host == cluster.primary
+            or wishes.removing
+            # Where the site speaks of key sets, timers follow them, or are taken away.
+            or (host in cluster.holders and wishes.trust.jwks is not None)
         ],
         # Everything that may have to be put back, and the closing table.
         "hosts_to_change": [*nodes, *cluster.servers],
@@ -508,7 +560,13 @@ def plan(
         "dbd_conf": dbd_conf,
         "packages": packages,
         "key_path": {host: cluster.key_path_of(host) for host in cluster.holders} if cluster.primary else {},
-        "conf_key_path": cluster.key_path,
+        # Null where no daemon is to load a key for HS256.
+        "conf_key_path": cluster.key_path if wishes.trust.with_hs256 else None,
+        "hs256": wishes.trust.with_hs256,
+        "signing_key": _trust.signing_key(wishes.trust, cluster.key_path),
+        "jwks_targets": jwks,
+        "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.holders if wishes.trust.jwks},
+        "holders": cluster.holders,
         "key_source": cluster.key_source,
         "key_source_changes": bool(source),
         "key_targets": targets,

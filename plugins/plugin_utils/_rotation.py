@@ -329,6 +329,7 @@ def plan(
         "hosts_to_change": hosts if reason else [],
         "nodes_to_change": [],
         "key_path": {host: cluster.key_path_of(host) for host in cluster.holders},
+        "signing_key": cluster.key_path,
         "slurmdbd_hosts": cluster.dbds,
         "slurmdbd_standbys": cluster.standby_dbds,
         "slurmrestd_hosts": cluster.restds,

@@ -26,6 +26,7 @@ Variables = Mapping[str, Any]
 
 GROUP = ("slurm_jwt_group_tokens", "slurm_token_hosts")
 DECLARED = "slurm_jwt_tokens_services"
+OWN_KEY = "slurm_jwt_rs256_key_path"
 MINE, LOOK = "slurm_jwt_tokens_mine", "slurm_jwt_tokens_look"
 
 # What the module is told of a service: as much of it as concerns the token, and as much as concerns the file.
@@ -78,6 +79,11 @@ def services_on(
     return mine
 
 
+def declared(hostvars: Mapping[str, Variables]) -> list[Service]:
+    """Every service that any host declares; one that is declared for all hosts is there for each of them."""
+    return [service for host in hostvars for service in hostvars[host].get(DECLARED) or ()]
+
+
 def token_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Variables]) -> list[str]:
     """The hosts of a play that brings tokens: the controllers, and each host with a service. None without services."""
     local = _local(hostvars)
@@ -120,7 +126,7 @@ def signer(
     if PLAN in local:
         primary = local[PLAN].get("primary")
         known = primary is not None and primary in hosts
-        return {"host": primary, "key_path": local[PLAN]["key_path"][primary]} if known else nobody
+        return {"host": primary, "key_path": local[PLAN]["signing_key"]} if known else nobody
     controllers = hosts_by_part(groups, any_variables(groups, hostvars))["slurmctld"]
     found = {host: hostvars[host].get("slurm_jwt_tokens_controller") for host in controllers if host in hosts}
     # Who is first is written in slurm.conf.
@@ -129,7 +135,10 @@ def signer(
     cluster = _plan.Cluster(looks, {**parts, "slurmctld": list(looks)}, _plan.Wishes())
     if cluster.primary is None:
         return nobody
-    return {"host": cluster.primary, "key_path": cluster.key_path}
+    # A cluster that has a key set and no key for HS256 has tokens signed by the site's own RSA key.
+    conf, own = looks[cluster.primary]["conf"], hostvars[cluster.primary].get(OWN_KEY)
+    only_rs256 = bool(conf.get("jwks_path")) and not conf.get("key_path")
+    return {"host": cluster.primary, "key_path": own if own and only_rs256 else cluster.key_path}
 
 
 def entries(services: Iterable[Service], tokens: Mapping[str, str] | None = None) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ def _shares_state(cluster: Cluster, host: str) -> bool:
 def up(cluster: Cluster) -> None:
     """Brings a cluster up, without JWT, from nothing: what is left of an earlier one is removed first."""
     begin = seconds()
-    image = images.build(cluster.release)
+    made = {name: images.build(release_named(name)) for name in {_image_of(cluster, host) for host in cluster.hosts}}
     with lock(f"cluster-{cluster.name}"):
         _clear(cluster.name)
         _allow_many_hosts()
@@ -77,7 +77,7 @@ def up(cluster: Cluster) -> None:
         reach.write(cluster, addresses)
         if len(kinds.of_kind(cluster.hosts, "ctl")) > 1:
             podman("volume", "create", "--label", f"{LABEL}={cluster.name}", _shared_state_of(cluster.name))
-        _each(cluster.hosts, lambda host: _start(cluster, host, image, network, addresses))
+        _each(cluster.hosts, lambda host: _start(cluster, host, made[_image_of(cluster, host)], network, addresses))
         _start_daemons(cluster)
         _wait_for_nodes(cluster)
     say(cluster.name, f"up after {seconds() - begin:.1f} s: Slurm {cluster.release.name}, without JWT")
@@ -177,6 +177,11 @@ def _make_network(cluster: Cluster) -> tuple[str, dict[str, str]]:
 def _addresses(network: dict[str, Any]) -> dict[str, str]:
     first = ipaddress.ip_network(network["subnets"][0]["subnet"])[10]
     return {host: str(first + number) for number, host in enumerate(network["labels"].get(HOSTS_LABEL, "").split())}
+
+
+def _image_of(cluster: Cluster, host: str) -> str:
+    """The release whose image a host is made from."""
+    return kinds.kind_of(host).image or cluster.release.name
 
 
 def _start(cluster: Cluster, host: str, image: str, network: str, addresses: dict[str, str]) -> None:

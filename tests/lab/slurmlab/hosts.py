@@ -27,6 +27,8 @@ class Kind(NamedTuple):
     has_slurm_conf: bool = True
     #: Whether the daemon listens on the others of its kind too, before one of them takes over.
     standby_listens: bool = True
+    #: The release whose image it has, whatever that of the cluster is.
+    image: str | None = None
 
 
 KINDS = {
@@ -37,6 +39,8 @@ KINDS = {
     "rest": Kind("slurmrestd", ()),
     # A host of services that use tokens, and a client of Slurm.
     "svc": Kind("slurm_token_hosts", ()),
+    # An OpenID provider; nothing of it is installed. Debian sid has no glewlwyd.
+    "idp": Kind("idp", (), has_slurm_conf=False, image="24.11"),
 }
 #: slurmctld's StateSaveLocation.
 STATE = "/var/lib/slurm/slurmctld"
@@ -71,6 +75,8 @@ def files(host: str, hosts: tuple[str, ...], release: Release) -> list[File]:
             *([File("/etc/slurm/cgroup.conf", release.cgroup_conf)] if release.cgroup_conf else []),
         ]
     dbds = of_kind(hosts, "dbd")
+    if host not in dbds:
+        return []
     return [
         File("/etc/slurm/slurmdbd.conf", slurmdbd_conf(dbds), "slurm", 0o600),
         *(database_for_all() if host == dbds[0] and len(dbds) > 1 else []),

@@ -123,7 +123,7 @@ class Host:
         self.program = self.folder / "program"
         utils = self.program / "ansible_collections/hpc/slurm_jwt/plugins/module_utils"
         utils.mkdir(parents=True)
-        for part in PARTS:
+        for part in (module.__name__.rpartition(".")[2] for module in PARTS):
             shutil.copy(ROOT / f"plugins/module_utils/{part}.py", utils)
         shutil.copy(PROGRAM, self.program / "__main__.py")
 

@@ -748,3 +748,59 @@ def test_the_same_keys_whatever_happens(site: Site) -> None:
     site.slurm_conf.unlink()
     assert set(site.look(["slurmctld"])) == names
     assert set(site.look(["node"], bin_dirs=[])) == names
+
+
+# Key sets
+
+
+def _with_jwks(site: Site) -> pathlib.Path:
+    jwks = site.file("jwks.json", '{"keys": [{"kid": "a"}]}', 0o400)
+    extra = f"AuthAltTypes=auth/jwt\nAuthAltParameters=jwks={jwks}\n"
+    site.write_slurm_conf(extra)
+    site.write_dbd_conf(extra)
+    return jwks
+
+
+def test_a_key_set_without_a_key_for_hs256(site: Site) -> None:
+    jwks = _with_jwks(site)
+    site.runs("slurmctld")
+    found = site.look(["slurmctld"])
+    assert found["jwks"]["kids"] == ["a"] and found["jwks"]["path"] == str(jwks)
+    assert found["conf"]["key_path"] is None
+    assert [code for code in codes(found) if code[0] != "info"] == []
+    assert found["daemons"]["slurmctld"]["stale"] == []
+
+
+@pytest.mark.parametrize("part", ["slurmctld", "slurmdbd"])
+def test_a_key_set_that_is_newer_than_the_daemon(site: Site, part: str) -> None:
+    jwks = _with_jwks(site)
+    site.runs(part)
+    os.utime(jwks)
+    assert f"{jwks} was written after {part} had started." in site.look([part])["daemons"][part]["stale"]
+
+
+def test_a_key_set_that_is_lost(site: Site) -> None:
+    jwks = _with_jwks(site)
+    site.runs("slurmctld")
+    jwks.unlink()
+    assert ("error", "jwks_missing") in codes(site.look(["slurmctld"]))
+    declared = {"auth_alt_types": ["auth/jwt"], "parameters": {"jwt_key": False, "jwks": str(jwks)}}
+    assert ("warning", "jwks_missing") in codes(site.look(["slurmctld"], declared=declared, jwks_path=str(jwks)))
+
+
+@pytest.mark.parametrize(
+    ("release", "parameters", "needed"),
+    [
+        ("slurm 20.11.4", {"jwks": "/etc/slurm/jwks.json"}, "jwks= needs Slurm 21.08 or later; found 20.11.4"),
+        ("slurm 22.05.8", {"userclaimfield": "sub"}, "userclaimfield= needs Slurm 23.02 or later; found 22.05.8"),
+        ("slurm 24.11.5", {"use_jwt_client_ids": True}, "use_jwt_client_ids needs Slurm 26.05 or later; found 24.11.5"),
+    ],
+)
+def test_what_the_release_cannot_do(site: Site, release: str, parameters: dict[str, Any], needed: str) -> None:
+    site.release = release
+    for part in ("slurmctld", "slurmdbd"):
+        site.runs(part)
+        found = site.look([part], declared={"auth_alt_types": ["auth/jwt"], "parameters": parameters})
+        told = [problem["found"] for problem in found["problems"] if problem["code"] == "release_too_old"]
+        assert told == [needed + "."]
+    assert not [code for code in codes(site.look(["node"], declared={"parameters": parameters})) if code[0] == "error"]

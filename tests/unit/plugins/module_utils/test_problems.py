@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _auth_alt, _daemon_problems, _problems, _processes
@@ -331,3 +333,22 @@ def test_the_user_of_slurmrestd() -> None:
         problems = _daemon_problems.slurmrestd_user(PROCESS._replace(uid=uid), SLURM)
         assert brief(problems) == [("warning", "slurmrestd_user")]
         assert name in problems[0].found
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"mode": 0o644, "uid": 0, "gid": 0}, []),
+        ({"kind": "missing"}, [("error", "jwks_missing")]),
+        ({"kind": "directory"}, [("error", "jwks_missing")]),
+        ({"mode": 0o646}, [("error", "jwks_writable")]),
+        ({"uid": 0, "gid": 0}, [("error", "jwks_unreadable")]),
+    ],
+)
+def test_a_key_set(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    place = FILE._replace(**changes)
+    assert brief(_daemon_problems.jwks("slurmdbd", "/jwks", place, SLURM, DEBIAN_13, False)) == expected
+    # What the site declares a rollout brings back.
+    mended = [("warning", code) for _severity, code in expected]
+    assert brief(_daemon_problems.jwks("slurmdbd", "/jwks", place, SLURM, DEBIAN_13, True)) == mended

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import hmac
 import http.server
 import json
 import socket
@@ -16,7 +18,7 @@ import time
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _client_reply, _proof
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _client_reply, _jwk, _proof, _rsa_key
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import (
     ACCEPTED,
     REFUSED,
@@ -30,6 +32,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import par
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import refusals, split
 
 KEY = bytes(range(32))
+SIGNER = _proof.Signer(KEY)
 NOW = 1_795_420_800
 CASES = ["good", "expired", "forged", "unsigned"]
 
@@ -42,7 +45,7 @@ INIT = (
 
 class TestMint:
     def test_each_differs_from_the_good_one_in_one_thing(self):
-        tokens = _proof.mint("nobody", KEY, NOW, 300)
+        tokens = _proof.mint("nobody", SIGNER, NOW, 300)
         assert list(tokens) == CASES
         found = {case: refusals(token, KEY, parse("24.11"), NOW) for case, token in tokens.items()}
         assert found["good"] == []
@@ -54,14 +57,77 @@ class TestMint:
 
     def test_the_key_before_this_one_signs_a_token_that_is_good_but_for_that(self):
         retired = bytes(reversed(KEY))
-        tokens = _proof.mint("nobody", KEY, NOW, 300, retired)
+        tokens = _proof.mint("nobody", SIGNER, NOW, 300, retired)
         assert set(tokens) == {*CASES, "retired"}
         assert "not signed by this key" in refusals(tokens["retired"], KEY, parse("24.11"), NOW)[0]
         assert refusals(tokens["retired"], retired, parse("24.11"), NOW) == []
         assert split(tokens["retired"]).claims == split(tokens["good"]).claims
 
     def test_no_two_forgeries_are_alike(self):
-        assert _proof.mint("nobody", KEY, NOW, 300)["forged"] != _proof.mint("nobody", KEY, NOW, 300)["forged"]
+        assert _proof.mint("nobody", SIGNER, NOW, 300)["forged"] != _proof.mint("nobody", SIGNER, NOW, 300)["forged"]
+
+
+@pytest.fixture(scope="module")
+def own():
+    """A site's own RSA key, and its kid."""
+    key = _rsa_key.generate(2048)
+    return key, _rsa_key.public_jwk(key)["kid"]
+
+
+class TestRs256:
+    def test_the_sites_own_key_signs_good_tokens(self, own):
+        key, kid = own
+        tokens = _proof.mint("nobody", _proof.Signer(key, kid), NOW, 300)
+        assert refusals(tokens["good"], key, parse("24.11"), NOW, kid=kid) == []
+        assert "expired 3600 s ago" in refusals(tokens["expired"], key, parse("24.11"), NOW, kid=kid)[0]
+
+    def test_without_a_key_there_are_bad_ones_only(self):
+        assert list(_proof.mint("nobody", None, NOW, 300)) == ["forged", "unsigned"]
+
+    def test_forgeries_are_good_but_for_the_signature(self, own):
+        key, kid = own
+        trusted = _jwk.from_members(_rsa_key.public_jwk(key))
+        tokens = _proof.forge("nobody", trusted, NOW, 300)
+        assert list(tokens) == ["forged_kid", "unknown_kid", "confused"]
+        assert [len(refusals(token, key, parse("24.11"), NOW, kid=kid)) for token in tokens.values()] == [1, 2, 1]
+        assert "not signed by this key" in refusals(tokens["forged_kid"], key, parse("24.11"), NOW, kid=kid)[0]
+        assert split(tokens["unknown_kid"]).header["kid"] != kid
+        assert split(tokens["confused"]).header == {"alg": "HS256", "typ": "JWT", "kid": kid}
+
+    def test_the_confusion_is_one_for_a_verifier_that_falls_for_it(self, own):
+        key, _kid = own
+        trusted = _jwk.from_members(_rsa_key.public_jwk(key))
+        signed, _dot, signature = _proof.sign_with_public_half({"sun": "x"}, trusted).rpartition(".")
+        secret = _rsa_key.public_pem(trusted.n, trusted.e)
+        wanted = base64.urlsafe_b64encode(hmac.new(secret, signed.encode(), "sha256").digest()).rstrip(b"=")
+        assert signature.encode() == wanted
+
+
+class TestWithoutAGoodToken:
+    def answers(self, replies, cases):
+        return _proof.put("slurmctld", "sdiag", ["own", *cases], lambda case: replies[case])
+
+    def test_the_clusters_own_authentication_tells_what_silence_means(self):
+        closed = Reply(_client_reply.CLOSED, "zero bytes")
+        found = self.answers({"own": Reply(ACCEPTED, ""), "forged": closed}, ["forged"])
+        assert [(one.case, one.expected, one.answer) for one in found] == [
+            ("own", ACCEPTED, ACCEPTED), ("forged", REFUSED, REFUSED)
+        ]  # fmt: skip
+
+    def test_if_that_is_refused_nothing_is_proven(self):
+        closed = Reply(_client_reply.CLOSED, "zero bytes")
+        found = self.answers({"own": closed, "forged": closed}, ["forged"])
+        assert "refused the cluster's own authentication" in _proof.explain(found)
+
+    def test_slurmrestd_counts_only_where_it_is_clear(self):
+        replies = {"forged": Reply(REFUSED, "status 511"), "unsigned": Reply(UNCLEAR, "status 500: Unspecified error")}
+        found, vague = _proof.put_blindly("slurmrestd", "GET /x", list(replies), replies.__getitem__)
+        assert [(one.case, one.answer) for one in found] == [("forged", REFUSED)]
+        assert vague == {"unsigned": "status 500: Unspecified error"}
+
+    def test_slurmrestd_that_accepts_is_found_out(self):
+        found, _vague = _proof.put_blindly("slurmrestd", "GET /x", ["forged"], lambda case: Reply(ACCEPTED, ""))
+        assert found[0].answer != found[0].expected
 
 
 class TestClients:

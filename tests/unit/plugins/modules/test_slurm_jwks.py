@@ -15,7 +15,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwk, _jwks, _jwks_trust
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwk, _jwks, _jwks_trust, _trust_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import DISCOVERY
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.hostile_key_sets import SAMPLES
@@ -225,14 +225,14 @@ class TestWithdrawnKeys:
         host.works(B, merge=merge)
         writes = []
 
-        def die(path, *args, real=slurm_jwks.replace):
+        def die(path, *args, real=_trust_file.replace):
             if len(writes) == 1:
                 os.kill(os.getpid(), 9)
             writes.append(path)
             real(path, *args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(slurm_jwks, "replace", die)
+            patch.setattr(_trust_file, "replace", die)
             with pytest.raises(AssertionError, match="crashed"):
                 host.run(B, merge=merge, ahead=2 * DAY)
         host.works(B, merge=merge, ahead=2 * DAY)

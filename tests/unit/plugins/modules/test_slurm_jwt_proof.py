@@ -186,7 +186,7 @@ class TestTheKeyBefore:
         site.client("old", key=self.RETIRED)
         site.client("new")
         result = site.run(**self.keep(site))
-        assert "a token signed with the key before this one" in result["msg"]
+        assert "a token signed with a key that counts no more" in result["msg"]
         assert [one["case"] for one in result["answers"] if one["answer"] != one["expected"]] == ["retired"]
         assert site.run()["proven"] is True
 
@@ -233,10 +233,12 @@ class TestTokens:
             ({"user": "root"}, "user: The proof wants a plain user"),
             ({"lifespan": "1x"}, "lifespan: '1x' is no duration"),
             ({"key_path": "/nonexistent/key"}, "key_path: The folder /nonexistent does not exist"),
-            ({"key_path": None, "tokens": {"forged": "x"}}, "tokens: the case good is missing"),
+            ({"key_path": None, "tokens": {}}, "tokens: there is none"),
+            ({"jwks_path": "/nonexistent"}, "jwks_path: /nonexistent does not exist"),
+            ({"sample_token": "x"}, "sample_token: This is no token"),
             ({"key_path": None, "tokens": {"good": "x", "best": "y"}}, "tokens: unknown case best"),
             ({"key_path": None, "tokens": {"good": "x"}}, "tokens: good: This is no token"),
-            ({"key_path": None}, "one of the following is required: key_path, tokens"),
+            ({"key_path": None}, "one of the following is required: key_path, jwks_path, tokens"),
             ({"daemons": ["slurmrestd"]}, "rest_url is needed"),
             ({"daemons": ["slurmrestd"], "rest_url": "x"}, "'x' is no address"),
             ({"daemons": ["slurmrestd"], "rest_url": "http://127.0.0.1:1", "release": "x"}, "release: 'x' names no"),

@@ -21,13 +21,18 @@ def conf(parameters=None, controllers=("ctl1",), index=None):
         "configless": False,
         "slurm_user": "slurm",
         "auth_alt_parameters": parameters or {},
+        "jwt_enabled": bool(parameters),
+        "key_path": (parameters or {}).get("jwt_key"),
+        "jwks_path": (parameters or {}).get("jwks"),
+        "slurmctld_port": 6817,
+        "dbd_port": 6819,
         "controllers": [{"name": name, "address": name} for name in controllers],
         "controller_index": index,
     }
 
 
-def daemon(active="active", key_loaded="current"):
-    return {"active": active, "key_loaded": key_loaded, "stale": []}
+def daemon(active="active", key_loaded="current", service="slurmctld"):
+    return {"active": active, "key_loaded": key_loaded, "stale": [], "service": service}
 
 
 def key(exists=True, fingerprint=FINGERPRINT):
@@ -52,9 +57,10 @@ def look(host, part, jwt):
         "slurm_user": None if part == "node" else SLURM,
         "key_path": KEY_PATH,
         "key": None,
+        "jwks": None,
         "state_dir": None,
         "plugins": None if part == "node" else {"packages": [] if jwt else ["slurm-wlm-jwt-plugin=24.11.5-4"]},
-        "python": {"pyjwt": "2.10.1" if jwt else None},
+        "python": {"pyjwt": "2.10.1" if jwt else None, "cryptography": "43.0.0" if jwt else None},
         "daemons": {},
         "differences": {"slurm_conf": [], "slurmdbd_conf": []},
         "problems": [],
@@ -71,7 +77,7 @@ def look(host, part, jwt):
         found["key"] = key(jwt)
         found["state_dir"] = {"path": STATE, "owner": "slurm", "writable_by_others": False}
     if part != "node":
-        found["daemons"][part] = daemon(key_loaded="current" if jwt else "unknown")
+        found["daemons"][part] = daemon(key_loaded="current" if jwt else "unknown", service=part)
     return found
 
 

@@ -74,10 +74,16 @@ class TestHosts:
 
 class TestSigner:
     def test_the_plan_knows(self):
-        local = {"slurm_jwt_plan": {"primary": "ctl1", "key_path": {"ctl1": "/key"}}}
+        local = {"slurm_jwt_plan": {"primary": "ctl1", "signing_key": "/key"}}
         found = _services.signer({"localhost": local}, GROUPS, ["ctl1", "svc1"])
         assert found == {"host": "ctl1", "key_path": "/key"}
         assert _services.signer({"localhost": local}, GROUPS, ["svc1"])["host"] is None
+
+    def test_a_cluster_without_hs256_has_a_key_of_its_own(self):
+        conf = {**looks.conf(), "jwks_path": "/jwks.json", "key_path": None}
+        look = dict(looks.look("ctl1", "slurmctld", True), conf=conf)
+        variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look, "slurm_jwt_rs256_key_path": "/own.pem"})
+        assert _services.signer(variables, GROUPS, ["ctl1", "svc1"]) == {"host": "ctl1", "key_path": "/own.pem"}
 
     def test_else_a_look_at_the_controllers(self):
         look = dict(looks.look("ctl1", "slurmctld", True), conf=looks.conf())

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts a small program of this collection on a host, for systemd to run. Private to this collection.
+
+The program is a folder with a __main__.py and those parts of this collection that it imports, so that it works on
+between two runs of Ansible as it was when it was installed.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from types import ModuleType
+from typing import Any, NamedTuple, Sequence
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
+    SecretFile,
+    read_if_there,
+    remove,
+    replace,
+    set_attributes,
+)
+
+PUBLIC, PRIVATE = 0o644, 0o600
+
+TIMER_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NextElapseUSecRealtime", "NeedDaemonReload")
+
+
+class SourceMissing(Exception):
+    """A part of this collection is there without its source. The text says which."""
+
+
+class File(NamedTuple):
+    """A file as it is to be."""
+
+    text: str
+    mode: int
+
+
+def program(folder: str, main: str, parts: Sequence[ModuleType]) -> dict[str, File]:
+    """The files of a program: the parts that it imports, and then itself."""
+    package = os.path.join(folder, *parts[0].__name__.split(".")[:-1])
+    files = {os.path.join(package, f"{_short(part)}.py"): File(_source_of(part), PUBLIC) for part in parts}
+    files[os.path.join(folder, "__main__.py")] = File(main, PUBLIC)
+    return files
+
+
+def strangers(folder: str, wanted: dict[str, File]) -> list[str]:
+    """What an earlier version has left in the program's folder."""
+    return [path for path in glob.glob(os.path.join(folder, "**", "*.py"), recursive=True) if path not in wanted]
+
+
+def _short(part: ModuleType) -> str:
+    return part.__name__.rpartition(".")[2]
+
+
+def _source_of(part: ModuleType) -> str:
+    """The source of a part, from wherever Ansible has put it for this run."""
+    loader: Any = part.__loader__
+    text = loader.get_source(part.__name__)
+    if text is None:
+        raise SourceMissing(
+            f"The source of {part.__name__} is not at hand. Install the collection with its sources."
+        )
+    return str(text)
+
+
+class Files:
+    """What is written and taken away, or would be in check mode, and the difference."""
+
+    def __init__(self, check_mode: bool) -> None:
+        self.check_mode = check_mode
+        self.diffs: list[dict[str, Any]] = []
+
+    def put(self, path: str, file: File) -> bool:
+        """Bring a file to what is wanted. True if anything had to be done."""
+        there = read_if_there(path)
+        data = file.text.encode("utf-8")
+        dress = (os.geteuid(), os.getegid(), file.mode)
+        if there is not None and there.data == data and (there.uid, there.gid, there.mode) == dress:
+            return False
+        self._note(path, there, file.text)
+        if self.check_mode:
+            return True
+        if there is not None and there.data == data:
+            return set_attributes(path, *dress)
+        os.makedirs(os.path.dirname(path), mode=0o755 if file.mode == PUBLIC else 0o700, exist_ok=True)
+        replace(path, data, *dress)
+        return True
+
+    def take_away(self, path: str) -> bool:
+        there = read_if_there(path)
+        if there is None:
+            return False
+        self._note(path, there, "")
+        if not self.check_mode:
+            remove(path)
+        return True
+
+    def _note(self, path: str, there: SecretFile | None, text: str) -> None:
+        before = "" if there is None else there.data.decode("utf-8", "replace")
+        if path.endswith(".py"):
+            before, text = (short and fingerprint(short.encode("utf-8")) + "\n" for short in (before, text))
+        self.diffs.append({"before_header": path, "after_header": path, "before": before, "after": text})
+
+
+# -- timers ------------------------------------------------------------------------------------------------------------
+
+
+def parse_timers(output: str) -> dict[str, dict[str, str]]:
+    """What ``systemctl show`` says of each timer, by its unit."""
+    blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in output.split("\n\n")]
+    return {block["Id"]: block for block in blocks if "Id" in block}
+
+
+def at_work(state: dict[str, str]) -> bool:
+    """Whether a timer does what its file says, now and after the next boot."""
+    enabled = state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
+    return enabled and not unread(state)
+
+
+def unread(state: dict[str, str]) -> bool:
+    """Whether systemd has yet to read the file, as after a run that was killed."""
+    return state.get("NeedDaemonReload") == "yes"
+
+
+def forget(units: str, timer: str) -> None:
+    """Take away the link by which boots start a timer whose unit is gone already; disable wants that."""
+    link = os.path.join(units, "timers.target.wants", timer)
+    if os.path.islink(link):
+        os.unlink(link)

@@ -1,0 +1,443 @@
+#!/usr/bin/python
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: slurm_jwks_following
+short_description: A timer that follows identity providers between two runs of Ansible
+version_added: 1.0.0
+description:
+  - Sees to it that a host of slurmctld or slurmdbd has a systemd timer that fetches the keys of identity providers as
+    M(hpc.slurm_jwt.slurm_jwks) does, writes the key set only if they have changed, and has the daemons of the host load
+    it only then.
+  - A provider cannot have the daemons restarted as often as it likes (O(gap)). When it cannot be reached for longer
+    than O(silence), or publishes something that would end badly, the unit fails, and the keys that are trusted stay so.
+  - Installs the program, its parts, and the units; with O(state=absent) it removes all of it. The key set is left as it
+    is.
+  - In check mode it tells the state of the timer, and changes nothing.
+extends_documentation_fragment:
+  - hpc.slurm_jwt.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Programs are shown by their fingerprints.
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+options:
+  state:
+    description: Whether there is to be a timer.
+    type: str
+    choices: [present, absent]
+    default: present
+  path:
+    description: The key set. Needed with O(state=present), like O(sources), O(owner), O(group) and O(program).
+    type: path
+  sources:
+    description: Where the keys come from, as O(hpc.slurm_jwt.slurm_jwks#module:sources) says it.
+    type: list
+    elements: dict
+    default: []
+  retain:
+    description: As O(hpc.slurm_jwt.slurm_jwks#module:retain).
+    type: str
+    default: 1d
+  remove:
+    description: As O(hpc.slurm_jwt.slurm_jwks#module:remove).
+    type: list
+    elements: str
+    default: []
+  owner:
+    description: The user the key set is to belong to, that is SlurmUser.
+    type: str
+  group:
+    description: The group the key set is to belong to.
+    type: str
+  daemons:
+    description: The daemons of this host that load the key set, in the order in which they do.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      part:
+        description: Which one it is.
+        type: str
+        choices: [slurmctld, slurmdbd]
+        required: true
+      service:
+        description: Its systemd unit.
+        type: str
+        required: true
+      way:
+        description:
+          - How it loads the key set. V(reconfigure) is C(scontrol reconfigure), which is enough for the primary
+            slurmctld from 23.11 on.
+        type: str
+        choices: [reconfigure, restart]
+        default: restart
+      port:
+        description: The port on which it has to listen after that. Left out for one that stands by and does not.
+        type: int
+  period:
+    description:
+      - How often the sources are looked at, in seconds or with one of the units C(s), C(m), C(h), C(d) and C(w). The
+        timer adds up to a quarter of it at random, so that not all hosts ask, and restart, at once.
+    type: str
+    default: 15m
+  gap:
+    description: How long daemons are left alone after they have loaded the keys, whatever the sources do meanwhile.
+    type: str
+    default: 15m
+  silence:
+    description: For how long a source may be out of reach before that counts as a failure.
+    type: str
+    default: 1d
+  environment:
+    description: Variables for the program, such as C(HTTPS_PROXY). They can be read by every user of the host.
+    type: dict
+    default: {}
+  program:
+    description: The source of the program that the timer runs, which the role slurm_jwt has in its files.
+    type: str
+  python:
+    description: The Python to run it with, 3.8 or later.
+    type: path
+    default: /usr/bin/python3
+  conf_path:
+    description: The slurm.conf for C(scontrol).
+    type: path
+    default: /etc/slurm/slurm.conf
+  bin_dir:
+    description: The folder of Slurm's programs, where they are not in the usual places.
+    type: path
+  metrics_dir:
+    description: Where node_exporter looks for metrics. Nothing is written where there is no such folder.
+    type: path
+author:
+  - The hpc.slurm_jwt contributors (@hpc-slurm-jwt)
+seealso:
+  - module: hpc.slurm_jwt.slurm_jwks
+"""
+
+EXAMPLES = r"""
+- name: Follow a realm of Keycloak on a controller
+  hpc.slurm_jwt.slurm_jwks_following:
+    path: /etc/slurm/jwks.json
+    owner: slurm
+    group: slurm
+    sources:
+      - issuer: https://keycloak.example.org/realms/hpc
+    daemons:
+      - part: slurmctld
+        service: slurmctld
+        way: reconfigure
+        port: 6817
+    program: "{{ lookup('ansible.builtin.file', 'follow.py') }}"
+
+- name: Follow nobody any more
+  hpc.slurm_jwt.slurm_jwks_following:
+    state: absent
+"""
+
+RETURN = r"""
+unit:
+  description: The timer.
+  returned: success
+  type: str
+  sample: slurm-jwks-follow.timer
+active:
+  description: What systemd said of the timer before this run, V(active) if it is at work.
+  returned: success
+  type: str
+  sample: active
+attempt:
+  description:
+    - What the last attempt did; null before the first one. C(result) is V(current), V(changed), V(postponed) where
+      daemons were to be left alone for a while, V(waiting) while a source is out of reach, or V(failed).
+  returned: success
+  type: dict
+  sample:
+    at: 1795574400
+    result: current
+    said: "/etc/slurm/jwks.json: 2 keys."
+    reached: 1795574400
+    loaded: 1795518113
+    kids: [FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE]
+    next_change: null
+"""
+
+import os
+import re
+from typing import Any, NamedTuple
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
+    _client,
+    _daemon,
+    _dress,
+    _following,
+    _installation,
+    _jwk,
+    _jwks,
+    _jwks_fetch,
+    _jwks_trust,
+    _key,
+    _pem,
+    _places,
+    _processes,
+    _secret_file,
+    _trust_file,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import UNIT
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import (
+    PRIVATE,
+    PUBLIC,
+    TIMER_PROPERTIES,
+    File,
+    SourceMissing,
+    at_work,
+    forget,
+    parse_timers,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, read_if_there
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
+
+PARTS = (
+    _client, _daemon, _dress, _following, _jwk, _jwks, _jwks_fetch, _jwks_trust, _key, _pem, _places, _processes,
+    _secret_file, _trust_file,
+)  # fmt: skip
+"""What the program imports. Its parts are the very files that modules use, under the same names."""
+
+_SOURCE = {"issuer": None, "url": None, "path": None, "data": None, "kid": None, "ca_path": None}
+_NO = {"allow_http": False, "allow_shared": False}
+
+SERVICE = """\
+# Written by hpc.slurm_jwt; changes are lost.
+[Unit]
+Description=Follow the keys of the identity providers that Slurm trusts
+Wants=network-online.target
+After=network-online.target munge.service slurmdbd.service slurmctld.service
+# The timer alone says how often, also after attempts that failed.
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+ExecStart={python} -I {program} {settings}
+TimeoutStartSec=15min
+{environment}# With a token in its environment scontrol would ask as the token's user.
+UnsetEnvironment=SLURM_JWT
+UMask=0077
+NoNewPrivileges=true
+ProtectKernelModules=true
+ProtectKernelTunables=true
+LockPersonality=true
+RestrictRealtime=true
+"""
+
+TIMER = """\
+# Written by hpc.slurm_jwt; changes are lost.
+[Unit]
+Description=Follow the keys of the identity providers between two runs of Ansible
+
+[Timer]
+OnActiveSec={period}
+OnUnitInactiveSec={period}
+RandomizedDelaySec={jitter}
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+class Places(NamedTuple):
+    """Where everything is kept on a host."""
+
+    program: str = "/usr/local/lib/slurm-jwks-follow"
+    settings: str = "/etc/slurm-jwks-follow/settings.json"
+    record: str = "/var/lib/slurm-jwks-follow/record.json"
+    units: str = "/etc/systemd/system"
+
+    @property
+    def timer(self) -> str:
+        return os.path.join(self.units, f"{UNIT}.timer")
+
+    @property
+    def service(self) -> str:
+        return os.path.join(self.units, f"{UNIT}.service")
+
+
+PLACES = Places()
+
+
+class Failure(Exception):
+    """What is wrong with the task, in words for the person who reads it."""
+
+
+def seconds(params: dict[str, Any], option: str, least: int = 0) -> int:
+    """A duration among the options."""
+    try:
+        found = duration(params[option])
+    except TokenError as exc:
+        raise Failure(f"{option}: {exc}") from None
+    if found < least:
+        raise Failure(f"{option}: {found} s is too short. Give {least} s at least.")
+    return found
+
+
+def environment(variables: dict[str, Any]) -> str:
+    """Lines for a unit."""
+    lines = []
+    for name, value in sorted(variables.items()):
+        text = str(value)
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or not text.isprintable():
+            raise Failure(f"environment: {name!r} cannot be a variable in a unit. Use letters, digits and _.")
+        text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+        lines.append(f'Environment="{name}={text}"\n')
+    return "".join(lines)
+
+
+class Timer:
+    """The timer of one host."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.params = module.params
+        self.systemctl = module.get_bin_path("systemctl", required=True)
+        self.files = _installation.Files(module.check_mode)
+
+    def present(self) -> dict[str, Any]:
+        wanted = self.wanted()
+        state = self.state()
+        if not self.module.check_mode:
+            os.makedirs(os.path.dirname(PLACES.record), mode=0o700, exist_ok=True)
+        changed = [path for path, file in wanted.items() if self.files.put(path, file)]
+        old = [path for path in _installation.strangers(PLACES.program, wanted) if self.files.take_away(path)]
+        idle = not at_work(state)
+        if not self.module.check_mode:
+            if idle or PLACES.timer in changed or PLACES.service in changed:
+                self.tell("daemon-reload")
+            if idle:
+                self.tell("enable", f"{UNIT}.timer")
+            if idle or PLACES.timer in changed:
+                self.tell("restart", f"{UNIT}.timer")
+        return self.result(state, bool(changed or old or idle))
+
+    def absent(self) -> dict[str, Any]:
+        state = self.state()
+        metrics = self.metrics()
+        paths = [PLACES.timer, PLACES.service, PLACES.settings, PLACES.record, *([metrics] if metrics else [])]
+        there = os.path.exists(PLACES.timer)
+        if there and not self.module.check_mode:
+            self.tell("stop", f"{UNIT}.timer")
+        gone = [path for path in [*paths, *_installation.strangers(PLACES.program, {})] if self.files.take_away(path)]
+        if gone and not self.module.check_mode:
+            forget(PLACES.units, f"{UNIT}.timer")
+            self.tell("daemon-reload")
+        return self.result(state, bool(gone))
+
+    def wanted(self) -> dict[str, File]:
+        """Every file, in the order in which it is to be there."""
+        params = self.params
+        period = seconds(params, "period", 20)
+        settings = _following.Settings(
+            path=params["path"],
+            sources=[{**_SOURCE, **_NO, **source} for source in params["sources"]],
+            retain=seconds(params, "retain"),
+            remove=params["remove"],
+            owner=params["owner"],
+            group=params["group"],
+            daemons=[_following.Daemon(**daemon) for daemon in params["daemons"]],
+            gap=seconds(params, "gap"),
+            silence=seconds(params, "silence"),
+            interval=period + period // 4,
+            record=PLACES.record,
+            metrics=self.metrics(),
+            conf_path=params["conf_path"],
+            bin_dir=params["bin_dir"],
+            systemctl=self.systemctl,
+        )
+        files = _installation.program(PLACES.program, params["program"], PARTS)
+        files[PLACES.settings] = File(_following.write_settings(settings), PRIVATE)
+        service = SERVICE.format(
+            python=params["python"],
+            program=PLACES.program,
+            settings=PLACES.settings,
+            environment=environment(params["environment"]),
+        )
+        files[PLACES.service] = File(service, PUBLIC)
+        files[PLACES.timer] = File(TIMER.format(period=period, jitter=period // 4), PUBLIC)
+        return files
+
+    def metrics(self) -> str | None:
+        folder = self.params["metrics_dir"]
+        return os.path.join(folder, "slurm_jwks.prom") if folder else None
+
+    def state(self) -> dict[str, str]:
+        """What systemd says of the timer."""
+        argv = [self.systemctl, "show", "--property", ",".join(TIMER_PROPERTIES), "--", f"{UNIT}.timer"]
+        dummy_rc, out, dummy_err = self.module.run_command(argv, check_rc=True)
+        return parse_timers(out).get(f"{UNIT}.timer", {})
+
+    def tell(self, *words: str) -> None:
+        self.module.run_command([self.systemctl, *words], check_rc=True)
+
+    def result(self, state: dict[str, str], changed: bool) -> dict[str, Any]:
+        there = read_if_there(PLACES.record)
+        record = None if there is None else _following.read_record(there.data.decode("utf-8", "replace"))
+        return {
+            "changed": changed,
+            "unit": f"{UNIT}.timer",
+            "active": state.get("ActiveState", ""),
+            "attempt": None if record is None else record._asdict(),
+            "diff": self.files.diffs,
+        }
+
+
+def main() -> None:
+    daemon = {
+        "part": {"type": "str", "choices": ["slurmctld", "slurmdbd"], "required": True},
+        "service": {"type": "str", "required": True},
+        "way": {"type": "str", "choices": ["reconfigure", "restart"], "default": "restart"},
+        "port": {"type": "int"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "path": {"type": "path"},
+            "sources": {"type": "list", "elements": "dict", "default": []},
+            "retain": {"type": "str", "default": "1d"},
+            "remove": {"type": "list", "elements": "str", "default": []},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+            "daemons": {"type": "list", "elements": "dict", "options": daemon, "default": []},
+            "period": {"type": "str", "default": "15m"},
+            "gap": {"type": "str", "default": "15m"},
+            "silence": {"type": "str", "default": "1d"},
+            "environment": {"type": "dict", "default": {}},
+            "program": {"type": "str"},
+            "python": {"type": "path", "default": "/usr/bin/python3"},
+            "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},
+            "bin_dir": {"type": "path"},
+            "metrics_dir": {"type": "path"},
+        },
+        required_if=[("state", "present", ("path", "sources", "owner", "group", "program"))],
+        supports_check_mode=True,
+    )
+    try:
+        result = getattr(Timer(module), module.params["state"])()
+    except (Failure, SourceMissing, SecretFileError) as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,288 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Follows identity providers: python3 -I DIRECTORY SETTINGS, as slurm-jwks-follow.service runs it on controllers and on
+the hosts of slurmdbd.
+
+Each run fetches the keys, and writes the file that Slurm reads only if they have changed. Daemons that started before
+the file was written load it: slurmdbd by a restart, slurmctld by scontrol reconfigure where that is enough. Nothing
+else touches a daemon, and not twice within the time that the settings name.
+
+Exit code: 0 if all is as it should be, or a source is out of reach for not too long; 1 otherwise, and the reason on
+standard error.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import Any, Callable
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _places, _processes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError, forget_environment
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Declared
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
+    CHANGED,
+    CURRENT,
+    FAILED,
+    POSTPONED,
+    RECONFIGURE,
+    WAITING,
+    Daemon,
+    Record,
+    Settings,
+    SettingsError,
+    metrics,
+    read_record,
+    read_settings,
+    unheard,
+    wait_before_load,
+    write_record,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import Wishes, next_change
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
+    SecretFileError,
+    held,
+    read_if_there,
+    read_secret,
+    replace,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._trust_file import (
+    Plan,
+    Refusal,
+    Task,
+    TrustFile,
+    Unreachable,
+)
+
+COMMAND_TIMEOUT = 120  # seconds for systemctl or scontrol
+SETTLE = 1.0  # seconds that a daemon has to live before it counts as alive
+
+ERROR, WARNING, INFO = 3, 4, 6
+
+
+class Failure(Exception):
+    """The attempt failed. The text says why, and what to do."""
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    """Redirects are looked at before anybody follows them."""
+
+    def redirect_request(self, *dummy_args: Any) -> None:
+        return None
+
+
+def opener(ca_path: str | None) -> Callable[[str, float], Any]:
+    """How an address is opened; proxies are those of the environment, as the unit sets it."""
+    try:
+        context = ssl.create_default_context(cafile=ca_path)
+    except OSError as exc:
+        raise Refusal(f"ca_path: {ca_path} cannot be used: {exc}.") from None
+    ours = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), Stay)
+    ours.addheaders = [("User-Agent", "hpc.slurm_jwt"), ("Accept", "application/json")]
+    return lambda url, timeout: ours.open(url, timeout=timeout)
+
+
+class Following:
+    """One attempt."""
+
+    def __init__(self, settings: Settings, record: Record | None) -> None:
+        self.settings = settings
+        self.record = record
+        self.now = int(time.time())
+        self.reached = self.now if record is None else record.reached
+        self.loaded = 0 if record is None else record.loaded
+        self.kids = [] if record is None else record.kids
+        self.next_change = None if record is None else record.next_change
+        self.notes: list[str] = []
+
+    def run(self) -> str:
+        """Do what has to be done; how it ended."""
+        try:
+            plan = self.fetch()
+        except Unreachable as exc:
+            quiet = unheard(self.record, self.now)
+            self.notes.append(str(exc))
+            if quiet > self.settings.silence:
+                raise Failure(
+                    f"No source has been heard of for {quiet} s, and {self.settings.silence} s is the most. The keys "
+                    "that are trusted stay so; new ones of the provider are refused."
+                ) from None
+            # A file that was written and not loaded is no fault of the source.
+            return self.load() or WAITING
+        self.reached = self.now
+        return self.load() or (CHANGED if plan.acts else CURRENT)
+
+    def fetch(self) -> Plan:
+        """Bring the file to what its sources have."""
+        settings = self.settings
+        wishes = Wishes(settings.retain, frozenset(settings.remove))
+        task = Task(settings.path, settings.sources, wishes, declared(settings))
+        dummy_found, plan = TrustFile(task, opener, self.notes.append).bring_up_to_date()
+        outcome = plan.outcome
+        self.kids = sorted(key.kid for key in outcome.keys)
+        self.next_change = next_change(outcome)
+        for text, kids in (
+            ("New keys", outcome.added),
+            ("Withdrawn keys that stay until their tokens have run out", [gone.kid for gone in outcome.retired]),
+            ("Keys that are not trusted any more", [gone.kid for gone in outcome.removed]),
+        ):
+            if kids and plan.acts:
+                self.notes.append(f"{text}: {', '.join(kids)}.")
+        return plan
+
+    # -- daemons -------------------------------------------------------------------------------------------------------
+
+    def load(self) -> str | None:
+        """Have daemons load the file that have an older one; None if there is none."""
+        behind = [daemon for daemon in self.settings.daemons if self.is_behind(daemon)]
+        if not behind:
+            return None
+        names = " and ".join(daemon.part for daemon in behind)
+        wait = wait_before_load(self.record, self.settings.gap, self.now)
+        if wait:
+            self.notes.append(f"{names} will load the keys in {wait} s: the last time was a moment ago.")
+            return POSTPONED
+        # Whatever comes of it counts.
+        self.loaded = int(time.time())
+        self.note(CHANGED, "")
+        for daemon in behind:
+            self.have_it_load(daemon)
+        self.notes.append(f"{names} loaded the keys.")
+        return CHANGED
+
+    def is_behind(self, daemon: Daemon) -> bool:
+        """Whether a daemon started before the file was written. One that does not run loads it at its start."""
+        place, pid = _places.look(self.settings.path), self.unit(daemon).pid
+        process = _processes.look(pid) if pid else None
+        return place.kind == "file" and process is not None and place.modified > process.started
+
+    def unit(self, daemon: Daemon) -> _daemon.Unit:
+        argv = [self.settings.systemctl, "show", "--property", ",".join(_daemon.UNIT_PROPERTIES), "--", daemon.service]
+        return _daemon.parse_unit(run(argv, {})[1])
+
+    def have_it_load(self, daemon: Daemon) -> None:
+        if daemon.way == RECONFIGURE:
+            client = Client(self.settings.bin_dir, self.settings.conf_path, COMMAND_TIMEOUT)
+            argv, more = [client.program("scontrol"), "reconfigure"], client.environment()
+        else:
+            argv, more = [self.settings.systemctl, "restart", "--", daemon.service], {}
+        code, dummy_out, err = run(argv, more)
+        if code != 0:
+            raise Failure(
+                f"'{' '.join(argv)}' failed with exit code {code}: {' '.join(err.split()) or 'no word'}. See the log "
+                f"of {daemon.part}."
+            )
+        verdict = _daemon.wait(
+            lambda: self.unit(daemon),
+            f":{daemon.port}" if daemon.port else None,
+            self.settings.timeout,
+            SETTLE,
+            time.monotonic,
+            time.sleep,
+        )
+        if not verdict.alive:
+            raise Failure(f"{daemon.part} does not live after it was to load the keys: {verdict.found}. See its log.")
+        if self.is_behind(daemon):
+            raise Failure(f"{daemon.part} goes on with the old keys after '{' '.join(argv)}'. See its log.")
+
+    # -- word of it ----------------------------------------------------------------------------------------------------
+
+    def note(self, result: str, said: str) -> str:
+        """Keep what this attempt did, and give it to Prometheus; what went wrong with that."""
+        record = Record(self.now, result, said, self.reached, self.loaded, self.kids, self.next_change)
+        wrong = []
+        for path, text, mode in (
+            (self.settings.record, write_record(record), 0o600),
+            (self.settings.metrics, metrics(self.settings, record), 0o644),
+        ):
+            # Without its folder there is no node_exporter here.
+            if path is None or not os.path.isdir(os.path.dirname(path)):
+                continue
+            try:
+                replace(path, text.encode("utf-8"), os.geteuid(), os.getegid(), mode)
+            except SecretFileError as exc:
+                wrong.append(str(exc))
+        return " ".join(wrong)
+
+
+def declared(settings: Settings) -> Declared:
+    """Whose the file is to be."""
+    try:
+        uid, gid = pwd.getpwnam(settings.owner).pw_uid, grp.getgrnam(settings.group).gr_gid
+    except KeyError as exc:
+        raise Failure(f"The key set is to belong to somebody whom this host does not know: {exc}.") from None
+    return Declared(settings.owner, settings.group, uid, gid, 0o400)
+
+
+def run(argv: list[str], more: dict[str, str]) -> tuple[int, str, str]:
+    """A program's exit code, output and errors."""
+    try:
+        done = subprocess.run(
+            argv,
+            env={**os.environ, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=COMMAND_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 124, "", f"no answer within {COMMAND_TIMEOUT} s"
+    except OSError as exc:
+        return 127, "", f"{argv[0]}: {exc.strerror}"
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+
+def say(level: int, text: str) -> None:
+    """A line for the journal."""
+    mark = f"<{level}>" if "JOURNAL_STREAM" in os.environ else ""
+    print(f"{mark}{text}", file=sys.stderr if level < INFO else sys.stdout, flush=True)
+
+
+def attempt(settings: Settings) -> int:
+    """Follow the sources once, and leave word of it."""
+    file = read_if_there(settings.record)
+    following = Following(settings, None if file is None else read_record(file.data.decode("utf-8", "replace")))
+    level = INFO
+    try:
+        result = following.run()
+    except (Failure, Refusal, ClientError, SecretFileError, LibraryMissing) as exc:
+        result, level = FAILED, ERROR
+        following.notes.insert(0, str(exc))
+    if result in (WAITING, POSTPONED):
+        level = WARNING
+    keys = "1 key" if len(following.kids) == 1 else f"{len(following.kids)} keys"
+    said = f"{settings.path}: {keys}. {' '.join(following.notes)}".strip()
+    if result in (FAILED, WAITING):
+        said += " The timer tries again."
+    wrong = following.note(result, said)
+    say(level, said)
+    if wrong:
+        say(WARNING, wrong)
+    return 1 if result == FAILED else 0
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        say(ERROR, "Usage: python3 -I DIRECTORY SETTINGS, as slurm-jwks-follow.service runs it.")
+        return 2
+    path = sys.argv[1]
+    forget_environment()
+    os.umask(0o077)
+    try:
+        with held(path):
+            return attempt(read_settings(read_secret(path).data.decode("utf-8")))
+    except (SettingsError, SecretFileError, UnicodeDecodeError) as exc:
+        say(ERROR, f"{path}: {exc}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

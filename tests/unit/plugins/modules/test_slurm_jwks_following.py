@@ -1,0 +1,156 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The timer of a host, with systemd played by a script that remembers what it was told."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _following
+from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks_following
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.test_slurm_jwt_renewal import SYSTEMCTL
+
+TIMER, SERVICE = "slurm-jwks-follow.timer", "slurm-jwks-follow.service"
+DAEMON = {"part": "slurmctld", "service": "slurmctld", "way": "reconfigure", "port": 6817}
+ALL = {"etc/settings.json", f"units/{TIMER}", f"units/{SERVICE}", "lib/__main__.py"}
+
+
+class Host:
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        for name in ("bin", "units"):
+            (folder / name).mkdir()
+        systemctl = folder / "bin" / "systemctl"
+        # Without --, as for a timer that is named by itself.
+        text = SYSTEMCTL.replace('if "--" in sys.argv else []', 'if "--" in sys.argv else sys.argv[2:]')
+        systemctl.write_text(text % {"python": sys.executable, "here": str(folder)})
+        systemctl.chmod(0o755)
+        (folder / "state").write_text("{}")
+
+    def run(self, check=False, **options):
+        (self.folder / "told").write_text("")
+        names = ("lib", "etc/settings.json", "var/record.json", "units")
+        places = slurm_jwks_following.Places(*(str(self.folder / name) for name in names))
+
+        def prepare():
+            os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
+            slurm_jwks_following.PLACES = places
+
+        params = {
+            "path": "/etc/slurm/jwks.json",
+            "sources": [{"issuer": "https://idp"}],
+            "owner": "slurm",
+            "group": "slurm",
+            "daemons": [DAEMON],
+            "program": "print('followed')\n",
+        }
+        return run(slurm_jwks_following, {**params, **options}, check, True, prepare)
+
+    @property
+    def told(self):
+        return [line for line in (self.folder / "told").read_text().splitlines() if not line.startswith("show")]
+
+    @property
+    def files(self):
+        found = [path for path in self.folder.rglob("*") if path.is_file() and path.parent.name != "bin"]
+        return {str(path.relative_to(self.folder)) for path in found if path.name not in ("state", "told")}
+
+    def read(self, name):
+        return (self.folder / name).read_text()
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host(tmp_path)
+
+
+def test_once(host):
+    assert host.run()["changed"]
+    assert host.told == ["daemon-reload", f"enable {TIMER}", f"restart {TIMER}"]
+    assert host.files > ALL
+    assert "OnUnitInactiveSec=900\nRandomizedDelaySec=225\n" in host.read(f"units/{TIMER}")
+    assert f"python3 -I {host.folder}/lib {host.folder}/etc/settings.json\n" in host.read(f"units/{SERVICE}")
+
+
+def test_twice(host):
+    host.run()
+    result = host.run()
+    assert not result["changed"] and result["diff"] == [] and host.told == []
+    assert result["active"] == "active"
+
+
+def test_check_mode_says_the_same_and_does_nothing(host):
+    said = host.run(check=True)
+    assert host.files == set() and host.told == []
+    done = host.run()
+    assert (said["changed"], said["diff"]) == (done["changed"], done["diff"])
+    assert not host.run(check=True)["changed"]
+
+
+def test_settings(host):
+    host.run(gap="1m", silence="2h", retain="12h", metrics_dir="/prom")
+    settings = _following.read_settings(host.read("etc/settings.json"))
+    assert (settings.gap, settings.silence, settings.retain) == (60, 7200, 43200)
+    assert settings.daemons == [_following.Daemon(**DAEMON)]
+    assert settings.sources[0]["issuer"] == "https://idp" and settings.sources[0]["allow_http"] is False
+    assert settings.metrics == "/prom/slurm_jwks.prom"
+    # Whoever could open it could hold the lock on it.
+    assert stat.S_IMODE((host.folder / "etc/settings.json").stat().st_mode) == 0o600
+
+
+def test_other_settings_do_not_start_the_timer_anew(host):
+    host.run()
+    assert host.run(gap="1m")["changed"]
+    assert host.told == []
+
+
+def test_another_period_does(host):
+    host.run()
+    assert host.run(period="1h")["changed"]
+    assert host.told == ["daemon-reload", f"restart {TIMER}"]
+
+
+def test_variables_of_the_unit(host):
+    host.run(environment={"HTTPS_PROXY": 'http://a%b"c'})
+    assert 'Environment="HTTPS_PROXY=http://a%%b\\"c"\n' in host.read(f"units/{SERVICE}")
+
+
+@pytest.mark.parametrize(
+    ("options", "because"),
+    [
+        ({"period": "5s"}, "period: 5 s is too short"),
+        ({"gap": "soon"}, "gap: 'soon' is no duration"),
+        ({"environment": {"A B": "c"}}, "environment: 'A B' cannot be a variable"),
+        ({"environment": {"A": "c\nExecStart=/bin/sh"}}, "environment: 'A' cannot be a variable"),
+    ],
+)
+def test_what_cannot_be(host, options, because):
+    result = host.run(**options)
+    assert result["failed"] and because in result["msg"]
+    assert host.files == set()
+
+
+def test_the_program_finds_all_that_it_imports(host):
+    program = (pathlib.Path(__file__).resolve().parents[4] / "roles/slurm_jwt/files/follow.py").read_text()
+    host.run(program=program)
+    argv = [sys.executable, "-I", str(host.folder / "lib")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr[:5]) == (2, "Usage"), done.stderr
+
+
+def test_absent(host):
+    host.run()
+    result = host.run(state="absent")
+    assert result["changed"] and host.files == set()
+    assert host.told == [f"stop {TIMER}", "daemon-reload"]
+    assert not os.path.lexists(host.folder / "units/timers.target.wants" / TIMER)
+    again = host.run(state="absent")
+    assert not again["changed"] and host.told == []

@@ -1,0 +1,168 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _trust
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
+
+JWKS_PATH = "/etc/slurm/jwks.json"
+BOTH = {"jwt_key": looks.KEY_PATH, "jwks": JWKS_PATH}
+HOLDERS = ["ctl1", "dbd1"]
+
+
+def seen(kids=("a",), differs=False, content_changed=False, retired=()):
+    """What a look at the sources finds."""
+    keys = [{"kid": kid, "n": f"n-{kid}"} for kid in (*kids, *retired)]
+    return {
+        "kids": [key["kid"] for key in keys],
+        "jwks": {"keys": keys},
+        "retired": [{"kid": kid, "until": "later"} for kid in retired],
+        "dropped": [],
+        "differs": differs,
+        "content_changed": content_changed,
+    }
+
+
+def cluster(parameters, sources=None, **changes):
+    found = looks.cluster(True, **changes)
+    for host, name in (("ctl1", "conf"), ("dbd1", "dbd_conf")):
+        found[host][name].update(looks.conf(parameters, index=0 if name == "conf" else None))
+        found[host]["trust"] = (sources or {}).get(host)
+    return found
+
+
+def plan(found, **trust):
+    wishes = _plan.Wishes(trust=_trust.Trust(**trust))
+    return _plan.plan(found, looks.PARTS, looks.HOSTS, wishes)
+
+
+HS256, RS256 = {"jwt_key": looks.KEY_PATH}, {"jwks": JWKS_PATH}
+SAME = {"ctl1": seen(), "dbd1": seen()}
+NEW = {host: seen(differs=True, content_changed=True) for host in HOLDERS}
+
+
+class TestNothingIsDecidedSilently:
+    @pytest.mark.parametrize(
+        ("parameters", "trust", "words"),
+        [
+            (HS256, {"jwks": True}, ["ctl1: accepts HS256 tokens now", "hs256: true", "'scontrol token' makes"]),
+            (RS256, {}, ["ctl1: accepts RS256 tokens only", "slurm_jwt_hs256: true"]),
+            (HS256, {"hs256": False}, ["no token would be accepted"]),
+            (HS256, {"hs256": False, "jwks": False}, ["no token would be accepted"]),
+            (RS256, {"hs256": False, "jwks": True, "services": True}, ["slurm_jwt_rs256_key_path"]),
+            (
+                RS256,
+                {"hs256": False, "jwks": True, "services": True, "renewed": True, "rs256_key_path": "/own.pem"},
+                ["has renew"],
+            ),
+        ],
+    )
+    def test_refused(self, parameters, trust, words):
+        refusals = plan(cluster(parameters, SAME), **trust)["refusals"]
+        assert len(refusals) == 1
+        assert all(word in refusals[0] for word in words)
+
+    @pytest.mark.parametrize(
+        ("parameters", "trust"),
+        [
+            (HS256, {}),
+            (HS256, {"jwks": True, "hs256": True}),
+            (HS256, {"jwks": True, "hs256": False}),
+            (BOTH, {}),
+            (RS256, {"jwks": True}),
+            (RS256, {"hs256": True}),
+            (RS256, {"jwks": False}),
+        ],
+    )
+    def test_not_refused(self, parameters, trust):
+        assert plan(cluster(parameters, SAME), **trust)["refusals"] == []
+
+    def test_both_is_told_of(self):
+        warnings = plan(cluster(BOTH, SAME), jwks=True, hs256=True)["warnings"]
+        assert any("that key signs for root" in warning for warning in warnings)
+
+    def test_a_key_set_that_nobody_declares_is_told_of(self):
+        found = cluster(BOTH, SAME, ctl1={"jwks": {"path": JWKS_PATH, "exists": True}})
+        warnings = plan(found)["warnings"]
+        assert any(f"ctl1: trusts the keys of {JWKS_PATH}" in warning for warning in warnings)
+
+
+class TestSources:
+    def test_that_cannot_be_fetched(self):
+        found = cluster(RS256, {"ctl1": seen(), "dbd1": {"msg": "https://idp cannot be reached."}})
+        assert plan(found, jwks=True)["refusals"] == ["dbd1: https://idp cannot be reached."]
+
+    def test_that_say_something_else_to_each_holder(self):
+        found = cluster(RS256, {"ctl1": seen(["a"]), "dbd1": seen(["a", "b"])})
+        assert "dbd1 and ctl1 do not find the same keys" in plan(found, jwks=True)["refusals"][0]
+
+    def test_keys_that_only_stay_may_differ(self):
+        found = cluster(RS256, {"ctl1": seen(["a"], retired=["old"]), "dbd1": seen(["a"])})
+        assert plan(found, jwks=True)["refusals"] == []
+
+
+class TestWhatIsDone:
+    def test_nothing_where_all_is_as_declared(self):
+        found = plan(cluster(RS256, SAME), jwks=True)
+        assert found["settled"]
+        assert (found["hs256"], found["signing_key"], found["conf_key_path"]) == (False, None, None)
+
+    def test_new_keys_are_loaded_by_every_holder(self):
+        found = plan(cluster(RS256, NEW), jwks=True)
+        assert found["jwks_targets"] == HOLDERS
+        assert found["slurmdbd"] == ["dbd1"]
+        assert found["slurmctld"] == {"ctl1": "reconfigure"}
+        assert (found["key_targets"], found["key_source_changes"]) == ([], False)
+
+    def test_another_owner_or_record_restarts_nothing(self):
+        found = plan(cluster(RS256, {host: seen(differs=True) for host in HOLDERS}), jwks=True)
+        assert found["jwks_targets"] == HOLDERS
+        assert (found["slurmdbd"], found["slurmctld"]) == ([], {})
+
+    def test_slurmctld_in_the_foreground_is_restarted(self):
+        changes = {"daemons.slurmctld.command": ["/usr/sbin/slurmctld", "-D"]}
+        found = plan(cluster(RS256, NEW, ctl1=changes), jwks=True)
+        assert found["slurmctld"] == {"ctl1": "restart"}
+
+    def test_a_key_that_counts_no_more_is_left_alone(self):
+        found = cluster(HS256, SAME, ctl1={"key.mode": "0440"})
+        assert plan(found, jwks=True, hs256=False)["key_source_changes"] is False
+        assert plan(found, jwks=True, hs256=True)["key_source_changes"] is True
+
+    def test_the_sites_own_key_signs_where_hs256_is_off(self):
+        assert plan(cluster(RS256, SAME), jwks=True, rs256_key_path="/own.pem")["signing_key"] == "/own.pem"
+        found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, rs256_key_path="/own.pem")
+        assert found["signing_key"] == looks.KEY_PATH
+
+    def test_cryptography_comes_with_a_key_set(self):
+        found = cluster(RS256, SAME, ctl1={"python.cryptography": None})
+        assert found and plan(found, jwks=True)["packages"] == {"ctl1": ["python3-cryptography"]}
+
+    def test_tags_that_leave_the_key_set_out(self):
+        wishes = _plan.Wishes(trust=_trust.Trust(jwks=True), run_tags=["daemons"])
+        found = _plan.plan(cluster(RS256, NEW), looks.PARTS, looks.HOSTS, wishes)
+        assert "leave out key" in found["refusals"][0]
+
+
+class TestFollowing:
+    """What the timers are told of the daemons."""
+
+    def test_each_holder_has_its_own(self):
+        found = plan(cluster(RS256, SAME), jwks=True)
+        assert found["jwks_daemons"] == {
+            "ctl1": [{"part": "slurmctld", "service": "slurmctld", "way": "reconfigure", "port": 6817}],
+            "dbd1": [{"part": "slurmdbd", "service": "slurmdbd", "way": "restart", "port": 6819}],
+        }
+
+    def test_before_2311_slurmctld_is_restarted(self):
+        found = cluster(RS256, SAME, ctl1={"capabilities": {}})
+        assert plan(found, jwks=True)["jwks_daemons"]["ctl1"][0]["way"] == "restart"
+
+    def test_their_hosts_are_in_the_play_where_the_site_speaks_of_key_sets(self):
+        assert "dbd1" in plan(cluster(RS256, SAME), jwks=True)["servers"]
+        assert "dbd1" in plan(cluster(HS256), jwks=False)["servers"]
+        assert "dbd1" not in plan(cluster(HS256))["servers"]

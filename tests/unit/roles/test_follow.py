@@ -1,0 +1,272 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program follow.py as it runs on hosts: alone, from a folder of its own, against an issuer over TLS.
+
+A script plays systemctl and scontrol, and a process that sleeps plays the daemon: it is started anew when told to.
+"""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _following, _rsa_key
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import Daemon, Settings
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import DISCOVERY
+from ansible_collections.hpc.slurm_jwt.plugins.modules.slurm_jwks_following import PARTS
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PROGRAM = ROOT / "roles/slurm_jwt/files/follow.py"
+
+SCRIPT = r"""#!%(python)s -IS
+import json, os, pathlib, subprocess, sys
+here = pathlib.Path(%(here)r)
+name = os.path.basename(sys.argv[0])
+pid = int((here / "pid").read_text() or 0)
+if name == "systemctl" and sys.argv[1] == "show":
+    state = "active" if pid else "inactive"
+    print(f"LoadState=loaded\nActiveState={state}\nSubState=running\nResult=success\nMainPID={pid}")
+    sys.exit(0)
+with open(here / "calls", "a") as log:
+    print(json.dumps([name, *sys.argv[1:]]), file=log)
+refusal = (here / "refusal").read_text()
+if refusal:
+    print(refusal, file=sys.stderr)
+    sys.exit(1)
+if (here / "deaf").exists():
+    sys.exit(0)
+os.kill(pid, 9)
+new = subprocess.Popen(["sleep", "100"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+(here / "pid").write_text(str(new.pid))
+"""
+
+KEYS = [_rsa_key.public_jwk(_rsa_key.generate(2048)) for _number in range(3)]
+A, B, C = (dict(key, kid=kid) for kid, key in zip("abc", KEYS))
+HOUR = 3600
+
+
+class Site:
+    """A host with one daemon, and an issuer."""
+
+    def __init__(self, folder, issuer, ca_path) -> None:
+        self.folder, self.issuer = folder, issuer
+        self.path = folder / "jwks.json"
+        self.record = folder / "record.json"
+        for name, text in (("calls", ""), ("refusal", "")):
+            (folder / name).write_text(text)
+        for name in ("bin/systemctl", "bin/scontrol"):
+            script = folder / name
+            script.parent.mkdir(exist_ok=True)
+            script.write_text(SCRIPT % {"python": sys.executable, "here": str(folder)})
+            script.chmod(0o755)
+        # What was started by nobody's hand has nobody to wait for it.
+        self.process = subprocess.Popen(["sleep", "100"])
+        (folder / "pid").write_text(str(self.process.pid))
+        utils = folder / "program/ansible_collections/hpc/slurm_jwt/plugins/module_utils"
+        utils.mkdir(parents=True)
+        for part in PARTS:
+            shutil.copy(ROOT / f"plugins/module_utils/{part.__name__.rpartition('.')[2]}.py", utils)
+        shutil.copy(PROGRAM, folder / "program/__main__.py")
+        self.settings = Settings(
+            path=str(self.path),
+            sources=[dict.fromkeys(("url", "path", "data", "kid")) | {
+                "issuer": issuer.url, "ca_path": ca_path, "allow_http": False, "allow_shared": False,
+            }],
+            retain=HOUR,
+            remove=[],
+            owner=getpass.getuser(),
+            group=grp.getgrgid(os.getegid()).gr_name,
+            daemons=[Daemon("slurmctld", "slurmctld", "reconfigure", None)],
+            gap=0,
+            silence=HOUR,
+            interval=1125,
+            record=str(self.record),
+            metrics=str(folder / "slurm_jwks.prom"),
+            conf_path="/nonexistent",
+            bin_dir=str(folder / "bin"),
+            systemctl=str(folder / "bin/systemctl"),
+            timeout=5,
+        )  # fmt: skip
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        pid = int((self.folder / "pid").read_text())
+        if pid not in (0, self.process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+    def publish(self, *keys) -> None:
+        about = {"issuer": self.issuer.url, "jwks_uri": self.issuer.url + "/keys"}
+        self.issuer.pages[DISCOVERY] = json.dumps(about).encode()
+        self.issuer.pages["/keys"] = json.dumps({"keys": list(keys)}).encode()
+
+    def run(self, **changes):
+        """Exit code and what was said."""
+        settings = self.folder / "settings.json"
+        settings.write_text(_following.write_settings(self.settings._replace(**changes)))
+        settings.chmod(0o600)
+        argv = [sys.executable, "-I", str(self.folder / "program"), str(settings)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    def change_record(self, **changes) -> None:
+        self.record.write_text(json.dumps({**json.loads(self.record.read_text()), **changes}))
+
+    @property
+    def calls(self):
+        found = [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+        (self.folder / "calls").write_text("")
+        return found
+
+    @property
+    def kids(self):
+        return [key["kid"] for key in json.loads(self.path.read_text())["keys"]]
+
+    @property
+    def result(self):
+        return json.loads(self.record.read_text())["result"]
+
+
+@pytest.fixture
+def site(tmp_path):
+    make_authority(tmp_path)
+    with Issuer({}, tls=authority(tmp_path)) as issuer:
+        found = Site(tmp_path, issuer, str(tmp_path / "ca.pem"))
+        found.publish(A)
+        yield found
+        found.end()
+
+
+RECONFIGURED = [["scontrol", "reconfigure"]]
+
+
+class TestWhatIsDone:
+    def test_new_keys_are_written_and_loaded_once(self, site):
+        code, said = site.run()
+        assert (code, site.kids, site.calls, site.result) == (0, ["a"], RECONFIGURED, "changed"), said
+        for _again in range(3):
+            code, said = site.run()
+            assert (code, site.calls, site.result) == (0, [], "current"), said
+        site.publish(B, A)
+        code, said = site.run()
+        assert (code, site.kids, site.calls) == (0, ["a", "b"], RECONFIGURED), said
+        assert "New keys: b." in said
+
+    def test_a_daemon_that_only_restarts(self, site):
+        daemons = [Daemon("slurmdbd", "slurmdbd", "restart", None)]
+        code, said = site.run(daemons=daemons)
+        assert (code, site.calls) == (0, [["systemctl", "restart", "--", "slurmdbd"]]), said
+
+    def test_a_withdrawn_key_stays_until_its_tokens_have_run_out(self, site):
+        site.publish(A, B)
+        site.run()
+        site.publish(B)
+        code, said = site.run()
+        assert (code, site.kids) == (0, ["a", "b"]), said
+        assert "stay until their tokens have run out: a." in said
+        assert site.calls == RECONFIGURED  # of the first run alone: the keys are the same
+        code, said = site.run(retain=0)
+        assert (code, site.kids, site.calls) == (0, ["b"], RECONFIGURED), said
+
+    def test_a_daemon_that_is_down_is_left_alone(self, site):
+        (site.folder / "pid").write_text("0")
+        code, said = site.run()
+        assert (code, site.kids, site.calls) == (0, ["a"], []), said
+
+    def test_killed_before_the_daemon_has_loaded_the_next_run_makes_up_for_it(self, site):
+        site.run()
+        site.publish(A, B)
+        site.run(daemons=[])  # writes, and touches nobody
+        assert site.calls == RECONFIGURED
+        code, said = site.run()
+        assert (code, site.calls, site.result) == (0, RECONFIGURED, "changed"), said
+
+
+class TestHowOften:
+    def test_not_twice_within_the_gap(self, site):
+        site.run(gap=900)
+        site.publish(A, B)
+        code, said = site.run(gap=900)
+        assert (code, site.kids, site.calls) == (0, ["a", "b"], RECONFIGURED), said
+        assert site.result == "postponed"
+        site.publish(A, B, C)
+        site.run(gap=900)
+        site.change_record(loaded=int(time.time()) - 900)
+        code, said = site.run(gap=900)
+        assert (code, site.kids, site.calls, site.result) == (0, ["a", "b", "c"], RECONFIGURED, "changed"), said
+
+    def test_an_attempt_that_fails_counts(self, site):
+        (site.folder / "refusal").write_text("scontrol: error: no")
+        code, said = site.run(gap=900)
+        assert code == 1
+        assert "'scontrol: error: no'" in said or "scontrol: error: no" in said
+        code, said = site.run(gap=900)
+        assert (code, site.calls, site.result) == (0, RECONFIGURED, "postponed"), said
+
+
+class TestFailures:
+    def test_silence_is_loud_once_it_has_lasted(self, site):
+        site.run()
+        site.issuer.pages.clear()
+        code, said = site.run()
+        assert (code, site.result, site.kids) == (0, "waiting", ["a"]), said
+        site.change_record(reached=int(time.time()) - HOUR - 5)
+        code, said = site.run()
+        assert (code, site.result, site.kids) == (1, "failed", ["a"]), said
+        assert "No source has been heard of for 36" in said
+        site.publish(A)
+        assert site.run()[0] == 0
+
+    def test_silence_does_not_keep_a_daemon_from_what_was_written(self, site):
+        site.run(daemons=[])
+        site.issuer.pages.clear()
+        code, said = site.run()
+        assert (code, site.calls) == (0, RECONFIGURED), said
+
+    def test_what_would_end_badly_is_loud_at_once(self, site):
+        site.run()
+        site.publish(dict(B, kid="a"))
+        code, said = site.run()
+        assert (code, site.result, site.kids) == (1, "failed", ["a"]), said
+        assert "is that of another key" in said
+        assert site.calls == RECONFIGURED
+
+    def test_a_daemon_that_goes_on_with_the_old_keys(self, site):
+        (site.folder / "deaf").touch()
+        code, said = site.run()
+        assert code == 1
+        assert "goes on with the old keys" in said
+
+    def test_another_authority(self, site):
+        make_authority(site.folder)
+        code, said = site.run()
+        assert not site.path.exists()
+        assert "its certificate is not to be trusted" in said
+        assert (code, site.result) == (0, "waiting")
+
+    def test_settings_that_are_none(self, site):
+        (site.folder / "settings.json").write_text("{}")
+        argv = [sys.executable, "-I", str(site.folder / "program"), str(site.folder / "settings.json")]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "Run the playbook hpc.slurm_jwt.rollout" in done.stderr
+
+
+def test_metrics_are_for_everybody_and_the_rest_is_not(site):
+    site.run()
+    assert "slurm_jwks_keys 1" in (site.folder / "slurm_jwks.prom").read_text()
+    assert (site.folder / "slurm_jwks.prom").stat().st_mode & 0o777 == 0o644
+    assert site.record.stat().st_mode & 0o777 == 0o600
+    assert site.path.stat().st_mode & 0o777 == 0o400

@@ -2,7 +2,7 @@
 
 Run on the proxy's host, where port 443 is the proxy and port 8443 one that lets headers through (naive.conf), with
 which attacks by headers have to succeed: else they would prove nothing. Jobs tell on whose behalf a request was
-answered: alice and bob have some each, everybody sees their own, SlurmUser and root see all.
+answered: alice and bob have some each, called by their owner's name; everybody sees their own, SlurmUser and root all.
 
 Prints a line for each attack that did not end as it has to, and then one that counts them.
 """
@@ -41,9 +41,7 @@ def ask(port, data, certificate):
 
 def outcome(answer):
     """What came of it: whose jobs were shown, or that nothing was. Several answers count as the worst of them."""
-    if re.search(rb'"(?:user_name|owner)": *"?(?:root|slurm)"', answer):
-        return OTHERS
-    owners = set(re.findall(rb'"user_name": *"([^"]*)"', answer)) - {b""}
+    owners = set(re.findall(rb'"name": *"(alice|bob)"', answer))
     codes = [int(code) for code in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer) if code != b"100"]
     if owners - {b"alice"}:
         return OTHERS

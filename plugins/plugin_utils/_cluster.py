@@ -55,7 +55,25 @@ def any_variables(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, An
     return hostvars[everybody[0]] if everybody else {}
 
 
-PLAN, FAILURE = "slurm_jwt_plan", "slurm_jwt_failure"
+def left_with_localhost(hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What earlier plays have left with localhost, which is there even where the inventory does not name it."""
+    if "localhost" not in hostvars:
+        return {}
+    left: Mapping[str, Any] = hostvars["localhost"]
+    return left
+
+
+PLAN, FAILURE, TOKENS_FAILURE = "slurm_jwt_plan", "slurm_jwt_failure", "slurm_jwt_tokens_failure"
+PROXY_GROUP = ("slurm_jwt_group_proxy", "slurm_proxy")
+
+
+def proxy_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> list[str]:
+    """The hosts of the authenticating proxy; none after plays that failed to bring what it builds on."""
+    local = left_with_localhost(hostvars)
+    if FAILURE in local or TOKENS_FAILURE in local:
+        return []
+    option, name = PROXY_GROUP
+    return list(groups.get(any_variables(groups, hostvars).get(option) or name, ()))
 
 
 def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:

@@ -19,6 +19,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import (
     PLAN,
     any_variables,
     hosts_by_part,
+    left_with_localhost,
 )
 
 Service = Mapping[str, Any]
@@ -86,7 +87,7 @@ def declared(hostvars: Mapping[str, Variables]) -> list[Service]:
 
 def token_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Variables]) -> list[str]:
     """The hosts of a play that brings tokens: the controllers, and each host with a service. None without services."""
-    local = _local(hostvars)
+    local = left_with_localhost(hostvars)
     if FAILURE in local:
         # The cluster was put back; there is no key to sign with.
         return []
@@ -110,18 +111,11 @@ def token_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Vari
     return list(dict.fromkeys([primary, *using])) if primary else []
 
 
-def _local(hostvars: Mapping[str, Variables]) -> Variables:
-    """What earlier plays have left with localhost, which is there even where the inventory does not name it."""
-    if "localhost" not in hostvars:
-        return {}
-    return hostvars["localhost"]
-
-
 def signer(
     hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]], hosts: Sequence[str]
 ) -> dict[str, Any]:
     """The controller that signs, and the path of its key; nulls if it is not among the hosts of the play."""
-    local = _local(hostvars)
+    local = left_with_localhost(hostvars)
     nobody = {"host": None, "key_path": None}
     if PLAN in local:
         primary = local[PLAN].get("primary")

@@ -40,6 +40,11 @@ DEEDS = (
     ("slurm_jwt_tokens_restarted", "service restarted"),
     ("slurm_jwt_tokens_reloaded", "service reloaded"),
     ("slurm_jwt_tokens_renewal", "timers set"),
+    ("slurm_jwt_proxy_package", "proxy installed"),
+    ("slurm_jwt_proxy_policy_written", "policy written"),
+    ("slurm_jwt_proxy_verifier", "verifier (re)started"),
+    ("slurm_jwt_proxy_conf", "proxy configured"),
+    ("slurm_jwt_proxy_removed", "proxy removed"),
 )
 PROOFS = ("slurm_jwt_proof", "slurmrestd_proof")
 

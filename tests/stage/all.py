@@ -80,8 +80,11 @@ def stages() -> list[Stage]:
               "mypy roles/slurm_jwt_tokens/files/renew.py"),
         stage("mypy-follow", "lint", "checks the types of the program that follows identity providers",
               "mypy roles/slurm_jwt/files/follow.py"),
+        stage("mypy-verifier", "lint", "checks the types of the program that decides who may pass the proxy",
+              "mypy roles/slurm_jwt_proxy/files/verifier.py"),
         stage("vermin", "lint", "looks for what Python 3.8 does not know",
-              "vermin -q -t=3.8- --violations plugins roles/slurm_jwt_tokens/files roles/slurm_jwt/files"),
+              "vermin -q -t=3.8- --violations plugins roles/slurm_jwt_tokens/files roles/slurm_jwt/files "
+              "roles/slurm_jwt_proxy/files"),
         stage("yamllint", "lint", "reads the YAML files", "yamllint --strict ."),
         stage("ansible-lint", "lint", "reads roles and playbooks, profile production", "ansible-lint -q"),
         stage("docs", "lint", "checks the documentation of modules, roles and guides",
@@ -102,7 +105,7 @@ def stages() -> list[Stage]:
 
 
 # Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
-LONG = ("high-availability", "rotation-killed", "rotation-way-back", "short-tokens", "tokens")
+LONG = ("high-availability", "proxy", "rotation-killed", "rotation-way-back", "short-tokens", "tokens")
 
 
 def scenario_names() -> list[str]:

@@ -1,0 +1,309 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may pass the proxy: names, subjects of certificates, policy; and what is answered when nobody can tell."""
+
+from __future__ import annotations
+
+import grp
+import importlib.util
+import json
+import os
+import pathlib
+import pwd
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+PROGRAM = pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files/verifier.py"
+
+
+def load():
+    spec = importlib.util.spec_from_file_location("proxy_verifier", PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+verifier = load()
+USERS = {
+    "root": 0, "toor": 0, "daemon": 1, "slurm": 64030, "slurm2": 64030, "nobody": 65534, "alice": 2001, "bob": 2002,
+    "big": 2**32 - 2, "edge": 999, "first": 1000, "svc$": 3000, "1st": 3001,
+}
+GROUPS = {"users": 100, "staff": 50, "banned": 66}
+MEMBERS = {"alice": [100], "bob": [100, 66]}
+
+
+@pytest.fixture(autouse=True)
+def system(monkeypatch):
+    def getpwnam(name):
+        # As a directory service that does not care about case answers.
+        known = name.lower() if name == "ALICE" else name
+        if known not in USERS:
+            raise KeyError(f"getpwnam(): name not found: {name!r}")
+        return pwd.struct_passwd((known, "x", USERS[known], 100, "", "/", "/bin/sh"))
+
+    def getgrnam(name):
+        if name not in GROUPS:
+            raise KeyError(f"getgrnam(): name not found: {name!r}")
+        return grp.struct_group((name, "x", GROUPS[name], []))
+
+    monkeypatch.setattr(pwd, "getpwnam", getpwnam)
+    monkeypatch.setattr(grp, "getgrnam", getgrnam)
+    monkeypatch.setattr(os, "getgrouplist", lambda name, gid: MEMBERS.get(name, [gid]))
+
+
+def policy(**members):
+    return verifier.Policy(**{"slurm_user": "slurm", "uid_min": 1000, **members})
+
+
+@pytest.mark.parametrize("name", ["alice", "first", "svc$", "1st"])
+def test_users_pass(name):
+    assert verifier.user_of(name, policy()) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "no name"), ("root", "root"), ("toor", "root"), ("slurm", "SlurmUser"), ("slurm2", "SlurmUser"),
+        ("daemon", "below 1000"), ("edge", "below 1000"), ("nobody", "nobody"), ("big", "nobody"),
+        ("nemo", "no such user"),
+        ("0", "is called that"), ("2001", "is called that"), (" alice", "is called that"), ("alice ", "is called that"),
+        ("al,ice", "is called that"), ("alice\nroot", "cannot be printed"), ("alice\0", "cannot be printed"),
+        ("a" * 300, "is called that"), ("a" * 2000, "too long"), ("-alice", "is called that"),
+        ("alicé", "is called that"),
+        ("ALICE", "own name is 'alice'"), ("../alice", "is called that"), ("alice@example.org", "is called that"),
+    ],
+)
+def test_others_do_not(name, why):
+    with pytest.raises(verifier.Refused, match=why):
+        verifier.user_of(name, policy())
+
+
+def test_uid_min_does_not_let_root_or_slurm_user_through():
+    for name in ("root", "toor", "slurm", "slurm2", "nobody"):
+        with pytest.raises(verifier.Refused):
+            verifier.user_of(name, policy(uid_min=0))
+    assert verifier.user_of("daemon", policy(uid_min=0)) == "daemon"
+
+
+@pytest.mark.parametrize(
+    ("said", "members", "user"),
+    [
+        ("alice@example.org", {"domains": ("example.org",)}, "alice"),
+        ("alice@EXAMPLE.org", {"domains": ("example.org",)}, "alice"),
+        ("alice", {"domains": ("example.org",)}, "alice"),
+        ("Alice", {"lower_case": True}, "alice"),
+        ("Alice@Example.org", {"lower_case": True, "domains": ("example.org",)}, "alice"),
+        ("Liddell, Alice", {"names": {"Liddell, Alice": "alice"}}, "alice"),
+        # The table's word is the last one: neither cut nor put in lower case.
+        ("alice@example.org", {"names": {"alice@example.org": "bob"}, "domains": ("example.org",)}, "bob"),
+    ],
+)
+def test_names_are_mapped(said, members, user):
+    assert verifier.user_of(said, policy(**members)) == user
+
+
+def test_a_foreign_domain_is_not_cut_off():
+    for domain in ("elsewhere.example", "", "example.org@elsewhere.example", "example.org.elsewhere"):
+        with pytest.raises(verifier.Refused):
+            verifier.user_of(f"alice@{domain}", policy(domains=("example.org",)))
+
+
+def test_the_table_gives_no_power():
+    with pytest.raises(verifier.Refused, match="root"):
+        verifier.user_of("boss", policy(names={"boss": "root"}))
+
+
+@pytest.mark.parametrize(
+    ("members", "alice", "bob"),
+    [
+        ({"denied_users": ("alice",)}, False, True),
+        ({"denied_groups": ("banned",)}, True, False),
+        ({"allowed_users": ("alice",)}, True, False),
+        ({"allowed_groups": ("users",)}, True, True),
+        ({"allowed_groups": ("staff",)}, False, False),
+        ({"allowed_users": ("bob",), "allowed_groups": ("users",), "denied_groups": ("banned",)}, True, False),
+        ({"allowed_users": ("alice",), "denied_users": ("alice",)}, False, False),
+    ],
+)
+def test_lists(members, alice, bob):
+    memory = verifier.Memory(policy(**members))
+    assert [memory.user(name) for name in ("alice", "bob")] == ["alice" if alice else None, "bob" if bob else None]
+
+
+@pytest.mark.parametrize(
+    ("subject", "value"),
+    [
+        ("CN=alice,O=Lab", "alice"),
+        ("O=Lab,CN=alice", "alice"),
+        ("cn=alice", "alice"),
+        ("CN=alice+UID=x,O=Lab", "alice"),
+        (r"CN=Liddell\, Alice,O=Lab", "Liddell, Alice"),
+        (r"CN=a\2Cb", "a,b"),
+        (r"CN=alic\C3\A9", "alicé"),
+        (r"O=x\,CN=root,CN=alice", "alice"),
+        (r"O=x\\,CN=alice", "alice"),
+        (r"O=a\+CN=root,CN=alice", "alice"),
+    ],
+)
+def test_subjects(subject, value):
+    assert verifier.attribute(subject, "CN") == value
+
+
+@pytest.mark.parametrize(
+    "subject", ["", "O=Lab", "CN=alice,CN=root", "CN=alice+CN=root", "CN=alice,root", r"CN=\FF", "alice"]
+)
+def test_subjects_that_name_nobody_for_sure(subject):
+    with pytest.raises(verifier.Refused):
+        verifier.attribute(subject, "CN")
+
+
+def test_answers_are_remembered_for_a_while_only():
+    now = [0.0]
+    memory = verifier.Memory(policy(seconds=10), clock=lambda: now[0])
+    assert memory.user("alice") == "alice"
+    memory.policy = policy(denied_users=("alice",))
+    now[0] = 9
+    assert memory.user("alice") == "alice"
+    now[0] = 10
+    assert memory.user("alice") is None
+
+
+def test_memory_does_not_grow_for_ever():
+    memory = verifier.Memory(policy())
+    for number in range(verifier.CACHED_NAMES + 10):
+        memory.user(f"x{number}")
+    assert len(memory.known) <= verifier.CACHED_NAMES
+
+
+def request(*headers, path="/user"):
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "user"),
+    [
+        (request("X-Name: alice"), 204, "alice"),
+        (request("x-name: alice"), 204, "alice"),
+        (request("X-Name: root"), 403, None),
+        (request("X-Name: "), 403, None),
+        (request(), 403, None),
+        (request("X-Name: alice", "X-Name: bob"), 400, None),
+        (request("X-Name: alice", path="/other"), 400, None),
+        (request(path="/health"), 200, None),
+        ("GET /user HTTP/1.1\r\nX-Name: alicé\r\n\r\n".encode(), 500, None),
+        (b"\r\n\r\n", 500, None),
+    ],
+)
+def test_replies(asked, status, user):
+    answer = verifier.reply(asked, verifier.Memory(policy())).decode()
+    assert answer.startswith(f"HTTP/1.1 {status} ")
+    assert ("X-User: " in answer) == (user is not None)
+    if user:
+        assert f"\r\nX-User: {user}\r\n\r\n" in answer
+
+
+def test_nobody_passes_where_nothing_can_be_decided(monkeypatch):
+    def broken(name):
+        raise OSError("the directory service is away")
+
+    monkeypatch.setattr(pwd, "getpwnam", broken)
+    assert verifier.reply(request("X-Name: alice"), verifier.Memory(policy())).startswith(b"HTTP/1.1 500 ")
+    assert verifier.reply(request(path="/health"), verifier.Memory(policy())).startswith(b"HTTP/1.1 500 ")
+
+
+def test_slurm_user_has_to_be_known():
+    with pytest.raises(verifier.PolicyError, match="SlurmUser 'slurmx' is not known"):
+        verifier.check_policy(policy(slurm_user="slurmx"))
+
+
+def test_groups_have_to_be_known():
+    with pytest.raises(verifier.PolicyError, match="unheard-of"):
+        verifier.check_policy(policy(denied_groups=("unheard-of",)))
+
+
+def test_the_table_names_users():
+    with pytest.raises(verifier.PolicyError, match="'0' of 'boss'"):
+        verifier.check_policy(policy(names={"boss": "0"}))
+
+
+HASH = "$2y$10$" + "a" * 53
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (f"alice:{HASH}", None), ("", None), ("# comment", None), (f"a:b:{HASH}", None),
+        ("alice:$apr1$x$yyyyyyyyyyyyyyyyyyyyyy", "no name and bcrypt"), ("alice:{SHA}xxxx", "no name and bcrypt"),
+        ("alice:secret", "no name and bcrypt"), ("alice", "no name and bcrypt"), ("alice:", "no name and bcrypt"),
+        (f"alice:{HASH}x", "no name and bcrypt"), ("alice:$2y$05$" + "a" * 53, "cost is 05, less than 8"),
+    ],
+)
+def test_passwords_are_bcrypt(tmp_path, line, why):
+    file = tmp_path / "users"
+    file.write_text(f"bob:{HASH}\n{line}\n")
+    if why is None:
+        verifier.check_passwords(str(file))
+    else:
+        with pytest.raises(verifier.PolicyError, match=f"line 2: .*{why}") as caught:
+            verifier.check_passwords(str(file))
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"slurm_user": "slurm"}', '{"slurm_user": "a", "uid_min": 1, "more": 2}']
+)
+def test_a_policy_that_is_none(tmp_path, text):
+    file = tmp_path / "policy"
+    file.write_text(text)
+    with pytest.raises(verifier.PolicyError, match="holds no policy"):
+        verifier.read_policy(str(file))
+
+
+# -- the program, as systemd and Apache run it ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def policy_file(tmp_path):
+    # "root" and "nobody" are everywhere: nobody for SlurmUser, so that the machine need not have one.
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps({"slurm_user": "nobody", "uid_min": 1, "names": {"somebody": "daemon"}}))
+    return file
+
+
+def program(policy_file, task):
+    return [sys.executable, "-I", "-S", str(PROGRAM), str(policy_file), task]
+
+
+def test_as_a_map(policy_file):
+    asked = b"somebody\nroot\nnobody\n\xc3\xa9\n\ndaemon\n"
+    answers = subprocess.check_output(program(policy_file, "map"), input=asked, stderr=subprocess.DEVNULL)
+    assert answers.decode().splitlines() == ["daemon", "NULL", "NULL", "NULL", "NULL", "daemon"]
+
+
+def test_as_a_service(policy_file, tmp_path):
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "socket"))
+    listener.listen()
+    # What systemd hands over is number 3.
+    argv = program(policy_file, "serve")
+    handing_over = f"import os; os.dup2({listener.fileno()}, 3); os.execv({argv[0]!r}, {argv!r})"
+    starter = [sys.executable, "-c", handing_over]
+    process = subprocess.Popen(starter, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(tmp_path / "socket"))
+        for name, status in (("somebody", b"204"), ("root", b"403"), ("somebody", b"204")):
+            client.sendall(request(f"X-Name: {name}"))
+            assert client.recv(1000).split()[1] == status
+        # An idle connection does not keep it from ending.
+        begin = time.monotonic()
+        process.terminate()
+        assert process.wait(10) == 0
+        assert time.monotonic() - begin < 5
+    listener.close()

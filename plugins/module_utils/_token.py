@@ -463,8 +463,8 @@ _SCONTROL_FAILURES = (
     ),
     (
         ("zero bytes were transmitted",),
-        "slurmctld closed the connection without an answer. Look at munge on both hosts, which wants the same key and clocks "
-        "less than 300 s apart, then at slurmctld's log.",
+        "slurmctld closed the connection without an answer. Look at munge on both hosts, which wants the same key and "
+        "clocks less than 300 s apart, then at slurmctld's log.",
     ),
 )
 

@@ -19,6 +19,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
     Parts,
     TokenError,
     expiry_refusals,
+    integer,
     lifespan_of,
     signed_by,
     split,
@@ -148,8 +149,8 @@ def names_read(daemon: Daemon) -> list[str]:
 
 def _client_uid(claims: dict[str, Any]) -> int | None:
     """The uid in a token that says who its user is by itself, with all that Slurm wants to hear; else None."""
-    who, uid, gid = claims.get("id"), claims.get("uid"), claims.get("gid")
-    if not isinstance(who, dict) or type(uid) is not int or type(gid) is not int:
+    who, uid, gid = claims.get("id"), integer(claims.get("uid")), integer(claims.get("gid"))
+    if not isinstance(who, dict) or uid is None or gid is None:
         return None
     texts = all(isinstance(who.get(member), str) for member in ("name", "gecos", "dir", "shell"))
     groups = isinstance(who.get("groups"), dict) or isinstance(who.get("gids"), list)

@@ -135,16 +135,17 @@ def user_of(claims: dict[str, Any], release: Release | None = None) -> str | Non
 
 def expiry_of(claims: dict[str, Any]) -> int | None:
     """The second until which Slurm accepts the token. Only a JSON integer counts; True is none."""
-    return _integer(claims.get("exp"))
+    return integer(claims.get("exp"))
 
 
 def lifespan_of(claims: dict[str, Any]) -> int | None:
     """How long the token was made to live, as far as it says."""
-    begin, end = _integer(claims.get("iat")), expiry_of(claims)
+    begin, end = integer(claims.get("iat")), expiry_of(claims)
     return None if begin is None or end is None else end - begin
 
 
-def _integer(value: object) -> int | None:
+def integer(value: object) -> int | None:
+    """The value if JSON calls it an integer: true and false are none, though Python counts with them."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

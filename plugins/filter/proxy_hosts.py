@@ -13,15 +13,8 @@ description:
     inventory has it. Without such a group the list is empty.
   - It is empty, too, after plays of the same run that failed to bring JWT or the tokens.
 positional: _hostvars
-options:
-  _input:
-    description: The inventory's groups, that is C(groups).
-    type: dict
-    required: true
-  _hostvars:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.groups
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

@@ -12,10 +12,6 @@ description:
   - Reads, in the rescue section of a play over many hosts, which of them failed first, in which task, and what it said.
 positional: everybody, left
 options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
   everybody:
     description: The hosts with which the play began, that is C(ansible_play_hosts_all).
     type: list
@@ -26,6 +22,8 @@ options:
     type: list
     elements: str
     required: true
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

@@ -14,15 +14,8 @@ description:
   - A service may name hosts outside the group C(slurm_jwt_group_tokens). These are found if the first host of the
     inventory has the declaration too, as it has when that is made for all hosts.
 positional: _hostvars
-options:
-  _input:
-    description: The inventory's groups, that is C(groups).
-    type: dict
-    required: true
-  _hostvars:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.groups
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

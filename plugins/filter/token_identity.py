@@ -13,16 +13,9 @@ description:
     accept it. Refusals and cautions follow.
   - The token itself is not in it.
 positional: hosts
-options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
-  hosts:
-    description: The hosts to list.
-    type: list
-    elements: str
-    required: true
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.hostvars
+  - hpc.slurm_jwt.inventory.hosts
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

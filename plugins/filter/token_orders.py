@@ -13,15 +13,13 @@ description:
     O(hpc.slurm_jwt.slurm_jwt_token#module:tokens) on the host with the key. The result holds tokens; set C(no_log).
 positional: hosts
 options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
   hosts:
     description: The hosts that are still in the play, that is C(ansible_play_hosts).
     type: list
     elements: str
     required: true
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

@@ -14,10 +14,6 @@ description:
     the controllers.
 positional: groups, hosts
 options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
   groups:
     description: The inventory's groups, that is C(groups).
     type: dict
@@ -27,6 +23,8 @@ options:
     type: list
     elements: str
     required: true
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

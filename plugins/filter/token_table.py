@@ -15,10 +15,6 @@ description:
     looked at them, by its entry point C(verify).
 positional: groups, now
 options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars).
-    type: dict
-    required: true
   groups:
     description: The inventory's groups, that is C(groups).
     type: dict
@@ -27,6 +23,8 @@ options:
     description: The instant that what is left counts from, in seconds since 1970.
     type: float
     required: true
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

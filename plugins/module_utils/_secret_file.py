@@ -209,20 +209,18 @@ def replace_all(files: Sequence[NewFile]) -> Iterator[NewFile]:
     for first in range(0, len(files), _BATCH):
         batch = files[first : first + _BATCH]
         with ExitStack() as stack:
-            drafts = [stack.enter_context(Draft(*file, in_batch=len(batch) > 1)) for file in batch]
-            if len(batch) > 1:
-                _flush(drafts)
+            drafts = [stack.enter_context(Draft(*file, in_batch=True)) for file in batch]
+            _flush(drafts)
             for draft in drafts:
                 draft.rename()
-            if len(batch) > 1:
-                _flush_folders(drafts)
+            _flush_folders(drafts)
         yield from batch
 
 
 def _flush(drafts: Sequence[Draft]) -> None:
     # One journal entry for all of them. It alone says nothing of failures on older kernels; fsync() does, and finds
     # little left to do.
-    syncfs = _syncfs()
+    syncfs = _syncfs() if len(drafts) > 1 else None
     if syncfs is not None:
         for fd in {os.fstat(draft.fd).st_dev: draft.fd for draft in drafts}.values():
             syncfs(fd)
@@ -232,7 +230,7 @@ def _flush(drafts: Sequence[Draft]) -> None:
 
 
 def _flush_folders(drafts: Sequence[Draft]) -> None:
-    for draft in {(os.fstat(draft.folder)[1:3]): draft for draft in drafts}.values():
+    for draft in {os.fstat(draft.folder)[1:3]: draft for draft in drafts}.values():
         with _explained("write", draft.path):
             _sync(draft.folder)
 

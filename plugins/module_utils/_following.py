@@ -13,6 +13,12 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timed_program import (
+    SettingsError,
+    gauge,
+    parse_record,
+)
+
 UNIT = "slurm-jwks-follow"
 """The name of the service and of the timer."""
 
@@ -20,10 +26,6 @@ CURRENT, CHANGED, POSTPONED, WAITING, FAILED = "current", "changed", "postponed"
 """How an attempt ends. POSTPONED: daemons were loaded a moment ago. WAITING: a source cannot be reached for now."""
 
 RECONFIGURE, RESTART = "reconfigure", "restart"
-
-
-class SettingsError(Exception):
-    """The settings cannot be used. The text says what was found, and what to do."""
 
 
 class Daemon(NamedTuple):
@@ -99,11 +101,7 @@ def write_record(record: Record) -> str:
 
 
 def read_record(text: str) -> Record | None:
-    """The record, None if there is none that can be read: everything in it can be learnt anew."""
-    try:
-        return Record(**json.loads(text))
-    except (TypeError, ValueError):
-        return None
+    return parse_record(Record, text)
 
 
 # -- decisions ---------------------------------------------------------------------------------------------------------
@@ -135,7 +133,4 @@ def metrics(settings: Settings, record: Record) -> str:
         ("loaded_timestamp_seconds", "When daemons were last made to load the keys; 0 for never.", record.loaded),
         ("keys", "How many keys are trusted.", len(record.kids)),
     )  # fmt: skip
-    return "".join(
-        f"# HELP slurm_jwks_{name} {text}\n# TYPE slurm_jwks_{name} gauge\nslurm_jwks_{name} {value}\n"
-        for name, text, value in values
-    )
+    return "".join(gauge(f"slurm_jwks_{name}", text, {}, value) for name, text, value in values)

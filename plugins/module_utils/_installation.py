@@ -12,7 +12,7 @@ from __future__ import annotations
 import glob
 import os
 from types import ModuleType
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Callable, NamedTuple, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
@@ -109,8 +109,10 @@ class Files:
 # -- timers ------------------------------------------------------------------------------------------------------------
 
 
-def parse_timers(output: str) -> dict[str, dict[str, str]]:
-    """What ``systemctl show`` says of each timer, by its unit."""
+def timer_states(run_command: Callable[..., Any], systemctl: str, units: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What systemd says of each timer, by its unit. RUN_COMMAND is that of an Ansible module."""
+    argv = [systemctl, "show", "--property", ",".join(TIMER_PROPERTIES), "--", *units]
+    output = run_command(argv, check_rc=True)[1]
     blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in output.split("\n\n")]
     return {block["Id"]: block for block in blocks if "Id" in block}
 

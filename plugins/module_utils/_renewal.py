@@ -13,8 +13,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple, Sequence
+from typing import NamedTuple, Sequence
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timed_program import (
+    SettingsError,
+    gauge,
+    parse_record,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
     TokenError,
     expiry_of,
@@ -36,12 +41,7 @@ UNIT = "slurm-jwt-renew"
 """The name of the units that renew tokens, before the @."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,63}(?:-[A-Za-z0-9_.]+)*")
-_TOKEN = re.compile(r"eyJ[\w-]+(?:\.[\w-]*){0,2}")
 _SDIAG = re.compile(r"^sdiag output at .*\((\d{9,11})\)", re.MULTILINE)
-
-
-class SettingsError(Exception):
-    """The settings of a renewal cannot be used. The text says what was found, and what to do."""
 
 
 class Settings(NamedTuple):
@@ -121,16 +121,7 @@ def write_record(record: Record) -> str:
 
 
 def read_record(text: str) -> Record | None:
-    """The record, None if there is none that can be read: everything in it can be learnt anew."""
-    try:
-        return Record(**json.loads(text))
-    except (TypeError, ValueError):
-        return None
-
-
-def without_tokens(text: str) -> str:
-    """The text without anything that looks like a token, whoever has printed it."""
-    return _TOKEN.sub("(a token)", text)
+    return parse_record(Record, text)
 
 
 # -- what is decided ---------------------------------------------------------------------------------------------------
@@ -213,13 +204,3 @@ def metrics(settings: Settings, record: Record) -> str:
     )
     labels = {"service": settings.name, "user": settings.user, "file": settings.dest}
     return "".join(gauge(f"slurm_jwt_token_{name}", text, labels, value) for name, text, value in families)
-
-
-def gauge(name: str, text: str, labels: dict[str, str], value: int) -> str:
-    """One metric with one value, in the text format of Prometheus."""
-    told = ",".join(f'{label}="{_escaped(each)}"' for label, each in labels.items())
-    return f"# HELP {name} {text}\n# TYPE {name} gauge\n{name}{{{told}}} {value}\n"
-
-
-def _escaped(text: Any) -> str:
-    return str(text).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

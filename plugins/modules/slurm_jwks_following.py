@@ -194,25 +194,25 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _places,
     _processes,
     _secret_file,
+    _timed_program,
     _trust_file,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import UNIT
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import (
     PRIVATE,
     PUBLIC,
-    TIMER_PROPERTIES,
     File,
     SourceMissing,
     at_work,
     forget,
-    parse_timers,
+    timer_states,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, read_if_there
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
 
 PARTS = (
     _client, _daemon, _dress, _following, _jwk, _jwks, _jwks_fetch, _jwks_trust, _key, _pem, _places, _processes,
-    _secret_file, _trust_file,
+    _secret_file, _timed_program, _trust_file,
 )  # fmt: skip
 """What the program imports. Its parts are the very files that modules use, under the same names."""
 
@@ -383,16 +383,13 @@ class Timer:
 
     def state(self) -> dict[str, str]:
         """What systemd says of the timer."""
-        argv = [self.systemctl, "show", "--property", ",".join(TIMER_PROPERTIES), "--", f"{UNIT}.timer"]
-        dummy_rc, out, dummy_err = self.module.run_command(argv, check_rc=True)
-        return parse_timers(out).get(f"{UNIT}.timer", {})
+        return timer_states(self.module.run_command, self.systemctl, [f"{UNIT}.timer"]).get(f"{UNIT}.timer", {})
 
     def tell(self, *words: str) -> None:
         self.module.run_command([self.systemctl, *words], check_rc=True)
 
     def result(self, state: dict[str, str], changed: bool) -> dict[str, Any]:
-        there = read_if_there(PLACES.record)
-        record = None if there is None else _following.read_record(there.data.decode("utf-8", "replace"))
+        record = _timed_program.last_record(PLACES.record, _following.read_record)
         return {
             "changed": changed,
             "unit": f"{UNIT}.timer",

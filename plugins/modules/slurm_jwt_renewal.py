@@ -226,18 +226,18 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _releases,
     _renewal,
     _secret_file,
+    _timed_program,
     _token,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import (
     PRIVATE,
     PUBLIC,
-    TIMER_PROPERTIES,
     File,
     SourceMissing,
     at_work,
     forget,
-    parse_timers,
+    timer_states,
     unread,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
@@ -248,7 +248,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
     read_if_there,
 )
 
-PARTS = (_client, _client_reply, _dress, _places, _releases, _renewal, _secret_file, _token)
+PARTS = (_client, _client_reply, _dress, _places, _releases, _renewal, _secret_file, _timed_program, _token)
 """What the program imports. Its parts are the very files that modules use, under the same names."""
 
 _CLIENTS = ("scontrol", _client_reply.CLIENTS["slurmctld"][0])
@@ -458,9 +458,7 @@ class Renewals:
         units = [timer_of(timer["name"]) for timer in self.timers]
         if not units:
             return {}
-        argv = [self.systemctl, "show", "--property", ",".join(TIMER_PROPERTIES), "--", *units]
-        dummy_rc, out, dummy_err = self.module.run_command(argv, check_rc=True)
-        return parse_timers(out)
+        return timer_states(self.module.run_command, self.systemctl, units)
 
     def have_run(
         self, states: dict[str, dict[str, str]], changed: list[str], gone: list[str], reload: bool
@@ -494,8 +492,7 @@ class Renewals:
 
     def describe(self, name: str, states: dict[str, dict[str, str]], changed: bool) -> dict[str, Any]:
         state = states.get(timer_of(name), {})
-        there = read_if_there(PLACES.record(name))
-        record = None if there is None else _renewal.read_record(there.data.decode("utf-8", "replace"))
+        record = _timed_program.last_record(PLACES.record(name), _renewal.read_record)
         return {
             "name": name,
             "unit": timer_of(name),
@@ -512,7 +509,7 @@ def metrics_in(path: str) -> str | None:
     there = read_if_there(path)
     try:
         return None if there is None else _renewal.read_settings(there.data.decode("utf-8")).metrics
-    except (_renewal.SettingsError, UnicodeDecodeError):
+    except (_timed_program.SettingsError, UnicodeDecodeError):
         return None
 
 

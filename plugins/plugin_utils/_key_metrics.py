@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import parse_time
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import gauge
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timed_program import gauge
 
 CREATED = "slurm_jwt_key_created_timestamp_seconds"
 

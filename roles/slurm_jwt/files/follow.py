@@ -25,7 +25,7 @@ import urllib.request
 from typing import Any, Callable
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _places, _processes
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError, forget_environment
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import TIMED_OUT, Client, ClientError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
     CHANGED,
@@ -37,7 +37,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
     Daemon,
     Record,
     Settings,
-    SettingsError,
     metrics,
     read_record,
     read_settings,
@@ -47,12 +46,15 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import Wishes, next_change
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
-    SecretFileError,
-    held,
-    read_if_there,
-    read_secret,
-    replace,
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timed_program import (
+    ERROR,
+    INFO,
+    WARNING,
+    last_record,
+    leave,
+    say,
+    start,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._trust_file import (
     Plan,
@@ -64,8 +66,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._trust_file import (
 
 COMMAND_TIMEOUT = 120  # seconds for systemctl or scontrol
 SETTLE = 1.0  # seconds that a daemon has to live before it counts as alive
-
-ERROR, WARNING, INFO = 3, 4, 6
 
 
 class Failure(Exception):
@@ -198,19 +198,10 @@ class Following:
     def note(self, result: str, said: str) -> str:
         """Keep what this attempt did, and give it to Prometheus; what went wrong with that."""
         record = Record(self.now, result, said, self.reached, self.loaded, self.kids, self.next_change)
-        wrong = []
-        for path, text, mode in (
+        return leave((
             (self.settings.record, write_record(record), 0o600),
             (self.settings.metrics, metrics(self.settings, record), 0o644),
-        ):
-            # Without its folder there is no node_exporter here.
-            if path is None or not os.path.isdir(os.path.dirname(path)):
-                continue
-            try:
-                replace(path, text.encode("utf-8"), os.geteuid(), os.getegid(), mode)
-            except SecretFileError as exc:
-                wrong.append(str(exc))
-        return " ".join(wrong)
+        ))  # fmt: skip
 
 
 def declared(settings: Settings) -> Declared:
@@ -234,22 +225,15 @@ def run(argv: list[str], more: dict[str, str]) -> tuple[int, str, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return 124, "", f"no answer within {COMMAND_TIMEOUT} s"
+        return TIMED_OUT[0], "", f"no answer within {COMMAND_TIMEOUT} s"
     except OSError as exc:
         return 127, "", f"{argv[0]}: {exc.strerror}"
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
-def say(level: int, text: str) -> None:
-    """A line for the journal."""
-    mark = f"<{level}>" if "JOURNAL_STREAM" in os.environ else ""
-    print(f"{mark}{text}", file=sys.stderr if level < INFO else sys.stdout, flush=True)
-
-
 def attempt(settings: Settings) -> int:
     """Follow the sources once, and leave word of it."""
-    file = read_if_there(settings.record)
-    following = Following(settings, None if file is None else read_record(file.data.decode("utf-8", "replace")))
+    following = Following(settings, last_record(settings.record, read_record))
     level = INFO
     try:
         result = following.run()
@@ -270,18 +254,8 @@ def attempt(settings: Settings) -> int:
 
 
 def main() -> int:
-    if len(sys.argv) != 2:
-        say(ERROR, "Usage: python3 -I DIRECTORY SETTINGS, as slurm-jwks-follow.service runs it.")
-        return 2
-    path = sys.argv[1]
-    forget_environment()
-    os.umask(0o077)
-    try:
-        with held(path):
-            return attempt(read_settings(read_secret(path).data.decode("utf-8")))
-    except (SettingsError, SecretFileError, UnicodeDecodeError) as exc:
-        say(ERROR, f"{path}: {exc}")
-        return 1
+    usage = "Usage: python3 -I DIRECTORY SETTINGS, as slurm-jwks-follow.service runs it."
+    return start(usage, read_settings, attempt)
 
 
 if __name__ == "__main__":

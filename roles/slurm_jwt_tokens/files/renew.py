@@ -25,7 +25,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
     TIMED_OUT,
     Client,
     ClientError,
-    forget_environment,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import (
     ACCEPTED,
@@ -45,7 +44,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import (
     Live,
     Record,
     Settings,
-    SettingsError,
     clock_in,
     judge,
     metrics,
@@ -54,19 +52,26 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import (
     read_record,
     read_settings,
     rotation_under_way,
-    without_tokens,
     words_on_clocks,
     write_record,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     SecretFile,
     SecretFileError,
-    held,
     parse_mode,
     read_if_there,
-    read_secret,
     replace,
     sweep,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timed_program import (
+    ERROR,
+    INFO,
+    WARNING,
+    last_record,
+    leave,
+    say,
+    start,
+    without_tokens,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
     TokenError,
@@ -80,8 +85,6 @@ CLIENT_TIMEOUT = 10  # seconds for one question to slurmctld
 TELL_TIMEOUT = 120  # seconds for a service to restart
 MINTINGS = 3  # new tokens at the most, when the key changes under them
 PAUSE = 1.0  # seconds between two of these
-
-ERROR, WARNING, INFO = 3, 4, 6
 
 
 class Failure(Exception):
@@ -233,19 +236,10 @@ class Renewal:
     def note(self, result: str, said: str, expires: int | None) -> str:
         """Keep what this attempt did, and give it to Prometheus; what went wrong with that."""
         record = Record(int(time.time()), result, said, expires, self.renewed_at, self.offset, self.untold)
-        wrong = []
-        for path, text, mode in (
+        return leave((
             (self.settings.record, write_record(record), 0o600),
             (self.settings.metrics, metrics(self.settings, record), 0o644),
-        ):
-            # Without its folder there is no node_exporter here.
-            if path is None or not os.path.isdir(os.path.dirname(path)):
-                continue
-            try:
-                replace(path, text.encode("utf-8"), os.geteuid(), os.getegid(), mode)
-            except SecretFileError as exc:
-                wrong.append(str(exc))
-        return " ".join(wrong)
+        ))  # fmt: skip
 
 
 def dress_of(settings: Settings, file: SecretFile | None) -> Dress:
@@ -285,16 +279,9 @@ def run(argv: list[str], more: dict[str, str], timeout: int) -> tuple[int, str, 
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
-def say(level: int, text: str) -> None:
-    """A line for the journal."""
-    mark = f"<{level}>" if "JOURNAL_STREAM" in os.environ else ""
-    print(f"{mark}{without_tokens(text)}", file=sys.stderr if level < INFO else sys.stdout, flush=True)
-
-
 def attempt(settings: Settings) -> int:
     """Renew one token, if it has to be, and leave word of it."""
-    file = read_if_there(settings.record)
-    renewal = Renewal(settings, None if file is None else read_record(file.data.decode("utf-8", "replace")))
+    renewal = Renewal(settings, last_record(settings.record, read_record))
     level = INFO
     try:
         result = renewal.run()
@@ -322,18 +309,8 @@ def attempt(settings: Settings) -> int:
 
 
 def main() -> int:
-    if len(sys.argv) != 2:
-        say(ERROR, "Usage: python3 -I -S DIRECTORY SETTINGS, as slurm-jwt-renew@.service runs it.")
-        return 2
-    path = sys.argv[1]
-    forget_environment()
-    os.umask(0o077)
-    try:
-        with held(path):
-            return attempt(read_settings(read_secret(path).data.decode("utf-8")))
-    except (SettingsError, SecretFileError, UnicodeDecodeError) as exc:
-        say(ERROR, f"{path}: {exc}")
-        return 1
+    usage = "Usage: python3 -I -S DIRECTORY SETTINGS, as slurm-jwt-renew@.service runs it."
+    return start(usage, read_settings, attempt)
 
 
 if __name__ == "__main__":

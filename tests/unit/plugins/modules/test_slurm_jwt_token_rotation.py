@@ -14,6 +14,7 @@ import resource
 import select
 import signal
 import stat
+import threading
 import time
 from typing import Any, Callable
 
@@ -426,6 +427,23 @@ class TestActive:
             assert "is the most. Compare the clocks" in host.fails(state="active", activate_at=never)
         assert host.tokens() == {"token": live, "token.next": new}
         assert host.run(state="active", activate_at=time.time() - 500)["changed"]
+
+    def test_a_task_that_a_killed_run_has_left_may_be_first(self, host: Host) -> None:
+        live, new = self.stage(host)
+        other = threading.Timer(0.7, host.next.rename, [host.dest])
+        other.start()
+        result = host.run(state="active", activate_at=time.time() + 1.4)
+        other.join()
+        assert (only(result)["reason"], result["changed"]) == ("next", True)
+        assert host.tokens() == {"token": new, "token.previous": live}
+
+    def test_a_staged_token_that_is_gone_was_not_activated(self, host: Host) -> None:
+        live, _new = self.stage(host)
+        other = threading.Timer(0.7, host.next.unlink)
+        other.start()
+        assert "Cannot rename" in host.fails(state="active", activate_at=time.time() + 1.4)
+        other.join()
+        assert host.dest.read_text() == live
 
     def test_check_mode_does_not_wait(self, host: Host) -> None:
         self.stage(host)

@@ -474,7 +474,7 @@ def why_scontrol_failed(code: int, errors: str, timed_out: tuple[int, ...]) -> s
     """In sentences, why 'scontrol token' gave no token, and what to do."""
     said = " ".join(re.sub(r"^scontrol: (?:error: )?", "", line) for line in errors.split("\n")).strip()
     if code in timed_out:
-        return "slurmctld did not answer 'scontrol token' in time. Is it running, and can this host reach it?"
+        return "slurmctld does not answer in the time that it was given. Is it running, and can this host reach it?"
     for texts, meaning in _SCONTROL_FAILURES:
         if any(text in said.lower() for text in texts):
             return f"{meaning} (scontrol: {said})"

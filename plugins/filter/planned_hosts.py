@@ -18,8 +18,10 @@ options:
     description:
       - V(nodes) and V(servers) are the hosts that change; no servers after a failure. V(put_back) are those to put back
         after a failure. V(report) is the host that tells what ran.
+      - V(overlapping), V(services) and V(withdrawing) are those of a rotation with overlap that get one more RS256 key,
+        tokens of it, and lose the old key.
     type: str
-    choices: [nodes, servers, put_back, report]
+    choices: [nodes, servers, overlapping, services, withdrawing, put_back, report]
     required: true
 extends_documentation_fragment:
   - hpc.slurm_jwt.inventory.hostvars

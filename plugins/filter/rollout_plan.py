@@ -58,6 +58,11 @@ options:
     description: The path of the site's own RSA key on the primary controller.
     type: str
     default: ""
+  signing:
+    description: Which algorithm signs tokens of services and of the proof; empty for HS256 where that counts.
+    type: str
+    choices: ["", HS256, RS256]
+    default: ""
   run_tags:
     description: The value of C(ansible_run_tags).
     type: list
@@ -89,7 +94,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _plan, _services, _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declared_trust, _plan
 
 
 def rollout_plan(
@@ -99,22 +104,15 @@ def rollout_plan(
     jwks_sources: Sequence[Any] | None = None,
     hs256: bool | None = None,
     rs256_key_path: str = "",
+    signing: str = "",
     **wishes: Any,
 ) -> dict[str, Any]:
     """The plan of a rollout; see plugin_utils/_plan.py."""
     parts = _cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars))
-    looks = {host: _look(hostvars[host]) for host in hosts}
-    trust = _trust.Trust(None if jwks_sources is None else bool(jwks_sources), hs256, rs256_key_path)
-    if not trust.with_hs256:
-        services = _services.declared(hostvars)
-        renewed = any(service.get("renew") for service in services)
-        trust = trust._replace(services=bool(services), renewed=renewed)
+    looks = _declared_trust.looks(hostvars, hosts)
+    serial = wishes.get("key_serial", "")
+    trust = _declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing, serial)
     return _plan.plan(looks, parts, hosts, _plan.Wishes(trust=trust, **wishes))
-
-
-def _look(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The look at a host, and what its look at the sources of keys has found."""
-    return {**(variables.get("slurm_jwt_look") or {}), "trust": variables.get("slurm_jwt_jwks_look")}
 
 
 class FilterModule:

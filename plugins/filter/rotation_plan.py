@@ -11,6 +11,7 @@ version_added: 1.0.0
 description:
   - Decides once, from the results of M(hpc.slurm_jwt.slurm_jwt_info) on controllers and hosts of slurmdbd and
     slurmrestd, whether the signing key is to be rotated, and how; or every reason not to begin.
+  - The key that signs is rotated. One for HS256 is swapped, one for RS256 overlaps with the next.
   - A rotation that did not come to its end is seen from the keys on the hosts, and gone on with.
   - Meant for the playbook C(hpc.slurm_jwt.rotate).
 positional: groups, hosts
@@ -49,6 +50,22 @@ options:
     description: Whether to go on with the rotation of a run of which it cannot be told from here whether it lives.
     type: bool
     default: false
+  jwks_sources:
+    description: The sources of the keys that are trusted; empty for none, null where the site says nothing of it.
+    type: list
+    elements: dict
+  hs256:
+    description: Whether HS256 tokens count, null where the site says nothing of it.
+    type: bool
+  rs256_key_path:
+    description: The path of the site's own RSA key on the primary controller.
+    type: str
+    default: ""
+  signing:
+    description: Which algorithm signs; empty for HS256 where that counts.
+    type: str
+    choices: ["", HS256, RS256]
+    default: ""
   forks:
     description: The value of C(ansible_forks).
     type: int
@@ -78,7 +95,15 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _rotation, _run, _services
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
+    _cluster,
+    _declared_trust,
+    _overlap,
+    _own_key,
+    _rotation,
+    _run,
+    _services,
+)
 
 
 def rotation_plan(
@@ -86,18 +111,29 @@ def rotation_plan(
     groups: Mapping[str, Sequence[str]],
     hosts: Sequence[str],
     max_age: str = "",
+    jwks_sources: Sequence[Any] | None = None,
+    hs256: bool | None = None,
+    rs256_key_path: str = "",
+    signing: str = "",
     **wishes: Any,
 ) -> dict[str, Any]:
-    """The plan of a rotation; see plugin_utils/_rotation.py."""
+    """The plan of a rotation; see plugin_utils/_rotation.py and, of a key that overlaps with the next, _overlap.py."""
     parts = {**_cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars)), "node": []}
-    looks = {host: hostvars[host].get("slurm_jwt_look") or {} for host in hosts}
+    looks = _declared_trust.looks(hostvars, hosts)
     try:
         seconds = duration(max_age) if max_age else None
     except TokenError as error:
         raise AnsibleFilterError(f"slurm_jwt_key_max_age: {error}") from error
     using = _services.token_hosts(groups, hostvars)
     wanted = _rotation.Wishes(max_age=seconds, run=_run.this_run(), token_hosts=using, **wishes)
-    return {**_rotation.plan(looks, parts, hosts, wanted, _run.is_dead), "by": _run.by_whom()}
+    trust = _declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing)
+    if not trust.signs_rs256:
+        plan = _rotation.plan(looks, parts, hosts, wanted, _run.is_dead)
+    else:
+        primary = _own_key.primary(hostvars, groups)
+        key = (hostvars[primary].get(_own_key.LOOK) or {}) if primary else {}
+        plan = _overlap.plan(looks, parts, hosts, wanted, trust, key, _run.is_dead)
+    return {**plan, "by": _run.by_whom()}
 
 
 class FilterModule:

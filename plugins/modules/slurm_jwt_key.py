@@ -320,8 +320,15 @@ previous_fingerprint:
   returned: success
   type: str
   sample: SHA256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
+differs:
+  description:
+    - Whether the key, its record, its owner or its mode were not as they were to be. For whoever only looks, in check
+      mode, and so says C(changed_when=false).
+  returned: success
+  type: bool
+  sample: false
 next_fingerprint:
-  description: Fingerprint of the staged key, with the states of a rotation. Null if there is none.
+  description: Fingerprint of the staged key. Null if there is none, and with O(state=absent).
   returned: success
   type: str
   sample: SHA256:7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730
@@ -343,10 +350,30 @@ public_jwk:
     n: sfT9GvX0
     e: AQAB
 next_public_jwk:
-  description: The same of the staged key, with the states of a rotation. Null if there is none.
+  description: The same of the staged key. Null if there is none.
   returned: success
   type: dict
   sample: null
+next_serial:
+  description: The label on record for the staged key. Null if there is none.
+  returned: success
+  type: str
+  sample: 2026-12
+next_by:
+  description: Who had the staged key made, where that is on record.
+  returned: success
+  type: str
+  sample: root@mgmt1
+next_run:
+  description: The name of the run that is at work on the staged key, where it has one.
+  returned: success
+  type: str
+  sample: "mgmt1:0f3a:4026531836:4711:123456"
+next_run_age:
+  description: Seconds since that run took the staged key up. Null if there is none.
+  returned: success
+  type: int
+  sample: 12
 activated:
   description: When this run brought a key into force, in seconds since 1970. Null if it did not.
   returned: success
@@ -453,6 +480,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import
     NEXT,
     PREVIOUS,
     RENAME,
+    Kept,
     RotationError,
     Stand,
     activate,
@@ -783,6 +811,7 @@ class KeyFile:
             self._warn(found.key)
         described = self._describe(after, plan)
         self.outcome.update(described, changed=changed, reason=plan.reason, state="file")
+        self._tell_next(look_at_all(self.path).next)
         if plan.reason and found.key:
             self.outcome["previous_fingerprint"] = fingerprint(found.key.data)
             if self.module.check_mode and self.params["backup"]:
@@ -848,10 +877,24 @@ class KeyFile:
         nothing = dict.fromkeys(
             ("size", "fingerprint", "serial", "created", "age", "by", "owner", "group", "mode", "uid", "gid")
             + ("previous_fingerprint", "next_fingerprint", "next_created", "activated", "reason", "backup_file")
-            + ("public_jwk", "next_public_jwk")
+            + ("public_jwk", "next_public_jwk", "next_serial", "next_by", "next_run", "next_run_age")
         )
         always = {"path": self.path, "algorithm": self.params["algorithm"], "state": "absent"}
-        return {**nothing, **always, **self.outcome}
+        return {**nothing, **always, **self.outcome, "differs": self.outcome["changed"]}
+
+    def _tell_next(self, staged: Kept | None) -> None:
+        if staged is None:
+            return
+        record = staged.spoken
+        self.outcome.update(
+            next_fingerprint=staged.fingerprint,
+            next_created=format_time(record.created),
+            next_public_jwk=self._public_jwk(staged.key.data),
+            next_serial=record.serial,
+            next_by=record.by,
+            next_run=record.run,
+            next_run_age=None if staged.recorded is None else max(0, int(self.now - staged.recorded)),
+        )
 
     def _summary(self, found: Found) -> dict[str, Any]:
         """What a diff shows: enough to see that two keys differ, and nothing of what is in them."""
@@ -1057,9 +1100,7 @@ class Rotating(KeyFile):
                 by=record.by,
                 **self.declared.names(Dress(key.uid, key.gid, key.mode)),
             )
-        self.outcome["next_fingerprint"] = stand.next.fingerprint if stand.next else None
-        self.outcome["next_created"] = format_time(stand.next.spoken.created) if stand.next else None
-        self.outcome["next_public_jwk"] = self._public_jwk(stand.next.key.data) if stand.next else None
+        self._tell_next(stand.next)
         if self.params["return_content"]:
             data = stand.next.key.data if stand.next else None
             self.outcome["content"] = None if data is None else base64.b64encode(data).decode()

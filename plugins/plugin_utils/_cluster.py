@@ -79,7 +79,8 @@ def proxy_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]
 def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     """The hosts of one step of a playbook, by the plan that an earlier play left with localhost.
 
-    Steps: ``nodes`` and ``servers`` change, ``put_back`` follows a failure, ``report`` closes the run.
+    Steps: ``nodes`` and ``servers`` change, ``overlapping`` ones get one more RS256 key, ``services`` get tokens of it,
+    ``withdrawing`` ones lose the old one, ``put_back`` follows a failure, ``report`` closes the run.
     """
     if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
         # Nothing was looked at yet: --syntax-check, --list-tasks.
@@ -88,6 +89,9 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     failed = FAILURE in hostvars["localhost"]
     if step == "put_back":
         return list(plan["hosts_to_change"]) if failed else []
-    if step == "servers":
-        return [] if failed else list(plan["servers"])
+    if step == "withdrawing":
+        lost = failed or TOKENS_FAILURE in hostvars["localhost"]
+        return [] if lost or not plan.get("makes_key") else list(plan["overlapping"])
+    if step in ("servers", "overlapping", "services"):
+        return [] if failed else list(plan.get(step, ()))
     return {"nodes": list(plan["nodes_to_change"]), "report": [plan["speaker"]]}[step]

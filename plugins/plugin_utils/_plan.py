@@ -178,6 +178,11 @@ class Cluster:
                 folders[host] = key_folder
         return folders
 
+    @property
+    def own_key_changes(self) -> bool:
+        """Whether the site's own RSA key is to be made or mended on the primary controller."""
+        return self.wishes.trust.own.changes and not self.wishes.removing
+
     # -- key set -----------------------------------------------------------------------------------------------------
 
     def jwks_targets(self) -> list[str]:
@@ -241,10 +246,14 @@ class Cluster:
             service = look["daemons"]["slurmdbd"]["service"]
             found.append({"part": "slurmdbd", "service": service, "way": "restart", "port": port})
         if host in self.controllers and "slurmctld" in look["daemons"]:
-            way = self._way_to_load(host, True)
+            way = self.way_to_load(host)
             service, port = look["daemons"]["slurmctld"]["service"], look["conf"]["slurmctld_port"]
             found.append({"part": "slurmctld", "service": service, "way": way, "port": port})
         return found
+
+    def way_to_load(self, host: str) -> str:
+        """How a running slurmctld gets to know of other keys: "reconfigure" or "restart"."""
+        return self._way_to_load(host, True)
 
     def _way_to_load(self, host: str, running: bool) -> str:
         # A standby reads keys at its start only; so does every slurmctld before 23.11.
@@ -392,7 +401,9 @@ def _install(cluster: Cluster) -> list[str]:
 def _tags(cluster: Cluster) -> list[str]:
     """``--tags`` must not leave a cluster whose files say one thing and whose daemons another."""
     due = {
-        "key": bool(cluster.key_source_changes() or cluster.key_targets() or cluster.jwks_targets()),
+        "key": bool(
+            cluster.key_source_changes() or cluster.key_targets() or cluster.own_key_changes or cluster.jwks_targets()
+        ),
         "conf": any(map(cluster.conf_changes, cluster.servers)) or any(map(cluster.dbd_conf_changes, cluster.dbds)),
         "daemons": bool(cluster.slurmdbd_restarts() or cluster.slurmctld_loads()),
     }
@@ -500,6 +511,7 @@ def due(cluster: Cluster) -> list[str]:
     source = [cluster.key_source] if cluster.key_source and cluster.key_source_changes() else []
     note(source, "the key lacks or differs")
     note(cluster.key_targets(), "the key lacks or differs")
+    note([cluster.primary] if cluster.primary and cluster.own_key_changes else [], "the own RSA key lacks or differs")
     note(cluster.jwks_targets(), "the key set differs from its sources")
     note(cluster.folders_to_make(), "the key's folder lacks or differs")
     note((host for host in [*cluster.nodes, *servers] if cluster.conf_changes(host)), "slurm.conf differs")
@@ -512,6 +524,11 @@ def due(cluster: Cluster) -> list[str]:
 def unseen_by_check(cluster: Cluster) -> dict[str, list[str]]:
     """What tasks cannot tell in check mode: they have no key to hand on, and commands are left out."""
     unseen = {host: ["key installed"] for host in cluster.key_targets()}
+    if cluster.primary and not cluster.wishes.trust.own.known:
+        if cluster.looks[cluster.primary]["python"].get("cryptography") is None:
+            unseen.setdefault(cluster.primary, []).append("RSA key made")
+        for host in cluster.jwks_targets():
+            unseen.setdefault(host, []).append("key set changed")
     for host, way in cluster.slurmctld_loads().items():
         if way == "reconfigure":
             unseen.setdefault(host, []).append("slurmctld reconfigured")
@@ -534,7 +551,8 @@ def plan(
     dbd_conf = [host for host in cluster.dbds if cluster.dbd_conf_changes(host)]
     targets, folders, jwks = cluster.key_targets(), cluster.folders_to_make(), cluster.jwks_targets()
     source = [cluster.key_source] if cluster.key_source and cluster.key_source_changes() else []
-    changing = [*packages, *conf, *dbd_conf, *targets, *jwks, *folders, *source, *slurmdbd, *slurmctld]
+    own = [cluster.primary] if cluster.primary and cluster.own_key_changes else []
+    changing = [*packages, *conf, *dbd_conf, *targets, *own, *jwks, *folders, *source, *slurmdbd, *slurmctld]
     return {
         "refusals": [],
         "warnings": warnings(cluster, parts, in_play),
@@ -564,6 +582,7 @@ def plan(
         "conf_key_path": cluster.key_path if wishes.trust.with_hs256 else None,
         "hs256": wishes.trust.with_hs256,
         "signing_key": _trust.signing_key(wishes.trust, cluster.key_path),
+        "own_key_changes": bool(own),
         "jwks_targets": jwks,
         "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.holders if wishes.trust.jwks},
         "holders": cluster.holders,

@@ -130,14 +130,6 @@ class Rotation:
             return "max_age"
         return None
 
-    def drift(self) -> list[str]:
-        """The files that a rollout would change."""
-        cluster = self.cluster
-        return [
-            *(f"{host}: slurm.conf is not as declared" for host in cluster.servers if cluster.conf_changes(host)),
-            *(f"{host}: slurmdbd.conf is not as declared" for host in cluster.dbds if cluster.dbd_conf_changes(host)),
-        ]
-
     # -- how ---------------------------------------------------------------------------------------------------------
 
     @property
@@ -162,19 +154,12 @@ class Rotation:
         ]
         if self.clocks_apart > IN_STEP:
             reasons.append(f"the clocks of the hosts that would swap are about {self.clocks_apart:.0f} s apart")
-        behind = [f"{part} on {host}" for host, part, daemon in self._daemons() if daemon["key_loaded"] == "replaced"]
+        behind = [
+            f"{part} on {host}" for host, part, daemon in daemons(self.cluster) if daemon["key_loaded"] == "replaced"
+        ]
         if behind:
             reasons.append(f"{' and '.join(behind)} holds a key file that is no longer there")
         return reasons
-
-    def _daemons(self) -> list[tuple[str, str, Mapping[str, Any]]]:
-        """Host, part and state of every daemon that checks tokens."""
-        return [
-            (host, part, self._look(host)["daemons"][part])
-            for hosts, part in ((self.cluster.controllers, "slurmctld"), (self.cluster.dbds, "slurmdbd"))
-            for host in hosts
-            if part in self._look(host)["daemons"]
-        ]
 
     @property
     def method(self) -> str:
@@ -210,27 +195,50 @@ class Rotation:
         return [self.cluster.holders, self.wishes.token_hosts]
 
 
-# -- what is refused ---------------------------------------------------------------------------------------------------
+# -- what any rotation asks of a cluster -------------------------------------------------------------------------------
 
 
-def refusals(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[str]:
-    """Every reason not to begin, beyond those that no run begins with."""
-    if rotation.cluster.primary is None:
-        return ["There is no controller in this play, so there is no key to rotate. Leave --limit out."]
-    return (
-        _at_work(rotation, is_dead)
-        or _not_as_declared(rotation)
-        or _daemons_down(rotation)
-        or _keys(rotation)
-        or _no_word(rotation)
-    )
+def daemons(cluster: _plan.Cluster) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Host, part and state of every daemon that checks tokens."""
+    return [
+        (host, part, cluster.looks[host]["daemons"][part])
+        for hosts, part in ((cluster.controllers, "slurmctld"), (cluster.dbds, "slurmdbd"))
+        for host in hosts
+        if part in cluster.looks[host]["daemons"]
+    ]
 
 
-def _at_work(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[str]:
+def daemons_down(cluster: _plan.Cluster) -> list[str]:
+    return [
+        f"{host}: {part} is {daemon['active'] or 'not there'}"
+        for host, part, daemon in daemons(cluster)
+        if daemon["active"] not in ("active", "reloading")
+    ]
+
+
+def drift(cluster: _plan.Cluster) -> list[str]:
+    """The files that a rollout would change."""
+    return [
+        *(f"{host}: slurm.conf is not as declared" for host in cluster.servers if cluster.conf_changes(host)),
+        *(f"{host}: slurmdbd.conf is not as declared" for host in cluster.dbds if cluster.dbd_conf_changes(host)),
+    ]
+
+
+def slurmrestd_dies(cluster: _plan.Cluster) -> list[str]:
+    """The hosts whose slurmrestd ends when slurmdbd is restarted."""
+    return [
+        host
+        for host in cluster.restds
+        if not cluster.looks[host]["capabilities"].get("slurmrestd_survives_slurmdbd_restart", True)
+    ]
+
+
+def at_work(
+    staged: Mapping[str, Any] | None, wishes: Wishes, is_dead: Callable[[str], bool | None]
+) -> list[str]:
     """Another run that lives, or of which that cannot be told. One that has died is gone on with."""
-    staged = rotation.staged_anywhere
     run = staged.get("run") if staged else None
-    if not staged or not run or run == rotation.wishes.run or rotation.wishes.take_over:
+    if not staged or not run or run == wishes.run or wishes.take_over:
         return []
     dead = is_dead(run)
     if dead or (dead is None and staged["run_age"] >= ROTATION_LASTS):
@@ -244,6 +252,32 @@ def _at_work(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[
     return [f"{who}, and is at work. Wait until that is done, and run this again."]
 
 
+def no_word(wishes: Wishes) -> list[str]:
+    """The site has to say which key it wants."""
+    if wishes.serial or wishes.max_age is not None or wishes.now:
+        return []
+    return [
+        "Nothing says which key the site wants. Declare slurm_jwt_key_serial (any label; a new one rotates once) or "
+        "slurm_jwt_key_max_age (such as 90d), or rotate at once with --extra-vars slurm_jwt_rotate_now=true."
+    ]
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def refusals(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[str]:
+    """Every reason not to begin, beyond those that no run begins with."""
+    if rotation.cluster.primary is None:
+        return ["There is no controller in this play, so there is no key to rotate. Leave --limit out."]
+    return (
+        at_work(rotation.staged_anywhere, rotation.wishes, is_dead)
+        or _not_as_declared(rotation)
+        or _daemons_down(rotation)
+        or _keys(rotation)
+        or ([] if rotation.staged_on else no_word(rotation.wishes))
+    )
+
+
 def _not_as_declared(rotation: Rotation) -> list[str]:
     cluster = rotation.cluster
     keyless = [f"{host}: has no key" for host in cluster.holders if not cluster.key(host)["exists"]]
@@ -252,20 +286,16 @@ def _not_as_declared(rotation: Rotation) -> list[str]:
         # What the files lack is for the next rollout. It waits for the end of this rotation, which needs but these.
         remedies = [_MEND] if lacking else [_GIVE_UP] if keyless else []
         return [*lacking, *keyless, *remedies]
-    found = [*rotation.drift(), *lacking, *keyless]
+    found = [*drift(rotation.cluster), *lacking, *keyless]
     return [*found, _ROLLOUT] if found else []
 
 
 def _daemons_down(rotation: Rotation) -> list[str]:
     """A daemon that is down or has another key than the disk has, unless that is what a rotation left half done."""
-    down = [
-        f"{host}: {part} is {daemon['active'] or 'not there'}"
-        for host, part, daemon in rotation._daemons()
-        if daemon["active"] not in ("active", "reloading")
-    ]
+    down = daemons_down(rotation.cluster)
     behind = [
         f"{host}: {part} has not loaded the key that is on its disk"
-        for host, part, daemon in rotation._daemons()
+        for host, part, daemon in daemons(rotation.cluster)
         if daemon["key_loaded"] in ("absent", "replaced") and not rotation.staged_on
     ]
     remedy = _MEND if rotation.staged_on else _ROLLOUT
@@ -285,16 +315,6 @@ def _keys(rotation: Rotation) -> list[str]:
             f"{_GIVE_UP if rotation.staged_on else remedy}"
         ]
     return []
-
-
-def _no_word(rotation: Rotation) -> list[str]:
-    wishes = rotation.wishes
-    if wishes.serial or wishes.max_age is not None or wishes.now or rotation.staged_on:
-        return []
-    return [
-        "Nothing says which key the site wants. Declare slurm_jwt_key_serial (any label; a new one rotates once) or "
-        "slurm_jwt_key_max_age (such as 90d), or rotate at once with --extra-vars slurm_jwt_rotate_now=true."
-    ]
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------------
@@ -320,12 +340,14 @@ def plan(
     return {
         "refusals": [],
         "warnings": _warnings(rotation) if reason else [],
+        "algorithm": "HS256",
         "primary": cluster.primary,
         "speaker": cluster.primary,
         "standbys": cluster.controllers[1:],
         "holders": cluster.holders,
         "hosts": [*cluster.holders, *(host for host in cluster.restds if host not in cluster.holders)],
         "servers": hosts if reason else [],
+        "overlapping": [],
         "hosts_to_change": hosts if reason else [],
         "nodes_to_change": [],
         "key_path": {host: cluster.key_path_of(host) for host in cluster.holders},
@@ -333,11 +355,7 @@ def plan(
         "slurmdbd_hosts": cluster.dbds,
         "slurmdbd_standbys": cluster.standby_dbds,
         "slurmrestd_hosts": cluster.restds,
-        "slurmrestd_dies": [
-            host
-            for host in cluster.restds
-            if not looks[host]["capabilities"].get("slurmrestd_survives_slurmdbd_restart", True)
-        ],
+        "slurmrestd_dies": slurmrestd_dies(cluster),
         "reason": reason,
         "tidy_only": rotation.tidy_only,
         # A rotation that is under way is finished as it was begun; the site's newer wish is the next run's.
@@ -381,5 +399,5 @@ def _warnings(rotation: Rotation) -> list[str]:
             f"{staged['by'] or 'Somebody'} began this rotation at {staged['created']} and did not finish it ({where}). "
             "It is finished now."
         )
-        notes += [f"{found}. Run the playbook hpc.slurm_jwt.rollout afterwards." for found in rotation.drift()]
+        notes += [f"{found}. Run the playbook hpc.slurm_jwt.rollout afterwards." for found in drift(rotation.cluster)]
     return notes

@@ -27,7 +27,7 @@ Variables = Mapping[str, Any]
 
 GROUP = ("slurm_jwt_group_tokens", "slurm_token_hosts")
 DECLARED = "slurm_jwt_tokens_services"
-OWN_KEY = "slurm_jwt_rs256_key_path"
+OWN_KEY, SIGNING = "slurm_jwt_rs256_key_path", "slurm_jwt_signing_algorithm"
 MINE, LOOK = "slurm_jwt_tokens_mine", "slurm_jwt_tokens_look"
 
 # What the module is told of a service: as much of it as concerns the token, and as much as concerns the file.
@@ -130,9 +130,10 @@ def signer(
     if cluster.primary is None:
         return nobody
     # A cluster that has a key set and no key for HS256 has tokens signed by the site's own RSA key.
-    conf, own = looks[cluster.primary]["conf"], hostvars[cluster.primary].get(OWN_KEY)
+    conf, variables = looks[cluster.primary]["conf"], hostvars[cluster.primary]
     only_rs256 = bool(conf.get("jwks_path")) and not conf.get("key_path")
-    return {"host": cluster.primary, "key_path": own if own and only_rs256 else cluster.key_path}
+    own = variables.get(OWN_KEY) if only_rs256 or variables.get(SIGNING) == "RS256" else None
+    return {"host": cluster.primary, "key_path": own or cluster.key_path}
 
 
 def entries(services: Iterable[Service], tokens: Mapping[str, str] | None = None) -> list[dict[str, Any]]:

@@ -16,7 +16,11 @@ DEEDS = (
     ("slurm_jwt_folder", "StateSaveLocation made safe"),
     ("slurm_jwt_key_at_source", "key made"),
     ("slurm_jwt_key_at_target", "key installed"),
+    ("slurm_jwt_own_key_made", "RSA key made"),
+    ("slurm_jwt_own_key_staged", "next RSA key made"),
     ("slurm_jwt_jwks", "key set changed"),
+    ("slurm_jwt_own_key_active", "RSA key swapped"),
+    ("slurm_jwt_jwks_withdrawn", "key set changed"),
     ("slurm_jwt_staged", "next key made"),
     ("slurm_jwt_staged_here", "next key staged"),
     ("slurm_jwt_swapped", "key swapped"),
@@ -87,9 +91,11 @@ def proofs(variables: Variables) -> list[str]:
     found = []
     for name in PROOFS:
         result = variables.get(name)
-        answers = result.get("answers") if isinstance(result, Mapping) else None
-        for daemon in dict.fromkeys(answer["daemon"] for answer in answers or ()):
-            mine = [answer for answer in answers or () if answer["daemon"] == daemon]
+        # A rotation with overlap proves two keys, in a loop.
+        runs = result.get("results", [result]) if isinstance(result, Mapping) else []
+        answers = [answer for run in runs for answer in run.get("answers") or ()]
+        for daemon in dict.fromkeys(answer["daemon"] for answer in answers):
+            mine = [answer for answer in answers if answer["daemon"] == daemon]
             right = [answer for answer in mine if answer["answer"] == answer["expected"]]
             found.append(f"{daemon} {len(right)}/{len(mine)}")
     return found

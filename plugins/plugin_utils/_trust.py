@@ -16,6 +16,19 @@ from typing import Any, NamedTuple
 Look = Mapping[str, Any]
 
 
+class OwnKey(NamedTuple):
+    """The site's own RSA key, on the primary controller, whose public half is part of the key set."""
+
+    path: str = ""
+    """Empty: there is none."""
+    known: bool = True
+    """Whether its public half is known. It is not before the key is made."""
+    changes: bool = False
+    """Whether a rollout would make it, give it a label, or mend owner or mode."""
+    refusal: str | None = None
+    """Why it cannot be used, with the remedy."""
+
+
 class Trust(NamedTuple):
     """What the site declares."""
 
@@ -23,8 +36,9 @@ class Trust(NamedTuple):
     """Whether there is a key set. None: nothing is declared, and it stays as it is."""
     hs256: bool | None = None
     """Whether HS256 tokens count. None: nothing is declared; they do where no key set is declared."""
-    rs256_key_path: str = ""
-    """The site's own RSA key, on the primary controller."""
+    own: OwnKey = OwnKey()
+    signing: str = ""
+    """Which algorithm signs tokens of services and of the proof. Empty: HS256 where that counts."""
     services: bool = False
     """Whether the site declares tokens for services."""
     renewed: bool = False
@@ -34,10 +48,14 @@ class Trust(NamedTuple):
     def with_hs256(self) -> bool:
         return not self.jwks if self.hs256 is None else self.hs256
 
+    @property
+    def signs_rs256(self) -> bool:
+        return self.signing == "RS256" if self.signing else not self.with_hs256
+
 
 def signing_key(trust: Trust, hs256_key_path: str) -> str | None:
     """The key that signs tokens of services and of the proof; None if the cluster has none."""
-    return hs256_key_path if trust.with_hs256 else trust.rs256_key_path or None
+    return (trust.own.path or None) if trust.signs_rs256 else hs256_key_path
 
 
 def in_force(look: Look) -> set[str]:
@@ -55,16 +73,18 @@ def refusals(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) ->
     now = {host: in_force(looks[host]) for host in holders}
     if trust.hs256 is False and not trust.jwks:
         return [
-            "slurm_jwt_hs256 is false and slurm_jwt_jwks_sources names no source, so no token would be accepted. "
-            "Name the sources of the RS256 keys, or leave HS256 on."
+            "slurm_jwt_hs256 is false, and there is neither a source in slurm_jwt_jwks_sources nor a "
+            "slurm_jwt_rs256_key_path, so no token would be accepted. Name the sources of the RS256 keys, or leave "
+            "HS256 on."
         ]
     if trust.jwks and trust.hs256 is None:
         having = [host for host in holders if "HS256" in now[host]]
         if having:
             return [
-                f"{having[0]}: accepts HS256 tokens now, and slurm_jwt_jwks_sources declares a key set without a word "
-                "on HS256. Say slurm_jwt_hs256: true to have both, so that no token that works now is refused; or "
-                "slurm_jwt_hs256: false, after which every HS256 token is refused and 'scontrol token' makes none."
+                f"{having[0]}: accepts HS256 tokens now, and a key set is declared (slurm_jwt_jwks_sources or "
+                "slurm_jwt_rs256_key_path) without a word on HS256. Say slurm_jwt_hs256: true to have both, so that no "
+                "token that works now is refused; or slurm_jwt_hs256: false, after which every HS256 token is refused "
+                "and 'scontrol token' makes none."
             ]
     if trust.jwks is None and trust.hs256 is None:
         only = [host for host in holders if now[host] == {"RS256"}]
@@ -74,23 +94,28 @@ def refusals(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) ->
                 "one more that signs for root. Declare the key set in slurm_jwt_jwks_sources, or say "
                 "slurm_jwt_hs256: true to have HS256 beside it."
             ]
-    return _refused_services(trust) + _looks_refused(trust, looks, holders)
+    unusable = [trust.own.refusal] if trust.own.refusal else []
+    return unusable + _refused_services(trust) + _looks_refused(trust, looks, holders)
 
 
 def _refused_services(trust: Trust) -> list[str]:
-    if trust.with_hs256:
-        return []
-    if trust.services and not trust.rs256_key_path:
+    if trust.signing == "HS256" and not trust.with_hs256:
         return [
-            "slurm_jwt_tokens_services declares tokens for services, and without HS256 there is no key to sign them. "
-            "Name the site's own RSA key in slurm_jwt_rs256_key_path and its public half among slurm_jwt_jwks_sources, "
-            "or leave HS256 on with slurm_jwt_hs256: true."
+            "slurm_jwt_signing_algorithm is HS256, and HS256 tokens do not count. Say slurm_jwt_hs256: true, or have "
+            "RS256 sign."
+        ]
+    if not trust.signs_rs256:
+        return []
+    if not trust.own.path and (trust.services or trust.signing):
+        why = "slurm_jwt_signing_algorithm is RS256" if trust.signing else "Without HS256"
+        return [
+            f"{why}, and there is no RSA key of the site's own to sign the tokens of services with. Name a path for "
+            "one in slurm_jwt_rs256_key_path, where a rollout makes it, or have HS256 sign with slurm_jwt_hs256: true."
         ]
     if trust.renewed:
         return [
-            "A service in slurm_jwt_tokens_services has renew, which asks 'scontrol token', and that makes no token "
-            "without HS256. Leave renew out and run the playbook hpc.slurm_jwt.tokens regularly, or say "
-            "slurm_jwt_hs256: true."
+            "A service in slurm_jwt_tokens_services has renew, which asks 'scontrol token', and that makes HS256 "
+            "tokens only. Leave renew out and run the playbook hpc.slurm_jwt.tokens regularly, or have HS256 sign."
         ]
     return []
 
@@ -126,11 +151,15 @@ def _kids(keys: set[tuple[str, str]]) -> str:
 
 def targets(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) -> list[str]:
     """The holders whose key set is not as the sources have it."""
+    if trust.jwks and not trust.own.known:
+        return list(holders)
     return [host for host in holders if trust.jwks and (looks[host].get("trust") or {}).get("differs")]
 
 
 def replaced_on(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) -> list[str]:
     """The holders on which keys change, so that their daemons have to load them."""
+    if trust.jwks and not trust.own.known:
+        return list(holders)
     return [host for host in holders if trust.jwks and (looks[host].get("trust") or {}).get("content_changed")]
 
 

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _renewal
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _following, _renewal
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _key_metrics
 from ansible_collections.hpc.slurm_jwt.tests.unit.roles.renewing import ROOT
 
@@ -42,16 +42,40 @@ SETTINGS = _renewal.Settings(
 )
 
 
+FOLLOWING = _following.Settings(
+    path="/jwks.json",
+    sources=[],
+    retain=3600,
+    remove=[],
+    owner="slurm",
+    group="slurm",
+    daemons=[],
+    gap=900,
+    silence=86400,
+    interval=1125,
+    record="/record",
+    metrics=None,
+    conf_path="/slurm.conf",
+    bin_dir=None,
+    systemctl="systemctl",
+)
+
+
 def written():
-    record = _renewal.Record(1000, "kept", "", 5000, 900, -7)
-    return _renewal.metrics(SETTINGS, record) + _key_metrics.metrics({"slurm_jwt_look": {"key": KEY}})
+    renewed = _renewal.metrics(SETTINGS, _renewal.Record(1000, "kept", "", 5000, 900, -7))
+    followed = _following.metrics(FOLLOWING, _following.Record(1000, "kept", "", 900, 800, ["a"]))
+    return renewed + followed + _key_metrics.metrics({"slurm_jwt_look": {"key": KEY}})
 
 
 def test_every_metric_that_is_asked_for_is_written():
-    asked = set(re.findall(r"slurm_jwt_\w+", " ".join(rule["expr"] for rule in rules())))
-    there = set(re.findall(r"^(slurm_jwt_\w+){", written(), re.MULTILINE))
-    # When it was last renewed is for people to look at.
-    assert there - asked == {"slurm_jwt_token_renewal_timestamp_seconds"}
+    asked = set(re.findall(r"slurm_jw\w+", " ".join(rule["expr"] for rule in rules())))
+    there = set(re.findall(r"^(slurm_jw\w+)[{ ]", written(), re.MULTILINE))
+    # These are for people to look at.
+    assert there - asked == {
+        "slurm_jwt_token_renewal_timestamp_seconds",
+        "slurm_jwks_loaded_timestamp_seconds",
+        "slurm_jwks_keys",
+    }
     assert asked <= there
 
 
@@ -71,7 +95,7 @@ def test_the_text_is_what_prometheus_reads():
     assert 'slurm_jwt_token_expiry_timestamp_seconds{service="we\\"b",user="alice",file="/etc/web"} 5000\n' in text
     assert f'{_key_metrics.CREATED}{{file="/key",fingerprint="SHA256:ab"}} 1795420800\n' in text
     for line in text.splitlines():
-        assert re.fullmatch(r'# (HELP|TYPE) slurm_jwt_\w+ .+|slurm_jwt_\w+{[^{}]*} -?\d+', line)
+        assert re.fullmatch(r"# (HELP|TYPE) slurm_jw\w+ .+|slurm_jw\w+({[^{}]*})? -?\d+", line)
 
 
 def test_without_a_key_there_is_no_metric():

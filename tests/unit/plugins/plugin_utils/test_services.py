@@ -85,6 +85,14 @@ class TestSigner:
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look, "slurm_jwt_rs256_key_path": "/own.pem"})
         assert _services.signer(variables, GROUPS, ["ctl1", "svc1"]) == {"host": "ctl1", "key_path": "/own.pem"}
 
+    def test_the_site_may_say_which_signs(self):
+        conf = {**looks.conf({"jwt_key": looks.KEY_PATH}), "jwks_path": "/jwks.json"}
+        look = dict(looks.look("ctl1", "slurmctld", True), conf=conf)
+        for signing, path in (("RS256", "/own.pem"), ("", looks.KEY_PATH)):
+            own = {"slurm_jwt_rs256_key_path": "/own.pem", "slurm_jwt_signing_algorithm": signing}
+            variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look, **own})
+            assert _services.signer(variables, GROUPS, ["ctl1", "svc1"])["key_path"] == path
+
     def test_else_a_look_at_the_controllers(self):
         look = dict(looks.look("ctl1", "slurmctld", True), conf=looks.conf())
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look})

@@ -56,9 +56,12 @@ class TestNothingIsDecidedSilently:
             (RS256, {"hs256": False, "jwks": True, "services": True}, ["slurm_jwt_rs256_key_path"]),
             (
                 RS256,
-                {"hs256": False, "jwks": True, "services": True, "renewed": True, "rs256_key_path": "/own.pem"},
+                {"hs256": False, "jwks": True, "services": True, "renewed": True, "own": _trust.OwnKey("/own.pem")},
                 ["has renew"],
             ),
+            (BOTH, {"hs256": True, "jwks": True, "signing": "RS256"}, ["signing_algorithm is RS256", "rs256_key_path"]),
+            (RS256, {"hs256": False, "jwks": True, "signing": "HS256"}, ["HS256 tokens do not count"]),
+            (RS256, {"jwks": True, "own": _trust.OwnKey("/own.pem", refusal="ctl1: is no key")}, ["ctl1: is no key"]),
         ],
     )
     def test_refused(self, parameters, trust, words):
@@ -134,9 +137,23 @@ class TestWhatIsDone:
         assert plan(found, jwks=True, hs256=True)["key_source_changes"] is True
 
     def test_the_sites_own_key_signs_where_hs256_is_off(self):
-        assert plan(cluster(RS256, SAME), jwks=True, rs256_key_path="/own.pem")["signing_key"] == "/own.pem"
-        found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, rs256_key_path="/own.pem")
+        assert plan(cluster(RS256, SAME), jwks=True, own=_trust.OwnKey("/own.pem"))["signing_key"] == "/own.pem"
+        found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, own=_trust.OwnKey("/own.pem"))
         assert found["signing_key"] == looks.KEY_PATH
+
+    def test_the_site_says_which_signs_where_both_count(self):
+        own = _trust.OwnKey("/own.pem")
+        for signing, path in (("RS256", "/own.pem"), ("HS256", looks.KEY_PATH)):
+            found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, own=own, signing=signing)
+            assert found["signing_key"] == path
+
+    def test_an_own_key_that_is_not_made_yet_changes_every_key_set(self):
+        own = _trust.OwnKey("/own.pem", known=False, changes=True)
+        found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, own=own)
+        assert found["own_key_changes"] and found["jwks_targets"] == HOLDERS
+        assert (found["slurmdbd"], found["slurmctld"]) == (["dbd1"], {"ctl1": "reconfigure"})
+        assert found["unseen_by_check"]["dbd1"] == ["key set changed"]
+        assert "ctl1: the own RSA key lacks or differs" in found["due"][0]
 
     def test_cryptography_comes_with_a_key_set(self):
         found = cluster(RS256, SAME, ctl1={"python.cryptography": None})

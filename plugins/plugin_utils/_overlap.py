@@ -1,0 +1,197 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rotation of the site's own RSA key has to do, decided once from a look at every host. Private to this
+collection.
+
+Slurm trusts many RS256 keys at once, so the old and the new one overlap and nobody is refused:
+
+    the next key is made beside the one that signs        KEY.next on the primary controller
+    its public half is published                          in the key set of every holder; every daemon has loaded that
+    it signs                                              KEY is KEY.next, and services have tokens of it
+    the old public half is withdrawn                      it stays in the key sets for as long as its tokens live
+    it is gone                                            by the timer that follows key sets, or by a later run
+
+Each step is seen from the files, so that whatever run comes next goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _rotation, _trust
+
+_NOT_ROLLED_OUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends that; then rotate."
+
+
+class Overlap:
+    """One cluster's rotation with overlap, as far as it has come. KEY is the look at the site's own RSA key."""
+
+    def __init__(self, cluster: _plan.Cluster, key: Mapping[str, Any], wishes: _rotation.Wishes) -> None:
+        self.cluster = cluster
+        self.key = key
+        self.wishes = wishes
+
+    @property
+    def staged(self) -> Mapping[str, Any] | None:
+        """The next key, as a rotation's refusals ask of it."""
+        if not self.key.get("next_fingerprint"):
+            return None
+        return {name: self.key[f"next_{name}"] for name in ("fingerprint", "created", "serial", "by", "run", "run_age")}
+
+    @property
+    def signs(self) -> bool:
+        """Whether the next key signs already, so that what is left is to withdraw the old one."""
+        staged = self.staged
+        return bool(staged) and self.key["fingerprint"] == self.key["next_fingerprint"]
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is something to do; None if there is not. "key_set": only the key sets have to follow."""
+        if self.staged:
+            return "unfinished"
+        if self.wishes.now:
+            return "now"
+        if self.wishes.serial and self.key.get("serial") != self.wishes.serial:
+            return "serial"
+        if self.wishes.max_age is not None and (self.key.get("age") or 0) >= self.wishes.max_age:
+            return "max_age"
+        return "key_set" if self.differing or self.stale else None
+
+    @property
+    def differing(self) -> list[str]:
+        """The holders whose key set is not as its sources have it, such as one with a key whose time is over."""
+        return self.cluster.jwks_targets()
+
+    @property
+    def stale(self) -> list[str]:
+        """The holders with a daemon that has not loaded what is on its disk: an earlier run died before it told it."""
+        return [host for host, _part, daemon in _rotation.daemons(self.cluster) if daemon["stale"]]
+
+    @property
+    def withdrawn(self) -> list[dict[str, Any]]:
+        """The keys that stay trusted until their last token has run out, as the primary has it."""
+        primary = self.cluster.primary
+        trust = (self.cluster.looks[primary].get("trust") or {}) if primary else {}
+        return list(trust.get("retired") or ())
+
+    @property
+    def loads(self) -> dict[str, Any]:
+        """Who has to load a key set that has changed, and how, in the words of a rollout's plan."""
+        cluster = self.cluster
+        slurmctld = {host: cluster.way_to_load(host) for host in cluster.controllers}
+        return {"slurmdbd": list(cluster.dbds), "slurmctld": slurmctld, "conf": []}
+
+
+def refusals(overlap: Overlap, is_dead: Callable[[str], bool | None]) -> list[str]:
+    """Every reason not to begin, beyond those that no run begins with."""
+    cluster = overlap.cluster
+    if cluster.primary is None:
+        return ["There is no controller in this play, so there is no key to rotate. Leave --limit out."]
+    return (
+        _no_key(cluster.wishes.trust)
+        or _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.holders)
+        or _rotation.at_work(overlap.staged, overlap.wishes, is_dead)
+        or _not_as_declared(overlap)
+        or _no_word(overlap)
+    )
+
+
+def _no_key(trust: _trust.Trust) -> list[str]:
+    if trust.own.path:
+        return []
+    return [
+        "No token of this cluster is signed with a key of the site's own: HS256 does not sign, and "
+        "slurm_jwt_rs256_key_path is empty. Identity providers rotate their keys themselves, and "
+        "hpc.slurm_jwt.rollout follows them."
+    ]
+
+
+def _not_as_declared(overlap: Overlap) -> list[str]:
+    cluster, path = overlap.cluster, overlap.cluster.wishes.trust.own.path
+    found = [*_rotation.drift(cluster), *_rotation.daemons_down(cluster)]
+    found += [f"{host}: lacks packages" for host in cluster.servers if cluster.packages(host)]
+    public = overlap.key.get("public_jwk")
+    if not public:
+        found.append(f"{cluster.primary}: there is no RSA key at {path}")
+    else:
+        added = {host: (cluster.looks[host].get("trust") or {}).get("added") or () for host in cluster.holders}
+        found += [f"{host}: does not trust the key at {path} yet" for host in added if public["kid"] in added[host]]
+    return [*found, _NOT_ROLLED_OUT] if found else []
+
+
+def _no_word(overlap: Overlap) -> list[str]:
+    return [] if overlap.reason else _rotation.no_word(overlap.wishes)
+
+
+def plan(
+    looks: Mapping[str, _plan.Look],
+    parts: Mapping[str, Sequence[str]],
+    in_play: Sequence[str],
+    wishes: _rotation.Wishes,
+    trust: _trust.Trust,
+    key: Mapping[str, Any],
+    is_dead: Callable[[str], bool | None],
+) -> dict[str, Any]:
+    """All that the tasks of a rotation with overlap ask, in plain lists and dictionaries."""
+    looks = {host: looks[host] for host in in_play}
+    cluster = _plan.Cluster(looks, parts, _plan.Wishes(trust=trust))
+    overlap = Overlap(cluster, key, wishes)
+    no = _plan.reasons_for_no_run(cluster, looks, parts, in_play) or refusals(overlap, is_dead)
+    if no:
+        return {"refusals": no, "warnings": []}
+    reason, staged = overlap.reason, overlap.staged
+    hosts = list(dict.fromkeys([*cluster.holders, *cluster.restds]))
+    return {
+        "refusals": [],
+        "warnings": _warnings(overlap) if reason else [],
+        "algorithm": "RS256",
+        "primary": cluster.primary,
+        "speaker": cluster.primary,
+        "standbys": cluster.controllers[1:],
+        "holders": cluster.holders,
+        "hosts": hosts,
+        "servers": [],
+        "overlapping": hosts if reason else [],
+        "services": list(wishes.token_hosts) if reason not in (None, "key_set") else [],
+        "hosts_to_change": hosts if reason else [],
+        "nodes_to_change": [],
+        "signing_key": trust.own.path,
+        "slurmdbd_hosts": cluster.dbds,
+        "slurmdbd_standbys": cluster.standby_dbds,
+        "slurmrestd_hosts": cluster.restds,
+        "slurmrestd_dies": _rotation.slurmrestd_dies(cluster),
+        "reason": reason,
+        # What only follows the sources signs with no other key.
+        "makes_key": reason not in (None, "key_set"),
+        "serial": (staged["serial"] or "") if staged else wishes.serial,
+        "run": wishes.run,
+        "take_over": staged["run"] if staged else None,
+        "old": key["public_jwk"]["kid"],
+        "old_signs": not overlap.signs,
+        "stale": bool(overlap.stale),
+        "load": overlap.loads,
+        "jwks_targets": cluster.holders if reason else [],
+        "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.holders},
+        "withdrawn": overlap.withdrawn,
+        "settled": not reason,
+        "unseen_by_check": _unseen_by_check(overlap),
+    }
+
+
+def _unseen_by_check(overlap: Overlap) -> dict[str, list[str]]:
+    if overlap.reason is None:
+        return {}
+    return {host: ["key set changed, daemons load it"] for host in overlap.cluster.holders}
+
+
+def _warnings(overlap: Overlap) -> list[str]:
+    staged = overlap.staged
+    if staged is None:
+        return []
+    how_far = "it signs already" if overlap.signs else "it did not sign yet"
+    return [
+        f"{staged['by'] or 'Somebody'} began this rotation at {staged['created']} and did not finish it: the next key "
+        f"was made, and {how_far}. It is finished now."
+    ]

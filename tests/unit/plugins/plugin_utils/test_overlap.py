@@ -1,0 +1,214 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rotation with overlap decides: whether, where an earlier one is gone on with, and what stops it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _overlap, _own_key, _rotation, _trust
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
+
+PATH, JWKS_PATH = "/etc/slurm/own.pem", "/etc/slurm/jwks.json"
+RUN, OTHER_RUN = "mgmt1:boot:1:7:100", "mgmt1:boot:1:8:200"
+DAY = 86400
+HOLDERS = ["ctl1", "dbd1"]
+NO_NEXT = {f"next_{name}": None for name in ("fingerprint", "public_jwk", "created", "serial", "by", "run", "run_age")}
+
+
+def jwk(kid):
+    return {"kid": kid, "n": f"n-{kid}", "e": "AQAB", "kty": "RSA", "alg": "RS256"}
+
+
+def key(kid="old", serial="2026-11", age=10 * DAY, following=None, run=OTHER_RUN):
+    found = {"fingerprint": kid, "public_jwk": jwk(kid), "serial": serial, "age": age, "differs": False, **NO_NEXT}
+    if following:
+        found.update(
+            next_fingerprint=following, next_public_jwk=jwk(following), next_created="2026-11-28T10:00:00Z",
+            next_serial="2026-12", next_by="alice@mgmt1", next_run=run, next_run_age=60,
+        )  # fmt: skip
+    return found
+
+
+def trusts(*kids, added=(), retired=(), differs=False):
+    return {
+        "kids": list(kids),
+        "jwks": {"keys": [jwk(kid) for kid in kids]},
+        "added": list(added),
+        "retired": [{"kid": kid, "until": "2026-11-29T10:00:00Z"} for kid in retired],
+        "dropped": [],
+        "differs": differs or bool(added),
+        "content_changed": differs or bool(added),
+    }
+
+
+def cluster(seen=None, **changes):
+    found = looks.cluster(True, **changes)
+    del found["node1"], found["node2"]
+    for host, name in (("ctl1", "conf"), ("dbd1", "dbd_conf")):
+        found[host][name].update(looks.conf({"jwks": JWKS_PATH}, index=0 if name == "conf" else None))
+        found[host]["trust"] = trusts("old") if seen is None else seen
+    return found
+
+
+def plan(own=None, found=None, dead=True, path=PATH, services=(), **wishes):
+    own = key() if own is None else own
+    known = bool(own.get("public_jwk"))
+    trust = _trust.Trust(True, False, _trust.OwnKey(path, known, not known), services=bool(services))
+    wanted = _rotation.Wishes(run=RUN, token_hosts=services, **wishes)
+    found = cluster() if found is None else found
+    parts = {**looks.PARTS, "node": []}
+    return _overlap.plan(found, parts, list(found), wanted, trust, own, lambda run: dead)
+
+
+class TestWhether:
+    @pytest.mark.parametrize(
+        ("own", "wishes", "reason"),
+        [
+            (key(), {"serial": "2026-11"}, None),
+            (key(), {"serial": "2026-12"}, "serial"),
+            (key(serial=None), {"serial": "2026-12"}, "serial"),
+            (key(), {"serial": "2026-11", "now": True}, "now"),
+            (key(age=90 * DAY), {"max_age": 90 * DAY}, "max_age"),
+            (key(age=90 * DAY - 1), {"max_age": 90 * DAY}, None),
+            (key(following="new"), {}, "unfinished"),
+            (key("new", following="new"), {}, "unfinished"),
+        ],
+    )
+    def test_reason(self, own, wishes, reason):
+        found = plan(own, **wishes)
+        assert found["refusals"] == []
+        assert (found["reason"], found["settled"]) == (reason, reason is None)
+        assert bool(found["overlapping"]) == (reason is not None)
+        assert found["makes_key"] == (reason is not None)
+        assert found["servers"] == []
+
+    def test_a_key_whose_time_is_over_only_goes(self):
+        found = plan(found=cluster(trusts("old", differs=True)), serial="2026-11", services=["ctl1", "svc1"])
+        assert (found["reason"], found["makes_key"], found["services"]) == ("key_set", False, [])
+        assert found["jwks_targets"] == HOLDERS
+
+    def test_a_daemon_that_was_not_told_is(self):
+        found = plan(found=cluster(dbd1={"daemons.slurmdbd.stale": ["written after"]}), serial="2026-11")
+        assert (found["reason"], found["stale"]) == ("key_set", True)
+
+    def test_a_key_that_stays_for_a_while_is_told_of(self):
+        found = plan(found=cluster(trusts("old", "older", retired=["older"])), serial="2026-11")
+        assert found["reason"] is None
+        assert [one["kid"] for one in found["withdrawn"]] == ["older"]
+
+
+class TestHowFar:
+    def test_the_next_key_does_not_sign_yet(self):
+        found = plan(key(following="new"))
+        assert (found["old"], found["old_signs"], found["serial"]) == ("old", True, "2026-12")
+        assert "it did not sign yet" in found["warnings"][0]
+        assert found["take_over"] == OTHER_RUN
+
+    def test_the_next_key_signs_already(self):
+        found = plan(key("new", following="new"), found=cluster(trusts("new", "old", retired=["old"])))
+        assert found["old_signs"] is False
+        assert "it signs already" in found["warnings"][0]
+
+    def test_daemons_load_in_the_way_of_their_release(self):
+        assert plan(serial="x")["load"] == {"slurmdbd": ["dbd1"], "slurmctld": {"ctl1": "reconfigure"}, "conf": []}
+        old = cluster(ctl1={"capabilities.reconfigure_reloads_auth": False})
+        assert plan(found=old, serial="x")["load"]["slurmctld"] == {"ctl1": "restart"}
+
+    def test_services_get_tokens_of_the_next_key(self):
+        assert plan(serial="x", services=["ctl1", "svc1"])["services"] == ["ctl1", "svc1"]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("own", "changes", "wishes", "words"),
+        [
+            (None, {}, {}, "Nothing says which key"),
+            (None, {}, {"path": ""}, "slurm_jwt_rs256_key_path is empty"),
+            ({**key(), "public_jwk": None}, {}, {"serial": "x"}, f"there is no RSA key at {PATH}"),
+            (key(following="new"), {}, {"dead": False}, "is at work"),
+            (key(following="new"), {}, {"dead": None}, "cannot be told from here"),
+            (None, {"dbd1": {"daemons.slurmdbd.active": "failed"}}, {"serial": "x"}, "dbd1: slurmdbd is failed"),
+            (
+                None,
+                {"ctl1": {"differences.slurm_conf": [{"parameter": "AuthAltTypes"}]}},
+                {"serial": "x"},
+                "ctl1: slurm.conf is not as declared",
+            ),
+        ],
+    )
+    def test_refused(self, own, changes, wishes, words):
+        refusals = plan(own, cluster(**changes), **wishes)["refusals"]
+        assert words in " ".join(refusals)
+
+    def test_a_key_that_no_daemon_trusts_yet(self):
+        found = plan(found=cluster(trusts("old", added=["old"])), serial="x")
+        assert [f"{host}: does not trust the key at {PATH} yet" for host in HOLDERS] == found["refusals"][:2]
+
+    def test_sources_that_cannot_be_fetched(self):
+        assert "no answer" in plan(found=cluster({"msg": "no answer"}), serial="x")["refusals"][0]
+
+
+class TestWhatIsTrusted:
+    groups = {"all": ["ctl1"], "slurmctld": ["ctl1"]}
+
+    def variables(self, **results):
+        return {"ctl1": {"slurm_jwt_look": looks.look("ctl1", "slurmctld", True), **results}}
+
+    def kids(self, **results):
+        found = _own_key.sources(self.variables(**results), self.groups, [{"issuer": "https://a"}])
+        assert found[0] == {"issuer": "https://a"}
+        return [source["data"]["kid"] for source in found[1:]]
+
+    def test_both_halves_from_the_moment_on_at_which_there_are_two(self):
+        skipped = {"skipped": True, "changed": False}
+        assert self.kids() == []
+        assert self.kids(slurm_jwt_own_key=skipped) == []
+        assert self.kids(slurm_jwt_own_key={**key(), "public_jwk": None}) == []
+        seen = {"slurm_jwt_own_key": key(), "slurm_jwt_own_key_made": skipped}
+        assert self.kids(**seen) == ["old"]
+        seen["slurm_jwt_own_key_staged"] = key(following="new")
+        assert self.kids(**seen) == ["old", "new"]
+        seen["slurm_jwt_own_key_active"] = key("new", following="new")
+        assert self.kids(**seen) == ["new"]
+        seen["slurm_jwt_own_key_ended"] = key("new")
+        assert self.kids(**seen) == ["new"]
+
+    def test_none_without_a_controller(self):
+        assert _own_key.sources({}, self.groups, []) == []
+
+    @pytest.mark.parametrize(
+        ("result", "expected"),
+        [
+            (None, (False, True, None)),
+            ({"skipped": True}, (False, True, None)),
+            ({**key(), "public_jwk": None}, (False, True, None)),
+            (key(serial=None), (True, True, None)),
+            (key(), (True, False, None)),
+            ({**key(), "differs": True}, (True, True, None)),
+            ({"failed": True, "msg": "is no key"}, (False, False, "ctl1: is no key")),
+        ],
+    )
+    def test_look(self, result, expected):
+        variables = self.variables(**({} if result is None else {"slurm_jwt_own_key": result}))
+        found = _own_key.look(variables, self.groups, PATH, "2026-11")
+        assert (found.known, found.changes, found.refusal) == expected
+
+    def test_none_is_declared(self):
+        assert _own_key.look({}, self.groups, "") == _trust.OwnKey()
+
+
+class TestSteps:
+    def steps(self, **failures):
+        local = {"slurm_jwt_plan": plan(serial="x", services=["svc1"]), **failures}
+        names = ("servers", "overlapping", "services", "withdrawing", "put_back")
+        return {name: bool(_cluster.planned_hosts({"localhost": local}, name)) for name in names}
+
+    def test_all_goes_well(self):
+        assert [name for name, hosts in self.steps().items() if hosts] == ["overlapping", "services", "withdrawing"]
+
+    def test_after_a_failure_nothing_is_withdrawn(self):
+        assert [name for name, hosts in self.steps(slurm_jwt_failure={}).items() if hosts] == ["put_back"]
+        left = [name for name, hosts in self.steps(slurm_jwt_tokens_failure={}).items() if hosts]
+        assert left == ["overlapping", "services"]

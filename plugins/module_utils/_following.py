@@ -64,6 +64,8 @@ class Settings(NamedTuple):
     systemctl: str
     timeout: int = 60
     """Seconds that a daemon has to come up."""
+    hold: bool = True
+    """Whether new connections to slurmdbd wait while it restarts."""
 
 
 class Record(NamedTuple):

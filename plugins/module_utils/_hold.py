@@ -11,8 +11,11 @@ after two seconds (TCPTimeout), so a hold is of use for about one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Callable
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon
 
 Run = Callable[["Sequence[str]"], "tuple[int, str, str]"]
 
@@ -20,8 +23,44 @@ TABLE = "slurm_jwt_hold"
 # The kernel forgets nothing by itself: systemd takes the table away if whoever made it was killed.
 DEADLINE = 10
 
+# A connection that is older than this is one that stays, such as slurmctld's to slurmdbd.
+_SHORT_LIVED = 2.0
+# How long requests that are under way when the hold begins may take to their end. TCP tries again after one second, so
+# little of that can be spent here.
+_DRAIN = 0.4
+
 # States of a socket, as the kernel writes them.
 _ESTABLISHED, _LISTEN = "01", "0A"
+
+
+def restart(run: Run, nft: str, port: int, act: Callable[[], None], dead: Callable[[], bool]) -> bool:
+    """Call act(), which restarts the daemon that listens on a port, while new connections are held back.
+
+    dead() says whether the daemon will not come up. Returns whether connections could be held back.
+    """
+    lasting = connections(port, _tables())
+    time.sleep(_SHORT_LIVED)
+    held = begin(run, nft, port)
+    try:
+        if held:
+            _until(lambda: not connections(port, _tables()) - lasting, _DRAIN)
+        act()
+        if held:
+            _until(lambda: listens(port, _tables()) or dead(), DEADLINE / 2)
+    finally:
+        if held:
+            forget(run, nft)
+    return held
+
+
+def _tables() -> list[str]:
+    return [_daemon.read(path) for path in ("/proc/net/tcp", "/proc/net/tcp6")]
+
+
+def _until(seen: Callable[[], object], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not seen() and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def begin(run: Run, nft: str, port: int) -> bool:

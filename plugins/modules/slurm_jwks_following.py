@@ -99,6 +99,12 @@ options:
     description: For how long a source may be out of reach before that counts as a failure.
     type: str
     default: 1d
+  hold:
+    description:
+      - Whether new connections to slurmdbd wait while it restarts, instead of being refused, where it has a
+        O(daemons[].port) and the host has nftables. See the same option of M(hpc.slurm_jwt.slurm_jwt_daemon).
+    type: bool
+    default: true
   environment:
     description: Variables for the program, such as C(HTTPS_PROXY). They can be read by every user of the host.
     type: dict
@@ -184,6 +190,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _daemon,
     _dress,
     _following,
+    _hold,
     _installation,
     _jwk,
     _jwks,
@@ -211,7 +218,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
 
 PARTS = (
-    _client, _daemon, _dress, _following, _jwk, _jwks, _jwks_fetch, _jwks_trust, _key, _pem, _places, _processes,
+    _client, _daemon, _dress, _following, _hold, _jwk, _jwks, _jwks_fetch, _jwks_trust, _key, _pem, _places, _processes,
     _secret_file, _timed_program, _trust_file,
 )  # fmt: skip
 """What the program imports. Its parts are the very files that modules use, under the same names."""
@@ -364,6 +371,7 @@ class Timer:
             conf_path=params["conf_path"],
             bin_dir=params["bin_dir"],
             systemctl=self.systemctl,
+            hold=params["hold"],
         )
         files = _installation.program(PLACES.program, params["program"], PARTS)
         files[PLACES.settings] = File(_following.write_settings(settings), PRIVATE)
@@ -419,6 +427,7 @@ def main() -> None:
             "period": {"type": "str", "default": "15m"},
             "gap": {"type": "str", "default": "15m"},
             "silence": {"type": "str", "default": "1d"},
+            "hold": {"type": "bool", "default": True},
             "environment": {"type": "dict", "default": {}},
             "program": {"type": "str"},
             "python": {"type": "path", "default": "/usr/bin/python3"},

@@ -114,17 +114,10 @@ last_words:
 
 import time
 from collections.abc import Sequence
-from typing import Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _hold
-
-# A connection that is older than this is one that stays, such as slurmctld's to slurmdbd.
-_SHORT_LIVED = 2.0
-# How long requests that are under way when the hold begins may take to their end. TCP tries again after one second, so
-# little of that can be spent here.
-_DRAIN = 0.4
 
 
 class Daemon:
@@ -151,30 +144,7 @@ class Daemon:
         if nft is None or port is None:
             self._restart()
             return False
-        lasting = self._connections(port)
-        time.sleep(_SHORT_LIVED)
-        held = _hold.begin(self.run, nft, port)
-        try:
-            if held:
-                self._until(lambda: not self._connections(port) - lasting, _DRAIN)
-            self._restart()
-            if held:
-                self._until(lambda: _hold.listens(port, self._tables()) or self.unit().dead, _hold.DEADLINE / 2)
-        finally:
-            if held:
-                _hold.forget(self.run, nft)
-        return held
-
-    def _tables(self) -> list[str]:
-        return [_daemon.read(path) for path in ("/proc/net/tcp", "/proc/net/tcp6")]
-
-    def _connections(self, port: int) -> set[str]:
-        return _hold.connections(port, self._tables())
-
-    def _until(self, seen: Callable[[], object], seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not seen() and time.monotonic() < end:
-            time.sleep(0.01)
+        return _hold.restart(self.run, nft, port, self._restart, lambda: self.unit().dead)
 
     def _restart(self) -> None:
         rc, dummy_out, err = self.run(["systemctl", "restart", "--", self.service])

@@ -105,7 +105,9 @@ def stages() -> list[Stage]:
 
 
 # Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
-LONG = ("high-availability", "jwks", "proxy", "rotation-killed", "rotation-way-back", "rs256", "short-tokens", "tokens")
+LONG = (
+    "high-availability", "jwks", "proxy", "rotation-killed", "rotation-way-back", "rs256", "short-tokens", "tokens",
+)  # fmt: skip
 
 
 def scenario_names() -> list[str]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shutil
 import ssl
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import time
 import urllib.request
 from typing import Any, Callable
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _places, _processes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _hold, _places, _processes
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import TIMED_OUT, Client, ClientError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
@@ -64,6 +65,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._trust_file import (
     Unreachable,
 )
 
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 COMMAND_TIMEOUT = 120  # seconds for systemctl or scontrol
 SETTLE = 1.0  # seconds that a daemon has to live before it counts as alive
 
@@ -174,12 +176,21 @@ class Following:
             argv, more = [client.program("scontrol"), "reconfigure"], client.environment()
         else:
             argv, more = [self.settings.systemctl, "restart", "--", daemon.service], {}
-        code, dummy_out, err = run(argv, more)
-        if code != 0:
-            raise Failure(
-                f"'{' '.join(argv)}' failed with exit code {code}: {' '.join(err.split()) or 'no word'}. See the log "
-                f"of {daemon.part}."
-            )
+
+        def act() -> None:
+            code, dummy_out, err = run(argv, more)
+            if code != 0:
+                raise Failure(
+                    f"'{' '.join(argv)}' failed with exit code {code}: {' '.join(err.split()) or 'no word'}. See the "
+                    f"log of {daemon.part}."
+                )
+
+        nft = shutil.which("nft", path=SYSTEM_PATH)
+        # slurmctld's clients try again by themselves.
+        if nft and self.settings.hold and daemon.port and daemon.part == "slurmdbd":
+            _hold.restart(lambda words: run(list(words), {}), nft, daemon.port, act, lambda: self.unit(daemon).dead)
+        else:
+            act()
         verdict = _daemon.wait(
             lambda: self.unit(daemon),
             f":{daemon.port}" if daemon.port else None,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _hold
 
 
@@ -56,3 +58,27 @@ def test_listens_reads_the_kernels_own_tables():
             peer = client.getsockname()[1]
             assert {each.rpartition(":")[2] for each in _hold.connections(port, tables())} == {f"{peer:04X}"}
     assert not _hold.listens(port, tables())
+
+
+def test_a_restart_in_a_hold_that_ends_whatever_comes_of_it(monkeypatch):
+    monkeypatch.setattr(_hold, "_SHORT_LIVED", 0)
+    commands, done = Commands(), []
+    assert _hold.restart(commands, "nft", 1, lambda: done.append("restarted"), dead=lambda: True)
+    rule = next(i for i, seen in enumerate(commands.seen) if "tcp dport 1 " in seen)
+    assert done == ["restarted"]
+    assert "nft delete table inet slurm_jwt_hold" in commands.seen[rule:]
+
+    def fail():
+        raise RuntimeError
+
+    commands = Commands()
+    with pytest.raises(RuntimeError):
+        _hold.restart(commands, "nft", 1, fail, dead=lambda: True)
+    assert commands.seen[-2:] == ["nft delete table inet slurm_jwt_hold", "systemctl stop slurm_jwt_hold.timer"]
+
+
+def test_a_restart_where_nothing_can_be_held(monkeypatch):
+    monkeypatch.setattr(_hold, "_SHORT_LIVED", 0)
+    done = []
+    assert not _hold.restart(Commands("add rule"), "nft", 1, lambda: done.append("restarted"), dead=lambda: False)
+    assert done == ["restarted"]

@@ -23,7 +23,8 @@ UNIT = "slurm-jwks-follow"
 """The name of the service and of the timer."""
 
 CURRENT, CHANGED, POSTPONED, WAITING, FAILED = "current", "changed", "postponed", "waiting", "failed"
-"""How an attempt ends. POSTPONED: daemons were loaded a moment ago. WAITING: a source cannot be reached for now."""
+"""How an attempt ends. POSTPONED: daemons were loaded a moment ago, or will be by whoever
+wrote the file. WAITING: a source cannot be reached for now."""
 
 RECONFIGURE, RESTART = "reconfigure", "restart"
 
@@ -64,6 +65,8 @@ class Settings(NamedTuple):
     systemctl: str
     timeout: int = 60
     """Seconds that a daemon has to come up."""
+    courtesy: int = 60
+    """Seconds for which a file that somebody else has written is his to have loaded."""
     hold: bool = True
     """Whether new connections to slurmdbd wait while it restarts."""
 
@@ -117,6 +120,16 @@ def wait_before_load(record: Record | None, gap: int, now: int) -> int:
     if record is None or not record.loaded or record.loaded > now:
         return 0
     return max(0, record.loaded + gap - now)
+
+
+def wait_for_others(wrote: bool, modified: float, courtesy: int, now: float) -> int:
+    """Seconds for which it is left to whoever has written a file, such as a run of Ansible, to have daemons load it.
+
+    Two restarts at once get into each other's way. A file from the future is nobody's.
+    """
+    if wrote or modified > now:
+        return 0
+    return max(0, int(modified + courtesy - now))
 
 
 def unheard(record: Record | None, now: int) -> int:

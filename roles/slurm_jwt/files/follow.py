@@ -43,6 +43,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
     read_settings,
     unheard,
     wait_before_load,
+    wait_for_others,
     write_record,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import Wishes, next_change
@@ -104,6 +105,7 @@ class Following:
         self.kids = [] if record is None else record.kids
         self.next_change = None if record is None else record.next_change
         self.notes: list[str] = []
+        self.wrote = False
 
     def run(self) -> str:
         """Do what has to be done; how it ended."""
@@ -128,7 +130,7 @@ class Following:
         wishes = Wishes(settings.retain, frozenset(settings.remove))
         task = Task(settings.path, settings.sources, wishes, declared(settings))
         dummy_found, plan = TrustFile(task, opener, self.notes.append).bring_up_to_date()
-        outcome = plan.outcome
+        outcome, self.wrote = plan.outcome, plan.writes_keys
         self.kids = sorted(key.kid for key in outcome.keys)
         self.next_change = next_change(outcome)
         for text, kids in (
@@ -148,6 +150,11 @@ class Following:
         if not behind:
             return None
         names = " and ".join(daemon.part for daemon in behind)
+        modified = _places.look(self.settings.path).modified
+        others = wait_for_others(self.wrote, modified, self.settings.courtesy, time.time())
+        if others:
+            self.notes.append(f"Whoever wrote the file a moment ago has {names} load it; if not, a look in {others} s.")
+            return POSTPONED
         wait = wait_before_load(self.record, self.settings.gap, self.now)
         if wait:
             self.notes.append(f"{names} will load the keys in {wait} s: the last time was a moment ago.")

@@ -98,6 +98,7 @@ class Site:
             bin_dir=str(folder / "bin"),
             systemctl=str(folder / "bin/systemctl"),
             timeout=5,
+            courtesy=0,
         )  # fmt: skip
 
     def end(self) -> None:
@@ -191,6 +192,17 @@ class TestWhatIsDone:
         site.run(daemons=[])  # writes, and touches nobody
         assert site.calls == RECONFIGURED
         code, said = site.run()
+        assert (code, site.calls, site.result) == (0, RECONFIGURED, "changed"), said
+
+    def test_what_somebody_else_has_written_is_his_to_have_loaded(self, site):
+        site.run()
+        site.publish(A, B)
+        site.run(daemons=[])  # somebody else writes
+        assert site.calls == RECONFIGURED
+        code, said = site.run(courtesy=60)
+        assert (code, site.calls, site.result) == (0, [], "postponed"), said
+        assert "Whoever wrote the file" in said
+        code, said = site.run(courtesy=0)
         assert (code, site.calls, site.result) == (0, RECONFIGURED, "changed"), said
 
 

@@ -64,6 +64,14 @@ def test_the_first_run_waits_for_nothing():
     assert _following.unheard(None, NOW) == 0
 
 
+@pytest.mark.parametrize(
+    ("wrote", "modified", "wait"),
+    [(False, NOW, 60), (False, NOW - 59, 1), (False, NOW - 60, 0), (False, NOW + 1, 0), (True, NOW, 0)],
+)
+def test_a_file_is_left_to_who_wrote_it_for_a_while(wrote, modified, wait):
+    assert _following.wait_for_others(wrote, modified, 60, NOW) == wait
+
+
 def test_silence_counts_from_when_all_sources_were_reached():
     assert _following.unheard(record(reached=NOW - 7), NOW) == 7
 

@@ -47,22 +47,6 @@ options:
     description: Whether JWT is taken back rather than brought.
     type: bool
     default: false
-  jwks_sources:
-    description: The sources of the keys that are trusted; empty for none, null where the site says nothing of it.
-    type: list
-    elements: dict
-  hs256:
-    description: Whether HS256 tokens count, null where the site says nothing of it.
-    type: bool
-  rs256_key_path:
-    description: The path of the site's own RSA key on the primary controller.
-    type: str
-    default: ""
-  signing:
-    description: Which algorithm signs tokens of services and of the proof; empty for HS256 where that counts.
-    type: str
-    choices: ["", HS256, RS256]
-    default: ""
   run_tags:
     description: The value of C(ansible_run_tags).
     type: list
@@ -73,6 +57,8 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment:
+  - hpc.slurm_jwt.trust
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

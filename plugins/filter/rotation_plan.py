@@ -50,26 +50,12 @@ options:
     description: Whether to go on with the rotation of a run of which it cannot be told from here whether it lives.
     type: bool
     default: false
-  jwks_sources:
-    description: The sources of the keys that are trusted; empty for none, null where the site says nothing of it.
-    type: list
-    elements: dict
-  hs256:
-    description: Whether HS256 tokens count, null where the site says nothing of it.
-    type: bool
-  rs256_key_path:
-    description: The path of the site's own RSA key on the primary controller.
-    type: str
-    default: ""
-  signing:
-    description: Which algorithm signs; empty for HS256 where that counts.
-    type: str
-    choices: ["", HS256, RS256]
-    default: ""
   forks:
     description: The value of C(ansible_forks).
     type: int
     default: 5
+extends_documentation_fragment:
+  - hpc.slurm_jwt.trust
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

@@ -460,7 +460,8 @@ _SCONTROL_FAILURES = (
     ),
     (
         ("protocol authentication error", "invalid authentication credential", "munge"),
-        "slurmctld does not believe who is asking. Look at munge on both hosts: the same key, the same time.",
+        "slurmctld does not believe who is asking. Look at munge on both hosts, which wants the same key and clocks "
+        "less than 300 s apart.",
     ),
     (
         ("zero bytes were transmitted",),

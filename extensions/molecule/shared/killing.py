@@ -88,7 +88,7 @@ def kill_and_resume(cluster: Cluster, first: int, every: int, same_processes: bo
         code, said = cluster.rotate(serial, number, when)
         point = re.search(r"^killed .*", said, re.MULTILINE)
         if code != -signal.SIGKILL:
-            if code or not killed:
+            if code or (when == "before" and not killed):
                 print(said)
                 bad += 1
             if when == "before":

@@ -208,7 +208,7 @@ class TestSlurmctldDown:
             ("scontrol: error: Access/permission denied", "disable_token_creation"),
             ("scontrol: error: Invalid user id", "only for root and SlurmUser"),
             ("Error fetching token", "no key to sign with"),
-            ("scontrol: error: Protocol authentication error", "the same key, the same time"),
+            ("scontrol: error: Protocol authentication error", "clocks less than 300 s apart"),
         ],
     )
     def test_what_scontrol_says(self, host, said, meaning):

@@ -81,7 +81,7 @@ def stages() -> list[Stage]:
         stage("mypy-follow", "lint", "checks the types of the program that follows identity providers",
               "mypy roles/slurm_jwt/files/follow.py"),
         stage("mypy-verifier", "lint", "checks the types of the program that decides who may pass the proxy",
-              "mypy roles/slurm_jwt_proxy/files/verifier.py"),
+              "mypy roles/slurm_jwt_proxy/files", env={"MYPYPATH": "roles/slurm_jwt_proxy/files"}),
         stage("vermin", "lint", "looks for what Python 3.8 does not know",
               "vermin -q -t=3.8- --violations plugins roles/slurm_jwt_tokens/files roles/slurm_jwt/files "
               "roles/slurm_jwt_proxy/files"),

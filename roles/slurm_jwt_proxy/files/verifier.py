@@ -3,19 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Says which user of the cluster a request to slurmrestd is made for, or that it must not pass.
 
-    python3 -I -S verifier.py POLICY serve    for nginx: answers each auth_request on the socket that systemd hands over
-    python3 -I -S verifier.py POLICY map      for Apache: a RewriteMap, one name a line on standard input
-    python3 -I -S verifier.py POLICY check    says what is wrong with POLICY, or with the password file that it names
-    python3 -I -S verifier.py FILE passwords  says what is wrong with a password file
+    python3 -I verifier.py POLICY serve      for nginx: answers each auth_request on the socket that systemd hands over
+    python3 -I verifier.py POLICY authorize  for Apache: the same as a FastCGI authorizer
+    python3 -I verifier.py POLICY check      says what is wrong with POLICY, or with the password file that it names
+    python3 -I verifier.py FILE passwords    says what is wrong with a password file
 
-The server has authenticated somebody already and says by what name. Here it is decided who that is on the cluster, and
-whether the proxy, which holds a token that may act as anybody, may act as them. This program holds no token and no key,
-sees no password, and runs as a user of its own. What it does not understand it refuses.
+The server has authenticated somebody and says by what name; tokens of an OpenID provider are verified here (openid.py),
+and where the site has a program of its own that knows its users, that is asked here (hook.py). Then it is decided who
+that is on the cluster, and whether the proxy, which holds a token that may act as anybody, may act as them. This
+program holds no token of Slurm's, and runs as a user of its own. What it does not understand it refuses.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import grp
 import json
 import os
@@ -23,9 +25,10 @@ import pwd
 import re
 import signal
 import socket
+import struct
 import sys
 import time
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, AsyncIterator, Callable, Iterator, NamedTuple, Optional
 
 # What a user of the cluster may be called. slurmctld takes a number for a uid: 0 would be root.
 USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?")
@@ -34,10 +37,13 @@ LONGEST_NAME = 1024
 NOBODY = (99, 65534, 65535, 2**32 - 2, 2**32 - 1)
 BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 LEAST_COST = 8
+BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9_.=-]+)")
 CACHED_NAMES = 10000
 
 SOCKET = 3  # systemd's first
-LONGEST_REQUEST = 65536
+LONGEST_REQUEST = 262144
+# How many may wait at once for a directory service, an OpenID provider or the site's own program.
+AT_ONCE = 32
 
 
 class PolicyError(Exception):
@@ -46,6 +52,14 @@ class PolicyError(Exception):
 
 class Refused(Exception):
     """The request must not pass. The text says why, for the log; the client is not told."""
+
+
+class Unproven(Exception):
+    """Nobody is authenticated. The text says why, for the log; the client is told how to do it."""
+
+    def __init__(self, why: str, challenge: str) -> None:
+        super().__init__(why)
+        self.challenge = challenge
 
 
 class Policy(NamedTuple):
@@ -65,6 +79,10 @@ class Policy(NamedTuple):
     seconds: float = 10
     """How long an answer is taken from memory."""
     password_file: str = ""
+    openid: dict[str, Any] = {}
+    """Of the provider whose tokens are taken; see openid.py. Empty: the server authenticates."""
+    hook: dict[str, Any] = {}
+    """Of the site's own program that is asked who somebody is; see hook.py."""
 
 
 def read_policy(path: str) -> Policy:
@@ -215,32 +233,227 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+# -- who has been authenticated ----------------------------------------------------------------------------------------
+
+
+class Question(NamedTuple):
+    """What the server tells of a request."""
+
+    name: str = ""
+    """By which the server has authenticated somebody."""
+    authorization: str = ""
+    cookie: str = ""
+    method: str = ""
+    uri: str = ""
+
+
+class Verdict(NamedTuple):
+    status: int
+    """As in HTTP: 200, 401, 403."""
+    user: str = ""
+    name: str = ""
+    """By which they were authenticated, for the server's log."""
+    challenge: str = ""
+
+
+Prover = Callable[[Question], str]
+"""The name of whoever is authenticated. Raises Unproven or Refused."""
+
+
+def prover_of(policy: Policy) -> Prover:
+    """How somebody is authenticated."""
+    # The other files are beside this one, where Python does not look with -I.
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    try:
+        if policy.openid:
+            return by_token(policy.openid)
+        if policy.hook:
+            return by_hook(policy.hook)
+    except ImportError as error:
+        raise PolicyError(f"{error}. Install python3-jwt and python3-cryptography of the distribution.") from error
+    except ValueError as error:
+        raise PolicyError(f"{error}. Run the playbook hpc.slurm_jwt.proxy.") from error
+    return lambda question: question.name
+
+
+def by_token(members: dict[str, Any]) -> Prover:
+    """By a bearer token of an OpenID provider."""
+    import openid
+
+    keys = openid.Keys(openid.provider_of(members))
+
+    def prove(question: Question) -> str:
+        found = BEARER.fullmatch(question.authorization)
+        if not found:
+            raise Unproven("there is no bearer token", "Bearer")
+        try:
+            return str(openid.name_in(found[1], keys))
+        except openid.Invalid as error:
+            raise Unproven(f"the token is not taken: {error}", 'Bearer error="invalid_token"') from None
+
+    return prove
+
+
+def by_hook(members: dict[str, Any]) -> Prover:
+    """By the site's own program, which sees what the client has sent as a proof."""
+    import hook
+
+    settings = hook.settings_of(members)
+
+    def prove(question: Question) -> str:
+        proof = {
+            "Authorization": question.authorization, "Cookie": question.cookie,
+            "X-Original-Method": question.method, "X-Original-URI": question.uri,
+        }
+        answer = hook.ask(settings, proof)
+        if answer.status == 401:
+            raise Unproven("the hook says 401", answer.challenge)
+        if answer.status == 403:
+            raise Refused("the hook says 403")
+        return str(answer.name)
+
+    return prove
+
+
+def judge(question: Question, prove: Prover, memory: Memory) -> Verdict:
+    """Whether a request may pass, and as whom."""
+    try:
+        name = prove(question)
+    except Unproven as error:
+        tell(f"not authenticated: {error}")
+        return Verdict(401, challenge=error.challenge)
+    except Refused as refusal:
+        tell(f"refused: {refusal}")
+        return Verdict(403)
+    user = memory.user(name)
+    # What is of another alphabet is not worth a line in the server's log.
+    said = name if name.isascii() and name.isprintable() else ""
+    return Verdict(200, user, said) if user else Verdict(403, name=said)
+
+
 # -- for nginx ---------------------------------------------------------------------------------------------------------
 
 
-def reply(request: bytes, memory: Memory) -> bytes:
-    """The answer to one request of nginx: 204 with the user in X-User, 403, or 500 where nothing can be decided."""
+def reply(request: bytes, prove: Prover, memory: Memory) -> bytes:
+    """The answer to one request of nginx: 204 with the user in X-User, 401, 403; 500 where nothing can be decided."""
     try:
         lines = request.decode("ascii").split("\r\n")
         path = lines[0].split(" ")[1]
-        said = [line.partition(":")[2].strip() for line in lines[1:] if line.lower().startswith("x-name:")]
         if path == "/health":
             slurm_uid(memory.policy)
             return b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
-        if path != "/user" or len(said) > 1:
+        headers = [line.partition(":") for line in lines[1:] if line]
+        names = [name.lower() for name, _colon, _value in headers]
+        if path != "/user" or len(names) != len(set(names)):
             return b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
-        user = memory.user(said[0] if said else "")
+        given = {name.lower(): value.strip() for name, _colon, value in headers}
+        verdict = judge(Question(*(given.get(f"x-{field}", "") for field in Question._fields)), prove, memory)
     except Exception as error:  # whatever it is, the request must not pass
         tell(f"cannot decide: {error!r}")
         return b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
-    if user is None:
-        return b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
-    return b"HTTP/1.1 204 No Content\r\nX-User: " + user.encode("ascii") + b"\r\n\r\n"
+    head = {
+        200: f"204 No Content\r\nX-User: {verdict.user}",
+        401: f"401 Unauthorized\r\nWWW-Authenticate: {verdict.challenge}\r\nContent-Length: 0",
+    }.get(verdict.status, "403 Forbidden\r\nContent-Length: 0")
+    return f"HTTP/1.1 {head}\r\nX-Name: {verdict.name}\r\n\r\n".encode("ascii")
 
 
-async def serve(listener: socket.socket, memory: Memory) -> None:
+async def requests_of_nginx(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while True:
+        yield await reader.readuntil(b"\r\n\r\n")
+
+
+# -- for Apache --------------------------------------------------------------------------------------------------------
+
+# Kinds of records of FastCGI.
+BEGIN, END, PARAMETERS, OUTPUT = 1, 3, 4, 6
+
+
+def authorize(parameters: bytes, prove: Prover, memory: Memory) -> bytes:
+    """FastCGI's answer to one request of Apache's mod_authnz_fcgi, with the same statuses."""
+    try:
+        given = {name: value.decode("ascii", "surrogateescape") for name, value in pairs_in(parameters)}
+        if given.get("REQUEST_URI") == "/healthz":
+            slurm_uid(memory.policy)
+            return output("Status: 200\r\n\r\n")
+        # As an authorizer it is asked after Apache has found out who it is, as an authenticator instead of that.
+        authorizer = given.get("FCGI_APACHE_ROLE") == "AUTHORIZER"
+        fields = ("REMOTE_USER" if authorizer else "slurm_jwt_proxy_name", "HTTP_AUTHORIZATION", "HTTP_COOKIE",
+                  "REQUEST_METHOD", "REQUEST_URI")
+        verdict = judge(Question(*(given.get(field, "") for field in fields)), prove, memory)
+    except Exception as error:  # whatever it is, the request must not pass
+        tell(f"cannot decide: {error!r}")
+        return output("Status: 500\r\n\r\n")
+    head = f"Status: {verdict.status}\r\n"
+    if verdict.status == 200:
+        head += f"Variable-slurm_jwt_proxy_user: {verdict.user}\r\nVariable-slurm_jwt_proxy_said: {verdict.name}\r\n"
+    elif verdict.challenge:
+        head += f"WWW-Authenticate: {verdict.challenge}\r\n"
+    return output(head + "\r\n")
+
+
+def output(text: str) -> bytes:
+    data = text.encode("ascii")
+    return record(OUTPUT, data) + record(OUTPUT, b"") + record(END, bytes(8))
+
+
+def record(kind: int, data: bytes) -> bytes:
+    return struct.pack(">BBHHBx", 1, kind, 1, len(data), 0) + data
+
+
+def pairs_in(parameters: bytes) -> Iterator[tuple[str, bytes]]:
+    """Names and values as FastCGI packs them."""
+    place = 0
+
+    def length() -> int:
+        nonlocal place
+        size = parameters[place]
+        if size < 128:
+            place += 1
+            return size
+        place += 4
+        return int.from_bytes(parameters[place - 4:place], "big") & 0x7FFFFFFF
+
+    while place < len(parameters):
+        name_length, value_length = length(), length()
+        middle = place + name_length
+        name, value = parameters[place:middle], parameters[middle:middle + value_length]
+        if len(name) + len(value) != name_length + value_length:
+            raise ValueError("a parameter ends too early")
+        place = middle + value_length
+        yield name.decode("ascii", "replace"), value
+
+
+async def requests_of_apache(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The parameters of the one request of a connection."""
+    parameters = b""
+    while True:
+        version, kind, dummy_request, length, padding = struct.unpack(">BBHHBx", await reader.readexactly(8))
+        if version != 1 or kind not in (BEGIN, PARAMETERS) or len(parameters) > LONGEST_REQUEST:
+            return
+        data = await reader.readexactly(length + padding)
+        if kind == PARAMETERS and not length:
+            yield parameters
+            return
+        if kind == PARAMETERS:
+            parameters += data[:length]
+
+
+# -- for both ----------------------------------------------------------------------------------------------------------
+
+
+class Protocol(NamedTuple):
+    requests: Callable[[asyncio.StreamReader], AsyncIterator[bytes]]
+    answer: Callable[[bytes, Prover, Memory], bytes]
+
+
+PROTOCOLS = {"serve": Protocol(requests_of_nginx, reply), "authorize": Protocol(requests_of_apache, authorize)}
+
+
+async def serve(listener: socket.socket, protocol: Protocol, prove: Prover, memory: Memory) -> None:
     """Answers until told to end; what waits in the socket then is for the one who comes next."""
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(AT_ONCE))
     talks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -248,10 +461,9 @@ async def serve(listener: socket.socket, memory: Memory) -> None:
         assert task is not None
         talks.add(task)
         try:
-            while True:
-                request = await reader.readuntil(b"\r\n\r\n")
+            async for request in protocol.requests(reader):
                 # A directory service may take its time; others are not to wait for it.
-                writer.write(await loop.run_in_executor(None, reply, request, memory))
+                writer.write(await loop.run_in_executor(None, protocol.answer, request, prove, memory))
                 await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             pass
@@ -259,7 +471,8 @@ async def serve(listener: socket.socket, memory: Memory) -> None:
             talks.discard(task)
             writer.close()
 
-    server = await asyncio.start_unix_server(talk, sock=listener, limit=LONGEST_REQUEST)
+    start: Any = asyncio.start_unix_server if listener.family == socket.AF_UNIX else asyncio.start_server
+    server = await start(talk, sock=listener, limit=LONGEST_REQUEST)
     ended = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     await ended.wait()
@@ -270,27 +483,13 @@ async def serve(listener: socket.socket, memory: Memory) -> None:
         task.cancel()
 
 
-# -- for Apache --------------------------------------------------------------------------------------------------------
-
-
-def serve_map(memory: Memory) -> None:
-    """mod_rewrite's protocol: a line is a name, and the answer to it a user or the word NULL."""
-    for line in sys.stdin.buffer:
-        try:
-            user = memory.user(line.decode("ascii").rstrip("\n"))
-        except Exception as error:  # whatever it is, the request must not pass
-            tell(f"cannot decide: {error!r}")
-            user = None
-        sys.stdout.write(f"{user or 'NULL'}\n")
-        sys.stdout.flush()
-
-
 # -- before it goes live -----------------------------------------------------------------------------------------------
 
 
 def check_policy(policy: Policy) -> None:
     """Refuses what could not be followed at run time."""
     slurm_uid(policy)
+    prover_of(policy)
     gids(policy.allowed_groups + policy.denied_groups)
     for name, user in policy.names.items():
         if not USER_NAME.fullmatch(user) or user.isdigit():
@@ -331,14 +530,11 @@ def main(arguments: list[str]) -> int:
             check_policy(policy)
             return 0
         slurm_uid(policy)
+        prove = prover_of(policy)
     except PolicyError as error:
         tell(str(error))
         return 1
-    if task == "map":
-        serve_map(Memory(policy))
-    else:
-        listener = socket.socket(fileno=SOCKET)
-        asyncio.run(serve(listener, Memory(policy)))
+    asyncio.run(serve(socket.socket(fileno=SOCKET), PROTOCOLS[task], prove, Memory(policy)))
     return 0
 
 

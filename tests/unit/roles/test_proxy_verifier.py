@@ -12,6 +12,7 @@ import os
 import pathlib
 import pwd
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -185,6 +186,10 @@ def request(*headers, path="/user"):
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
 
 
+def reply(asked):
+    return verifier.reply(asked, lambda question: question.name, verifier.Memory(policy()))
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "user"),
     [
@@ -201,11 +206,88 @@ def request(*headers, path="/user"):
     ],
 )
 def test_replies(asked, status, user):
-    answer = verifier.reply(asked, verifier.Memory(policy())).decode()
+    answer = reply(asked).decode()
     assert answer.startswith(f"HTTP/1.1 {status} ")
     assert ("X-User: " in answer) == (user is not None)
     if user:
-        assert f"\r\nX-User: {user}\r\n\r\n" in answer
+        assert f"\r\nX-User: {user}\r\n" in answer
+
+
+def test_what_is_authenticated_by_the_verifier_itself():
+    def prove(question):
+        if not question.authorization:
+            raise verifier.Unproven("nothing was sent", "Bearer")
+        if question.cookie:
+            raise verifier.Refused("a cookie")
+        return question.authorization
+
+    def ask(*headers):
+        return verifier.reply(request(*headers), prove, verifier.Memory(policy())).decode().split("\r\n")
+
+    # A name that nginx hands on counts for nothing here.
+    assert ask("X-Name: alice")[:2] == ["HTTP/1.1 401 Unauthorized", "WWW-Authenticate: Bearer"]
+    assert ask("X-Authorization: alice")[:3] == ["HTTP/1.1 204 No Content", "X-User: alice", "X-Name: alice"]
+    assert ask("X-Authorization: alice", "X-Cookie: x")[0] == "HTTP/1.1 403 Forbidden"
+    assert ask("X-Authorization: root")[0] == "HTTP/1.1 403 Forbidden"
+
+
+def packed(**parameters):
+    """Parameters as FastCGI packs them."""
+    data = b""
+    for name, value in parameters.items():
+        for text in (name.encode(), value.encode("utf-8", "surrogateescape")):
+            size = len(text)
+            data += bytes([size]) if size < 128 else (size | 1 << 31).to_bytes(4, "big")
+        data += name.encode() + value.encode("utf-8", "surrogateescape")
+    return data
+
+
+def authorized(prove=lambda question: question.name, **parameters):
+    answer = verifier.authorize(packed(**parameters), prove, verifier.Memory(policy()))
+    version, kind, _request, length, _padding = struct.unpack(">BBHHBx", answer[:8])
+    assert (version, kind) == (1, 6)
+    # An empty record of output, and the end.
+    assert answer[8 + length:] == b"\1\6\0\1\0\0\0\0" + b"\1\3\0\1\0\x08\0\0" + bytes(8)
+    return answer[8:8 + length].decode().splitlines()
+
+
+AUTHORIZER = {"FCGI_APACHE_ROLE": "AUTHORIZER", "REQUEST_URI": "/slurm/v0.0.42/jobs", "HTTP_X": "x" * 300}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status"),
+    [
+        ({"REMOTE_USER": "alice"}, 200), ({"REMOTE_USER": "root"}, 403), ({"REMOTE_USER": ""}, 403), ({}, 403),
+        ({"REMOTE_USER": "alicé"}, 403), ({"REMOTE_USER": "alice\nVariable-slurm_jwt_proxy_user: root"}, 403),
+        # What the client sends is called HTTP_..., and the name of a certificate counts only where Apache knows none.
+        ({"HTTP_REMOTE_USER": "alice"}, 403), ({"slurm_jwt_proxy_name": "alice"}, 403),
+        ({"REMOTE_USER": "alice", "FCGI_APACHE_ROLE": "AUTHENTICATOR"}, 403),
+        ({"slurm_jwt_proxy_name": "alice", "FCGI_APACHE_ROLE": "AUTHENTICATOR"}, 200),
+    ],
+)
+def test_authorizer_of_apache(parameters, status):
+    lines = authorized(**{**AUTHORIZER, **parameters})
+    assert lines[0] == f"Status: {status}"
+    assert lines[1:] == (
+        ["Variable-slurm_jwt_proxy_user: alice", "Variable-slurm_jwt_proxy_said: alice", ""] if status == 200 else [""]
+    )
+
+
+def test_health_of_apache():
+    assert authorized(**{**AUTHORIZER, "REQUEST_URI": "/healthz"}) == ["Status: 200", ""]
+
+
+def test_apache_is_told_how_to_authenticate():
+    def prove(question):
+        raise verifier.Unproven("nothing was sent", "Bearer")
+
+    assert authorized(prove, **AUTHORIZER) == ["Status: 401", "WWW-Authenticate: Bearer", ""]
+
+
+def test_parameters_that_end_too_early_let_nobody_pass():
+    whole = packed(REMOTE_USER="alice")
+    memory = verifier.Memory(policy())
+    assert b"Status: 500" in verifier.authorize(whole[:-1], lambda question: question.name, memory)
 
 
 def test_nobody_passes_where_nothing_can_be_decided(monkeypatch):
@@ -213,8 +295,9 @@ def test_nobody_passes_where_nothing_can_be_decided(monkeypatch):
         raise OSError("the directory service is away")
 
     monkeypatch.setattr(pwd, "getpwnam", broken)
-    assert verifier.reply(request("X-Name: alice"), verifier.Memory(policy())).startswith(b"HTTP/1.1 500 ")
-    assert verifier.reply(request(path="/health"), verifier.Memory(policy())).startswith(b"HTTP/1.1 500 ")
+    assert reply(request("X-Name: alice")).startswith(b"HTTP/1.1 500 ")
+    assert reply(request(path="/health")).startswith(b"HTTP/1.1 500 ")
+    assert authorized(**AUTHORIZER, REMOTE_USER="alice")[0] == "Status: 500"
 
 
 def test_slurm_user_has_to_be_known():
@@ -280,21 +363,41 @@ def program(policy_file, task):
     return [sys.executable, "-I", "-S", str(PROGRAM), str(policy_file), task]
 
 
-def test_as_a_map(policy_file):
-    asked = b"somebody\nroot\nnobody\n\xc3\xa9\n\ndaemon\n"
-    answers = subprocess.check_output(program(policy_file, "map"), input=asked, stderr=subprocess.DEVNULL)
-    assert answers.decode().splitlines() == ["daemon", "NULL", "NULL", "NULL", "NULL", "daemon"]
+def served(policy_file, task, listener):
+    """The program with a socket as systemd hands it over, which is number 3."""
+    argv = program(policy_file, task)
+    handing_over = f"import os; os.dup2({listener.fileno()}, 3); os.execv({argv[0]!r}, {argv!r})"
+    starter = [sys.executable, "-c", handing_over]
+    return subprocess.Popen(starter, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
+
+
+def test_as_an_authorizer_of_apache(policy_file):
+    listener = socket.create_server(("127.0.0.1", 0))
+    process = served(policy_file, "authorize", listener)
+    begin = struct.pack(">BBHHBx", 1, 1, 1, 8, 0) + bytes(8)
+    for name, status in (("somebody", b"200"), ("root", b"403"), ("somebody", b"200")):
+        data = packed(**{**AUTHORIZER, "REMOTE_USER": name})
+        half = len(data) // 2
+        parts = [struct.pack(">BBHHBx", 1, 4, 1, len(part), 0) + part for part in (data[:half], data[half:], b"")]
+        with socket.create_connection(listener.getsockname(), timeout=20) as client:
+            client.sendall(begin + b"".join(parts))
+            answer = b""
+            while chunk := client.recv(1000):
+                answer += chunk
+        assert answer[8:].startswith(b"Status: " + status)
+    with socket.create_connection(listener.getsockname(), timeout=20) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.recv(1000) == b""
+    process.terminate()
+    assert process.wait(10) == 0
+    listener.close()
 
 
 def test_as_a_service(policy_file, tmp_path):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "socket"))
     listener.listen()
-    # What systemd hands over is number 3.
-    argv = program(policy_file, "serve")
-    handing_over = f"import os; os.dup2({listener.fileno()}, 3); os.execv({argv[0]!r}, {argv!r})"
-    starter = [sys.executable, "-c", handing_over]
-    process = subprocess.Popen(starter, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
+    process = served(policy_file, "serve", listener)
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(20)
         client.connect(str(tmp_path / "socket"))

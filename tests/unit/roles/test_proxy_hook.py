@@ -1,0 +1,111 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The site's own program that knows who somebody is: what it is told, and what its answers mean."""
+
+from __future__ import annotations
+
+import http.server
+import importlib.util
+import pathlib
+import sys
+import threading
+
+import pytest
+
+PROGRAM = pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files/hook.py"
+
+
+def load():
+    spec = importlib.util.spec_from_file_location("proxy_hook", PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+hook = load()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.heard.append((self.path, dict(self.headers)))
+        status, headers = self.server.says
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def site():
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    server.heard = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join(20)
+    server.server_close()
+
+
+def settings(site, path="/who?x=1"):
+    return hook.settings_of({"url": f"http://127.0.0.1:{site.server_port}{path}", "header": "X-Remote-User"})
+
+
+def test_it_is_told_what_proves_somebody(site):
+    site.says = 200, [("X-Remote-User", "alice")]
+    proof = {"Authorization": "Basic eDp5", "Cookie": "", "X-Original-URI": "/slurm/v0.0.42/jobs"}
+    assert hook.ask(settings(site), proof) == hook.Answer(200, "alice")
+    path, headers = site.heard[0]
+    assert path == "/who?x=1"
+    assert headers["Authorization"] == "Basic eDp5"
+    assert headers["X-Original-URI"] == "/slurm/v0.0.42/jobs"
+    assert "Cookie" not in headers
+
+
+@pytest.mark.parametrize(
+    ("says", "answer"),
+    [
+        ((204, [("x-remote-user", "alice")]), (200, "alice", "")),
+        ((403, [("X-Remote-User", "alice")]), (403, "", "")),
+        ((401, [("WWW-Authenticate", "Basic")]), (401, "", "Basic")),
+        ((401, []), (401, "", "")),
+    ],
+)
+def test_answers(site, says, answer):
+    site.says = says
+    assert hook.ask(settings(site), {}) == answer
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        (200, []), (200, [("X-Remote-User", "alice"), ("X-Remote-User", "root")]), (302, [("X-Remote-User", "alice")]),
+        (500, [("X-Remote-User", "alice")]), (404, []),
+    ],
+)
+def test_answers_that_are_not_clear(site, says):
+    site.says = says
+    with pytest.raises(ValueError, match="the hook answers"):
+        hook.ask(settings(site), {})
+
+
+def test_nobody_answers():
+    with pytest.raises(OSError):
+        hook.ask(hook.settings_of({"url": "http://127.0.0.1:1/", "header": "X-Remote-User"}), {})
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"url": "http://192.0.2.1/"}, {"url": "http://example.org/"}, {"url": "ftp://127.0.0.1/"}, {"url": ""},
+        {"url": "https://"}, {"url": "http://127.0.0.1:x/"}, {"header": ""}, {"more": 1},
+    ],
+)
+def test_hooks_that_cannot_be_asked(members):
+    with pytest.raises(ValueError):
+        hook.settings_of({"url": "https://example.org/who", "header": "X-Remote-User", **members})

@@ -1,20 +1,22 @@
-"""Attacks on the proxy, each with what has to come of it: python3 attacks.py basic|certificate VERSION [FOLDER]
+"""Attacks on the proxy, each with what has to come of it: python3 attacks.py basic|hook|certificate|openid VERSION FOLDER
 
-Run on the proxy's host, where port 443 is the proxy and port 8443 one that lets headers through (naive.conf), with
-which attacks by headers have to succeed: else they would prove nothing. Jobs tell on whose behalf a request was
+Run on the proxy's host, where port 443 is the proxy. If port 8443 is one that lets headers through (naive.conf), attacks
+by headers have to succeed with that: else they would prove nothing. FOLDER has certificates, and tokens.json. Jobs tell on whose behalf a request was
 answered: alice and bob have some each, called by their owner's name; everybody sees their own, SlurmUser and root all.
 
 Prints a line for each attack that did not end as it has to, and then one that counts them.
 """
 
 import base64
+import json
+import pathlib
 import re
 import socket
 import ssl
 import sys
 
-KIND, VERSION = sys.argv[1:3]
-FOLDER = sys.argv[3] if len(sys.argv) > 3 else ""
+KIND, VERSION, FOLDER = sys.argv[1:4]
+TOKENS = json.loads(pathlib.Path(FOLDER, "tokens.json").read_text()) if KIND == "openid" else {}
 JOBS = f"/slurm/{VERSION}/jobs"
 PROXY, NAIVE = 443, 8443
 ALICE, REFUSED, OTHERS = "alice", "refused", "others"
@@ -58,7 +60,18 @@ def basic(user, password="lab"):
 
 def who(user):
     """What proves the user: a header, and the name of a certificate."""
-    return ([basic(user)], None) if KIND == "basic" else ([], user)
+    if KIND == "openid":
+        return [bearer(TOKENS["good"][user])], None
+    return ([], user) if KIND == "certificate" else ([basic(user)], None)
+
+
+def bearer(token):
+    return f"Authorization: Bearer {token}"
+
+
+def naive_is_there():
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", NAIVE)) == 0
 
 
 def get(path=JOBS, headers=(), method="GET", body="", target=None, version="HTTP/1.1", end="\r\n"):
@@ -137,7 +150,7 @@ attack("a name alone", get(headers=["X-SLURM-USER-NAME: alice"]), REFUSED, ALICE
 attack("bearer alone", get(headers=["Authorization: Bearer x"]), REFUSED, None, None)
 attack("bearer beside it", get(headers=[*MINE, "Authorization: Bearer x"]), (ALICE, REFUSED))
 attack("bearer before it", get(headers=["Authorization: Bearer x", *MINE]), (ALICE, REFUSED))
-if KIND == "basic":
+if KIND in ("basic", "hook"):
     attack("wrong password", get(headers=[basic("alice", "wrong")]), REFUSED)
     attack("no password", get(headers=[basic("alice", "")]), REFUSED)
     attack("a second name", get(headers=[*MINE, basic("root")]), (ALICE, REFUSED))
@@ -154,6 +167,23 @@ if KIND == "basic":
         attack(f"user {name[:20]!r}", get(headers=[basic(name)]), REFUSED)
     attack("user alice.liddell@example.org", get(headers=[basic("alice.liddell@example.org")]), ALICE)
     attack("user bob@example.org", get(headers=[basic("bob@example.org")]), OTHERS)
+elif KIND == "openid":
+    for name, token in TOKENS["bad"].items():
+        attack(f"token {name}", get(headers=[bearer(token)]), REFUSED)
+    good = TOKENS["good"]["alice"]
+    attack("a token and another one", get(headers=[*MINE, bearer(TOKENS["good"]["bob"])]), (ALICE, REFUSED))
+    attack("two tokens in one", get(headers=[MINE[0] + ", Bearer " + TOKENS["good"]["bob"]]), REFUSED)
+    attack("a token in the query", get(JOBS + "?access_token=" + good), REFUSED)
+    attack("a token in a cookie", get(headers=["Cookie: access_token=" + good]), REFUSED)
+    attack("a token as a password", get(headers=[basic("alice", good)]), REFUSED)
+    attack("a token and a password", get(headers=[basic("root"), *MINE]), (ALICE, REFUSED))
+    attack("a token in lower case", get(headers=[MINE[0].replace("Bearer", "bearer")]), ALICE)
+    attack("a token cut short", get(headers=[MINE[0][:-2]]), REFUSED)
+    attack("a token without a signature", get(headers=[MINE[0].rpartition(".")[0] + "."]), REFUSED)
+    attack("user alice.liddell@example.org", get(headers=who("alice.liddell@example.org")[0]), ALICE)
+    attack("user bob@example.org", get(headers=who("bob@example.org")[0]), OTHERS)
+    for name in ("", " ", "al,ice", "alice bob", "alice\nX-User: root", "aliceé", "a" * 300, "bob@elsewhere.example"):
+        attack(f"user {name[:20]!r}", get(headers=who(name)[0]), REFUSED)
 else:
     for name in ("forged", "expired", "none", "twice", "plus", "comma", "newline", "long", "accent", "alice root"):
         attack(f"certificate {name}", get(), REFUSED, None, name)
@@ -223,12 +253,13 @@ smuggle("Expect", ["Expect: 100-continue", f"Content-Length: {LENGTH}"], HIDDEN)
 def main():
     wrong = 0
     by_naive = 0
+    naive_too = naive_is_there()
     for name, data, wanted, naive, certificate in ATTACKS:
         found = outcome(ask(PROXY, data, certificate))
         if found not in wanted:
             wrong += 1
             print(f"{name}: {found}, and not {' or '.join(wanted)}")
-        if naive:
+        if naive and naive_too:
             by_naive += 1
             found = outcome(ask(NAIVE, data, certificate))
             if found != naive:

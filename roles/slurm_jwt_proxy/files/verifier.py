@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import grp
+import http
 import json
 import os
 import pwd
@@ -375,7 +376,7 @@ def authorize(parameters: bytes, prove: Prover, memory: Memory) -> bytes:
         given = {name: value.decode("ascii", "surrogateescape") for name, value in pairs_in(parameters)}
         if given.get("REQUEST_URI") == "/healthz":
             slurm_uid(memory.policy)
-            return output("Status: 200\r\n\r\n")
+            return output("Status: 200 OK\r\n\r\n")
         # As an authorizer it is asked after Apache has found out who it is, as an authenticator instead of that.
         authorizer = given.get("FCGI_APACHE_ROLE") == "AUTHORIZER"
         fields = ("REMOTE_USER" if authorizer else "slurm_jwt_proxy_name", "HTTP_AUTHORIZATION", "HTTP_COOKIE",
@@ -383,8 +384,8 @@ def authorize(parameters: bytes, prove: Prover, memory: Memory) -> bytes:
         verdict = judge(Question(*(given.get(field, "") for field in fields)), prove, memory)
     except Exception as error:  # whatever it is, the request must not pass
         tell(f"cannot decide: {error!r}")
-        return output("Status: 500\r\n\r\n")
-    head = f"Status: {verdict.status}\r\n"
+        return output("Status: 500 Internal Server Error\r\n\r\n")
+    head = f"Status: {verdict.status} {http.HTTPStatus(verdict.status).phrase}\r\n"
     if verdict.status == 200:
         head += f"Variable-slurm_jwt_proxy_user: {verdict.user}\r\nVariable-slurm_jwt_proxy_said: {verdict.name}\r\n"
     elif verdict.challenge:

@@ -267,21 +267,21 @@ AUTHORIZER = {"FCGI_APACHE_ROLE": "AUTHORIZER", "REQUEST_URI": "/slurm/v0.0.42/j
 )
 def test_authorizer_of_apache(parameters, status):
     lines = authorized(**{**AUTHORIZER, **parameters})
-    assert lines[0] == f"Status: {status}"
+    assert lines[0] == {200: "Status: 200 OK", 403: "Status: 403 Forbidden"}[status]
     assert lines[1:] == (
         ["Variable-slurm_jwt_proxy_user: alice", "Variable-slurm_jwt_proxy_said: alice", ""] if status == 200 else [""]
     )
 
 
 def test_health_of_apache():
-    assert authorized(**{**AUTHORIZER, "REQUEST_URI": "/healthz"}) == ["Status: 200", ""]
+    assert authorized(**{**AUTHORIZER, "REQUEST_URI": "/healthz"}) == ["Status: 200 OK", ""]
 
 
 def test_apache_is_told_how_to_authenticate():
     def prove(question):
         raise verifier.Unproven("nothing was sent", "Bearer")
 
-    assert authorized(prove, **AUTHORIZER) == ["Status: 401", "WWW-Authenticate: Bearer", ""]
+    assert authorized(prove, **AUTHORIZER) == ["Status: 401 Unauthorized", "WWW-Authenticate: Bearer", ""]
 
 
 def test_parameters_that_end_too_early_let_nobody_pass():
@@ -297,7 +297,7 @@ def test_nobody_passes_where_nothing_can_be_decided(monkeypatch):
     monkeypatch.setattr(pwd, "getpwnam", broken)
     assert reply(request("X-Name: alice")).startswith(b"HTTP/1.1 500 ")
     assert reply(request(path="/health")).startswith(b"HTTP/1.1 500 ")
-    assert authorized(**AUTHORIZER, REMOTE_USER="alice")[0] == "Status: 500"
+    assert authorized(**AUTHORIZER, REMOTE_USER="alice")[0] == "Status: 500 Internal Server Error"
 
 
 def test_slurm_user_has_to_be_known():

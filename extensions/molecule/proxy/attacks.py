@@ -1,8 +1,9 @@
-"""Attacks on the proxy, each with what has to come of it: python3 attacks.py basic|hook|certificate|openid VERSION FOLDER
+"""Attacks on the proxy, each with what has to come of it: python3 attacks.py KIND VERSION FOLDER
 
-Run on the proxy's host, where port 443 is the proxy. If port 8443 is one that lets headers through (naive.conf), attacks
-by headers have to succeed with that: else they would prove nothing. FOLDER has certificates, and tokens.json. Jobs tell on whose behalf a request was
-answered: alice and bob have some each, called by their owner's name; everybody sees their own, SlurmUser and root all.
+Run on the proxy's host, where port 443 is the proxy. If port 8443 is one that lets headers through (naive.conf),
+attacks by headers have to succeed with that: else they would prove nothing. KIND is basic, hook, certificate or openid;
+FOLDER has certificates, and tokens.json. Jobs tell on whose behalf a request was answered: alice and bob have some
+each, called by their owner's name; everybody sees their own, SlurmUser and root all.
 
 Prints a line for each attack that did not end as it has to, and then one that counts them.
 """

@@ -1,8 +1,8 @@
 """Tokens of the lab's OpenID provider, and such as somebody would like to be taken for them, as JSON by name:
 python3 forge.py REALM NAME...
 
-Run on the provider's host beside provider.py of the scenario jwks. It signs with the provider's own key, as the provider
-would for users of these names, so that whatever is refused is refused for what it says.
+Run on the provider's host beside provider.py of the scenario jwks. It signs with the provider's own key, as the
+provider would for users of these names, so that whatever is refused is refused for what it says.
 """
 
 import base64

@@ -1,14 +1,17 @@
-"""Requests of two users at once: python3 traffic.py basic|certificate VERSION FOLDER REQUESTS [RATE]
+"""Requests of two users at once: python3 traffic.py KIND VERSION FOLDER REQUESTS [RATE]
 
-Eight connections that live on, half of them alice's and half bob's; with passwords each connection serves both in turn.
-Every answer has to show the asker's jobs and no others. RATE is how many are asked in a second, as many as go if it is
-not given. A connection that was closed while it was idle is opened once more and counted, as clients of HTTP do it.
+Eight connections that live on, half of them alice's and half bob's; without certificates each serves both in turn.
+KIND is basic, hook, certificate or openid. Every answer has to show the asker's jobs and no others. RATE is how many
+are asked in a second, as many as go if it is not given. A connection that was closed while it was idle is opened once
+more and counted, as clients of HTTP do it.
 
 Prints "REQUESTS asked, N failed, N mixed, N reconnected, slowest N ms", and the first failures before it.
 """
 
 import base64
 import http.client
+import json
+import pathlib
 import re
 import ssl
 import sys
@@ -19,6 +22,7 @@ KIND, VERSION, FOLDER = sys.argv[1:4]
 REQUESTS = int(sys.argv[4])
 RATE = float(sys.argv[5]) if len(sys.argv) > 5 else 0
 USERS = ("alice", "bob")
+TOKENS = json.loads(pathlib.Path(FOLDER, "tokens.json").read_text())["good"] if KIND == "openid" else {}
 lock = threading.Lock()
 counts = {"asked": 0, "failed": 0, "mixed": 0, "reconnected": 0, "slowest": 0.0}
 failures = []
@@ -35,7 +39,9 @@ def connection(user):
 
 def ask(channel, user):
     headers = {}
-    if KIND == "basic":
+    if KIND == "openid":
+        headers["Authorization"] = f"Bearer {TOKENS[user]}"
+    elif KIND != "certificate":
         headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:lab".encode()).decode()
     try:
         channel.request("GET", f"/slurm/{VERSION}/jobs", headers=headers)
@@ -62,7 +68,7 @@ def work(number):
         if RATE:
             time.sleep(max(0, begin + mine / RATE - time.monotonic()))
         user = USERS[turn % 2]
-        turn += KIND == "basic"
+        turn += KIND != "certificate"
         started = time.monotonic()
         try:
             status, owners, body = ask(channel, user)

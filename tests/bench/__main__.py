@@ -18,6 +18,7 @@ from typing import Any
 import figures
 import first_rollout
 import modules
+import proxy
 import rotation
 import second_rollout
 import tokens
@@ -25,7 +26,7 @@ from cluster import WORK, Failed, say
 from figures import Cell, Measurement
 from releases import RELEASES
 
-MEASUREMENTS = [each.MEASUREMENT for each in (rotation, first_rollout, second_rollout, modules, tokens)]
+MEASUREMENTS = [each.MEASUREMENT for each in (rotation, first_rollout, second_rollout, modules, tokens, proxy)]
 
 
 def main() -> int:

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the authenticating proxy adds to a request, by server and way to authenticate, beside slurmrestd alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shlex
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jwt
+import releases
+from cluster import ROOT, USER, Cluster, Failed, say, up
+from cryptography.hazmat.primitives.asymmetric import rsa
+from figures import Cell, Measurement, Wants
+
+SERVERS = {"nginx": ("rest1", "nginx", "nginx"), "apache": ("rest2", "apache2", "apache")}
+TOKEN = "/etc/slurm_jwt_proxy/token.conf"
+FOLDER = "/root/bench-clients"
+REQUESTS = 1000
+CONNECTIONS = 8
+COSTS = (8, 10, 12)
+ISSUER = "https://idp.example.org"
+
+TEXT = f"""\
+slurmrestd, the proxy and the client share one host, and the controller has another; all of them share the machine. The
+client is `ab` of Apache's own tools, with connections that live on: {REQUESTS} times `GET /slurm/VERSION/ping` one
+after the other for the latency, and as many over {CONNECTIONS} connections for the throughput. *Alone* is slurmrestd
+itself, by HTTP on 127.0.0.1 with a user's token. *Added* is the median less that of slurmrestd alone. *basic 10* is
+bcrypt with a cost of 10, which is what `htpasswd -B -C 10` makes; for that, and the more so for 12, a tenth as many
+requests are made.
+"""
+
+
+class Way(NamedTuple):
+    """To authenticate: what the role is told, and what ab is."""
+
+    auth: str
+    words: tuple[str, ...]
+    requests: int = REQUESTS
+
+
+def ways(token: str) -> dict[str, Way]:
+    passwords = {
+        f"basic {cost}": Way("basic", ("-A", f"cost{cost}:lab"), REQUESTS if cost < 10 else REQUESTS // 10)
+        for cost in COSTS
+    }
+    return {
+        "certificate": Way("certificate", ("-E", f"{FOLDER}/{USER}.pem")),
+        "openid": Way("openid", ("-H", f"Authorization: Bearer {token}")),
+        **passwords,
+    }
+
+
+def run(release: str, wants: Wants) -> Iterator[Cell]:
+    key = rsa.generate_private_key(65537, 2048)
+    claims = {"iss": ISSUER, "aud": "slurm", "exp": int(time.time()) + 86400, "preferred_username": USER}
+    chosen = ways(jwt.encode(claims, key, algorithm="RS256", headers={"kid": "bench"}))
+    with up(f"proxy-{release}", release, "ctl1,dbd1,rest1,rest2") as cluster:
+        prepare(cluster, key)
+        path = f"/slurm/{releases.rest_version(release)}/ping"
+        token = cluster.on("ctl1", f"scontrol token username={USER} lifespan=86400").partition("=")[2]
+        alone = Way("", ("-H", f"X-SLURM-USER-NAME: {USER}", "-H", f"X-SLURM-USER-TOKEN: {token}"))
+        floor = measure(cluster, "rest1", f"http://127.0.0.1:6820{path}", alone)
+        yield cell(release, "slurmrestd alone", floor, floor)
+        for server, (host, _unit, _form) in SERVERS.items():
+            brought = ""
+            for name, way in chosen.items():
+                if not wants(f"{server} {name}"):
+                    continue
+                if way.auth != brought:
+                    say(f"{release}: {server} with {way.auth}")
+                    cluster.play("proxy", f"--limit={host},ctl1", f"--extra-vars=slurm_jwt_proxy_auth={way.auth}")
+                    brought = way.auth
+                seen = measure(cluster, host, f"https://127.0.0.1{path}", way)
+                yield cell(release, f"{server}, {name}", seen, floor)
+
+
+def prepare(cluster: Cluster, key: rsa.RSAPrivateKey) -> None:
+    services: list[dict[str, Any]] = [
+        {
+            "name": f"proxy-{form}", "user": "slurm", "allow_privileged": True, "dest": TOKEN, "format": form,
+            "lifespan": "1d", "reloads": [f"{unit}.service"], "reads_next": True, "hosts": [host],
+        }
+        for host, unit, form in SERVERS.values()
+    ]
+    hashes = {f"cost{cost}": hashed(cluster, cost) for cost in COSTS}
+    variables = {
+        "slurm_jwt_tokens_services": services,
+        "slurmrestd_listen": ["127.0.0.1:6820"],
+        "slurm_jwt_proxy_lab_certificate": True,
+        "slurm_jwt_proxy_auth": "basic",
+        "slurm_jwt_proxy_rate": 100000,
+        "slurm_jwt_proxy_basic_users": hashes,
+        "slurm_jwt_proxy_user_names": dict.fromkeys(hashes, USER),
+        "slurm_jwt_proxy_client_ca": f"{FOLDER}/ca.pem",
+        "slurm_jwt_proxy_openid_issuer": ISSUER,
+        "slurm_jwt_proxy_openid_audiences": ["slurm"],
+        "slurm_jwt_proxy_openid_keys_file": "/etc/ssl/bench-jwks.json",
+    }
+    hosts = {host: {"slurm_jwt_proxy_server": server} for server, (host, _unit, _form) in SERVERS.items()}
+    cluster.add_inventory(all={"vars": variables, "children": {"slurm_proxy": {"hosts": hosts}}})
+    certificates = (ROOT / "extensions/molecule/proxy/certificates.sh").read_text()
+    for host in hosts:
+        cluster.on(host, f"sh -s {FOLDER}", certificates)
+        cluster.put(host, json.dumps({"keys": [public_jwk(key)]}), "/etc/ssl/bench-jwks.json")
+    cluster.play("rollout")
+
+
+def hashed(cluster: Cluster, cost: int) -> str:
+    """bcrypt's hash of the password "lab"."""
+    install = "apt-get update -qq && apt-get install -qq --no-install-recommends apache2-utils > /dev/null"
+    for host in ("rest1", "rest2"):
+        cluster.on(host, f"command -v ab > /dev/null || (export DEBIAN_FRONTEND=noninteractive; {install})")
+    return cluster.on("rest1", f"htpasswd -n -i -B -C {cost} x", "lab").partition(":")[2].strip()
+
+
+def public_jwk(key: rsa.RSAPrivateKey) -> dict[str, str]:
+    numbers = key.public_key().public_numbers()
+
+    def encode(value: int) -> str:
+        return base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8, "big")).rstrip(b"=").decode()
+
+    return {"kty": "RSA", "kid": "bench", "alg": "RS256", "n": encode(numbers.n), "e": encode(numbers.e)}
+
+
+def measure(cluster: Cluster, host: str, url: str, way: Way) -> dict[str, float]:
+    """Milliseconds of the median and of the slowest in a hundred, and requests a second."""
+    words = shlex.join(way.words)
+
+    def ask(connections: int) -> str:
+        options = f"-q -k -l -n {way.requests} -c {connections} -e /run/ab.csv"
+        return cluster.on(host, f"ab {options} {words} {url} && cat /run/ab.csv")
+
+    cluster.on(host, f"ab -q -k -l -n 20 -c 2 {words} {url}")
+    one, many = ask(1), ask(CONNECTIONS)
+    for said in (one, many):
+        if "Non-2xx" in said or not re.search(r"Failed requests: +0\b", said):
+            raise Failed(f"{url} on {host} did not answer all requests: {said}")
+    rate = re.search(r"Requests per second: +([0-9.]+)", many)
+    percentiles = dict(re.findall(r"^([0-9]+),([0-9.]+)$", one, re.MULTILINE))
+    if not rate:
+        raise Failed(f"ab said something else than usual: {many}")
+    return {"p50": float(percentiles["50"]), "p99": float(percentiles["99"]), "rate": float(rate[1])}
+
+
+def cell(release: str, name: str, seen: dict[str, float], floor: dict[str, float]) -> Cell:
+    return Cell((release, name), {
+        "p50": f"{seen['p50']:.1f} ms",
+        "p99": f"{seen['p99']:.1f} ms",
+        "added": f"{seen['p50'] - floor['p50']:.1f} ms" if seen is not floor else "–",
+        "requests/s": f"{seen['rate']:.0f}",
+    }, seen)
+
+
+MEASUREMENT = Measurement(
+    "proxy", "The authenticating proxy beside slurmrestd alone", TEXT, ("Slurm", "what"), run, releases=("24.11",),
+)

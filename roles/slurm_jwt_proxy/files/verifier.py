@@ -28,6 +28,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 from typing import Any, AsyncIterator, Callable, Iterator, NamedTuple, Optional
 
@@ -40,6 +41,7 @@ BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 LEAST_COST = 8
 BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9_.=-]+)")
 CACHED_NAMES = 10000
+CACHED_ADDRESSES = 10000
 
 SOCKET = 3  # systemd's first
 LONGEST_REQUEST = 262144
@@ -79,6 +81,9 @@ class Policy(NamedTuple):
     denied_groups: tuple[str, ...] = ()
     seconds: float = 10
     """How long an answer is taken from memory."""
+    rate: float = 0
+    """How many requests a second from one address pass, for a server that cannot count. 0: as many as there are."""
+    burst: int = 0
     password_file: str = ""
     openid: dict[str, Any] = {}
     """Of the provider whose tokens are taken; see openid.py. Empty: the server authenticates."""
@@ -214,6 +219,9 @@ class Memory:
         self.policy = policy
         self.clock = clock
         self.known: dict[str, tuple[float, Answer]] = {}
+        self.limit = Limit(policy.rate, policy.burst, clock)
+        # Whoever asks for that needs no name, and slurmctld is asked each time.
+        self.health_limit = Limit(1, 5, clock)
 
     def user(self, said: str) -> Answer:
         until, answer = self.known.get(said, (0.0, None))
@@ -228,6 +236,29 @@ class Memory:
             self.known.clear()
         self.known[said] = (self.clock() + self.policy.seconds, answer)
         return answer
+
+
+class Limit:
+    """So many requests a second from one address, and a few more at once."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate = rate
+        self.most = burst + 1.0
+        self.clock = clock
+        self.known: dict[str, tuple[float, float]] = {}
+        self.lock = threading.Lock()
+
+    def passes(self, address: str) -> bool:
+        if not self.rate:
+            return True
+        with self.lock:
+            now = self.clock()
+            left, then = self.known.get(address, (self.most, now))
+            left = min(self.most, left + (now - then) * self.rate)
+            if len(self.known) >= CACHED_ADDRESSES:
+                self.known.clear()
+            self.known[address] = (max(left - 1, 0) if left >= 1 else left, now)
+            return left >= 1
 
 
 def tell(text: str) -> None:
@@ -376,6 +407,8 @@ def authorize(parameters: bytes, prove: Prover, memory: Memory) -> bytes:
         given = {name: value.decode("ascii", "surrogateescape") for name, value in pairs_in(parameters)}
         if given.get("REQUEST_URI") == "/healthz":
             slurm_uid(memory.policy)
+            if not memory.health_limit.passes(given.get("REMOTE_ADDR", "")):
+                return output("Status: 429 Too Many Requests\r\n\r\n")
             return output("Status: 200 OK\r\n\r\n")
         # As an authorizer it is asked after Apache has found out who it is, as an authenticator instead of that.
         authorizer = given.get("FCGI_APACHE_ROLE") == "AUTHORIZER"
@@ -388,6 +421,9 @@ def authorize(parameters: bytes, prove: Prover, memory: Memory) -> bytes:
     head = f"Status: {verdict.status} {http.HTTPStatus(verdict.status).phrase}\r\n"
     if verdict.status == 200:
         head += f"Variable-slurm_jwt_proxy_user: {verdict.user}\r\nVariable-slurm_jwt_proxy_said: {verdict.name}\r\n"
+        # Apache makes 403 of any other status, so it is told what to answer.
+        if not memory.limit.passes(given.get("REMOTE_ADDR", "")):
+            head += "Variable-slurm_jwt_proxy_late: yes\r\n"
     elif verdict.challenge:
         head += f"WWW-Authenticate: {verdict.challenge}\r\n"
     return output(head + "\r\n")

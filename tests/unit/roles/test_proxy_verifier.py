@@ -175,6 +175,31 @@ def test_answers_are_remembered_for_a_while_only():
     assert memory.user("alice") is None
 
 
+def test_so_many_requests_a_second_from_one_address():
+    now = [0.0]
+    limit = verifier.Limit(2, 3, clock=lambda: now[0])
+    assert [limit.passes("192.0.2.1") for _request in range(6)] == [True] * 4 + [False] * 2
+    assert limit.passes("192.0.2.2")
+    now[0] = 0.5
+    assert [limit.passes("192.0.2.1") for _request in range(2)] == [True, False]
+    now[0] = 100
+    assert [limit.passes("192.0.2.1") for _request in range(5)] == [True] * 4 + [False]
+    for number in range(verifier.CACHED_ADDRESSES + 10):
+        limit.passes(str(number))
+    assert len(limit.known) <= verifier.CACHED_ADDRESSES
+
+
+def test_apache_is_told_of_too_many_requests():
+    memory = verifier.Memory(policy(rate=1))
+    asked = packed(**AUTHORIZER, REMOTE_USER="alice", REMOTE_ADDR="192.0.2.1")
+    answers = [verifier.authorize(asked, lambda question: question.name, memory) for _request in range(2)]
+    assert [b"Variable-slurm_jwt_proxy_late: yes" in answer for answer in answers] == [False, True]
+    unlimited = verifier.Memory(policy())
+    assert b"late" not in b"".join(
+        verifier.authorize(asked, lambda question: question.name, unlimited) for _request in range(100)
+    )
+
+
 def test_memory_does_not_grow_for_ever():
     memory = verifier.Memory(policy())
     for number in range(verifier.CACHED_NAMES + 10):
@@ -275,6 +300,13 @@ def test_authorizer_of_apache(parameters, status):
 
 def test_health_of_apache():
     assert authorized(**{**AUTHORIZER, "REQUEST_URI": "/healthz"}) == ["Status: 200 OK", ""]
+
+
+def test_health_is_not_asked_for_too_often():
+    memory = verifier.Memory(policy())
+    asked = packed(**{**AUTHORIZER, "REQUEST_URI": "/healthz", "REMOTE_ADDR": "192.0.2.1"})
+    answers = [verifier.authorize(asked, lambda question: question.name, memory) for _request in range(7)]
+    assert [b"Status: 429" in answer for answer in answers] == [False] * 6 + [True]
 
 
 def test_apache_is_told_how_to_authenticate():

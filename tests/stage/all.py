@@ -106,8 +106,8 @@ def stages() -> list[Stage]:
 
 # Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
 LONG = (
-    "high-availability", "jwks", "proxy", "proxy-apache", "rotation-killed", "rotation-way-back", "rs256", "short-tokens",
-    "tokens",
+    "high-availability", "jwks", "proxy", "proxy-apache", "rotation-killed", "rotation-way-back", "rs256",
+    "short-tokens", "tokens",
 )  # fmt: skip
 
 

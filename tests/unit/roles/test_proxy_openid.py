@@ -93,7 +93,7 @@ def sign(data, algorithm, key):
 def token(algorithm="RS256", key=RSA, header=None, **claims):
     """By hand, so that nothing is refused before it is there."""
     now = int(time.time())
-    said = {"iss": ISSUER, "aud": "slurm", "exp": now + 60, "iat": now, "preferred_username": "alice", **claims}
+    said = {"iss": ISSUER, "aud": "slurm", "exp": now + 3600, "iat": now, "preferred_username": "alice", **claims}
     said = {name: value for name, value in said.items() if value is not ...}
     head = {"alg": algorithm, "kid": "two" if algorithm == "ES256" else "one", "typ": "JWT", **(header or {})}
     head = {name: value for name, value in head.items() if value is not ...}
@@ -105,7 +105,7 @@ def token(algorithm="RS256", key=RSA, header=None, **claims):
     "good",
     [
         token(), token("PS256"), token("ES256", EC), token(aud=["other", "slurm"]), token(header={"typ": "at+jwt"}),
-        token(header={"typ": ...}), token(nbf=int(time.time()) - 5), token(exp=time.time() + 60.5),
+        token(header={"typ": ...}), token(nbf=int(time.time()) - 5), token(exp=time.time() + 3600.5),
         # A clock that is a little ahead.
         token(iat=int(time.time()) + 5, nbf=int(time.time()) + 5),
     ],
@@ -133,7 +133,7 @@ SPKI = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.P
         token(iss=ISSUER + "/"), token(iss=ISSUER[:-1]), token(iss=...), token(iss=None), token(iss=[ISSUER]),
         token(exp=int(time.time()) - 1), token(exp=...), token(exp=None), token(exp="soon"), token(exp=True),
         token(exp=[9e9]), token(exp=float("nan")), token(exp=-1), token(exp={}),
-        token(nbf=int(time.time()) + 60), token(nbf="x"),
+        token(nbf=int(time.time()) + 3600), token(nbf="x"),
         token(preferred_username=...), token(preferred_username=""), token(preferred_username=1),
         token(preferred_username=["alice"]), token(preferred_username=None),
         token(padding="x" * 20000),

@@ -61,7 +61,7 @@ def run(release: str, wants: Wants) -> Iterator[Cell]:
     key = rsa.generate_private_key(65537, 2048)
     claims = {"iss": ISSUER, "aud": "slurm", "exp": int(time.time()) + 86400, "preferred_username": USER}
     chosen = ways(jwt.encode(claims, key, algorithm="RS256", headers={"kid": "bench"}))
-    with up(f"proxy-{release}", release, "ctl1,dbd1,rest1,rest2") as cluster:
+    with up(f"proxy-{release}", release, "ctl1,dbd1,rest1,rest2,node1") as cluster:
         prepare(cluster, key)
         path = f"/slurm/{releases.rest_version(release)}/ping"
         token = cluster.on("ctl1", f"scontrol token username={USER} lifespan=86400").partition("=")[2]

@@ -27,7 +27,7 @@ each token; `scontrol token` is run in a loop, one after the other.
 
 
 def run(release: str, wants: Wants) -> Iterator[Cell]:
-    with up(f"tokens-{release}", release, "ctl1,dbd1") as cluster:
+    with up(f"tokens-{release}", release, "ctl1,dbd1,node1") as cluster:
         cluster.play("rollout")
         for name in ("_token", "_releases"):
             text = (ROOT / f"plugins/module_utils/{name}.py").read_text()

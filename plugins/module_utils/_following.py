@@ -23,8 +23,8 @@ UNIT = "slurm-jwks-follow"
 """The name of the service and of the timer."""
 
 CURRENT, CHANGED, POSTPONED, WAITING, FAILED = "current", "changed", "postponed", "waiting", "failed"
-"""How an attempt ends. POSTPONED: daemons were loaded a moment ago, or will be by whoever
-wrote the file. WAITING: a source cannot be reached for now."""
+"""How an attempt ends. POSTPONED: daemons were loaded a moment ago, or will be by whoever wrote the file. WAITING: a
+source cannot be reached for now."""
 
 RECONFIGURE, RESTART = "reconfigure", "restart"
 

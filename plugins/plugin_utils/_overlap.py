@@ -43,8 +43,7 @@ class Overlap:
     @property
     def signs(self) -> bool:
         """Whether the next key signs already, so that what is left is to withdraw the old one."""
-        staged = self.staged
-        return bool(staged) and self.key["fingerprint"] == self.key["next_fingerprint"]
+        return self.staged is not None and self.key["fingerprint"] == self.key["next_fingerprint"]
 
     @property
     def reason(self) -> str | None:

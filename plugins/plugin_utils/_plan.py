@@ -232,7 +232,7 @@ class Cluster:
     def slurmctld_loads(self) -> dict[str, str]:
         """Controller -> how slurmctld gets to know: "reconfigure" or "restart"."""
         return {
-            host: self._way_to_load(host, self.looks[host]["daemons"]["slurmctld"]["active"] == "active")
+            host: self.way_to_load(host, self.looks[host]["daemons"]["slurmctld"]["active"] == "active")
             for host in self.controllers
             if self.daemon_loads(host, "slurmctld", self.conf_changes(host))
         }
@@ -251,11 +251,8 @@ class Cluster:
             found.append({"part": "slurmctld", "service": service, "way": way, "port": port})
         return found
 
-    def way_to_load(self, host: str) -> str:
-        """How a running slurmctld gets to know of other keys: "reconfigure" or "restart"."""
-        return self._way_to_load(host, True)
-
-    def _way_to_load(self, host: str, running: bool) -> str:
+    def way_to_load(self, host: str, running: bool = True) -> str:
+        """How slurmctld gets to know of other keys: "reconfigure" or "restart"."""
         # A standby reads keys at its start only; so does every slurmctld before 23.11.
         look = self.looks[host]
         # With -D it becomes the new process itself, so that nothing of the old one is left if that dies.

@@ -28,6 +28,15 @@ options:
     required: true
 """
 
+    # The groups as an argument, whatever the input is.
+    AND_GROUPS = r"""
+options:
+  groups:
+    description: The inventory's groups, that is C(groups).
+    type: dict
+    required: true
+"""
+
     HOSTS = r"""
 options:
   hosts:

@@ -16,15 +16,12 @@ description:
   - The playbook C(hpc.slurm_jwt.report) looks and writes it.
 positional: groups, now
 options:
-  groups:
-    description: The inventory's groups, that is C(groups).
-    type: dict
-    required: true
   now:
     description: The instant of the report, in seconds since 1970.
     type: float
     required: true
 extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.and_groups
   - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)

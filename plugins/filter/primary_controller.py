@@ -12,12 +12,8 @@ description:
   - Names the first C(SlurmctldHost) of slurm.conf among the controllers at which this run has looked with
     M(hpc.slurm_jwt.slurm_jwt_info), in C(slurm_jwt_look).
 positional: groups
-options:
-  groups:
-    description: The inventory's groups, that is C(groups).
-    type: dict
-    required: true
 extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.and_groups
   - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)

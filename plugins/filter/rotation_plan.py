@@ -20,10 +20,6 @@ options:
     description: The variables of all hosts, that is C(hostvars), each host's look in C(slurm_jwt_look).
     type: dict
     required: true
-  groups:
-    description: The inventory's groups, that is C(groups).
-    type: dict
-    required: true
   hosts:
     description: The hosts of the play, reachable or not, that is C(ansible_play_hosts_all).
     type: list
@@ -55,6 +51,7 @@ options:
     type: int
     default: 5
 extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.and_groups
   - hpc.slurm_jwt.trust
 author:
   - hpc.slurm_jwt contributors (@hpc)

@@ -15,15 +15,12 @@ description:
     looked at them, by its entry point C(verify).
 positional: groups, now
 options:
-  groups:
-    description: The inventory's groups, that is C(groups).
-    type: dict
-    required: true
   now:
     description: The instant that what is left counts from, in seconds since 1970.
     type: float
     required: true
 extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.and_groups
   - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)

@@ -21,14 +21,12 @@ options:
     description: The host, that is C(inventory_hostname).
     type: str
     required: true
-  groups:
-    description: The inventory's groups, that is C(groups).
-    type: dict
-    required: true
   group:
     description: The group whose hosts have each service that names none.
     type: str
     default: slurm_token_hosts
+extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.and_groups
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

@@ -14,16 +14,13 @@ description:
     the controllers.
 positional: groups, hosts
 options:
-  groups:
-    description: The inventory's groups, that is C(groups).
-    type: dict
-    required: true
   hosts:
     description: The hosts of the play, that is C(ansible_play_hosts_all).
     type: list
     elements: str
     required: true
 extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.and_groups
   - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)

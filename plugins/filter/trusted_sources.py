@@ -16,16 +16,13 @@ description:
     has done to it since.
 positional: groups, declared
 options:
-  groups:
-    description: The inventory's groups, that is C(groups).
-    type: dict
-    required: true
   declared:
     description: The sources that the site declares.
     type: list
     elements: dict
     required: true
 extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.and_groups
   - hpc.slurm_jwt.inventory.hostvars
 author:
   - hpc.slurm_jwt contributors (@hpc)

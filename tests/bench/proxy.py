@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import shlex
 import time
 from collections.abc import Iterator
@@ -29,16 +28,15 @@ ISSUER = "https://idp.example.org"
 
 TEXT = f"""\
 slurmrestd, the proxy and the client share one host, and the controller has another; all of them share the machine. The
-client is `ab` of Apache's own tools, with connections that live on: {REQUESTS} times `GET /slurm/VERSION/ping` one
-after the other for the latency, and as many over {CONNECTIONS} connections for the throughput. *Alone* is slurmrestd
-itself, by HTTP on 127.0.0.1 with a user's token. *Added* is the median less that of slurmrestd alone. *basic 10* is
-bcrypt with a cost of 10, which is what `htpasswd -B -C 10` makes; for that, and the more so for 12, a tenth as many
-requests are made.
+client is `curl`, with connections that live on: {REQUESTS} times `GET /slurm/VERSION/ping` one after the other for the
+latency, and as many over {CONNECTIONS} connections for the throughput. *Alone* is slurmrestd itself, by HTTP on
+127.0.0.1 with a user's token. *Added* is the median less that of slurmrestd alone. *basic 10* is bcrypt with a cost of
+10, which is what `htpasswd -B -C 10` makes; for that, and the more so for 12, a tenth as many requests are made.
 """
 
 
 class Way(NamedTuple):
-    """To authenticate: what the role is told, and what ab is."""
+    """To authenticate: what the role is told, and what curl is."""
 
     auth: str
     words: tuple[str, ...]
@@ -47,12 +45,12 @@ class Way(NamedTuple):
 
 def ways(token: str) -> dict[str, Way]:
     passwords = {
-        f"basic {cost}": Way("basic", ("-A", f"cost{cost}:lab"), REQUESTS if cost < 10 else REQUESTS // 10)
+        f"basic {cost}": Way("basic", ("--user", f"cost{cost}:lab"), REQUESTS if cost < 10 else REQUESTS // 10)
         for cost in COSTS
     }
     return {
-        "certificate": Way("certificate", ("-E", f"{FOLDER}/{USER}.pem")),
-        "openid": Way("openid", ("-H", f"Authorization: Bearer {token}")),
+        "certificate": Way("certificate", ("--cert", f"{FOLDER}/{USER}.pem")),
+        "openid": Way("openid", ("--header", f"Authorization: Bearer {token}")),
         **passwords,
     }
 
@@ -65,7 +63,7 @@ def run(release: str, wants: Wants) -> Iterator[Cell]:
         prepare(cluster, key)
         path = f"/slurm/{releases.rest_version(release)}/ping"
         token = cluster.on("ctl1", f"scontrol token username={USER} lifespan=86400").partition("=")[2]
-        alone = Way("", ("-H", f"X-SLURM-USER-NAME: {USER}", "-H", f"X-SLURM-USER-TOKEN: {token}"))
+        alone = Way("", ("--header", f"X-SLURM-USER-NAME: {USER}", "--header", f"X-SLURM-USER-TOKEN: {token}"))
         floor = measure(cluster, "rest1", f"http://127.0.0.1:6820{path}", alone)
         yield cell(release, "slurmrestd alone", floor, floor)
         for server, (host, _unit, _form) in SERVERS.items():
@@ -115,8 +113,7 @@ def prepare(cluster: Cluster, key: rsa.RSAPrivateKey) -> None:
 def hashed(cluster: Cluster, cost: int) -> str:
     """bcrypt's hash of the password "lab"."""
     install = "apt-get update -qq && apt-get install -qq --no-install-recommends apache2-utils > /dev/null"
-    for host in ("rest1", "rest2"):
-        cluster.on(host, f"command -v ab > /dev/null || (export DEBIAN_FRONTEND=noninteractive; {install})")
+    cluster.on("rest1", f"command -v htpasswd > /dev/null || (export DEBIAN_FRONTEND=noninteractive; {install})")
     return cluster.on("rest1", f"htpasswd -n -i -B -C {cost} x", "lab").partition(":")[2].strip()
 
 
@@ -131,22 +128,33 @@ def public_jwk(key: rsa.RSAPrivateKey) -> dict[str, str]:
 
 def measure(cluster: Cluster, host: str, url: str, way: Way) -> dict[str, float]:
     """Milliseconds of the median and of the slowest in a hundred, and requests a second."""
-    words = shlex.join(way.words)
+    ask(cluster, host, url, way, 20, 2)
+    one_after_the_other = sorted(ask(cluster, host, url, way, way.requests, 1)[1])
+    seconds, times = ask(cluster, host, url, way, way.requests, CONNECTIONS)
+    return {
+        "p50": 1000 * one_after_the_other[len(one_after_the_other) // 2],
+        "p99": 1000 * one_after_the_other[len(one_after_the_other) * 99 // 100],
+        "rate": len(times) / seconds,
+    }
 
-    def ask(connections: int) -> str:
-        options = f"-q -k -l -n {way.requests} -c {connections} -e /run/ab.csv"
-        return cluster.on(host, f"ab {options} {words} {url} && cat /run/ab.csv")
 
-    cluster.on(host, f"ab -q -k -l -n 20 -c 2 {words} {url}")
-    one, many = ask(1), ask(CONNECTIONS)
-    for said in (one, many):
-        if "Non-2xx" in said or not re.search(r"Failed requests: +0\b", said):
-            raise Failed(f"{url} on {host} did not answer all requests: {said}")
-    rate = re.search(r"Requests per second: +([0-9.]+)", many)
-    percentiles = dict(re.findall(r"^([0-9]+),([0-9.]+)$", one, re.MULTILINE))
-    if not rate:
-        raise Failed(f"ab said something else than usual: {many}")
-    return {"p50": float(percentiles["50"]), "p99": float(percentiles["99"]), "rate": float(rate[1])}
+def ask(
+    cluster: Cluster, host: str, url: str, way: Way, requests: int, connections: int
+) -> tuple[float, list[float]]:
+    """Seconds for so many requests, all of which have to be answered, and those for each."""
+    parallel = ["--parallel", "--parallel-max", str(connections)] if connections > 1 else []
+    curl = shlex.join([
+        "curl", "--silent", "--show-error", "--insecure", "--output", "/dev/null", "--write-out",
+        "%{http_code} %{time_total}\n", *way.words, *parallel,
+        f"{url}?[1-{requests}]",
+    ])
+    *answers, nanoseconds = cluster.on(
+        host, f"begin=$(date +%s%N); {curl}; echo $(($(date +%s%N) - begin))"
+    ).splitlines()
+    answered = [float(words[1]) for words in map(str.split, answers) if words[0] == "200"]
+    if len(answered) != requests:
+        raise Failed(f"{url} on {host} answered {len(answered)} of {requests} requests.")
+    return int(nanoseconds) / 1e9, answered
 
 
 def cell(release: str, name: str, seen: dict[str, float], floor: dict[str, float]) -> Cell:

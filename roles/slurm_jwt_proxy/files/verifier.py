@@ -16,21 +16,19 @@ program holds no token of Slurm's, and runs as a user of its own. What it does n
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
+import functools
 import grp
 import http
 import json
 import os
 import pwd
 import re
-import signal
 import socket
 import struct
 import sys
 import threading
 import time
-from typing import Any, AsyncIterator, Callable, Iterator, NamedTuple, Optional
+from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional
 
 # What a user of the cluster may be called. slurmctld takes a number for a uid: 0 would be root.
 USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?")
@@ -45,8 +43,8 @@ CACHED_ADDRESSES = 10000
 
 SOCKET = 3  # systemd's first
 LONGEST_REQUEST = 262144
-# How many may wait at once for a directory service, an OpenID provider or the site's own program.
-AT_ONCE = 32
+# Seconds in which Apache, which asks at once, has asked. Anybody on the host can open such a connection.
+SILENCE = 5
 
 
 class PolicyError(Exception):
@@ -390,9 +388,14 @@ def reply(request: bytes, prove: Prover, memory: Memory) -> bytes:
     return f"HTTP/1.1 {head}\r\nX-Name: {verdict.name}\r\n\r\n".encode("ascii")
 
 
-async def requests_of_nginx(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    while True:
-        yield await reader.readuntil(b"\r\n\r\n")
+def requests_of_nginx(stream: BinaryIO) -> Iterator[bytes]:
+    """The heads of all requests of a connection."""
+    request = b""
+    while len(request) < LONGEST_REQUEST and (line := stream.readline(LONGEST_REQUEST)):
+        request += line
+        if line == b"\r\n":
+            yield request
+            request = b""
 
 
 # -- for Apache --------------------------------------------------------------------------------------------------------
@@ -461,14 +464,16 @@ def pairs_in(parameters: bytes) -> Iterator[tuple[str, bytes]]:
         yield name.decode("ascii", "replace"), value
 
 
-async def requests_of_apache(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+def requests_of_apache(stream: BinaryIO) -> Iterator[bytes]:
     """The parameters of the one request of a connection."""
     parameters = b""
-    while True:
-        version, kind, dummy_request, length, padding = struct.unpack(">BBHHBx", await reader.readexactly(8))
-        if version != 1 or kind not in (BEGIN, PARAMETERS) or len(parameters) > LONGEST_REQUEST:
+    while len(parameters) < LONGEST_REQUEST and len(head := stream.read(8)) == 8:
+        version, kind, dummy_request, length, padding = struct.unpack(">BBHHBx", head)
+        if version != 1 or kind not in (BEGIN, PARAMETERS):
             return
-        data = await reader.readexactly(length + padding)
+        data = stream.read(length + padding)
+        if len(data) != length + padding:
+            return
         if kind == PARAMETERS and not length:
             yield parameters
             return
@@ -479,45 +484,15 @@ async def requests_of_apache(reader: asyncio.StreamReader) -> AsyncIterator[byte
 # -- for both ----------------------------------------------------------------------------------------------------------
 
 
-class Protocol(NamedTuple):
-    requests: Callable[[asyncio.StreamReader], AsyncIterator[bytes]]
-    answer: Callable[[bytes, Prover, Memory], bytes]
+def serve(task: str, prove: Prover, memory: Memory) -> None:
+    import connections
 
-
-PROTOCOLS = {"serve": Protocol(requests_of_nginx, reply), "authorize": Protocol(requests_of_apache, authorize)}
-
-
-async def serve(listener: socket.socket, protocol: Protocol, prove: Prover, memory: Memory) -> None:
-    """Answers until told to end; what waits in the socket then is for the one who comes next."""
-    loop = asyncio.get_running_loop()
-    loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(AT_ONCE))
-    talks: set[asyncio.Task[None]] = set()
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        talks.add(task)
-        try:
-            async for request in protocol.requests(reader):
-                # A directory service may take its time; others are not to wait for it.
-                writer.write(await loop.run_in_executor(None, protocol.answer, request, prove, memory))
-                await writer.drain()
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            pass
-        finally:
-            talks.discard(task)
-            writer.close()
-
-    start: Any = asyncio.start_unix_server if listener.family == socket.AF_UNIX else asyncio.start_server
-    server = await start(talk, sock=listener, limit=LONGEST_REQUEST)
-    ended = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, ended.set)
-    await ended.wait()
-    server.close()
-    # Whoever has asked gets an answer. A connection on which nobody asks ends without one.
-    await asyncio.sleep(0.1)
-    for task in list(talks):
-        task.cancel()
+    requests, answer, seconds = {
+        "serve": (requests_of_nginx, reply, None),
+        "authorize": (requests_of_apache, authorize, SILENCE),
+    }[task]
+    protocol = connections.Protocol(requests, functools.partial(answer, prove=prove, memory=memory), seconds)
+    connections.Connections(socket.socket(fileno=SOCKET), protocol).serve()
 
 
 # -- before it goes live -----------------------------------------------------------------------------------------------
@@ -571,7 +546,7 @@ def main(arguments: list[str]) -> int:
     except PolicyError as error:
         tell(str(error))
         return 1
-    asyncio.run(serve(socket.socket(fileno=SOCKET), PROTOCOLS[task], prove, Memory(policy)))
+    serve(task, prove, Memory(policy))
     return 0
 
 

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The threads that answer the proxy, in a process of their own: a line in, the same line out."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+FILES = pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files"
+
+PROGRAM = """
+import socket, sys, time
+sys.path.insert(0, {files!r})
+import connections
+
+def lines(stream):
+    while line := stream.readline():
+        yield line
+
+def answer(line):
+    time.sleep(1 if line == b"slow\\n" else 0)
+    return line
+
+connections.Connections(socket.socket(fileno={listener}), connections.Protocol(lines, answer, {seconds})).serve()
+"""
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def served(listener, seconds=None):
+    text = PROGRAM.format(files=str(FILES), listener=listener.fileno(), seconds=seconds)
+    process = subprocess.Popen([sys.executable, "-I", "-c", text], pass_fds=[listener.fileno()])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ask(client, line=b"quick\n"):
+    client.sendall(line)
+    return client.recv(100)
+
+
+def client_of(listener):
+    return socket.create_connection(listener.getsockname(), timeout=20)
+
+
+def test_idle_and_slow_connections_keep_nobody_waiting(listener):
+    with served(listener), contextlib.ExitStack() as open_ones:
+        clients = [open_ones.enter_context(client_of(listener)) for _client in range(200)]
+        for client in clients:
+            assert ask(client) == b"quick\n"
+        slow = clients[:100]
+        begin = time.monotonic()
+        for client in slow:
+            client.sendall(b"slow\n")
+        with client_of(listener) as one_more:
+            assert ask(one_more) == b"quick\n"
+        assert [client.recv(100) for client in slow] == [b"slow\n"] * 100
+        assert time.monotonic() - begin < 20  # one after the other they would take 100
+
+
+def test_whoever_has_asked_is_answered_at_the_end(listener):
+    with served(listener) as process, client_of(listener) as asking, client_of(listener) as idle:
+        assert ask(asking) == ask(idle) == b"quick\n"
+        asking.sendall(b"slow\n")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert asking.recv(100) == b"slow\n"
+        assert process.wait(10) == 0
+        assert idle.recv(100) == b""
+
+
+def test_who_comes_after_the_end_waits_for_the_next_program(listener):
+    with served(listener) as first, client_of(listener) as client:
+        assert ask(client) == b"quick\n"
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(10) == 0
+    with client_of(listener) as late, served(listener):
+        assert ask(late) == b"quick\n"
+
+
+def test_a_client_that_is_silent_for_too_long(listener):
+    with served(listener, 0.5), client_of(listener) as client:
+        assert ask(client) == b"quick\n"
+        begin = time.monotonic()
+        assert client.recv(100) == b""
+        assert time.monotonic() - begin >= 0.4
+
+
+def test_a_client_that_goes_away_before_its_answer(listener):
+    with served(listener):
+        for _client in range(20):
+            with client_of(listener) as rude:
+                rude.sendall(b"quick\n" * 1000)
+        with client_of(listener) as polite:
+            assert ask(polite) == b"quick\n"
+
+
+def test_without_a_free_file_it_goes_on_later(listener):
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))\n"
+    text = limited + PROGRAM.format(files=str(FILES), listener=listener.fileno(), seconds=None)
+    process = subprocess.Popen([sys.executable, "-I", "-c", text], pass_fds=[listener.fileno()])
+    try:
+        with contextlib.ExitStack() as open_ones:
+            for _client in range(60):
+                open_ones.enter_context(client_of(listener)).sendall(b"quick\n")
+        with client_of(listener) as client:
+            assert ask(client) == b"quick\n"
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()

@@ -28,6 +28,15 @@ options:
     required: true
 """
 
+    # Those of hosts that were looked at.
+    LOOKS = r"""
+options:
+  _input:
+    description: The variables of all hosts, that is C(hostvars), each host's look in C(slurm_jwt_look).
+    type: dict
+    required: true
+"""
+
     # The groups as an argument, whatever the input is.
     AND_GROUPS = r"""
 options:
@@ -41,6 +50,15 @@ options:
 options:
   hosts:
     description: The hosts to list.
+    type: list
+    elements: str
+    required: true
+"""
+
+    PLAYED = r"""
+options:
+  hosts:
+    description: The hosts of the play, reachable or not, that is C(ansible_play_hosts_all).
     type: list
     elements: str
     required: true

@@ -12,12 +12,8 @@ description:
   - Lists every copy of the key that a look has found, the one in force, the next one of a rotation and the previous
     one, with host, fingerprint, owner, mode, age, serial and maker.
 positional: hosts
-options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars), each host's look in C(slurm_jwt_look).
-    type: dict
-    required: true
 extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.looks
   - hpc.slurm_jwt.inventory.hosts
 author:
   - hpc.slurm_jwt contributors (@hpc)

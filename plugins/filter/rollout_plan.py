@@ -14,15 +14,6 @@ description:
   - Meant for the role R(hpc.slurm_jwt.slurm_jwt, ansible_collections.hpc.slurm_jwt.slurm_jwt_role).
 positional: groups, hosts
 options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars), each host's look in C(slurm_jwt_look).
-    type: dict
-    required: true
-  hosts:
-    description: The hosts of the play, reachable or not, that is C(ansible_play_hosts_all).
-    type: list
-    elements: str
-    required: true
   key_path:
     description: The path of the key where the site names one.
     type: str
@@ -54,6 +45,8 @@ options:
     elements: str
     default: []
 extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.looks
+  - hpc.slurm_jwt.inventory.played
   - hpc.slurm_jwt.inventory.and_groups
   - hpc.slurm_jwt.trust
 author:

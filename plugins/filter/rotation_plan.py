@@ -16,15 +16,6 @@ description:
   - Meant for the playbook C(hpc.slurm_jwt.rotate).
 positional: groups, hosts
 options:
-  _input:
-    description: The variables of all hosts, that is C(hostvars), each host's look in C(slurm_jwt_look).
-    type: dict
-    required: true
-  hosts:
-    description: The hosts of the play, reachable or not, that is C(ansible_play_hosts_all).
-    type: list
-    elements: str
-    required: true
   serial:
     description: The label of the key that the site wants, where it declares one.
     type: str
@@ -51,6 +42,8 @@ options:
     type: int
     default: 5
 extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.looks
+  - hpc.slurm_jwt.inventory.played
   - hpc.slurm_jwt.inventory.and_groups
   - hpc.slurm_jwt.trust
 author:

@@ -65,6 +65,13 @@ class Retired(NamedTuple):
     until: int
 
 
+class Inherited(NamedTuple):
+    """A key that another host still trusts, though its source has it no more."""
+
+    key: Jwk
+    until: int
+
+
 class Outcome(NamedTuple):
     """What is trusted from now on."""
 
@@ -126,6 +133,13 @@ def decide(
         sorted(removed),
         dropped,
     )
+
+
+def inherit(keys: Sequence[Inherited], retain: int, now: int) -> tuple[list[Jwk], list[Noted]]:
+    """What a file begins with on a host that has none yet: the keys, and what would be on record of them."""
+    known = {each.key.kid: each for each in reversed(keys) if each.until > now}
+    noted = [Noted(each.key.kid, each.key.thumbprint, now, each.until - retain) for each in known.values()]
+    return [each.key for each in known.values()], noted
 
 
 def _leaked(published: Sequence[Published]) -> set[int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Declared, Dress
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import MIN_BITS, Jwk
@@ -24,6 +24,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import (
     render,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import (
+    Inherited,
     Noted,
     Outcome,
     Published,
@@ -31,6 +32,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import (
     Wishes,
     decide,
     format_record,
+    inherit,
     parse_record,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import record_path
@@ -100,6 +102,8 @@ class Task(NamedTuple):
     min_bits: int = MIN_BITS
     timeout: float = 30.0
     """Seconds in which a source must have answered in full."""
+    inherited: Sequence[Inherited] = ()
+    """What a file begins with that is not there yet."""
     backup: bool = False
     only_look: bool = False
     """Check mode: nothing is written, and what an earlier task would have made may be missing."""
@@ -269,27 +273,30 @@ class TrustFile:
     # What is to be done
 
     def _plan(self, found: Found, published: list[Published]) -> Plan:
-        record, wishes = found.record, self.wishes
+        keys, record, wishes = found.keys, found.record, self.wishes
+        if found.file is None:
+            begun, noted = inherit(self.task.inherited, wishes.retain, self.now)
+            keys, record = tuple(begun), (*record, *noted)
         if len(published) < len(self.task.sources):
             # Check mode, and some sources have yet to be made: of what is there nothing is known to go.
             record, wishes = (), wishes._replace(merge=True, force=True)
         try:
-            outcome = decide(found.keys, record, published, wishes, self.now)
+            outcome = decide(keys, record, published, wishes, self.now)
         except TrustRefused as exc:
             if published:
                 raise self._unchanged(str(exc)) from None
             outcome = Outcome([], [], [], [], [], [], [])
         data = render(outcome.keys) if outcome.keys else b""
-        noted = format_record(outcome.record)
+        on_record = format_record(outcome.record)
         dress = self.declared.dress(found.file)
         files = [file for file in (found.file, found.record_file) if file]
         return Plan(
             outcome,
             data,
-            noted,
+            on_record,
             dress,
             found.file is None or found.file.data != data,
-            found.record_file is None or found.record_file.data != noted,
+            found.record_file is None or found.record_file.data != on_record,
             any((file.uid, file.gid, file.mode) != dress for file in files),
         )
 

@@ -117,6 +117,23 @@ options:
       - Make it as long as the longest token that the source issues. V(0) distrusts the key at once.
     type: str
     default: 1d
+  inherited:
+    description:
+      - Keys that other hosts still trust though their source has them no more, for a file that is not there yet. A file
+        that is there has its own memory.
+      - A host that joins a cluster gets them in this way, so that it takes the tokens that the others take.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      jwk:
+        description: The key, as another host has it in RV(jwks).
+        type: dict
+        required: true
+      until:
+        description: How long it stays, in UTC, as another host has it in RV(retired). It stays O(retain) at most.
+        type: str
+        required: true
   remove:
     description:
       - Keys to distrust at once, wherever they come from, by their kid or RFC 7638 thumbprint. Other keys with the same
@@ -384,9 +401,15 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import NobodyOfThatName, declared
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, MAX_BITS, MIN_BITS
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import Wishes, next_change
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint, format_time
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import (
+    LEAST_BITS,
+    MAX_BITS,
+    MIN_BITS,
+    KeyRefused,
+    from_members,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import Inherited, Wishes, next_change
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint, format_time, parse_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFile, SecretFileError
@@ -409,6 +432,12 @@ ARGUMENTS = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "sources": {"type": "list", "elements": "dict", "options": SOURCE_OPTIONS},
     "retain": {"type": "str", "default": "1d"},
+    "inherited": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"jwk": {"type": "dict", "required": True}, "until": {"type": "str", "required": True}},
+    },
     "remove": {"type": "list", "elements": "str", "default": []},
     "merge": {"type": "bool", "default": False},
     "min_bits": {"type": "int", "default": MIN_BITS},
@@ -440,6 +469,7 @@ class KeySetTask:
             declared=self.declared,
             min_bits=params["min_bits"],
             timeout=float(params["timeout"]),
+            inherited=_inherited(params["inherited"], params["min_bits"]),
             backup=params["backup"],
             only_look=module.check_mode,
             folder_may_lack=absent,
@@ -549,6 +579,15 @@ def _retain(text: str) -> int:
         return duration(text)
     except TokenError as exc:
         raise Refusal(f"retain: {exc}") from None
+
+
+def _inherited(entries: list[dict[str, Any]], min_bits: int) -> list[Inherited]:
+    try:
+        return [Inherited(from_members(entry["jwk"], min_bits), parse_time(entry["until"])) for entry in entries]
+    except KeyRefused as exc:
+        raise Refusal(f"inherited: a key {exc}.") from None
+    except ValueError as exc:
+        raise Refusal(f"inherited: until: {exc}") from None
 
 
 def _opener(ca_path: str | None) -> Callable[[str, float], Any]:

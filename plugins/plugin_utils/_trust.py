@@ -10,7 +10,7 @@ leaving it in keeps a key on every holder that signs for root.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 Look = Mapping[str, Any]
@@ -143,6 +143,18 @@ def _offered(seen: Look) -> set[tuple[str, str]]:
     """What the sources have, by kid and modulus, without what only stays until the last token has run out."""
     retired = {gone["kid"] for gone in seen["retired"]}
     return {(key["kid"], key["n"]) for key in (seen.get("jwks") or {}).get("keys", ()) if key["kid"] not in retired}
+
+
+def inherited(seen: Iterable[Look]) -> list[dict[str, Any]]:
+    """What a new holder has to begin with, from the looks of all: keys that only stay until their tokens run out."""
+    until: dict[str, str] = {}
+    keys = {}
+    for look in seen:
+        keys.update({key["kid"]: key for key in (look.get("jwks") or {}).get("keys", ())})
+        for gone in look.get("retired") or ():
+            # Times of this form sort as they follow one another.
+            until[gone["kid"]] = max(gone["until"], until.get(gone["kid"], ""))
+    return [{"jwk": keys[kid], "until": until[kid]} for kid in sorted(until)]
 
 
 def _kids(keys: set[tuple[str, str]]) -> str:

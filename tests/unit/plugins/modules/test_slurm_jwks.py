@@ -206,6 +206,32 @@ class TestWithdrawnKeys:
         ]
         assert host.path.read_bytes() == _jwks.render([A, B])
 
+    def test_a_host_that_joins_inherits_them(self, host, tmp_path):
+        host.works(A, B)
+        gone = host.works(B, retain="2h")["retired"][0]
+        jwk = {"jwk": _jwk.members(A), "until": gone["until"]}
+        (tmp_path / "late").mkdir()
+        late = Host(tmp_path / "late")
+        first = late.works(B, retain="2h", inherited=[jwk], ahead=3600)
+        assert (first["retired"], first["added"]) == ([gone], ["b"])
+        assert sorted(late.kids) == ["a", "b"]
+        again = late.works(B, retain="2h", inherited=[jwk], ahead=3600)
+        assert not again["changed"]
+        assert not late.works(B, retain="2h", ahead=7000)["changed"]
+        assert [each["kid"] for each in late.works(B, retain="2h", ahead=7300)["removed"]] == ["a"]
+
+    def test_what_is_inherited_is_judged_as_all_else(self, host):
+        until = "2999-01-01T00:00:00Z"
+        assert "inherited: a key is of kty 'EC'" in host.fails(B, inherited=[{"jwk": {"kty": "EC"}, "until": until}])
+        assert "'soon' is not a time" in host.fails(B, inherited=[{"jwk": _jwk.members(A), "until": "soon"}])
+        inherited = [{"jwk": _jwk.members(A), "until": until}]
+        assert host.works(B, remove=["a"], inherited=inherited)["kids"] == ["b"]
+
+    def test_nothing_is_inherited_that_has_run_out_or_by_a_file_that_is_there(self, host):
+        over = [{"jwk": _jwk.members(A), "until": "2020-01-01T00:00:00Z"}]
+        assert host.works(B, inherited=over)["kids"] == ["b"]
+        assert not host.works(B, inherited=[{"jwk": _jwk.members(A), "until": "2999-01-01T00:00:00Z"}])["changed"]
+
     def test_or_merged(self, host):
         host.path.write_text(json.dumps(key_set(A)))
         assert host.works(B, merge=True)["kept"] == ["a"]

@@ -183,3 +183,13 @@ class TestFollowing:
         assert "dbd1" in plan(cluster(RS256, SAME), jwks=True)["servers"]
         assert "dbd1" in plan(cluster(HS256), jwks=False)["servers"]
         assert "dbd1" not in plan(cluster(HS256))["servers"]
+
+
+def test_a_new_holder_begins_with_what_the_others_retain():
+    ctl1, dbd1 = seen(["a"], retired=["old", "older"]), seen(["a"], retired=["old"])
+    dbd1["retired"][0]["until"] = "latest"
+    found = _trust.inherited([ctl1, {"msg": "could not be looked at"}, dbd1])
+    assert found == [
+        {"jwk": {"kid": "old", "n": "n-old"}, "until": "latest"},
+        {"jwk": {"kid": "older", "n": "n-older"}, "until": "later"},
+    ]

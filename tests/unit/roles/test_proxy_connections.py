@@ -115,14 +115,18 @@ def test_a_client_that_goes_away_before_its_answer(listener):
 def test_without_a_free_file_it_goes_on_later(listener):
     limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))\n"
     text = limited + PROGRAM.format(files=str(FILES), listener=listener.fileno(), seconds=None)
-    process = subprocess.Popen([sys.executable, "-I", "-c", text], pass_fds=[listener.fileno()])
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", text], pass_fds=[listener.fileno()], stderr=subprocess.PIPE, text=True,
+    )
     try:
         with contextlib.ExitStack() as open_ones:
-            for _client in range(60):
-                open_ones.enter_context(client_of(listener)).sendall(b"quick\n")
-        with client_of(listener) as client:
-            assert ask(client) == b"quick\n"
-        assert process.poll() is None
+            clients = [open_ones.enter_context(client_of(listener)) for _client in range(60)]
+            assert [ask(client) for client in clients[:10]] == [b"quick\n"] * 10
+            time.sleep(0.5)
+        with client_of(listener) as idle, client_of(listener) as client:
+            assert ask(idle) == ask(client) == b"quick\n"
+        process.send_signal(signal.SIGTERM)
+        # A thread that dies would be one less, each time.
+        assert process.communicate(timeout=20)[1] == ""
     finally:
         process.kill()
-        process.wait()

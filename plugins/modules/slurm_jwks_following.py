@@ -181,6 +181,7 @@ attempt:
 
 import os
 import re
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
@@ -214,7 +215,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import
     forget,
     timer_states,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, held
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
 
 PARTS = (
@@ -225,6 +226,8 @@ PARTS = (
 
 _SOURCE = {"issuer": None, "url": None, "path": None, "data": None, "kid": None, "ca_path": None}
 _NO = {"allow_http": False, "allow_shared": False}
+
+LONGEST_RUN = 900  # seconds
 
 SERVICE = """\
 # Written by hpc.slurm_jwt; changes are lost.
@@ -238,7 +241,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 ExecStart={python} -I {program} {settings}
-TimeoutStartSec=15min
+TimeoutStartSec={longest}
 {environment}# With a token in its environment scontrol would ask as the token's user.
 UnsetEnvironment=SLURM_JWT
 UMask=0077
@@ -345,11 +348,20 @@ class Timer:
         there = os.path.exists(PLACES.timer)
         if there and not self.module.check_mode:
             self.tell("stop", f"{UNIT}.timer")
-        gone = [path for path in [*paths, *_installation.strangers(PLACES.program, {})] if self.files.take_away(path)]
+        with self.while_none_is_at_work():
+            gone = [
+                path for path in [*paths, *_installation.strangers(PLACES.program, {})] if self.files.take_away(path)
+            ]
         if gone and not self.module.check_mode:
             forget(PLACES.units, f"{UNIT}.timer")
             self.tell("daemon-reload")
         return self.result(state, bool(gone))
+
+    def while_none_is_at_work(self) -> AbstractContextManager[None]:
+        """A run that has begun already comes to its end first: it may be about to write the key set, or to load it."""
+        if self.module.check_mode or not os.path.exists(PLACES.settings):
+            return nullcontext()
+        return held(PLACES.settings, LONGEST_RUN)
 
     def wanted(self) -> dict[str, File]:
         """Every file, in the order in which it is to be there."""
@@ -380,6 +392,7 @@ class Timer:
             program=PLACES.program,
             settings=PLACES.settings,
             environment=environment(params["environment"]),
+            longest=LONGEST_RUN,
         )
         files[PLACES.service] = File(service, PUBLIC)
         files[PLACES.timer] = File(TIMER.format(period=period, jitter=period // 4), PUBLIC)

@@ -154,3 +154,25 @@ def test_absent(host):
     assert not os.path.lexists(host.folder / "units/timers.target.wants" / TIMER)
     again = host.run(state="absent")
     assert not again["changed"] and host.told == []
+
+
+HOLDER = """
+import fcntl, pathlib, sys, time
+with open(sys.argv[1]) as settings:
+    fcntl.flock(settings, fcntl.LOCK_EX)
+    print("at work", flush=True)
+    time.sleep(1)
+    pathlib.Path(sys.argv[2]).write_text("done")
+"""
+
+
+def test_a_run_that_has_begun_comes_to_its_end_before_all_is_taken_away(host, tmp_path_factory):
+    host.run()
+    end = tmp_path_factory.mktemp("run") / "end"
+    argv = [sys.executable, "-c", HOLDER, str(host.folder / "etc/settings.json"), str(end)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as begun:
+        assert begun.stdout.readline() == b"at work\n"
+        assert host.run(state="absent")["changed"]
+        # It may have made the file of keys anew, or had daemons load it.
+        assert end.exists()
+    assert host.files == set()

@@ -329,15 +329,17 @@ class Timer:
         state = self.state()
         if not self.module.check_mode:
             os.makedirs(os.path.dirname(PLACES.record), mode=0o700, exist_ok=True)
-        changed = [path for path, file in wanted.items() if self.files.put(path, file)]
-        old = [path for path in _installation.strangers(PLACES.program, wanted) if self.files.take_away(path)]
+        with self.while_none_is_at_work():
+            changed = [path for path, file in wanted.items() if self.files.put(path, file)]
+            old = [path for path in _installation.strangers(PLACES.program, wanted) if self.files.take_away(path)]
         idle = not at_work(state)
         if not self.module.check_mode:
             if idle or PLACES.timer in changed or PLACES.service in changed:
                 self.tell("daemon-reload")
             if idle:
                 self.tell("enable", f"{UNIT}.timer")
-            if idle or PLACES.timer in changed:
+            # With other settings its next run is a whole period away, and not in the way of whoever has changed them.
+            if idle or PLACES.timer in changed or PLACES.settings in changed:
                 self.tell("restart", f"{UNIT}.timer")
         return self.result(state, bool(changed or old or idle))
 
@@ -358,7 +360,7 @@ class Timer:
         return self.result(state, bool(gone))
 
     def while_none_is_at_work(self) -> AbstractContextManager[None]:
-        """A run that has begun already comes to its end first: it may be about to write the key set, or to load it."""
+        """A run that has begun comes to its end first: it may be about to write the key set, or to load it."""
         if self.module.check_mode or not os.path.exists(PLACES.settings):
             return nullcontext()
         return held(PLACES.settings, LONGEST_RUN)

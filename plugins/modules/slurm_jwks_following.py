@@ -33,9 +33,12 @@ attributes:
     platforms: posix
 options:
   state:
-    description: Whether there is to be a timer.
+    description:
+      - V(present) has the timer there and at work, V(absent) takes it away.
+      - V(paused) stops it, where there is one, until the next run with V(present) or the next boot. Whoever changes the
+        key set by other sources than the timer knows is alone then. A run of the timer that has begun is waited for.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, paused]
     default: present
   path:
     description: The key set. Needed with O(state=present), like O(sources), O(owner), O(group) and O(program).
@@ -338,8 +341,7 @@ class Timer:
                 self.tell("daemon-reload")
             if idle:
                 self.tell("enable", f"{UNIT}.timer")
-            # With other settings its next run is a whole period away, and not in the way of whoever has changed them.
-            if idle or PLACES.timer in changed or PLACES.settings in changed:
+            if idle or PLACES.timer in changed:
                 self.tell("restart", f"{UNIT}.timer")
         return self.result(state, bool(changed or old or idle))
 
@@ -358,6 +360,14 @@ class Timer:
             forget(PLACES.units, f"{UNIT}.timer")
             self.tell("daemon-reload")
         return self.result(state, bool(gone))
+
+    def paused(self) -> dict[str, Any]:
+        state = self.state()
+        works = state.get("ActiveState") == "active"
+        if works and not self.module.check_mode:
+            self.tell("stop", f"{UNIT}.timer")
+        with self.while_none_is_at_work():
+            return self.result(state, works)
 
     def while_none_is_at_work(self) -> AbstractContextManager[None]:
         """A run that has begun comes to its end first: it may be about to write the key set, or to load it."""
@@ -431,7 +441,7 @@ def main() -> None:
     }
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "paused"], "default": "present"},
             "path": {"type": "path"},
             "sources": {"type": "list", "elements": "dict", "default": []},
             "retain": {"type": "str", "default": "1d"},

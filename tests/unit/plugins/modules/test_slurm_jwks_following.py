@@ -106,15 +106,13 @@ def test_settings(host):
     assert stat.S_IMODE((host.folder / "etc/settings.json").stat().st_mode) == 0o600
 
 
-def test_with_other_settings_a_whole_period_goes_by(host):
+def test_other_settings_do_not_start_the_timer_anew(host):
     host.run()
     assert host.run(gap="1m")["changed"]
-    assert host.told == [f"restart {TIMER}"]
-    assert not host.run(gap="1m")["changed"]
     assert host.told == []
 
 
-def test_another_period(host):
+def test_another_period_does(host):
     host.run()
     assert host.run(period="1h")["changed"]
     assert host.told == ["daemon-reload", f"restart {TIMER}"]
@@ -158,6 +156,22 @@ def test_absent(host):
     assert not again["changed"] and host.told == []
 
 
+def test_paused_until_it_is_to_be_present(host):
+    host.run()
+    before = host.files
+    assert host.run(state="paused", check=True)["changed"] and host.told == []
+    assert host.run(state="paused")["changed"] and host.told == [f"stop {TIMER}"]
+    assert not host.run(state="paused")["changed"] and host.told == []
+    assert host.files == before
+    assert host.run()["changed"]
+    assert f"restart {TIMER}" in host.told
+
+
+def test_a_timer_that_is_not_there_is_not_paused(host):
+    assert not host.run(state="paused")["changed"]
+    assert host.told == [] and host.files == set()
+
+
 HOLDER = """
 import fcntl, pathlib, sys, time
 with open(sys.argv[1]) as settings:
@@ -168,13 +182,13 @@ with open(sys.argv[1]) as settings:
 """
 
 
-def test_a_run_that_has_begun_comes_to_its_end_before_all_is_taken_away(host, tmp_path_factory):
+@pytest.mark.parametrize("state", ["absent", "paused"])
+def test_a_run_that_has_begun_comes_to_its_end(host, tmp_path_factory, state):
     host.run()
     end = tmp_path_factory.mktemp("run") / "end"
     argv = [sys.executable, "-c", HOLDER, str(host.folder / "etc/settings.json"), str(end)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as begun:
         assert begun.stdout.readline() == b"at work\n"
-        assert host.run(state="absent")["changed"]
+        assert host.run(state=state)["changed"]
         # It may have made the file of keys anew, or had daemons load it.
         assert end.exists()
-    assert host.files == set()

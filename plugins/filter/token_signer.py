@@ -13,13 +13,8 @@ description:
     that the role R(hpc.slurm_jwt.slurm_jwt_tokens, ansible_collections.hpc.slurm_jwt.slurm_jwt_tokens_role) takes at
     the controllers.
 positional: groups, hosts
-options:
-  hosts:
-    description: The hosts of the play, that is C(ansible_play_hosts_all).
-    type: list
-    elements: str
-    required: true
 extends_documentation_fragment:
+  - hpc.slurm_jwt.inventory.played
   - hpc.slurm_jwt.inventory.and_groups
   - hpc.slurm_jwt.inventory.hostvars
 author:

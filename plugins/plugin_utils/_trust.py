@@ -142,7 +142,7 @@ def _looks_refused(trust: Trust, looks: Mapping[str, Look], holders: Sequence[st
 def _offered(seen: Look) -> set[tuple[str, str]]:
     """What the sources have, by kid and modulus, without what only stays until the last token has run out."""
     retired = {gone["kid"] for gone in seen["retired"]}
-    return {(key["kid"], key["n"]) for key in (seen.get("jwks") or {}).get("keys", ()) if key["kid"] not in retired}
+    return {(key["kid"], key["n"]) for key in _keys(seen) if key["kid"] not in retired}
 
 
 def inherited(seen: Iterable[Look]) -> list[dict[str, Any]]:
@@ -150,11 +150,17 @@ def inherited(seen: Iterable[Look]) -> list[dict[str, Any]]:
     until: dict[str, str] = {}
     keys = {}
     for look in seen:
-        keys.update({key["kid"]: key for key in (look.get("jwks") or {}).get("keys", ())})
+        keys.update({key["kid"]: key for key in _keys(look)})
         for gone in look.get("retired") or ():
             # Times of this form sort as they follow one another.
             until[gone["kid"]] = max(gone["until"], until.get(gone["kid"], ""))
     return [{"jwk": keys[kid], "until": until[kid]} for kid in sorted(until)]
+
+
+def _keys(seen: Look) -> Sequence[dict[str, str]]:
+    """The key set as it would be, with what only stays until the last token has run out."""
+    keys: Sequence[dict[str, str]] = (seen.get("jwks") or {}).get("keys", ())
+    return keys
 
 
 def _kids(keys: set[tuple[str, str]]) -> str:

@@ -17,6 +17,7 @@ import releases
 from cluster import ROOT, USER, Cluster, Failed, say, up
 from cryptography.hazmat.primitives.asymmetric import rsa
 from figures import Cell, Measurement, Wants
+from load import quantile
 
 SERVERS = {"nginx": ("rest1", "nginx", "nginx"), "apache": ("rest2", "apache2", "apache")}
 TOKEN = "/etc/slurm_jwt_proxy/token.conf"
@@ -132,8 +133,8 @@ def measure(cluster: Cluster, host: str, url: str, way: Way) -> dict[str, float]
     one_after_the_other = sorted(ask(cluster, host, url, way, way.requests, 1)[1])
     seconds, times = ask(cluster, host, url, way, way.requests, CONNECTIONS)
     return {
-        "p50": 1000 * one_after_the_other[len(one_after_the_other) // 2],
-        "p99": 1000 * one_after_the_other[len(one_after_the_other) * 99 // 100],
+        "p50": 1000 * quantile(one_after_the_other, 0.5),
+        "p99": 1000 * quantile(one_after_the_other, 0.99),
         "rate": len(times) / seconds,
     }
 

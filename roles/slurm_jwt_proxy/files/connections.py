@@ -68,9 +68,9 @@ class Connections:
             if connection is None:
                 return
             with self.counting:
-                self.free -= 1
-                last = not self.free
-                self.free += last
+                last = self.free == 1
+                if not last:
+                    self.free -= 1
             if last:
                 self._start_another()
             with connection:
@@ -81,7 +81,7 @@ class Connections:
                 self.free += 1
 
     def _start_another(self) -> None:
-        """So that somebody waits for the next connection: where no thread is to be had, it is the first that ends."""
+        """In the place of the last that waited. Where no thread is to be had, the first that ends waits."""
         try:
             self._start()
         except RuntimeError:

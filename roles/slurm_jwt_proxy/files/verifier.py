@@ -292,8 +292,6 @@ Prover = Callable[[Question], str]
 
 def prover_of(policy: Policy) -> Prover:
     """How somebody is authenticated."""
-    # The other files are beside this one, where Python does not look with -I.
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     try:
         if policy.openid:
             return by_token(policy.openid)
@@ -533,6 +531,8 @@ def check_passwords(path: str) -> None:
 
 def main(arguments: list[str]) -> int:
     path, task = arguments
+    # The other files are beside this one, where Python does not look with -I.
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     try:
         if task == "passwords":
             check_passwords(path)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import os
 import shlex
 import time
 from collections.abc import Iterator
@@ -23,16 +25,26 @@ SERVERS = {"nginx": ("rest1", "nginx", "nginx"), "apache": ("rest2", "apache2", 
 TOKEN = "/etc/slurm_jwt_proxy/token.conf"
 FOLDER = "/root/bench-clients"
 REQUESTS = 1000
+ROUNDS = 4
 CONNECTIONS = 8
 COSTS = (8, 10, 12)
 ISSUER = "https://idp.example.org"
+SOCKET = "unix:/run/slurmrestd/slurmrestd.socket"
+ALONE = "127.0.0.1:6820"
+#: The last of the machine's processors.
+LAST = str((os.cpu_count() or 1) - 1)
 
 TEXT = f"""\
 slurmrestd, the proxy and the client share one host, and the controller has another; all of them share the machine. The
 client is `curl`, with connections that live on: {REQUESTS} times `GET /slurm/VERSION/ping` one after the other for the
 latency, and as many over {CONNECTIONS} connections for the throughput. *Alone* is slurmrestd itself, by HTTP on
-127.0.0.1 with a user's token. *Added* is the median less that of slurmrestd alone. *basic 10* is bcrypt with a cost of
-10, which is what `htpasswd -B -C 10` makes; for that, and the more so for 12, a tenth as many requests are made.
+127.0.0.1 with a user's token; the proxies reach it by its unix socket, with a connection for each request. Each proxy
+and slurmrestd alone are asked in turn, in {ROUNDS} rounds, as a machine is not always as quick. *Added* is the median
+less that of slurmrestd alone, with connections that live on. For the throughput slurmctld and slurmrestd have a
+processor to themselves, and so have the proxy and the client together, as if they were on hosts of their own.
+*Requests/s, alone* is slurmrestd in the same rounds, with a connection for each request, as the proxy asks it. *basic
+10* is bcrypt with a cost of 10, which is what `htpasswd -B -C 10` makes; for that, and the more so for 12, a tenth as
+many requests are made.
 """
 
 
@@ -42,6 +54,13 @@ class Way(NamedTuple):
     auth: str
     words: tuple[str, ...]
     requests: int = REQUESTS
+
+
+class Side(NamedTuple):
+    """Of a comparison: where it is asked, and how."""
+
+    url: str
+    way: Way
 
 
 def ways(token: str) -> dict[str, Way]:
@@ -64,9 +83,11 @@ def run(release: str, wants: Wants) -> Iterator[Cell]:
         prepare(cluster, key)
         path = f"/slurm/{releases.rest_version(release)}/ping"
         token = cluster.on("ctl1", f"scontrol token username={USER} lifespan=86400").partition("=")[2]
-        alone = Way("", ("--header", f"X-SLURM-USER-NAME: {USER}", "--header", f"X-SLURM-USER-TOKEN: {token}"))
-        floor = measure(cluster, "rest1", f"http://127.0.0.1:6820{path}", alone)
-        yield cell(release, "slurmrestd alone", floor, floor)
+        words = ("--header", f"X-SLURM-USER-NAME: {USER}", "--header", f"X-SLURM-USER-TOKEN: {token}")
+        alone = Side(f"http://{ALONE}{path}", Way("", words))
+        anew = Side(alone.url, Way("", (*words, "--header", "Connection: close")))
+        for name, side in (("connections that live on", alone), ("a connection each", anew)):
+            yield cell(release, f"slurmrestd alone, {name}", measure(cluster, "rest1", side, alone, side))
         for server, (host, _unit, _form) in SERVERS.items():
             brought = ""
             for name, way in chosen.items():
@@ -76,8 +97,8 @@ def run(release: str, wants: Wants) -> Iterator[Cell]:
                     say(f"{release}: {server} with {way.auth}")
                     cluster.play("proxy", f"--limit={host},ctl1", f"--extra-vars=slurm_jwt_proxy_auth={way.auth}")
                     brought = way.auth
-                seen = measure(cluster, host, f"https://127.0.0.1{path}", way)
-                yield cell(release, f"{server}, {name}", seen, floor)
+                seen = measure(cluster, host, Side(f"https://127.0.0.1{path}", way), alone, anew)
+                yield cell(release, f"{server}, {name}", seen)
 
 
 def prepare(cluster: Cluster, key: rsa.RSAPrivateKey) -> None:
@@ -91,7 +112,7 @@ def prepare(cluster: Cluster, key: rsa.RSAPrivateKey) -> None:
     hashes = {f"cost{cost}": hashed(cluster, cost) for cost in COSTS}
     variables = {
         "slurm_jwt_tokens_services": services,
-        "slurmrestd_listen": ["127.0.0.1:6820"],
+        "slurmrestd_listen": [SOCKET, ALONE],
         "slurm_jwt_proxy_lab_certificate": True,
         "slurm_jwt_proxy_auth": "basic",
         "slurm_jwt_proxy_rate": 100000,
@@ -127,43 +148,81 @@ def public_jwk(key: rsa.RSAPrivateKey) -> dict[str, str]:
     return {"kty": "RSA", "kid": "bench", "alg": "RS256", "n": encode(numbers.n), "e": encode(numbers.e)}
 
 
-def measure(cluster: Cluster, host: str, url: str, way: Way) -> dict[str, float]:
-    """Milliseconds of the median and of the slowest in a hundred, and requests a second."""
-    ask(cluster, host, url, way, 20, 2)
-    one_after_the_other = sorted(ask(cluster, host, url, way, way.requests, 1)[1])
-    seconds, times = ask(cluster, host, url, way, way.requests, CONNECTIONS)
+def measure(cluster: Cluster, host: str, side: Side, alone: Side, anew: Side) -> dict[str, float]:
+    """What is asked for at a side, and meanwhile at slurmrestd alone: milliseconds, and requests a second."""
+    for one in (side, alone):
+        ask(cluster, host, one, 20, 2)
+    times: dict[Side, list[float]] = {side: [], alone: []}
+    for _round in range(ROUNDS):
+        for one, kept in times.items():
+            kept += ask(cluster, host, one, one.way.requests // ROUNDS, 1)[1]
+    seconds: dict[Side, float] = {side: 0.0, anew: 0.0}
+    with apart(cluster, host):
+        for _round in range(ROUNDS):
+            for one in seconds:
+                seconds[one] += ask(cluster, host, one, one.way.requests // ROUNDS, CONNECTIONS, f"taskset --cpu-list {LAST} ")[0]
     return {
-        "p50": 1000 * quantile(one_after_the_other, 0.5),
-        "p99": 1000 * quantile(one_after_the_other, 0.99),
-        "rate": len(times) / seconds,
+        "p50": 1000 * quantile(sorted(times[side]), 0.5),
+        "p99": 1000 * quantile(sorted(times[side]), 0.99),
+        "alone": 1000 * quantile(sorted(times[alone]), 0.5),
+        "rate": side.way.requests / seconds[side],
+        "rate_alone": anew.way.requests / seconds[anew],
     }
 
 
+@contextlib.contextmanager
+def apart(cluster: Cluster, host: str) -> Iterator[None]:
+    """Slurm's daemons have a processor to themselves, and whatever is before slurmrestd has another."""
+    before = "nginx apache2 slurm-jwt-proxy-verifier"
+    try:
+        place(cluster, "ctl1", "0", "slurmctld")
+        place(cluster, host, "0", "slurmrestd")
+        place(cluster, host, LAST, before)
+        yield
+    finally:
+        place(cluster, "ctl1", f"0-{LAST}", "slurmctld")
+        place(cluster, host, f"0-{LAST}", f"slurmrestd {before}")
+
+
+def place(cluster: Cluster, host: str, processors: str, units: str) -> None:
+    """The processors on which a unit's threads run, until it starts again. A unit that is not there has none."""
+    cluster.on(host, f"""
+        for unit in {units}; do
+            processes=/sys/fs/cgroup/system.slice/$unit.service/cgroup.procs
+            [ -e $processes ] || continue
+            for process in $(cat $processes); do
+                taskset --all-tasks --cpu-list --pid {processors} $process > /dev/null
+            done
+        done
+    """)
+
+
 def ask(
-    cluster: Cluster, host: str, url: str, way: Way, requests: int, connections: int
+    cluster: Cluster, host: str, side: Side, requests: int, connections: int, run_by: str = ""
 ) -> tuple[float, list[float]]:
     """Seconds for so many requests, all of which have to be answered, and those for each."""
     parallel = ["--parallel", "--parallel-max", str(connections)] if connections > 1 else []
     curl = shlex.join([
         "curl", "--silent", "--show-error", "--insecure", "--output", "/dev/null", "--write-out",
-        "%{http_code} %{time_total}\n", *way.words, *parallel,
-        f"{url}?[1-{requests}]",
+        "%{http_code} %{time_total}\n", *side.way.words, *parallel,
+        f"{side.url}?[1-{requests}]",
     ])
     *answers, nanoseconds = cluster.on(
-        host, f"begin=$(date +%s%N); {curl}; echo $(($(date +%s%N) - begin))"
+        host, f"begin=$(date +%s%N); {run_by}{curl}; echo $(($(date +%s%N) - begin))"
     ).splitlines()
     answered = [float(words[1]) for words in map(str.split, answers) if words[0] == "200"]
     if len(answered) != requests:
-        raise Failed(f"{url} on {host} answered {len(answered)} of {requests} requests.")
+        raise Failed(f"{side.url} on {host} answered {len(answered)} of {requests} requests.")
     return int(nanoseconds) / 1e9, answered
 
 
-def cell(release: str, name: str, seen: dict[str, float], floor: dict[str, float]) -> Cell:
+def cell(release: str, name: str, seen: dict[str, float]) -> Cell:
     return Cell((release, name), {
         "p50": f"{seen['p50']:.1f} ms",
         "p99": f"{seen['p99']:.1f} ms",
-        "added": f"{seen['p50'] - floor['p50']:.1f} ms" if seen is not floor else "–",
+        "added": f"{seen['p50'] - seen['alone']:.1f} ms",
         "requests/s": f"{seen['rate']:.0f}",
+        "requests/s, alone": f"{seen['rate_alone']:.0f}",
     }, seen)
 
 

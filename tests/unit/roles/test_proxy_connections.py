@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -93,6 +94,36 @@ def test_who_comes_after_the_end_waits_for_the_next_program(listener):
         assert first.wait(10) == 0
     with client_of(listener) as late, served(listener):
         assert ask(late) == b"quick\n"
+
+
+def test_programs_that_follow_each_other_leave_no_connection_without_an_answer(listener):
+    """As Apache asks: a connection for each, at any moment of the one's end and the other's beginning."""
+    answers = []
+    over = threading.Event()
+
+    def keep_asking():
+        while not over.is_set():
+            with client_of(listener) as client:
+                answers.append(ask(client))
+
+    askers = [threading.Thread(target=keep_asking) for _asker in range(4)]
+    try:
+        for asker in askers:
+            asker.start()
+        for _program in range(3):
+            before = len(answers)
+            with served(listener) as program:
+                time.sleep(1)
+                program.send_signal(signal.SIGTERM)
+                assert program.wait(10) == 0
+            assert len(answers) > before + 20
+        with served(listener):
+            over.set()
+            for asker in askers:
+                asker.join(20)
+    finally:
+        over.set()
+    assert set(answers) == {b"quick\n"}
 
 
 def test_a_client_that_is_silent_for_too_long(listener):

@@ -29,22 +29,21 @@ ROUNDS = 4
 CONNECTIONS = 8
 COSTS = (8, 10, 12)
 ISSUER = "https://idp.example.org"
-SOCKET = "unix:/run/slurmrestd/slurmrestd.socket"
 ALONE = "127.0.0.1:6820"
 #: The last of the machine's processors.
 LAST = str((os.cpu_count() or 1) - 1)
+PINNED = f"taskset --cpu-list {LAST} "
 
 TEXT = f"""\
 slurmrestd, the proxy and the client share one host, and the controller has another; all of them share the machine. The
 client is `curl`, with connections that live on: {REQUESTS} times `GET /slurm/VERSION/ping` one after the other for the
-latency, and as many over {CONNECTIONS} connections for the throughput. *Alone* is slurmrestd itself, by HTTP on
-127.0.0.1 with a user's token; the proxies reach it by its unix socket, with a connection for each request. Each proxy
-and slurmrestd alone are asked in turn, in {ROUNDS} rounds, as a machine is not always as quick. *Added* is the median
-less that of slurmrestd alone, with connections that live on. For the throughput slurmctld and slurmrestd have a
-processor to themselves, and so have the proxy and the client together, as if they were on hosts of their own.
-*Requests/s, alone* is slurmrestd in the same rounds, with a connection for each request, as the proxy asks it. *basic
-10* is bcrypt with a cost of 10, which is what `htpasswd -B -C 10` makes; for that, and the more so for 12, a tenth as
-many requests are made.
+latency, and {ROUNDS} times as many over {CONNECTIONS} connections for the throughput. *Alone* is slurmrestd itself, by
+HTTP on 127.0.0.1 with a user's token. Each proxy and slurmrestd alone are asked in turn, in {ROUNDS} rounds, as a
+machine is not always as quick. *Added* is the median less that of slurmrestd alone, with connections that live on. For
+the throughput Slurm's daemons and the journals have a processor to themselves, and so have the proxy and the client
+together, as if they were on hosts of their own. *Requests/s, alone* is slurmrestd in the same rounds, with a
+connection for each request, as the proxy asks it. *basic 10* is bcrypt with a cost of 10, which is what `htpasswd -B
+-C 10` makes; for that, and the more so for 12, a tenth as many requests are made.
 """
 
 
@@ -112,7 +111,7 @@ def prepare(cluster: Cluster, key: rsa.RSAPrivateKey) -> None:
     hashes = {f"cost{cost}": hashed(cluster, cost) for cost in COSTS}
     variables = {
         "slurm_jwt_tokens_services": services,
-        "slurmrestd_listen": [SOCKET, ALONE],
+        "slurmrestd_listen": [ALONE],
         "slurm_jwt_proxy_lab_certificate": True,
         "slurm_jwt_proxy_auth": "basic",
         "slurm_jwt_proxy_rate": 100000,
@@ -153,35 +152,35 @@ def measure(cluster: Cluster, host: str, side: Side, alone: Side, anew: Side) ->
     for one in (side, alone):
         ask(cluster, host, one, 20, 2)
     times: dict[Side, list[float]] = {side: [], alone: []}
-    for _round in range(ROUNDS):
-        for one, kept in times.items():
-            kept += ask(cluster, host, one, one.way.requests // ROUNDS, 1)[1]
+    for one in ROUNDS * list(times):
+        times[one] += ask(cluster, host, one, one.way.requests // ROUNDS, 1)[1]
     seconds: dict[Side, float] = {side: 0.0, anew: 0.0}
     with apart(cluster, host):
-        for _round in range(ROUNDS):
-            for one in seconds:
-                seconds[one] += ask(cluster, host, one, one.way.requests // ROUNDS, CONNECTIONS, f"taskset --cpu-list {LAST} ")[0]
+        for one in ROUNDS * list(seconds):
+            seconds[one] += ask(cluster, host, one, one.way.requests, CONNECTIONS, PINNED)[0]
     return {
         "p50": 1000 * quantile(sorted(times[side]), 0.5),
         "p99": 1000 * quantile(sorted(times[side]), 0.99),
         "alone": 1000 * quantile(sorted(times[alone]), 0.5),
-        "rate": side.way.requests / seconds[side],
-        "rate_alone": anew.way.requests / seconds[anew],
+        "rate": ROUNDS * side.way.requests / seconds[side],
+        "rate_alone": ROUNDS * anew.way.requests / seconds[anew],
     }
 
 
 @contextlib.contextmanager
 def apart(cluster: Cluster, host: str) -> Iterator[None]:
-    """Slurm's daemons have a processor to themselves, and whatever is before slurmrestd has another."""
+    """Slurm's daemons and their journals have a processor to themselves, and whatever is before them has another."""
+    hosts = ("ctl1", host)
+    behind = "slurmctld slurmrestd systemd-journald"
     before = "nginx apache2 slurm-jwt-proxy-verifier"
     try:
-        place(cluster, "ctl1", "0", "slurmctld")
-        place(cluster, host, "0", "slurmrestd")
-        place(cluster, host, LAST, before)
+        for one in hosts:
+            place(cluster, one, "0", behind)
+            place(cluster, one, LAST, before)
         yield
     finally:
-        place(cluster, "ctl1", f"0-{LAST}", "slurmctld")
-        place(cluster, host, f"0-{LAST}", f"slurmrestd {before}")
+        for one in hosts:
+            place(cluster, one, f"0-{LAST}", f"{behind} {before}")
 
 
 def place(cluster: Cluster, host: str, processors: str, units: str) -> None:

@@ -45,6 +45,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 def cluster_hosts(
@@ -61,4 +62,4 @@ class FilterModule:
     """The filter cluster_hosts."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"cluster_hosts": cluster_hosts}
+        return filters(cluster_hosts=cluster_hosts)

@@ -47,6 +47,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _report
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 def cluster_report(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], now: float) -> str:
@@ -58,4 +59,4 @@ class FilterModule:
     """The filter cluster_report."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"cluster_report": cluster_report}
+        return filters(cluster_report=cluster_report)

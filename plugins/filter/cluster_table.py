@@ -41,10 +41,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter cluster_table."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"cluster_table": _story.table}
+        return filters(cluster_table=_story.table)

@@ -38,6 +38,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 def inherited_keys(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
@@ -52,4 +53,4 @@ class FilterModule:
     """The filter inherited_keys."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"inherited_keys": inherited_keys}
+        return filters(inherited_keys=inherited_keys)

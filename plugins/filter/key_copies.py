@@ -37,10 +37,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter key_copies."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"key_copies": _story.copies}
+        return filters(key_copies=_story.copies)

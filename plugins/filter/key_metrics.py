@@ -37,10 +37,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _key_metrics
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter key_metrics."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"key_metrics": _key_metrics.metrics}
+        return filters(key_metrics=_key_metrics.metrics)

@@ -46,10 +46,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter planned_hosts."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"planned_hosts": _cluster.planned_hosts}
+        return filters(planned_hosts=_cluster.planned_hosts)

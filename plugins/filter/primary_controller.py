@@ -35,10 +35,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _own_key
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter primary_controller."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"primary_controller": _own_key.primary}
+        return filters(primary_controller=_own_key.primary)

@@ -36,10 +36,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter proxy_hosts."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"proxy_hosts": _cluster.proxy_hosts}
+        return filters(proxy_hosts=_cluster.proxy_hosts)

@@ -45,10 +45,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter rollout_failure."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"rollout_failure": _story.failure}
+        return filters(rollout_failure=_story.failure)

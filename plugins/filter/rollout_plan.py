@@ -71,6 +71,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declared_trust, _plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 def rollout_plan(
@@ -95,4 +96,4 @@ class FilterModule:
     """The filter rollout_plan."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"rollout_plan": rollout_plan}
+        return filters(rollout_plan=rollout_plan)

@@ -80,6 +80,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
     _run,
     _services,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 def rotation_plan(
@@ -116,4 +117,4 @@ class FilterModule:
     """The filter rotation_plan."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"rotation_plan": rotation_plan}
+        return filters(rotation_plan=rotation_plan)

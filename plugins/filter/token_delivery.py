@@ -48,10 +48,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter token_delivery."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"token_delivery": _services.delivery}
+        return filters(token_delivery=_services.delivery)

@@ -46,6 +46,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _token_states
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 def token_findings(
@@ -60,4 +61,4 @@ class FilterModule:
     """The filter token_findings."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"token_findings": token_findings}
+        return filters(token_findings=token_findings)

@@ -39,6 +39,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 def token_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> list[str]:
@@ -53,4 +54,4 @@ class FilterModule:
     """The filter token_hosts."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"token_hosts": token_hosts}
+        return filters(token_hosts=token_hosts)

@@ -38,10 +38,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _identities
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter token_identity."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"token_identity": _identities.table}
+        return filters(token_identity=_identities.table)

@@ -50,6 +50,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 def token_services(
@@ -69,4 +70,4 @@ class FilterModule:
     """The filter token_services."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"token_services": token_services}
+        return filters(token_services=token_services)

@@ -37,10 +37,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter token_signer."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"token_signer": _services.signer}
+        return filters(token_signer=_services.signer)

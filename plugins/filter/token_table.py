@@ -44,6 +44,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _token_states
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 def token_table(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], now: float) -> list[str]:
@@ -55,4 +56,4 @@ class FilterModule:
     """The filter token_table."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"token_table": token_table}
+        return filters(token_table=token_table)

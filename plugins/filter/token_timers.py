@@ -47,6 +47,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services, _timers
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 def token_timers(services: Sequence[Mapping[str, Any]], host: str) -> list[dict[str, Any]]:
@@ -61,4 +62,4 @@ class FilterModule:
     """The filter token_timers."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"token_timers": token_timers}
+        return filters(token_timers=token_timers)

@@ -45,10 +45,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _own_key
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
 class FilterModule:
     """The filter trusted_sources."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"trusted_sources": _own_key.sources}
+        return filters(trusted_sources=_own_key.sources)

@@ -24,6 +24,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _releases,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import distribution
 
 PARTS = ("slurmctld", "slurmdbd", "slurmrestd", "node")
 CONFIGLESS_CONF = "/run/slurm/conf/slurm.conf"
@@ -72,6 +73,7 @@ class Host:
         found = {
             "now": self.now,
             "hostname": os.uname().nodename,
+            "os_family": distribution.family_of_host(),
             "parts": self.parts,
             "program": self.program,
             "release": str(self.release) if self.release else None,

@@ -154,6 +154,11 @@ clock_lag:
   returned: success
   type: float
   sample: 0.42
+os_family:
+  description: The family of the host's distribution, V(Debian), V(RedHat) or V(Suse), by C(/etc/os-release). Null for others.
+  returned: success
+  type: str
+  sample: Debian
 hostname:
   description: What the host calls itself.
   returned: success

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import NAME as DECLARATIONS
 
 # Part of the cluster -> (variable that names its inventory group, that group's name if nothing is said).
 # The order is the order in which hosts are listed everywhere.
@@ -25,7 +28,13 @@ class ClusterError(Exception):
 def hosts_by_part(
     groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any]
 ) -> dict[str, list[str]]:
-    """The inventory's hosts of each part; ``variables`` are those of any host, for the groups' names."""
+    """The inventory's hosts of each part; ``variables`` are those of any host, for the groups' names.
+
+    Once the declarations are frozen it is what was frozen, whatever variables say later.
+    """
+    frozen = variables.get(DECLARATIONS)
+    if frozen:
+        return {part: list(frozen["parts"].get(part, ())) for part in PARTS}
     return {
         part: list(groups.get(variables.get(option) or name, ()))
         for part, (option, name) in PARTS.items()
@@ -52,7 +61,23 @@ def cluster_hosts(
 def any_variables(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
     """The variables of the inventory's first host: where a play's hosts are chosen, no host speaks yet."""
     everybody = [host for host in groups.get("all") or () if host in hostvars]
-    return hostvars[everybody[0]] if everybody else {}
+    first: Mapping[str, Any] = hostvars[everybody[0]] if everybody else {}
+    frozen = frozen_declarations(hostvars)
+    return ChainMap({DECLARATIONS: frozen}, first) if frozen else first  # type: ignore[arg-type]
+
+
+def raw(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
+    """A host's variables as they are written: to evaluate them all takes long."""
+    found: Mapping[str, Any] = getattr(hostvars, "raw_get", hostvars.__getitem__)(host)
+    return found
+
+
+def frozen_declarations(hostvars: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What slurm_jwt_declarations has frozen at the beginning of the run; None before that."""
+    if "localhost" not in hostvars:
+        return None
+    frozen: Mapping[str, Any] | None = raw(hostvars, "localhost").get(DECLARATIONS)
+    return frozen
 
 
 def left_with_localhost(hostvars: Mapping[str, Any]) -> Mapping[str, Any]:

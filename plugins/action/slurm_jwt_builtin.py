@@ -1,0 +1,69 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _observations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door
+
+
+class ActionModule(Door):
+    """Runs a module of ansible.builtin; its results enter by the door."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        named = [name for name, options in self._task.args.items() if isinstance(options, Mapping)]
+        known = [*_observations.BUILTINS, "async_status"]
+        if len(self._task.args) != 1 or len(named) != 1 or named[0] not in known:
+            text = f"slurm_jwt_builtin takes one module with its options; it may be {', '.join(known)}."
+            return {"failed": True, "changed": False, "msg": text}
+        self.name = named[0]
+        self.options = dict(self._task.args[self.name])
+        self.job, self.deadline = "", math.inf
+        if self.name == "async_status":
+            # Whose result it is, and the instant after which nobody waits for it any more.
+            self.job = str(self.options.pop("of", ""))
+            self.deadline = float(self.options.pop("deadline", math.inf))
+            if self.job not in _observations.MODULES:
+                return {"failed": True, "changed": False, "msg": "async_status: 'of' names no module of this collection."}
+            if time.time() > self.deadline:
+                return {"failed": True, "changed": False, "msg": "The job on the host did not end in its time."}
+        return super().run(tmp, task_vars)
+
+    def module(self) -> str:
+        return self.name
+
+    def observation(self) -> _observations.Observation:
+        if not self.job:
+            return _observations.BUILTINS[self.name]
+        what = _observations.of_job(self.job)
+        left = max(1, math.ceil(self.deadline - time.time())) if self.deadline < math.inf else what.seconds
+        return what._replace(seconds=min(what.seconds, left))
+
+    def more_seconds(self) -> float:
+        return float(self.options.get("timeout") or 0)
+
+    def carries_secrets(self) -> bool:
+        return bool(self._task.no_log)
+
+    def ask(self, variables: dict[str, Any]) -> Mapping[str, Any]:
+        task = self._task.copy()
+        task.action = task.resolved_action = f"ansible.builtin.{self.name}"
+        task.args = self.options
+        loader = self._shared_loader_obj.action_loader
+        known = {
+            "task": task,
+            "connection": self._connection,
+            "play_context": self._play_context,
+            "loader": self._loader,
+            "templar": self._templar,
+            "shared_loader_obj": self._shared_loader_obj,
+        }
+        action = loader.get(task.action, **known) or loader.get("ansible.legacy.normal", **known)
+        found: Mapping[str, Any] = action.run(task_vars=variables)
+        return found

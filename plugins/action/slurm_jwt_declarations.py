@@ -1,0 +1,97 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import become_loader, connection_loader, shell_loader
+from ansible.utils.display import Display
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declarations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import KEEPS_FILES
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import untrusted
+
+display = Display()
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+
+INJECTED = (
+    "inject_facts_as_vars is on, so what a host says of itself becomes variables beside those of the inventory. This "
+    "collection does not need it. Switch it off in ansible.cfg, in the section [defaults]: inject_facts_as_vars = false"
+)
+
+
+class ActionModule(ActionBase):
+    """Reads what the site declares, before any host is asked. It talks to no host."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        variables = task_vars or {}
+        super().run(tmp, variables)
+        hostvars, groups = variables["hostvars"], variables["groups"]
+        reasons: list[str] = [KEEPS_FILES] if C.DEFAULT_KEEP_REMOTE_FILES else []
+        names: set[str] = set()
+        digests = {}
+        for host in dict.fromkeys([*groups.get("all", ()), "localhost"]):
+            found = hostvars.raw_get(host) if host in hostvars else {}
+            if not isinstance(found, Mapping):
+                continue
+            names |= {name for name in found if isinstance(name, str)}
+            reasons += _declarations.facts_against(host, found.get("ansible_facts") or {}, found, _reserved)
+            digests[host] = _declarations.digest(found)
+        known, internal = _variables_of_roles()
+        reasons += _declarations.unknown(names, known)
+        # Variables of the play, which hosts do not have; those of the role itself are among them.
+        reasons += _declarations.unknown({name for name in variables if isinstance(name, str)} - internal, known)
+        if reasons:
+            said = ["Nothing was changed, as what is declared cannot be relied on:", *dict.fromkeys(reasons)]
+            return {"failed": True, "changed": False, "msg": untrusted(said)}
+        if C.config.get_config_value("INJECT_FACTS_AS_VARS"):
+            display.warning(INJECTED)
+        everywhere = _cluster.any_variables(groups, hostvars)
+        frozen = {"parts": _cluster.hosts_by_part(groups, everywhere), "digests": digests}
+        return {"changed": False, "frozen": untrusted(frozen)}
+
+
+@functools.lru_cache(maxsize=None)
+def _variables_of_roles() -> tuple[frozenset[str], frozenset[str]]:
+    """Every variable that a role documents, and those that roles keep for themselves."""
+    known: set[str] = set()
+    internal: set[str] = set()
+    for role in sorted(ROLES.iterdir()):
+        for spec in _read(role / "meta/argument_specs.yml").get("argument_specs", {}).values():
+            known |= set(spec.get("options") or ())
+        internal |= set(_read(role / "vars/main.yml"))
+    return frozenset(known), frozenset(internal)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8") as stream:
+        return yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+
+
+@functools.lru_cache(maxsize=None)
+def _reserved() -> frozenset[str]:
+    """Every variable by which Ansible's connection, shell and become plugins can be steered."""
+    names = {*C.COMMON_CONNECTION_VARS, *(name for mapped in C.MAGIC_VARIABLE_MAPPING.values() for name in mapped)}
+    for kind, loader in (("connection", connection_loader), ("shell", shell_loader), ("become", become_loader)):
+        for plugin in loader.all(class_only=True):
+            options = C.config.get_configuration_definitions(kind, getattr(plugin, "_load_name", "")) or {}
+            for option in options.values():
+                names |= {entry["name"] for entry in option.get("vars") or ()}
+    # Of modules and of the interpreters that start them, and what is looked for under any name.
+    names |= {"ansible_python_interpreter", "ansible_shell_type", "ansible_connection", "ansible_module_compression"}
+    return frozenset(names)

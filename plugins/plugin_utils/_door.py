@@ -1,0 +1,203 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The door through which results of managed hosts enter. Private to this collection.
+
+A host that was broken into may answer anything. Ansible takes much of that for its own: facts become variables above the
+inventory's, connection variables among them, and on old releases text becomes a template. So every task of this collection
+that runs on a managed host is an action of this base: it lets in what _observations.py declares for the module, marks it
+as no template, says what it has dropped, and gives the host a limited time and a limited share of memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import signal
+import traceback
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible import constants as C
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import MODULES, Observation
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._shape import Members, Misfit, harmless
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import untrusted
+
+# Ansible's own discovery of the interpreter; a module cannot say this, as Ansible takes it out of what modules say.
+INTERPRETER = "discovered_interpreter_python"
+_PATH = re.compile(r"/[A-Za-z0-9._/+-]{1,255}")
+
+# Bytes that the answer of one host may make Ansible's worker grow by.
+MEMORY = 1 << 30
+
+# Members that every module of Ansible has and that nobody asks for.
+_COMMON = frozenset(("invocation", "warnings", "deprecations", "exception", "_ansible_parsed", "stdout_lines", "stderr_lines"))
+
+# Options of modules that carry a secret.
+_SECRETS = ("content", "return_content", "token", "tokens", "return_token", "return_tokens", "sample_token", "current")
+
+display = Display()
+
+
+class TooLong(BaseException):
+    """The host had its time. Not an Exception, so that nothing on the way takes it for one of its own."""
+
+
+class Door(ActionBase):
+    """Runs a module on a host and lets in what is declared of its result."""
+
+    TRANSFERS_FILES = False
+    _supports_async = True
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        variables = task_vars or {}
+        super().run(tmp, variables)
+        if C.DEFAULT_KEEP_REMOTE_FILES and self.carries_secrets():
+            return _failure(KEEPS_FILES)
+        what = self.observation()
+        seconds = self._task.timeout or what.seconds + self.more_seconds()
+        try:
+            with at_most(seconds, MEMORY):
+                found = self.ask(variables)
+        except AnsibleConnectionFailure as error:
+            raise type(error)(harmless(str(error))) from None
+        except (TooLong, MemoryError) as error:
+            # Nothing more is asked of this host by this task, such as to remove a temporary folder.
+            self._connection._shell.tmpdir = None
+            if isinstance(error, TooLong):
+                return _failure(f"The host did not answer within {seconds:.0f} s.")
+            return _failure(f"The host's answer is larger than {MEMORY >> 20} MiB, so it was not read to its end.")
+        except Exception as error:  # pylint: disable=broad-except
+            display.vvv(traceback.format_exc())
+            found = {"failed": True, "msg": str(error), **(getattr(error, "result", None) or {})}
+        return self._let_in(found, what, str(variables.get("inventory_hostname", "?")))
+
+    # What a subclass may say otherwise.
+
+    def ask(self, variables: dict[str, Any]) -> Mapping[str, Any]:
+        """The module's result as it comes from the host."""
+        background = bool(self._task.async_val) and not self._connection.has_native_async
+        found: Mapping[str, Any] = self._execute_module(task_vars=variables, wrap_async=background)
+        if not background:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return found
+
+    def module(self) -> str:
+        """The module's name, without the collection's."""
+        return str(self._task.action).rpartition(".")[2]
+
+    def more_seconds(self) -> float:
+        """Seconds beyond the usual limit, where the task itself asks the module to wait."""
+        try:
+            return float(self._task.args.get("timeout") or 0)
+        except (TypeError, ValueError):
+            return 0
+
+    def carries_secrets(self) -> bool:
+        return any(self._task.args.get(name) for name in _SECRETS)
+
+    def observation(self) -> Observation:
+        """What may come in."""
+        return MODULES[self.module()]
+
+    # The answer.
+
+    def _let_in(self, found: Mapping[str, Any], what: Observation, host: str) -> dict[str, Any]:
+        if not isinstance(found, Mapping):
+            return self._misfit("it is no dictionary")
+        # A job that was only started, a failure and a module that was left out have but some of the members.
+        partial = self._task.async_val or found.get("failed") or found.get("skipped")
+        everything = Members({}, {**what.members.always, **what.members.optional})
+        try:
+            result = (everything if partial else what.members)(found, "")
+        except Misfit as misfit:
+            return self._misfit(str(misfit))
+        self._say_dropped(found, everything, what.says_dropped, host)
+        given = found.get("warnings")
+        if isinstance(given, (list, tuple)) and given:
+            result["warnings"] = [harmless(_text_of(each), 1000) for each in given[:20]]
+        facts = found.get("ansible_facts")
+        interpreter = facts.get(INTERPRETER) if isinstance(facts, Mapping) else None
+        if isinstance(interpreter, str) and _PATH.fullmatch(interpreter):
+            result["ansible_facts"] = {INTERPRETER: str(interpreter)}
+        let_in: dict[str, Any] = untrusted(result)
+        return let_in
+
+    def _misfit(self, text: str) -> dict[str, Any]:
+        return _failure(
+            f"What {self.module()} answered on this host does not fit, so nothing of it is used: {text}. No module of "
+            "this collection answers so. Look into the host before you trust it again."
+        )
+
+    def _say_dropped(self, found: Mapping[Any, Any], members: Members, every: bool, host: str) -> None:
+        """Says which members of an answer nobody has declared."""
+        facts = found.get("ansible_facts")
+        expected = {"ansible_facts"} if isinstance(facts, Mapping) and set(facts) <= {INTERPRETER} else set()
+        dropped = [name for name in members.undeclared(found) if name not in _COMMON | expected]
+        if not every:
+            dropped = [name for name in dropped if name.startswith(("ansible_", "_ansible_", "add_")) or "slurm" in name]
+        if dropped:
+            display.warning(
+                f"{host}: the answer of {self.module()} had members that do not belong there, and they were dropped: "
+                f"{', '.join(dropped[:10])}. Look into the host before you trust it again."
+            )
+
+
+def _failure(text: str) -> dict[str, Any]:
+    return {"failed": True, "changed": False, "msg": text}
+
+
+KEEPS_FILES = (
+    "ANSIBLE_KEEP_REMOTE_FILES (keep_remote_files) is on, so a key or a token would stay in a file on the host. Nothing was "
+    "sent. Unset it, and run this again."
+)
+
+
+def _text_of(warning: Any) -> str:
+    """A warning as text; from ansible-core 2.19 on it may be an object."""
+    details = getattr(warning, "details", None)
+    return str(getattr(details[0], "msg", "")) if details else str(warning)
+
+
+@contextlib.contextmanager
+def at_most(seconds: float, memory: int) -> Iterator[None]:
+    """Limits what goes on inside, in Ansible's worker, which has nothing else to do. What it has started ends with it."""
+
+    def ring(*dummy: object) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, ring)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm", encoding="ascii") as stream:
+        now = int(stream.read().split()[0]) * resource.getpagesize()
+    limit = now + memory if hard == resource.RLIM_INFINITY else min(now + memory, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    remaining = signal.setitimer(signal.ITIMER_REAL, seconds)[0]
+    try:
+        yield
+    except (TooLong, MemoryError):
+        _end_children()
+        raise
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, remaining)
+        signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _end_children() -> None:
+    """Ends the programs that still talk to the host. A shared SSH connection is no child of this process."""
+    own = os.getpid()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as stream:
+                    parent = int(stream.read().rpartition(")")[2].split()[1])
+                if parent == own:
+                    os.kill(int(name), signal.SIGTERM)

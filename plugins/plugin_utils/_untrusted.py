@@ -1,0 +1,39 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mark that keeps Ansible from templating text that a host has sent. Private to this collection.
+
+Before ansible-core 2.19 text is a template unless it is marked, and an f-string or a concatenation loses the mark. So
+every filter of this collection marks what it returns, in filters(). From 2.19 on it is the other way round.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from ansible import template
+
+
+def untrusted(value: Any) -> Any:
+    """The same value, with no text in it that is a template."""
+    if hasattr(template, "trust_as_template"):
+        # Only text that somebody marked as trusted is a template: what is read from the inventory.
+        return value
+    from ansible.utils.unsafe_proxy import wrap_var  # pylint: disable=import-outside-toplevel
+
+    return wrap_var(value)
+
+
+def filters(**functions: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """Filters by name, as Ansible asks for them, whose results are marked."""
+    return {name: _marking(function) for name, function in functions.items()}
+
+
+def _marking(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def marked(*positional: Any, **named: Any) -> Any:
+        return untrusted(function(*positional, **named))
+
+    return marked

@@ -53,7 +53,7 @@ class ActionModule(Door):
 
     def ask(self, variables: dict[str, Any]) -> Mapping[str, Any]:
         task = self._task.copy()
-        task.action = task.resolved_action = f"ansible.builtin.{self.name}"
+        task.action = f"ansible.builtin.{self.name}"
         task.args = self.options
         loader = self._shared_loader_obj.action_loader
         known = {

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,9 @@ class ActionModule(ActionBase):
         if C.config.get_config_value("INJECT_FACTS_AS_VARS"):
             display.warning(INJECTED)
         everywhere = _cluster.any_variables(groups, hostvars)
-        frozen = {"parts": _cluster.hosts_by_part(groups, everywhere), "digests": digests}
+        # Not what an earlier playbook of this process has frozen.
+        parts = _cluster.hosts_by_part(groups, {**everywhere, _declarations.NAME: None})
+        frozen = {"run": secrets.token_hex(8), "parts": parts, "digests": digests}
         return {"changed": False, "frozen": untrusted(frozen)}
 
 

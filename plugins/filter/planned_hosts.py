@@ -16,12 +16,14 @@ positional: step
 options:
   step:
     description:
-      - V(nodes) and V(servers) are the hosts that change; no servers after a failure. V(put_back) are those to put back
-        after a failure. V(report) is the host that tells what ran.
-      - V(overlapping), V(services) and V(withdrawing) are those of a rotation with overlap that get one more RS256 key,
-        tokens of it, and lose the old key.
+      - V(outer) are the hosts without a key and V(key_hosts) those with it that change, V(slurmrestd) those of the REST API.
+        None of them after a failure. V(put_back) are those to put back after a failure. V(report) is the host that tells
+        what ran.
+      - In a rotation V(signer_and_services) are the controller that signs and the hosts of services, V(services) the latter
+        alone, V(overlapping) and V(withdrawing) those that get one more RS256 key and lose the old one, V(reviving) those
+        whose slurmrestd has died with slurmdbd.
     type: str
-    choices: [nodes, servers, overlapping, services, withdrawing, put_back, report]
+    choices: [outer, key_hosts, slurmrestd, signer_and_services, services, overlapping, withdrawing, reviving, put_back, report]
     required: true
 extends_documentation_fragment:
   - hpc.slurm_jwt.inventory.hostvars
@@ -31,7 +33,7 @@ author:
 
 EXAMPLES = r"""
 - name: Change the nodes
-  hosts: "{{ hostvars | default({}) | hpc.slurm_jwt.planned_hosts('nodes') }}"
+  hosts: "{{ hostvars | default({}) | hpc.slurm_jwt.planned_hosts('outer') }}"
   gather_facts: false
 """
 

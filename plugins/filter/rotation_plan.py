@@ -101,7 +101,7 @@ def rotation_plan(
         seconds = duration(max_age) if max_age else None
     except TokenError as error:
         raise AnsibleFilterError(f"slurm_jwt_key_max_age: {error}") from error
-    using = _services.token_hosts(groups, hostvars)
+    using = _services.service_hosts(groups, hostvars)
     wanted = _rotation.Wishes(max_age=seconds, run=_run.this_run(), token_hosts=using, **wishes)
     trust = _declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing)
     if not trust.signs_rs256:

@@ -35,10 +35,11 @@ RETURN = r"""
 frozen:
   description:
     - C(parts) has the hosts of each part of the cluster, C(digests) a digest of the declarations of each host of the
-      inventory.
+      inventory, and C(run) a name for this run.
   returned: success
   type: dict
   sample:
+    run: 5f2b0c1de0a94e77
     parts: {slurmctld: [ctl1], slurmdbd: [dbd1], slurmrestd: [rest1], node: [node1]}
     digests: {ctl1: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a}
 """

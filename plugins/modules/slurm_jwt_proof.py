@@ -41,6 +41,11 @@ options:
         wants the package C(python3-jwt), and an RSA key C(python3-cryptography), too.
       - One of this, O(jwks_path) and O(tokens) is needed.
     type: path
+  fingerprint:
+    description:
+      - The fingerprint that the key at O(key_path) has to have, C(SHA256:) and what C(sha256sum) prints. Another key proves
+        nothing of the one that is meant.
+    type: str
   jwks_path:
     description:
       - The key set that the daemons have loaded, as M(hpc.slurm_jwt.slurm_jwks) makes it. RS256 tokens with the kid of
@@ -246,6 +251,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, Jwk
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import KeySetError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import parse as parse_jwks
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import (
     CASES,
@@ -301,6 +307,7 @@ ARGUMENTS = {
         "default": ["slurmctld", "slurmdbd"],
     },
     "key_path": {"type": "path", "no_log": False},
+    "fingerprint": {"type": "str"},
     "jwks_path": {"type": "path"},
     "sample_token": {"type": "str", "no_log": True},
     "retired_key_path": {"type": "path", "no_log": False},
@@ -335,6 +342,12 @@ def minted(params: dict[str, Any]) -> dict[str, str]:
     key = read_key("key_path", params["key_path"])
     if key is None and params["key_path"]:
         raise ProofError(f"key_path: {params['key_path']} does not exist. Make it with slurm_jwt_key.")
+    found = None if key is None else fingerprint(key)
+    if params["fingerprint"] and found != params["fingerprint"]:
+        raise ProofError(
+            f"key_path: {params['key_path']} holds the key {found}, and {params['fingerprint']} was to be proven. "
+            "Somebody has put another key there."
+        )
     retired = read_key("retired_key_path", params["retired_key_path"])
     # The way back makes the old key the one in force.
     now = time.time()

@@ -89,6 +89,8 @@ def left_with_localhost(hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 PLAN, FAILURE, TOKENS_FAILURE = "slurm_jwt_plan", "slurm_jwt_failure", "slurm_jwt_tokens_failure"
+# What a failed step of a host leaves with it, see tasks/leave_out.yml.
+LEFT_OUT = "slurm_jwt_left_out"
 PROXY_GROUP = ("slurm_jwt_group_proxy", "slurm_proxy")
 
 
@@ -104,19 +106,46 @@ def proxy_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]
 def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     """The hosts of one step of a playbook, by the plan that an earlier play left with localhost.
 
-    Steps: ``nodes`` and ``servers`` change, ``overlapping`` ones get one more RS256 key, ``services`` get tokens of it,
-    ``withdrawing`` ones lose the old one, ``put_back`` follows a failure, ``report`` closes the run.
+    Steps: ``outer`` hosts, which have no key, and ``key_hosts`` change, ``slurmrestd`` ones serve the REST API. In a rotation
+    ``signer_and_services`` and ``services`` get tokens of the next key, ``overlapping`` ones one more RS256 key,
+    ``withdrawing`` ones lose the old one, and on ``reviving`` ones slurmrestd is started again. ``put_back`` follows a
+    failure, ``report`` closes the run.
     """
     if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
         # Nothing was looked at yet: --syntax-check, --list-tasks.
         return []
     plan = hostvars["localhost"][PLAN]
-    failed = FAILURE in hostvars["localhost"]
+    if step == "report":
+        return [plan["speaker"]]
+    if FAILURE in hostvars["localhost"]:
+        return list(plan["hosts_to_change"]) if step == "put_back" else []
     if step == "put_back":
-        return list(plan["hosts_to_change"]) if failed else []
+        return []
     if step == "withdrawing":
-        lost = failed or TOKENS_FAILURE in hostvars["localhost"]
-        return [] if lost or not plan.get("makes_key") else list(plan["overlapping"])
-    if step in ("servers", "overlapping", "services"):
-        return [] if failed else list(plan.get(step, ()))
-    return {"nodes": list(plan["nodes_to_change"]), "report": [plan["speaker"]]}[step]
+        return list(plan["overlapping"]) if plan.get("makes_key") else []
+    return [host for host in plan.get(_HOSTS_OF_STEP[step]) or () if not is_left_out(hostvars, host)]
+
+
+def is_left_out(hostvars: Mapping[str, Any], host: str) -> bool:
+    """Whether an earlier step of this run failed on this host alone."""
+    if host not in hostvars:
+        return False
+    left: Mapping[str, Any] = raw(hostvars, host).get(LEFT_OUT) or {}
+    return bool(left) and left.get("run") == run_of(hostvars)
+
+
+def run_of(hostvars: Mapping[str, Any]) -> str:
+    """Which playbook's run it is; another one in the same process has another name."""
+    return str((frozen_declarations(hostvars) or {}).get("run", ""))
+
+
+# Step of a playbook -> member of the plan.
+_HOSTS_OF_STEP = {
+    "outer": "outer_hosts",
+    "key_hosts": "key_hosts",
+    "slurmrestd": "slurmrestd_hosts",
+    "signer_and_services": "signer_and_services",
+    "services": "services",
+    "overlapping": "overlapping",
+    "reviving": "slurmrestd_dies",
+}

@@ -73,7 +73,8 @@ _DIFF = Members(
 )
 STANDARD: Mapping[str, Shape] = {
     "changed": flag,
-    "failed": flag,
+    # A job in the background has numbers for these.
+    "failed": either(flag, whole(0, 1)),
     "skipped": flag,
     "msg": sentence(16_000),
     "diff": either(_DIFF, list_of(_DIFF)),

@@ -110,7 +110,7 @@ def _no_key(trust: _trust.Trust) -> list[str]:
 def _not_as_declared(overlap: Overlap) -> list[str]:
     cluster, path = overlap.cluster, overlap.cluster.wishes.trust.own.path
     found = [*_rotation.drift(cluster), *_rotation.daemons_down(cluster)]
-    found += [f"{host}: lacks packages" for host in cluster.servers if cluster.packages(host)]
+    found += [f"{host}: lacks packages" for host in cluster.holders if cluster.packages(host)]
     public = overlap.key.get("public_jwk")
     if not public:
         found.append(f"{cluster.primary}: there is no RSA key at {path}")
@@ -135,35 +135,40 @@ def plan(
 ) -> dict[str, Any]:
     """All that the tasks of a rotation with overlap ask, in plain lists and dictionaries."""
     looks = {host: looks[host] for host in in_play}
+    without = _plan.left_out(looks, parts, unreachable_too=True)
+    looks = {host: look for host, look in looks.items() if host not in without}
     cluster = _plan.Cluster(looks, parts, _plan.Wishes(trust=trust))
     overlap = Overlap(cluster, key, wishes)
     no = _plan.reasons_for_no_run(cluster, looks, parts, in_play) or refusals(overlap, is_dead)
     if no:
-        return {"refusals": no, "warnings": []}
+        return {"refusals": no, "warnings": [], "left_out": without}
     reason, staged = overlap.reason, overlap.staged
     hosts = list(dict.fromkeys([*cluster.holders, *cluster.restds]))
+    makes_key = reason not in (None, "key_set")
+    services = [host for host in wishes.token_hosts if host not in without] if makes_key else []
     return {
         "refusals": [],
         "warnings": _warnings(overlap) if reason else [],
+        "left_out": without,
         "algorithm": "RS256",
         "primary": cluster.primary,
         "speaker": cluster.primary,
         "standbys": cluster.controllers[1:],
         "holders": cluster.holders,
         "hosts": hosts,
-        "servers": [],
-        "overlapping": hosts if reason else [],
-        "services": list(wishes.token_hosts) if reason not in (None, "key_set") else [],
+        "key_hosts": [],
+        "overlapping": cluster.holders if reason else [],
+        "services": services,
+        "signer_and_services": list(dict.fromkeys([cluster.primary, *services])) if services else [],
         "hosts_to_change": hosts if reason else [],
-        "nodes_to_change": [],
         "signing_key": trust.own.path,
         "slurmdbd_hosts": cluster.dbds,
         "slurmdbd_standbys": cluster.standby_dbds,
         "slurmrestd_hosts": cluster.restds,
-        "slurmrestd_dies": _rotation.slurmrestd_dies(cluster),
+        "slurmrestd_dies": _rotation.slurmrestd_dies(cluster) if reason else [],
         "reason": reason,
         # What only follows the sources signs with no other key.
-        "makes_key": reason not in (None, "key_set"),
+        "makes_key": makes_key,
         "serial": (staged["serial"] or "") if staged else wishes.serial,
         "run": wishes.run,
         "take_over": staged["run"] if staged else None,

@@ -48,6 +48,41 @@ def failed(look: Look) -> bool:
     return bool(look.get("failed")) or "conf" not in look
 
 
+def key_hosts(parts: Mapping[str, Sequence[str]]) -> list[str]:
+    """The hosts that have the signing key, by the inventory: controllers and slurmdbd."""
+    return list(dict.fromkeys([*parts["slurmctld"], *parts["slurmdbd"]]))
+
+
+def left_out(
+    looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], removing: bool = False, unreachable_too: bool = False
+) -> dict[str, str]:
+    """The hosts without a key that a run goes on without, each with the reason.
+
+    Such a host decides nothing about another one, so whatever it answers stops no run. One that cannot be reached stops a
+    rollout before its first change, and no rotation.
+    """
+    trusted = key_hosts(parts)
+    found = {}
+    for host, look in looks.items():
+        if host in trusted:
+            continue
+        if unreachable(look):
+            if unreachable_too:
+                found[host] = f"It cannot be reached ({_said(look)})."
+        elif failed(look):
+            found[host] = _said(look)
+        else:
+            errors = _errors(look, removing)
+            if errors:
+                found[host] = " ".join(_sentences(problem) for problem in errors)
+    return found
+
+
+def _said(look: Look) -> str:
+    text = str(look.get("msg", "")).strip() or "no reason given"
+    return text.splitlines()[0].rstrip(".")
+
+
 def short(name: str) -> str:
     return name.partition(".")[0].lower()
 
@@ -319,14 +354,26 @@ def _unreachable(host: str, look: Look, parts: Mapping[str, Sequence[str]]) -> s
     remedy = "Bring it up"
     if host not in servers:
         remedy += f", or leave it out for now with --limit 'all:!{host}'"
-    said = str(look.get("msg", "")).strip() or "no reason given"
-    return "{}: cannot be reached ({}). {}.".format(host, said.splitlines()[0].rstrip("."), remedy)
+    return f"{host}: cannot be reached ({_said(look)}). {remedy}."
+
+
+def _sentences(problem: Mapping[str, str]) -> str:
+    """A problem as sentences; what was found in a file is often a bare phrase."""
+    found, effect = (problem[part].rstrip(".") for part in ("found", "effect"))
+    return f"{found}. {effect}. {problem['remedy']}"
 
 
 def _told(host: str, problem: Mapping[str, str]) -> str:
-    """A problem as sentences; what was found in a file is often a bare phrase."""
-    found, effect = (problem[part].rstrip(".") for part in ("found", "effect"))
-    return f"{host}: {found}. {effect}. {problem['remedy']}"
+    return f"{host}: {_sentences(problem)}"
+
+
+def _errors(look: Look, removing: bool) -> list[Mapping[str, str]]:
+    """What stands in the way of a run on a host."""
+    return [
+        problem
+        for problem in look["problems"]
+        if problem["severity"] == "error" and (not removing or problem["code"] in _STOPS_REMOVAL)
+    ]
 
 
 # What stands in the way of taking JWT back as well; anything else that is wrong with JWT goes with it.
@@ -339,8 +386,7 @@ def _problems(cluster: Cluster) -> list[str]:
     return [
         _told(host, problem)
         for host, look in cluster.looks.items()
-        for problem in look["problems"]
-        if problem["severity"] == "error" and (not cluster.wishes.removing or problem["code"] in _STOPS_REMOVAL)
+        for problem in _errors(look, cluster.wishes.removing)
     ]
 
 
@@ -537,14 +583,17 @@ def plan(
 ) -> dict[str, Any]:
     """All that the rollout's tasks ask, in plain lists and dictionaries."""
     looks = {host: looks[host] for host in in_play}
+    without = left_out(looks, parts, wishes.removing)
+    looks = {host: look for host, look in looks.items() if host not in without}
     cluster = Cluster(looks, parts, wishes)
     no = refusals(cluster, looks, parts, in_play)
     if no:
-        return {"refusals": no, "warnings": []}
+        return {"refusals": no, "warnings": [], "left_out": without}
     slurmdbd, slurmctld = cluster.slurmdbd_restarts(), cluster.slurmctld_loads()
     packages = {host: cluster.packages(host) for host in cluster.servers if cluster.packages(host)}
     nodes = [host for host in cluster.nodes if cluster.conf_changes(host)]
     conf = [host for host in cluster.servers if cluster.conf_changes(host)]
+    holders = cluster.holders
     dbd_conf = [host for host in cluster.dbds if cluster.dbd_conf_changes(host)]
     targets, folders, jwks = cluster.key_targets(), cluster.folders_to_make(), cluster.jwks_targets()
     source = [cluster.key_source] if cluster.key_source and cluster.key_source_changes() else []
@@ -555,22 +604,28 @@ def plan(
         "warnings": warnings(cluster, parts, in_play),
         "primary": cluster.primary,
         "standbys": cluster.controllers[1:],
-        "speaker": cluster.primary or next(iter(cluster.nodes), None),
-        "nodes_to_change": nodes,
-        # slurmrestd's own role decides whether its hosts change; the primary is always proven.
-        "servers": [
+        "speaker": cluster.primary or next(iter(cluster.nodes), None) or next(iter(in_play), None),
+        "left_out": without,
+        # Hosts without a key change first, each for itself: none of them stops the others.
+        "outer_hosts": [*nodes, *(host for host in cluster.servers if host not in holders and host in [*conf, *packages])],
+        # The primary is always proven.
+        "key_hosts": [
             host
             for host in cluster.servers
-            if host in changing
-            or host in cluster.restds
-            or host == cluster.primary
-            or wishes.removing
-            # Where the site speaks of key sets, timers follow them, or are taken away.
-            or (host in cluster.holders and wishes.trust.jwks is not None)
+            if host in holders
+            and (
+                host in changing
+                or host == cluster.primary
+                or wishes.removing
+                # It has what the others get.
+                or (host == cluster.key_source and targets)
+                # Where the site speaks of key sets, timers follow them, or are taken away.
+                or wishes.trust.jwks is not None
+            )
         ],
         # Everything that may have to be put back, and the closing table.
         "hosts_to_change": [*nodes, *cluster.servers],
-        "hosts": [*cluster.holders, *(host for host in cluster.restds if host not in cluster.holders), *cluster.nodes],
+        "hosts": [*holders, *(host for host in cluster.restds if host not in holders), *cluster.nodes],
         "conf": nodes + conf,
         "dbd_conf": dbd_conf,
         "packages": packages,

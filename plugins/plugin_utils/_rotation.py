@@ -139,9 +139,8 @@ class Rotation:
 
     @property
     def _lags(self) -> list[float]:
-        """Seconds by which the clock of each host of the swap seems ahead; of a host without Slurm nothing is known."""
-        hosts = dict.fromkeys([*self.cluster.holders, *self.wishes.token_hosts])
-        lags = [self._look(host).get("clock_lag") for host in hosts if host in self.cluster.looks]
+        """Seconds by which the clock of each host with a key seems ahead. What others say of theirs decides nothing."""
+        lags = [self._look(host).get("clock_lag") for host in self.cluster.holders]
         return [lag for lag in lags if lag is not None]
 
     def against_in_place(self) -> list[str]:
@@ -219,7 +218,7 @@ def daemons_down(cluster: _plan.Cluster) -> list[str]:
 def drift(cluster: _plan.Cluster) -> list[str]:
     """The files that a rollout would change."""
     return [
-        *(f"{host}: slurm.conf is not as declared" for host in cluster.servers if cluster.conf_changes(host)),
+        *(f"{host}: slurm.conf is not as declared" for host in cluster.holders if cluster.conf_changes(host)),
         *(f"{host}: slurmdbd.conf is not as declared" for host in cluster.dbds if cluster.dbd_conf_changes(host)),
     ]
 
@@ -281,7 +280,7 @@ def refusals(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[
 def _not_as_declared(rotation: Rotation) -> list[str]:
     cluster = rotation.cluster
     keyless = [f"{host}: has no key" for host in cluster.holders if not cluster.key(host)["exists"]]
-    lacking = [f"{host}: lacks packages" for host in cluster.servers if cluster.packages(host)]
+    lacking = [f"{host}: lacks packages" for host in cluster.holders if cluster.packages(host)]
     if rotation.staged_on:
         # What the files lack is for the next rollout. It waits for the end of this rotation, which needs but these.
         remedies = [_MEND] if lacking else [_GIVE_UP] if keyless else []
@@ -329,33 +328,39 @@ def plan(
 ) -> dict[str, Any]:
     """All that the rotation's tasks ask, in plain lists and dictionaries."""
     looks = {host: looks[host] for host in in_play}
+    without = _plan.left_out(looks, parts, unreachable_too=True)
+    looks = {host: look for host, look in looks.items() if host not in without}
     cluster = _plan.Cluster(looks, parts, _plan.Wishes())
     no = _plan.reasons_for_no_run(cluster, looks, parts, in_play)
     rotation = Rotation(cluster, wishes)
     no = no or refusals(rotation, is_dead)
     if no:
-        return {"refusals": no, "warnings": []}
+        return {"refusals": no, "warnings": [], "left_out": without}
     reason = rotation.reason
-    hosts = list(dict.fromkeys([*cluster.holders, *cluster.restds, *wishes.token_hosts]))
+    services = [host for host in wishes.token_hosts if host not in without] if reason else []
+    hosts = list(dict.fromkeys([*cluster.holders, *cluster.restds, *services]))
     return {
         "refusals": [],
         "warnings": _warnings(rotation) if reason else [],
+        "left_out": without,
         "algorithm": "HS256",
         "primary": cluster.primary,
         "speaker": cluster.primary,
         "standbys": cluster.controllers[1:],
         "holders": cluster.holders,
         "hosts": [*cluster.holders, *(host for host in cluster.restds if host not in cluster.holders)],
-        "servers": hosts if reason else [],
+        "key_hosts": cluster.holders if reason else [],
+        # Each for itself: none of them stops the rotation.
+        "services": services,
+        "signer_and_services": list(dict.fromkeys([cluster.primary, *services])) if services else [],
         "overlapping": [],
         "hosts_to_change": hosts if reason else [],
-        "nodes_to_change": [],
         "key_path": {host: cluster.key_path_of(host) for host in cluster.holders},
         "signing_key": cluster.key_path,
         "slurmdbd_hosts": cluster.dbds,
         "slurmdbd_standbys": cluster.standby_dbds,
         "slurmrestd_hosts": cluster.restds,
-        "slurmrestd_dies": slurmrestd_dies(cluster),
+        "slurmrestd_dies": slurmrestd_dies(cluster) if reason else [],
         "reason": reason,
         "tidy_only": rotation.tidy_only,
         # A rotation that is under way is finished as it was begun; the site's newer wish is the next run's.

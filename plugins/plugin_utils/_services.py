@@ -85,27 +85,33 @@ def declared(hostvars: Mapping[str, Variables]) -> list[Service]:
     return [service for host in hostvars for service in hostvars[host].get(DECLARED) or ()]
 
 
+def service_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Variables]) -> list[str]:
+    """Each host with a service."""
+    everywhere = any_variables(groups, hostvars)
+    group = group_of(everywhere)
+    candidates = list(groups.get(group, ()))
+    for service in everywhere.get(DECLARED) or ():
+        candidates += hosts_of(service, groups, group)
+    return [
+        host
+        for host in dict.fromkeys(candidates)
+        # For --syntax-check there are no variables of hosts.
+        if host in hostvars and services_on(host, hostvars[host].get(DECLARED) or (), groups, group)
+    ]
+
+
 def token_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Variables]) -> list[str]:
     """The hosts of a play that brings tokens: the controllers, and each host with a service. None without services."""
     local = left_with_localhost(hostvars)
     if FAILURE in local:
         # The cluster was put back; there is no key to sign with.
         return []
-    everywhere = any_variables(groups, hostvars)
-    group = group_of(everywhere)
-    candidates = list(groups.get(group, ()))
-    for service in everywhere.get(DECLARED) or ():
-        candidates += hosts_of(service, groups, group)
-    using = [
-        host
-        for host in dict.fromkeys(candidates)
-        # For --syntax-check there are no variables of hosts.
-        if host in hostvars and services_on(host, hostvars[host].get(DECLARED) or (), groups, group)
-    ]
+    using = service_hosts(groups, hostvars)
     if not using:
         return []
     if PLAN not in local:
-        return list(dict.fromkeys(hosts_by_part(groups, everywhere)["slurmctld"] + using))
+        controllers = hosts_by_part(groups, any_variables(groups, hostvars))["slurmctld"]
+        return list(dict.fromkeys(controllers + using))
     # A play that looked at every host knows the primary controller. Without one only nodes were to be brought.
     primary = local[PLAN].get("primary")
     return list(dict.fromkeys([primary, *using])) if primary else []

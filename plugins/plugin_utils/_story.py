@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import run_of
+
 Variables = Mapping[str, Any]
 
 # Registered result -> what it means if it changed something. The order is that of the rollout.
@@ -59,10 +61,10 @@ def failure(hostvars: Mapping[str, Variables], everybody: Sequence[str], left: S
         result = hostvars[host].get("ansible_failed_result")
         if result:
             task = hostvars[host].get("ansible_failed_task")
-            return {"host": host, "task": _task_name(task), "cause": _cause(result)}
+            return {"host": host, "task": _task_name(task), "cause": _cause(result), "run": run_of(hostvars)}
     lost = [host for host in everybody if host not in left]
-    host = lost[0] if lost else "?"
-    return {"host": host, "task": "?", "cause": "The host could not be reached any more." if lost else "unknown"}
+    cause = "The host could not be reached any more." if lost else "unknown"
+    return {"host": lost[0] if lost else "?", "task": "?", "cause": cause, "run": run_of(hostvars)}
 
 
 def _task_name(task: Any) -> str:
@@ -97,8 +99,16 @@ def proofs(variables: Variables) -> list[str]:
         for daemon in dict.fromkeys(answer["daemon"] for answer in answers):
             mine = [answer for answer in answers if answer["daemon"] == daemon]
             right = [answer for answer in mine if answer["answer"] == answer["expected"]]
-            found.append(f"{daemon} {len(right)}/{len(mine)}")
+            found.append(f"{daemon} {len(right)}/{len(mine)}{_whose_word(name, variables)}")
     return found
+
+
+def _whose_word(name: str, variables: Variables) -> str:
+    """A host of slurmrestd proves itself; whether somebody else has seen that too is part of the proof."""
+    if name != "slurmrestd_proof":
+        return ""
+    seen = variables.get("slurmrestd_proof_from_controller") or {}
+    return ", seen from the controller" if seen.get("proven") else ", by its own word"
 
 
 def table(
@@ -178,6 +188,18 @@ def copies(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> list[str]
                 )
             )
     return layout(rows)
+
+
+def keys_in_force(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> str:
+    """Which key each host has in force, as it was read after everything was put back."""
+    found: dict[str, list[str]] = {}
+    for host in hosts:
+        result = hostvars[host].get("slurm_jwt_in_force") or {}
+        key = result.get("fingerprint")
+        found.setdefault(short(str(key)) if key else "not known", []).append(host)
+    if set(found) == {"not known"}:
+        return "No host says which key it has in force."
+    return "The key in force: " + "; ".join(f"{key} on {', '.join(names)}" for key, names in found.items()) + "."
 
 
 def layout(rows: Sequence[Sequence[str]]) -> list[str]:

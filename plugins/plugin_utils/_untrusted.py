@@ -13,12 +13,14 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ansible import template
+from ansible.release import __version__
+
+_TRUST_IS_EXPLICIT = tuple(map(int, __version__.split(".")[:2])) >= (2, 19)
 
 
 def untrusted(value: Any) -> Any:
     """The same value, with no text in it that is a template."""
-    if hasattr(template, "trust_as_template"):
+    if _TRUST_IS_EXPLICIT:
         # Only text that somebody marked as trusted is a template: what is read from the inventory.
         return value
     from ansible.utils.unsafe_proxy import wrap_var  # pylint: disable=import-outside-toplevel

@@ -59,6 +59,10 @@ def _be(module: ModuleType, data: bytes, prepare: Callable[[], object]) -> None:
         basic._ANSIBLE_ARGS = data
         if hasattr(basic, "_ANSIBLE_PROFILE"):
             basic._ANSIBLE_PROFILE = "legacy"
+        internal = sys.modules.get("ansible.module_utils._internal")
+        if internal is not None:
+            # Tests of what runs where Ansible runs may have been here before.
+            internal.is_controller = False
         module.main()
     except SystemExit as exc:
         code = exc.code if isinstance(exc.code, int) else 0

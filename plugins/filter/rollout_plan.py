@@ -85,6 +85,7 @@ def rollout_plan(
     **wishes: Any,
 ) -> dict[str, Any]:
     """The plan of a rollout; see plugin_utils/_plan.py."""
+    _cluster.check_declarations(hostvars, hosts)
     parts = _cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars))
     looks = _declared_trust.looks(hostvars, hosts)
     serial = wishes.get("key_serial", "")

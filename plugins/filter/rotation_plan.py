@@ -95,6 +95,7 @@ def rotation_plan(
     **wishes: Any,
 ) -> dict[str, Any]:
     """The plan of a rotation; see plugin_utils/_rotation.py and, of a key that overlaps with the next, _overlap.py."""
+    _cluster.check_declarations(hostvars, hosts)
     parts = {**_cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars)), "node": []}
     looks = _declared_trust.looks(hostvars, hosts)
     try:

@@ -40,15 +40,21 @@ _value:
   elements: dict
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _services
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
+
+
+def token_orders(hostvars: Mapping[str, Any], hosts: Sequence[str]) -> list[dict[str, Any]]:
+    """The orders, made from what is declared now as it was at the beginning of the run."""
+    _cluster.check_declarations(hostvars, hosts)
+    return _services.orders(hostvars, hosts)
 
 
 class FilterModule:
     """The filter token_orders."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return filters(token_orders=_services.orders)
+        return filters(token_orders=token_orders)

@@ -9,7 +9,9 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import NAME as DECLARATIONS
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _declarations
+
+DECLARATIONS = _declarations.NAME
 
 # Part of the cluster -> (variable that names its inventory group, that group's name if nothing is said).
 # The order is the order in which hosts are listed everywhere.
@@ -78,6 +80,12 @@ def frozen_declarations(hostvars: Mapping[str, Any]) -> Mapping[str, Any] | None
         return None
     frozen: Mapping[str, Any] | None = raw(hostvars, "localhost").get(DECLARATIONS)
     return frozen
+
+
+def check_declarations(hostvars: Mapping[str, Any], hosts: Sequence[str]) -> None:
+    """Raise DeclarationsChanged unless each host's declarations are those that were frozen."""
+    known = [host for host in hosts if host in hostvars]
+    _declarations.check(frozen_declarations(hostvars), lambda host: raw(hostvars, host), known)
 
 
 def left_with_localhost(hostvars: Mapping[str, Any]) -> Mapping[str, Any]:

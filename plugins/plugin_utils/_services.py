@@ -187,9 +187,11 @@ def delivery(variables: Variables, host: str, minted: Iterable[Mapping[str, Any]
 
 
 def _seen(variables: Variables) -> list[tuple[Service, Mapping[str, Any]]]:
-    """The services of a host, each with what was found in its file."""
+    """The services of a host, each with what was found in its file; without an answer there is nothing."""
     look = variables.get(LOOK) or {}
-    return list(zip(variables.get(MINE) or (), look.get("tokens") or ()))
+    found = {entry["name"]: entry for entry in look.get("tokens") or ()}
+    # A host that names other services than it was asked for has none of them.
+    return [(service, found[service["name"]]) for service in variables.get(MINE) or () if service["name"] in found]
 
 
 def units(services: Iterable[Service], result: Mapping[str, Any], everybody: bool = False) -> dict[str, list[str]]:

@@ -42,6 +42,7 @@ class ActionModule(ActionBase):
         super().run(tmp, variables)
         hostvars, groups = variables["hostvars"], variables["groups"]
         reasons: list[str] = [KEEPS_FILES] if C.DEFAULT_KEEP_REMOTE_FILES else []
+        injected = bool(C.config.get_config_value("INJECT_FACTS_AS_VARS"))
         names: set[str] = set()
         digests = {}
         for host in dict.fromkeys([*groups.get("all", ()), "localhost"]):
@@ -49,7 +50,8 @@ class ActionModule(ActionBase):
             if not isinstance(found, Mapping):
                 continue
             names |= {name for name in found if isinstance(name, str)}
-            reasons += _declarations.facts_against(host, found.get("ansible_facts") or {}, found, _reserved)
+            facts = _facts_of(host, hostvars, found)
+            reasons += _declarations.facts_against(host, facts, found, _reserved, injected)
             digests[host] = _declarations.digest(found)
         known, internal = _variables_of_roles()
         reasons += _declarations.unknown(names, known)
@@ -58,13 +60,27 @@ class ActionModule(ActionBase):
         if reasons:
             said = ["Nothing was changed, as what is declared cannot be relied on:", *dict.fromkeys(reasons)]
             return {"failed": True, "changed": False, "msg": untrusted(said)}
-        if C.config.get_config_value("INJECT_FACTS_AS_VARS"):
+        if injected:
             display.warning(INJECTED)
         everywhere = _cluster.any_variables(groups, hostvars)
         # Not what an earlier playbook of this process has frozen.
         parts = _cluster.hosts_by_part(groups, {**everywhere, _declarations.NAME: None})
         frozen = {"run": secrets.token_hex(8), "parts": parts, "digests": digests}
         return {"changed": False, "frozen": untrusted(frozen)}
+
+
+def _facts_of(host: str, hostvars: Any, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A host's facts by the names that it gave them; those in ansible_facts have lost their prefix."""
+    cache = getattr(getattr(hostvars, "_variable_manager", None), "_fact_cache", None)
+    try:
+        return dict(cache.get(host) or {}) if cache is not None else _with_prefixes(variables)
+    except (AttributeError, KeyError, TypeError):
+        return _with_prefixes(variables)
+
+
+def _with_prefixes(variables: Mapping[str, Any]) -> dict[str, Any]:
+    facts = variables.get("ansible_facts") or {}
+    return {**facts, **{f"ansible_{name}": value for name, value in facts.items()}}
 
 
 @functools.lru_cache(maxsize=None)

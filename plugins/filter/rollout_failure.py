@@ -37,7 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The C(host), the C(task) and the C(cause) of the failure.
+  description: The C(host), the C(task) and the C(cause) of the failure, and the C(run) that it belongs to.
   type: dict
 """
 

@@ -63,9 +63,6 @@ attributes:
   idempotent:
     support: full
     details: As the module that is run.
-  safe_file_operations:
-    support: full
-    details: As the module that is run.
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

@@ -130,7 +130,9 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     if step == "put_back":
         return []
     if step == "withdrawing":
-        return list(plan["overlapping"]) if plan.get("makes_key") else []
+        # Services have tokens of the new key before the old one goes.
+        lost = TOKENS_FAILURE in hostvars["localhost"]
+        return [] if lost or not plan.get("makes_key") else list(plan["overlapping"])
     return [host for host in plan.get(_HOSTS_OF_STEP[step]) or () if not is_left_out(hostvars, host)]
 
 

@@ -18,6 +18,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+import jinja2
+import jinja2.meta
+import jinja2.nodes
+
 Variables = Mapping[str, Any]
 
 NAME = "slurm_jwt_declarations"
@@ -86,26 +90,25 @@ def unknown(names: Iterable[str], known: Iterable[str]) -> list[str]:
 
 
 def facts_against(
-    host: str, facts: Variables, variables: Variables, reserved: Callable[[], frozenset[str]]
+    host: str, facts: Variables, variables: Variables, reserved: Callable[[], frozenset[str]], injected: bool = True
 ) -> list[str]:
     """A sentence for each fact of a host that would stand in for a declaration, or steer how Ansible reaches a host.
 
-    ``facts`` are the host's, as the variable ansible_facts has them: without the prefix ``ansible_``. ``reserved`` gives
+    ``facts`` are the host's, by the names under which they become variables if they are ``injected``. ``reserved`` gives
     the names of Ansible's connection, shell and become variables; it is only asked where there are facts.
     """
-    names = [name for name in facts if isinstance(name, str)]
+    names = {name for name in facts if isinstance(name, str)}
     if not names:
         return []
-    ansible = reserved()
-    bad = sorted(name for name in names if is_ours(name) or name in ansible or f"ansible_{name}" in ansible)
+    bad = sorted(name for name in names if is_ours(name) or name in reserved())
     remedy = (
         "Facts come from the host itself or from a fact cache. Nothing was changed. Look into the host; then remove its "
         "facts from the cache (ansible-playbook --flush-cache)."
     )
     told = [f"{host} has a fact {_shown(name)}, a name that is not a host's to set. {remedy}" for name in bad[:5]]
-    injected = {*names, *(f"ansible_{name}" for name in names), "ansible_facts", "ansible_local"}
+    shadowing = {"ansible_facts", "ansible_local"} | (names if injected else set())
     for name in declared(variables):
-        taken = sorted(_asked_for(variables[name], variables) & injected - {"ansible_local", *bad})
+        taken = sorted(_asked_for(variables[name], variables) & shadowing - set(bad))
         if taken:
             told.append(
                 f"{name} of {host} is made from {_shown(taken[0])}, which the host itself says, as a fact. Nothing was "
@@ -118,28 +121,54 @@ def _shown(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "?", name)[:80]
 
 
-def _asked_for(value: Any, variables: Variables, depth: int = 12) -> set[str]:
-    """Every word in the templates of a value, and in those of the variables that these words name."""
+def _asked_for(value: Any, variables: Variables) -> set[str]:
+    """Every variable in the templates of a value, and in those of the variables that these name."""
     found: set[str] = set()
-    waiting = [(value, depth)]
+    waiting = [value]
     while waiting:
-        one, left = waiting.pop()
+        one = waiting.pop()
         if isinstance(one, Mapping):
-            waiting += [(each, left) for each in one.values()]
+            waiting += one.values()
         elif isinstance(one, (list, tuple)):
-            waiting += [(each, left) for each in one]
+            waiting += one
         elif isinstance(one, str) and ("{{" in one or "{%" in one):
-            for word in set(_IDENTIFIER.findall(one)) - found:
-                found.add(word)
-                if left and word in variables and word != "hostvars":
-                    waiting.append((variables[word], left - 1))
+            new = _names_in(one) - found
+            found |= new
+            waiting += [variables[name] for name in new if name in variables and name not in _OF_ANSIBLE]
     return found
+
+
+# Variables by which Ansible shows all others.
+_OF_ANSIBLE = frozenset(("hostvars", "vars", "groups", "ansible_facts"))
+
+
+def _names_in(template: str) -> set[str]:
+    """The variables that a template asks for; of those that show all others, every member that it names."""
+    try:
+        tree = jinja2.Environment(autoescape=True).parse(template)
+    except jinja2.TemplateSyntaxError:
+        return set(_IDENTIFIER.findall(template))
+    names = set(jinja2.meta.find_undeclared_variables(tree))
+    if names & {"hostvars", "vars"}:
+        names |= {node.attr for node in tree.find_all(jinja2.nodes.Getattr)}
+        names |= {str(node.value) for node in tree.find_all(jinja2.nodes.Const)}
+    return names
 
 
 def digest(variables: Variables) -> str:
     """Of a host's declarations as they are written, so that nothing has to be evaluated."""
-    written = json.dumps(declared(variables), sort_keys=True, default=_written)
+    written = json.dumps(_sortable(declared(variables)), sort_keys=True, default=_written)
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _sortable(value: Any) -> Any:
+    """The same with dictionaries as pairs in an order: YAML has names that are no text."""
+    if isinstance(value, Mapping):
+        pairs = [(repr(name), _sortable(each)) for name, each in value.items()]
+        return ["{}", *sorted(pairs, key=lambda pair: pair[0])]
+    if isinstance(value, (list, tuple)):
+        return [_sortable(each) for each in value]
+    return value
 
 
 def _written(value: Any) -> str:

@@ -112,8 +112,8 @@ class Door(ActionBase):
     def _let_in(self, found: Mapping[str, Any], what: Observation, host: str) -> dict[str, Any]:
         if not isinstance(found, Mapping):
             return self._misfit("it is no dictionary")
-        # A job that was only started, a failure and a module that was left out have but some of the members.
-        partial = self._task.async_val or found.get("failed") or found.get("skipped")
+        # A job that was only started and a failure have but some of the members.
+        partial = self._task.async_val or found.get("failed")
         everything = Members({}, {**what.members.always, **what.members.optional})
         try:
             result = (everything if partial else what.members)(found, "")

@@ -81,6 +81,17 @@ STANDARD: Mapping[str, Shape] = {
     "module_stderr": TEXT,
     "rc": whole(-256, 2**16),
 }
+# What AnsibleModule adds where a result names a path.
+OF_A_PATH: Mapping[str, Shape] = {
+    "uid": maybe(ID),
+    "gid": maybe(ID),
+    "owner": maybe(NAME),
+    "group": maybe(NAME),
+    "mode": maybe(MODE),
+    "state": IDENTIFIER,
+    "size": maybe(whole()),
+    "secontext": LINE,
+}
 # What Ansible itself says of a job in the background.
 JOB: Mapping[str, Shape] = {
     "ansible_job_id": word(r"j?[0-9.]+", 64, "the number of a job"),
@@ -104,7 +115,7 @@ class Observation(NamedTuple):
 def observation(
     always: Mapping[str, Shape], optional: Mapping[str, Shape] | None = None, seconds: int = 60, says_dropped: bool = True
 ) -> Observation:
-    return Observation(Members(always, {**STANDARD, **JOB, **(optional or {})}), seconds, says_dropped)
+    return Observation(Members(always, {**STANDARD, **OF_A_PATH, **JOB, **(optional or {})}), seconds, says_dropped)
 
 
 # -- slurm_jwt_info ---------------------------------------------------------------------------------------------------
@@ -273,16 +284,7 @@ INFO = observation(
 
 # -- files ------------------------------------------------------------------------------------------------------------
 
-_FILE: Mapping[str, Shape] = {
-    "owner": maybe(NAME),
-    "group": maybe(NAME),
-    "mode": maybe(MODE),
-    "uid": maybe(ID),
-    "gid": maybe(ID),
-    "state": IDENTIFIER,
-}
-_FACTS_OF_FILES: Mapping[str, Shape] = {**_FILE, "dest": LINE, "size": maybe(whole())}
-
+_FILE: Mapping[str, Shape] = {name: OF_A_PATH[name] for name in ("owner", "group", "mode", "uid", "gid", "state")}
 CONF = observation(
     {
         "path": PATH,
@@ -494,12 +496,12 @@ def _builtin(optional: Mapping[str, Shape], seconds: int = 60) -> Observation:
 
 
 _COMMAND: Mapping[str, Shape] = {"stdout": lines(), "stderr": lines(), "stdout_lines": list_of(TEXT, 10_000)}
-_WRITTEN: Mapping[str, Shape] = {**_FACTS_OF_FILES, "checksum": maybe(CHECKSUM), "backup_file": PATH, **_COMMAND}
+_WRITTEN: Mapping[str, Shape] = {"dest": LINE, "checksum": maybe(CHECKSUM), "backup_file": PATH, **_COMMAND}
 
 BUILTINS: Mapping[str, Observation] = {
     "command": _builtin(_COMMAND, 120),
     "copy": _builtin(_WRITTEN),
-    "file": _builtin(_FACTS_OF_FILES),
+    "file": _builtin({"dest": LINE}),
     "package": _builtin(_COMMAND, 900),
     "stat": _builtin(
         {

@@ -44,8 +44,16 @@ def unreachable(look: Look) -> bool:
     return bool(look.get("unreachable"))
 
 
+# Members without which there is no inspection.
+_NEEDED = ("problems", "daemons", "capabilities", "differences", "plugins")
+
+
 def failed(look: Look) -> bool:
-    return bool(look.get("failed")) or "conf" not in look
+    """Whether the inspection failed, or says of a file neither what it holds nor what is wrong with it."""
+    if look.get("failed") or "conf" not in look:
+        return True
+    files = [conf for conf in (look["conf"], look.get("dbd_conf")) if conf and conf["exists"]]
+    return any("auth_alt_parameters" not in conf for conf in files) and not _errors(look, removing=False)
 
 
 def key_hosts(parts: Mapping[str, Sequence[str]]) -> list[str]:
@@ -69,7 +77,7 @@ def left_out(
         if unreachable(look):
             if unreachable_too:
                 found[host] = f"It cannot be reached ({_said(look)})."
-        elif failed(look):
+        elif failed(look) or any(member not in look for member in _NEEDED):
             found[host] = _said(look)
         else:
             errors = _errors(look, removing)
@@ -78,8 +86,26 @@ def left_out(
     return found
 
 
+def _uninstallable(looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], wishes: Wishes) -> dict[str, str]:
+    """The hosts without a key that lack packages which this run may not install."""
+    if wishes.removing or (wishes.install and wishes.chosen("packages")):
+        return {}
+    found = {}
+    for host, look in looks.items():
+        packages = (look.get("plugins") or {}).get("packages")
+        if packages and host not in key_hosts(parts):
+            found[host] = f"It lacks {' and '.join(packages)}. {_INSTALL}"
+    return found
+
+
+_INSTALL = "Install it, or let the rollout do it: slurm_jwt_install is false, or --tags leaves out packages."
+
+
+_UNREAD = "its answer says neither what its configuration file holds nor what is wrong with that"
+
+
 def _said(look: Look) -> str:
-    text = str(look.get("msg", "")).strip() or "no reason given"
+    text = str(look.get("msg", "")).strip() or ("no reason given" if look.get("failed") or "conf" not in look else _UNREAD)
     return text.splitlines()[0].rstrip(".")
 
 
@@ -327,11 +353,11 @@ def reasons_for_no_run(
     cluster: Cluster, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str]
 ) -> list[str]:
     """What no run begins with, be it a rollout or a rotation."""
-    reasons = [_unreachable(host, looks[host], parts) for host in in_play if unreachable(looks[host])]
+    reasons = [_unreachable(host, look, parts) for host, look in looks.items() if unreachable(look)]
     reasons += [
-        "{}: the look at the host failed: {}".format(host, looks[host].get("msg", "no reason given"))
-        for host in in_play
-        if not unreachable(looks[host]) and failed(looks[host])
+        f"{host}: the look at the host failed: {_said(look)}."
+        for host, look in looks.items()
+        if not unreachable(look) and failed(look)
     ]
     # The other questions have no answer where the key that counts is unknown.
     reasons = reasons + _problems(cluster) or _limited(parts, in_play)
@@ -371,7 +397,7 @@ def _errors(look: Look, removing: bool) -> list[Mapping[str, str]]:
     """What stands in the way of a run on a host."""
     return [
         problem
-        for problem in look["problems"]
+        for problem in look.get("problems") or ()
         if problem["severity"] == "error" and (not removing or problem["code"] in _STOPS_REMOVAL)
     ]
 
@@ -432,10 +458,9 @@ def _keys(cluster: Cluster) -> list[str]:
 def _install(cluster: Cluster) -> list[str]:
     if cluster.wishes.install and cluster.wishes.chosen("packages"):
         return []
-    lacking = {host: cluster.packages(host) for host in cluster.servers}
+    lacking = {host: cluster.packages(host) for host in cluster.holders}
     return [
-        f"{host}: lacks {' and '.join(packages)}. Install it, or let the rollout do it: slurm_jwt_install is false, or "
-        "--tags leaves out packages."
+        f"{host}: lacks {' and '.join(packages)}. {_INSTALL}"
         for host, packages in lacking.items()
         if packages
     ]
@@ -447,7 +472,7 @@ def _tags(cluster: Cluster) -> list[str]:
         "key": bool(
             cluster.key_source_changes() or cluster.key_targets() or cluster.own_key_changes or cluster.jwks_targets()
         ),
-        "conf": any(map(cluster.conf_changes, cluster.servers)) or any(map(cluster.dbd_conf_changes, cluster.dbds)),
+        "conf": any(map(cluster.conf_changes, cluster.holders)) or any(map(cluster.dbd_conf_changes, cluster.dbds)),
         "daemons": bool(cluster.slurmdbd_restarts() or cluster.slurmctld_loads()),
     }
     wishes = cluster.wishes
@@ -583,7 +608,7 @@ def plan(
 ) -> dict[str, Any]:
     """All that the rollout's tasks ask, in plain lists and dictionaries."""
     looks = {host: looks[host] for host in in_play}
-    without = left_out(looks, parts, wishes.removing)
+    without = {**left_out(looks, parts, wishes.removing), **_uninstallable(looks, parts, wishes)}
     looks = {host: look for host, look in looks.items() if host not in without}
     cluster = Cluster(looks, parts, wishes)
     no = refusals(cluster, looks, parts, in_play)
@@ -648,6 +673,7 @@ def plan(
         "slurmdbd_standbys": cluster.standby_dbds,
         "slurmrestd_hosts": cluster.restds,
         "settled": not (changing or nodes),
+        "key_hosts_settled": not any(host in changing for host in holders),
         "due": due(cluster),
         "unseen_by_check": unseen_by_check(cluster),
     }

@@ -10,7 +10,6 @@ in sentences delimiters come apart. Control characters, with which a host could 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,8 +17,11 @@ from typing import Any
 Shape = Callable[[Any, str], Any]
 """Takes a value and the name of the member that it is, for messages."""
 
-_JINJA = re.compile(r"(?<=\{)(?=[{%#])|(?<=[}%#])(?=\})")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+# The last is a line of Ansible's by which text chooses delimiters of its own.
+_JINJA = re.compile(r"(?<=\{)(?=[{%#])|(?<=[}%#])(?=\})|(?<=#)(?=jinja2:)")
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
+)
 
 LONGEST_SENTENCE, LONGEST_WORD, MOST = 4000, 1024, 1000
 
@@ -27,8 +29,8 @@ LONGEST_SENTENCE, LONGEST_WORD, MOST = 4000, 1024, 1000
 class Misfit(Exception):
     """An answer that does not have its shape. The text names the member and what it is, and never shows its value."""
 
-    def __init__(self, member: str, found: str, expected: str) -> None:
-        super().__init__(f"{member or 'it'} is {found}, not {expected}")
+    def __init__(self, member: str, found: str, expected: str = "") -> None:
+        super().__init__(f"{member or 'it'} is {found}{', not ' if expected else ''}{expected}")
 
 
 def harmless(text: str, longest: int = LONGEST_SENTENCE) -> str:
@@ -60,7 +62,8 @@ def number(least: float = 0, greatest: float = 1e12) -> Shape:
     def fit(value: Any, member: str) -> int | float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise Misfit(member, _kind(value), "a number")
-        if not (math.isfinite(value) and least <= value <= greatest):
+        # A whole number may be larger than any other; what is none compares with nothing.
+        if not least <= value <= greatest:
             raise Misfit(member, "a number out of range", f"from {least:g} to {greatest:g}")
         return int(value) if isinstance(value, int) else float(value)
 
@@ -159,7 +162,7 @@ class Members:
         inside = f"{member}." if member else ""
         for name in self.always:
             if name not in value:
-                raise Misfit(inside + name, "missing", "left out")
+                raise Misfit(inside + name, "missing")
         return {
             name: shape(value[name], inside + name)
             for name, shape in {**self.always, **self.optional}.items()

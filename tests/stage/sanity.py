@@ -9,24 +9,17 @@ machine has. Where it has no Python new enough for CORE, a minimal Debian 13 is 
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from cores import CONTROLLER, PATH, ROOT, WORK, find_python, programs_of, run
+
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-WORK = ROOT / ".work/sanity"
 DEBIAN = WORK / "debian-13"
 
-CONTROLLER = {
-    "2.18": ("3.13", "3.12", "3.11"),
-    "2.19": ("3.13", "3.12", "3.11"),
-    "2.20": ("3.14", "3.13", "3.12"),
-    "2.21": ("3.14", "3.13", "3.12"),
-}
 MANAGED = {
     "2.18": ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13"),
     "2.19": ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13"),
@@ -40,27 +33,6 @@ import ensurepip, os
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 ensurepip.bootstrap()
 """
-
-# Not the virtual environment that runs this script: ansible-test makes its own, of real Pythons.
-PATH = ":".join(folder for folder in os.environ["PATH"].split(":") if folder != str(Path(sys.executable).parent))
-
-
-def find_python(version: str) -> str | None:
-    """A Python of that version, with pip and venv: the system's or pyenv's."""
-    of_pyenv = glob.glob(os.path.expanduser(f"~/.pyenv/versions/{version}.*/bin/python{version}"))
-    for candidate in (shutil.which(f"python{version}", path=PATH), *of_pyenv):
-        if not candidate:
-            continue
-        asked = subprocess.run((candidate, "-c", "import ensurepip, venv"), capture_output=True, check=False)
-        if asked.returncode == 0:
-            return candidate
-    return None
-
-
-def run(*command: str, **options: object) -> str:
-    print("+", *command, flush=True)
-    done = subprocess.run(command, check=True, text=True, **options)  # type: ignore[call-overload]
-    return done.stdout or ""
 
 
 def pip_settings(python: str) -> str:
@@ -111,10 +83,7 @@ def main(core: str) -> None:
         in_debian(core)
         return
     place = WORK / core
-    ansible = place / "venv/bin"
-    if not ((ansible / "python").exists() and (ansible / "ansible-test").exists()):
-        run(str(pythons[controller]), "-m", "venv", "--clear", str(place / "venv"))
-        run(str(ansible / "pip"), "install", "--quiet", "--disable-pip-version-check", f"ansible-core=={core}.*")
+    ansible = programs_of(core)
     make_home(place / "home", str(ansible / "python"))
     # The judge's cases have to break every rule: foreign line ends, bytes that are no UTF-8. What users do not install
     # is read once, by the newest core, because that takes as long as all the rest.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _overlap, _own_key, _rotation, _trust
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers, looks
 
 PATH, JWKS_PATH = "/etc/slurm/own.pem", "/etc/slurm/jwks.json"
 RUN, OTHER_RUN = "mgmt1:boot:1:7:100", "mgmt1:boot:1:8:200"
@@ -80,13 +80,17 @@ class TestWhether:
         found = plan(own, **wishes)
         assert found["refusals"] == []
         assert (found["reason"], found["settled"]) == (reason, reason is None)
-        assert bool(found["overlapping"]) == (reason is not None)
+        assert found["overlapping"] == (HOLDERS if reason else [])
+        assert found["hosts_to_change"] == ([*HOLDERS, "rest1"] if reason else [])
         assert found["makes_key"] == (reason is not None)
-        assert found["servers"] == []
+        assert found["key_hosts"] == found["services"] == found["signer_and_services"] == []
+        assert found["left_out"] == {}
 
     def test_a_key_whose_time_is_over_only_goes(self):
         found = plan(found=cluster(trusts("old", differs=True)), serial="2026-11", services=["ctl1", "svc1"])
         assert (found["reason"], found["makes_key"], found["services"]) == ("key_set", False, [])
+        assert found["signer_and_services"] == []
+        assert found["overlapping"] == HOLDERS
         assert found["jwks_targets"] == HOLDERS
 
     def test_a_daemon_that_was_not_told_is(self):
@@ -117,7 +121,15 @@ class TestHowFar:
         assert plan(found=old, serial="x")["load"]["slurmctld"] == {"ctl1": "restart"}
 
     def test_services_get_tokens_of_the_next_key(self):
-        assert plan(serial="x", services=["ctl1", "svc1"])["services"] == ["ctl1", "svc1"]
+        found = plan(serial="x", services=["ctl1", "svc1"])
+        assert found["services"] == found["signer_and_services"] == ["ctl1", "svc1"]
+        found = plan(serial="x", services=["svc1"])
+        assert (found["services"], found["signer_and_services"]) == (["svc1"], ["ctl1", "svc1"])
+
+    def test_a_slurmrestd_that_dies_with_slurmdbd(self):
+        old = cluster(rest1={"capabilities.slurmrestd_survives_slurmdbd_restart": False})
+        assert plan(found=old, serial="x")["slurmrestd_dies"] == ["rest1"]
+        assert plan(found=old, serial="2026-11")["slurmrestd_dies"] == []
 
 
 class TestRefusals:
@@ -148,6 +160,70 @@ class TestRefusals:
 
     def test_sources_that_cannot_be_fetched(self):
         assert "no answer" in plan(found=cluster({"msg": "no answer"}), serial="x")["refusals"][0]
+
+
+class TestAHostWithoutTheKey:
+    """Whatever it answers, a rotation is the same for all others."""
+
+    RUNS = {
+        "settled": (key(), trusts("old"), {"serial": "2026-11"}),
+        "label": (key(), trusts("old"), {"serial": "x"}),
+        "unfinished": (key("new", following="new"), trusts("new", "old", retired=["old"]), {}),
+        "key set": (key(), trusts("old", differs=True), {"serial": "2026-11"}),
+    }
+    SERVICES = [["ctl1", "svc1"], ["ctl1", "rest1", "svc1"]]
+
+    def see_the_others(self, run, services, answer):
+        own, seen, wishes = self.RUNS[run]
+
+        def decide(found):
+            return plan(own, found, services=services, **wishes)
+
+        found = answers.same_for_others(decide, cluster(seen), "rest1", answer)
+        assert found["settled"] == (run == "settled")
+        return found
+
+    @pytest.mark.parametrize("member", sorted(answers.ANSWERS))
+    @pytest.mark.parametrize("services", SERVICES)
+    @pytest.mark.parametrize("run", RUNS)
+    def test_no_member_of_its_answer_decides_anything_about_others(self, run, services, member):
+        whole = cluster()["rest1"]
+        for value in answers.ANSWERS[member]:
+            found = self.see_the_others(run, services, {**whole, member: value})
+            errors = [one for one in value if one["severity"] == "error"] if member == "problems" else []
+            assert found["left_out"] == ({"rest1": answers.why(member, value, errors)} if answers.why(member, value, errors) else {})
+
+    @pytest.mark.parametrize("services", SERVICES)
+    @pytest.mark.parametrize("run", RUNS)
+    def test_no_mixture_of_answers_decides_anything_about_others(self, run, services):
+        whole = cluster()["rest1"]
+        for changes in answers.mixed(100):
+            self.see_the_others(run, services, {**whole, **changes})
+
+    @pytest.mark.parametrize("services", SERVICES)
+    @pytest.mark.parametrize("run", RUNS)
+    def test_no_look_that_is_none_decides_anything_about_others(self, run, services):
+        for answer in [*answers.FAILED, *answers.UNREACHABLE]:
+            said = answer.get("msg") or "no reason given"
+            if answer.get("unreachable"):
+                said = "It cannot be reached ({}).".format(said.split(".")[0])
+            assert self.see_the_others(run, services, answer)["left_out"] == {"rest1": said}
+
+    @pytest.mark.parametrize("run", RUNS)
+    def test_no_look_that_is_said_to_be_skipped_decides_anything_about_others(self, run):
+        for answer in answers.skipped():
+            self.see_the_others(run, [], answer)
+
+    @pytest.mark.parametrize("host", HOLDERS)
+    def test_one_with_the_key_is_never_left_out(self, host):
+        answered = {
+            "F. E. R.": {**cluster()[host], "problems": [answers.problem("error")]},
+            "the look at the host failed: no python.": {"failed": True, "msg": "no python"},
+            "cannot be reached (No route to host). Bring it up.": {"unreachable": True, "msg": "No route to host"},
+        }
+        for reason, answer in answered.items():
+            decided = plan(found={**cluster(), host: answer}, serial="x")
+            assert decided == {"refusals": [f"{host}: {reason}"], "warnings": [], "left_out": {}}
 
 
 class TestWhatIsTrusted:
@@ -202,13 +278,23 @@ class TestWhatIsTrusted:
 class TestSteps:
     def steps(self, **failures):
         local = {"slurm_jwt_plan": plan(serial="x", services=["svc1"]), **failures}
-        names = ("servers", "overlapping", "services", "withdrawing", "put_back")
-        return {name: bool(_cluster.planned_hosts({"localhost": local}, name)) for name in names}
+        names = ("outer", "key_hosts", "slurmrestd", "signer_and_services", "services", "overlapping", "withdrawing")
+        steps = {name: _cluster.planned_hosts({"localhost": local}, name) for name in (*names, "reviving", "put_back")}
+        return {name: hosts for name, hosts in steps.items() if hosts}
+
+    EVERY = {
+        "slurmrestd": ["rest1"],
+        "signer_and_services": ["ctl1", "svc1"],
+        "services": ["svc1"],
+        "overlapping": HOLDERS,
+        "withdrawing": HOLDERS,
+    }
 
     def test_all_goes_well(self):
-        assert [name for name, hosts in self.steps().items() if hosts] == ["overlapping", "services", "withdrawing"]
+        assert self.steps() == self.EVERY
 
     def test_after_a_failure_nothing_is_withdrawn(self):
-        assert [name for name, hosts in self.steps(slurm_jwt_failure={}).items() if hosts] == ["put_back"]
-        left = [name for name, hosts in self.steps(slurm_jwt_tokens_failure={}).items() if hosts]
-        assert left == ["overlapping", "services"]
+        assert self.steps(slurm_jwt_failure={}) == {"put_back": [*HOLDERS, "rest1"]}
+        # Services have tokens of the new key before the old one goes.
+        left = {name: hosts for name, hosts in self.EVERY.items() if name != "withdrawing"}
+        assert self.steps(slurm_jwt_tokens_failure={}) == left

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import INFO
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import Wishes, plan
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     FINGERPRINT,
     HOSTS,
@@ -22,6 +25,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks imp
 )
 
 OTHER = "SHA256:" + "b" * 64
+PROBLEM = {"severity": "error", "code": "x", "found": "F.", "effect": "E.", "remedy": "R."}
 
 
 def decide(looks, in_play=None, parts=None, **wishes):
@@ -38,8 +42,13 @@ def refused(looks, **kwargs):
 def test_a_cluster_without_jwt():
     found = decide(cluster(jwt=False))
     assert found["refusals"] == []
-    assert found["nodes_to_change"] == ["node1", "node2"]
-    assert found["servers"] == ["rest1", "dbd1", "ctl1"]
+    assert found["left_out"] == {}
+    assert found["outer_hosts"] == ["node1", "node2", "rest1"]
+    assert found["key_hosts"] == ["dbd1", "ctl1"]
+    assert found["slurmrestd_hosts"] == ["rest1"]
+    assert found["hosts_to_change"] == ["node1", "node2", "rest1", "dbd1", "ctl1"]
+    assert found["hosts"] == ["ctl1", "dbd1", "rest1", "node1", "node2"]
+    assert found["speaker"] == "ctl1"
     assert found["conf"] == ["node1", "node2", "rest1", "ctl1"]
     assert found["dbd_conf"] == ["dbd1"]
     assert found["key_source"] == "ctl1"
@@ -57,11 +66,20 @@ def test_a_cluster_as_declared_has_nothing_to_do():
     found = decide(cluster(jwt=True))
     assert found["settled"]
     assert found["due"] == []
-    assert found["nodes_to_change"] == []
+    assert found["left_out"] == {}
+    assert found["outer_hosts"] == []
     # slurmrestd's role looks for itself, and the primary is proven on every run.
-    assert found["servers"] == ["rest1", "ctl1"]
+    assert found["slurmrestd_hosts"] == ["rest1"]
+    assert found["key_hosts"] == ["ctl1"]
     steps = ("conf", "dbd_conf", "packages", "key_targets", "folders", "slurmdbd", "slurmctld")
     assert not any(found[name] for name in steps)
+
+
+def test_a_host_of_slurmrestd_changes_before_those_with_the_key():
+    missing = {"plugins": {"packages": ["slurm-wlm-jwt-plugin=24.11.5-4"]}}
+    for changes in (missing, {"differences.slurm_conf": [{}]}):
+        found = decide(cluster(jwt=True, rest1=changes))
+        assert (found["outer_hosts"], found["key_hosts"]) == (["rest1"], ["ctl1"])
 
 
 def test_an_older_slurmctld_is_restarted():
@@ -94,6 +112,8 @@ def test_the_key_that_slurmdbd_has_is_everybodys():
     found = decide(looks)
     assert found["key_source"] == "dbd1"
     assert found["key_targets"] == ["ctl1"]
+    # It is in the play, as it has what the other one gets.
+    assert found["key_hosts"] == ["dbd1", "ctl1"]
     assert not found["key_source_changes"]
     assert found["slurmdbd"] == []
     assert found["slurmctld"] == {"ctl1": "reconfigure"}
@@ -134,12 +154,12 @@ def test_a_folder_that_the_site_chose_is_left_alone():
 
 def test_a_configless_node_is_left_alone():
     looks = cluster(jwt=False, node1={"conf.configless": True})
-    assert decide(looks)["nodes_to_change"] == ["node2"]
+    assert decide(looks)["outer_hosts"] == ["node2", "rest1"]
 
 
 def test_a_node_whose_key_path_is_another():
     looks = cluster(jwt=True, node2={"conf": conf({"jwt_key": "/old/key"})})
-    assert decide(looks)["nodes_to_change"] == ["node2"]
+    assert decide(looks)["outer_hosts"] == ["node2"]
 
 
 def test_standbys_are_restarted_and_the_first_of_slurm_conf_is_the_primary():
@@ -193,6 +213,7 @@ def test_removing_changes_files_and_never_the_key():
     assert found["key_targets"] == []
     assert found["folders"] == {}
     assert found["packages"] == {}
+    assert (found["outer_hosts"], found["key_hosts"]) == ([], ["dbd1", "ctl1"])
 
 
 # What is refused
@@ -208,22 +229,30 @@ def test_a_host_that_is_down_is_named():
     assert "--limit" not in reason
 
 
-def test_a_look_that_failed_is_told():
-    (reason,) = refused(dict(cluster(jwt=False), node1={"failed": True, "msg": "no python"}))
-    assert reason == "node1: the look at the host failed: no python"
+@pytest.mark.parametrize("host", ["ctl1", "dbd1"])
+def test_a_look_that_failed_is_told(host):
+    (reason,) = refused(dict(cluster(jwt=False), **{host: {"failed": True, "msg": "no python"}}))
+    assert reason == f"{host}: the look at the host failed: no python."
 
 
 def test_every_error_is_told_at_once():
-    problem = {"severity": "error", "code": "x", "found": "F.", "effect": "E.", "remedy": "R."}
-    both = [problem, dict(problem, severity="info")]
-    looks = cluster(jwt=False, ctl1={"problems": [problem]}, node1={"problems": both})
-    assert refused(looks) == ["ctl1: F. E. R.", "node1: F. E. R."]
+    both = [PROBLEM, dict(PROBLEM, severity="info")]
+    looks = cluster(jwt=False, ctl1={"problems": [PROBLEM]}, dbd1={"problems": both}, node1={"problems": [PROBLEM]})
+    found = decide(looks)
+    assert found == {
+        "refusals": ["ctl1: F. E. R.", "dbd1: F. E. R."], "warnings": [], "left_out": {"node1": "F. E. R."}
+    }  # fmt: skip
 
 
 def test_removing_is_not_stopped_by_what_goes_with_jwt():
-    weak = {"severity": "error", "code": "key_weak", "found": "F.", "effect": "E.", "remedy": "R."}
+    weak = dict(PROBLEM, code="key_weak")
+    broken = dict(PROBLEM, code="conf_broken")
     assert refused(cluster(jwt=True, ctl1={"problems": [weak]}), removing=True) == []
-    assert refused(cluster(jwt=True, ctl1={"problems": [dict(weak, code="conf_broken")]}), removing=True)
+    assert refused(cluster(jwt=True, ctl1={"problems": [broken]}), removing=True) == ["ctl1: F. E. R."]
+    found = decide(cluster(jwt=True, rest1={"problems": [weak]}, node1={"problems": [broken]}), removing=True)
+    assert found["refusals"] == []
+    assert found["left_out"] == {"node1": "F. E. R."}
+    assert found["slurmrestd_hosts"] == ["rest1"]
 
 
 def test_a_limit_takes_all_servers_or_none():
@@ -239,7 +268,7 @@ def test_nodes_left_out_by_a_limit_are_named():
     del looks["node2"]
     found = decide(looks, in_play=["ctl1", "dbd1", "rest1", "node1"])
     assert any("1 node(s): node2" in warning for warning in found["warnings"])
-    assert found["nodes_to_change"] == ["node1"]
+    assert found["outer_hosts"] == ["node1", "rest1"]
 
 
 def test_different_keys_are_refused_until_one_is_named():
@@ -276,8 +305,10 @@ def test_tags_that_are_harmless(tags):
 
 def test_packages_that_lack_and_may_not_be_installed():
     reasons = refused(cluster(jwt=False), install=False)
-    assert [reason.partition(":")[0] for reason in reasons] == ["rest1", "dbd1", "ctl1"]
-    assert "slurm-wlm-jwt-plugin=24.11.5-4 and python3-jwt" in reasons[-1]
+    assert [reason.partition(":")[0] for reason in reasons] == ["ctl1", "dbd1"]
+    assert "slurm-wlm-jwt-plugin=24.11.5-4 and python3-jwt" in reasons[0]
+    # A host without the key refuses nothing.
+    assert "slurm-wlm-jwt-plugin=24.11.5-4" in decide(cluster(jwt=False), install=False)["left_out"]["rest1"]
 
 
 def test_a_standby_that_the_inventory_does_not_know():
@@ -308,3 +339,109 @@ def test_a_controller_by_another_name_is_no_standby():
 def test_clocks_that_differ():
     found = decide(cluster(jwt=True, dbd1={"now": 1300.0}))
     assert any("ctl1 and dbd1 differ by 300 s" in warning for warning in found["warnings"])
+
+
+# What a host without the key answers
+
+
+TRUST = {"kids": ["a"], "jwks": {"keys": []}, "retired": [], "dropped": [], "differs": True, "content_changed": True}
+STALE = {"daemons.slurmctld.stale": ["written after"]}
+RUNS = {
+    "first": (cluster(False), {}),
+    "settled": (cluster(True), {}),
+    "a label": (cluster(True, ctl1=STALE), {"key_serial": "2026-11"}),
+    "a key set": (
+        cluster(True, ctl1={"trust": TRUST}, dbd1={"trust": TRUST}),
+        {"trust": _trust.Trust(jwks=True, hs256=True, own=_trust.OwnKey("/own.pem", changes=True))},
+    ),
+    "removal": (cluster(True, ctl1={"differences.slurm_conf": [{}]}), {"removing": True}),
+    # Where the site installs packages itself, and where a person has chosen what runs.
+    "no packages": (cluster(True), {"install": False}),
+    "some tags": (cluster(True, ctl1=STALE), {"run_tags": ["daemons"]}),
+}
+OUTER = ["rest1", "node1"]
+
+
+def see_the_others(run, host, answer):
+    """Of a rollout that goes on, whatever a host without the key answers."""
+    looks, wishes = RUNS[run]
+    found = answers.same_for_others(lambda looks: decide(looks, **wishes), looks, host, answer)
+    assert found["settled"] == (found["due"] == [])
+    return found
+
+
+@pytest.mark.parametrize("member", sorted(answers.ANSWERS))
+@pytest.mark.parametrize("host", OUTER)
+@pytest.mark.parametrize("run", RUNS)
+def test_no_member_of_an_answer_decides_anything_about_others(run, host, member):
+    whole = RUNS[run][0][host]
+    for value in answers.ANSWERS[member]:
+        found = see_the_others(run, host, {**whole, member: value})
+        errors = [one for one in value if one["severity"] == "error"] if member == "problems" else []
+        if run == "removal":
+            errors = [one for one in errors if one["code"] in ("conf_broken", "slurm_missing")]
+        why = answers.why(member, value, errors)
+        if member == "plugins" and value and value["packages"] and run in ("no packages", "some tags"):
+            # What is missing and may not be installed.
+            assert found["left_out"][host].startswith(f"It lacks {value['packages'][0]}.")
+            continue
+        assert found["left_out"] == ({host: why} if why else {})
+
+
+@pytest.mark.parametrize("host", OUTER)
+@pytest.mark.parametrize("run", RUNS)
+def test_no_mixture_of_answers_decides_anything_about_others(run, host):
+    whole = RUNS[run][0][host]
+    for changes in answers.mixed(100):
+        see_the_others(run, host, {**whole, **changes})
+
+
+@pytest.mark.parametrize("answer", answers.FAILED)
+@pytest.mark.parametrize("host", OUTER)
+@pytest.mark.parametrize("run", RUNS)
+def test_no_look_that_failed_decides_anything_about_others(run, host, answer):
+    said = answer.get("msg") or "no reason given"
+    assert see_the_others(run, host, answer)["left_out"] == {host: said}
+
+
+@pytest.mark.parametrize("host", OUTER)
+@pytest.mark.parametrize("run", ["first", "settled"])
+def test_no_look_that_is_said_to_be_skipped_decides_anything_about_others(run, host):
+    """The door lets in less than a whole look where a host says that."""
+    for answer in answers.skipped():
+        see_the_others(run, host, answer)
+
+
+def test_answers_are_such_as_the_door_lets_in():
+    assert set(answers.ANSWERS) == set(INFO.members.always)
+    for member, values in answers.ANSWERS.items():
+        assert all(INFO.members.always[member](value, member) == value for value in values)
+    assert all(map(answers.fits, [*answers.FAILED, *answers.skipped()]))
+
+
+@pytest.mark.parametrize("host", OUTER)
+def test_a_host_that_is_left_out_is_named(host):
+    looks = cluster(False)
+    for problems, said in (([PROBLEM], "F. E. R."), ([PROBLEM, dict(PROBLEM, severity="info")], "F. E. R.")):
+        found = decide(cluster(False, **{host: {"problems": problems}}))
+        assert found["left_out"] == {host: said}
+        assert answers.of_others(found, host) == answers.of_others(decide(looks), host)
+    two = dict(cluster(False), node1={"failed": True, "msg": "no python"}, rest1={"failed": True, "msg": "no space."})
+    assert decide(two)["left_out"] == {"rest1": "no space", "node1": "no python"}
+
+
+def test_a_host_with_the_key_is_never_left_out():
+    """Not even where it serves the REST API or runs jobs as well."""
+    parts = dict(PARTS, slurmrestd=["rest1", "dbd1"], node=["node1", "node2", "ctl1"])
+    assert refused(cluster(False, dbd1={"problems": [PROBLEM]}), parts=parts) == ["dbd1: F. E. R."]
+    found = decide(dict(cluster(False), ctl1={"failed": True, "msg": "no python"}), parts=parts)
+    assert found["refusals"] == ["ctl1: the look at the host failed: no python."]
+    assert found["left_out"] == {}
+
+
+def test_who_speaks_where_no_controller_does():
+    hosts = ["node1", "node2"]
+    assert decide(cluster(False), in_play=hosts)["speaker"] == "node1"
+    assert decide(cluster(False, node1={"problems": [PROBLEM]}), in_play=hosts)["speaker"] == "node2"
+    found = decide(cluster(False, node1={"problems": [PROBLEM]}, node2={"problems": [PROBLEM]}), in_play=hosts)
+    assert (found["refusals"], found["speaker"], found["hosts_to_change"]) == ([], "node1", [])

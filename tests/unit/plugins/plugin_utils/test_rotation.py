@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _rotation
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     FINGERPRINT,
     KEY_PATH,
@@ -105,7 +106,7 @@ class TestWhetherToRotate:
         assert found["refusals"] == []
         assert found["reason"] is None
         assert found["settled"]
-        assert found["servers"] == found["hosts_to_change"] == []
+        assert found["key_hosts"] == found["hosts_to_change"] == []
         assert found["unseen_by_check"] == {}
         # The closing table and the list of copies have their hosts all the same.
         assert found["speaker"] == "ctl1"
@@ -128,7 +129,10 @@ class TestWhetherToRotate:
         found = decide(small(), **wishes)
         assert found["reason"] == reason
         assert not found["settled"]
-        assert found["servers"] == ["ctl1", "dbd1", "rest1"]
+        assert found["key_hosts"] == ["ctl1", "dbd1"]
+        assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1"]
+        assert found["services"] == found["signer_and_services"] == found["overlapping"] == []
+        assert found["left_out"] == {}
         assert found["unseen_by_check"] == {"ctl1": ["key rotated"], "dbd1": ["key rotated"]}
         assert found["warnings"] == []
 
@@ -155,9 +159,10 @@ class TestThePlan:
         found = decide(small(), serial="2026-12", token_hosts=["ctl1", "svc1"])
         assert found["primary"] == "ctl1"
         assert found["standbys"] == []
-        assert found["servers"] == ["ctl1", "dbd1", "rest1", "svc1"]
-        assert found["hosts_to_change"] == found["servers"]
-        assert found["nodes_to_change"] == []
+        assert found["key_hosts"] == ["ctl1", "dbd1"]
+        assert found["services"] == found["signer_and_services"] == ["ctl1", "svc1"]
+        assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1", "svc1"]
+        assert found["left_out"] == {}
         assert found["key_path"] == {"ctl1": KEY_PATH, "dbd1": KEY_PATH}
         assert found["serial"] == "2026-12"
         assert found["run"] == RUN
@@ -175,10 +180,22 @@ class TestThePlan:
         looks["dbd1"]["dbd_conf"]["auth_alt_parameters"] = {"jwt_key": "/etc/slurm/jwt.key"}
         assert decide(looks)["key_path"] == {"ctl1": KEY_PATH, "dbd1": "/etc/slurm/jwt.key"}
 
+    def test_the_controller_that_signs_is_there_where_services_are(self):
+        found = decide(small(), now=True, token_hosts=["svc1", "rest1"])
+        assert found["services"] == ["svc1", "rest1"]
+        assert found["signer_and_services"] == ["ctl1", "svc1", "rest1"]
+        assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1", "svc1"]
+
+    def test_services_are_left_alone_where_no_key_is_rotated(self):
+        found = decide(small(), token_hosts=["ctl1", "svc1"])
+        assert found["services"] == found["signer_and_services"] == found["hosts_to_change"] == []
+
     def test_a_slurmrestd_that_dies_with_slurmdbd(self):
         looks = small()
         looks["rest1"]["capabilities"]["slurmrestd_survives_slurmdbd_restart"] = False
-        assert decide(looks)["slurmrestd_dies"] == ["rest1"]
+        assert decide(looks, now=True)["slurmrestd_dies"] == ["rest1"]
+        # Nothing is restarted, so nothing dies.
+        assert decide(looks)["slurmrestd_dies"] == []
 
     def test_a_cluster_without_slurmdbd(self):
         looks = small()
@@ -224,11 +241,21 @@ class TestHow:
         assert found["method"] == method
         assert any("s apart" in warning for warning in found["warnings"]) == (method == "reload")
 
-    @pytest.mark.parametrize(("token_hosts", "method"), [(["rest1"], "reload"), ([], "in_place")])
-    def test_the_clock_of_a_host_with_tokens_counts_too(self, token_hosts, method):
+    @pytest.mark.parametrize("token_hosts", [["rest1"], []])
+    @pytest.mark.parametrize("lag", [3600, -3600])
+    def test_the_clock_of_a_host_without_the_key_does_not_count(self, token_hosts, lag):
+        """Not even where it has tokens: it may say anything of its clock."""
         looks = small()
-        looks["rest1"]["clock_lag"] = 3600
-        assert decide(looks, now=True, token_hosts=token_hosts)["method"] == method
+        before = decide(looks, now=True, token_hosts=token_hosts)
+        assert before["method"] == "in_place"
+        looks["rest1"]["clock_lag"] = lag
+        assert decide(looks, now=True, token_hosts=token_hosts) == before
+
+    @pytest.mark.parametrize("host", ["ctl1", "ctl2", "dbd1", "dbd2"])
+    def test_the_clock_of_every_host_with_the_key_counts(self, host):
+        looks = large()
+        looks[host]["clock_lag"] = 3600
+        assert decide(looks, now=True)["method"] == "reload"
 
     def test_clocks_of_which_nothing_is_known(self):
         looks = small()
@@ -388,7 +415,8 @@ class TestResume:
         found = decide(small(BEFORE, dbd1), is_dead=dead)
         assert found["tidy_only"]
         assert found["reason"] == "unfinished"
-        assert found["servers"] == ["ctl1", "dbd1", "rest1"]
+        assert found["key_hosts"] == ["ctl1", "dbd1"]
+        assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1"]
         # Under the name of the run that left it, or it would be left alone.
         assert found["run_to_end"] == {"ctl1": RUN, "dbd1": OTHER_RUN}
         assert found["unseen_by_check"] == {"dbd1": ["staged key taken away"]}
@@ -460,7 +488,6 @@ class TestNotAsARolloutLeavesIt:
         ("host", "path", "value", "said"),
         [
             ("ctl1", "differences.slurm_conf", [{}], "ctl1: slurm.conf is not as declared"),
-            ("rest1", "differences.slurm_conf", [{}], "rest1: slurm.conf is not as declared"),
             ("dbd1", "differences.slurmdbd_conf", [{}], "dbd1: slurmdbd.conf is not as declared"),
             ("dbd1", "plugins.packages", ["slurm-wlm-jwt-plugin=1"], "dbd1: lacks packages"),
             ("ctl1", "python.pyjwt", None, "ctl1: lacks packages"),
@@ -477,6 +504,18 @@ class TestNotAsARolloutLeavesIt:
         assert refused(looks, now=True) == [said, _rotation._ROLLOUT]
         # A key that is as it should be is no reason to say nothing.
         assert refused(looks) == [said, _rotation._ROLLOUT]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("differences", {"slurm_conf": [{}], "slurmdbd_conf": []}), ("plugins", {"packages": ["slurm-jwt-plugin=1"]})],
+    )
+    @pytest.mark.parametrize("keys", [(BEFORE, BEFORE), (STAGED, STAGED)])
+    def test_what_a_host_without_the_key_lacks_is_for_a_rollout(self, name, value, keys):
+        before = decide(small(*keys), is_dead=dead, now=True)
+        assert before["refusals"] == []
+        looks = small(*keys)
+        looks["rest1"][name] = value
+        assert decide(looks, is_dead=dead, now=True) == before
 
     def test_all_of_it_is_told_at_once(self):
         looks = small()
@@ -509,14 +548,22 @@ class TestNotAsARolloutLeavesIt:
         assert "slurm_jwt_key_source" in reason
         assert reason.endswith(_rotation._ROLLOUT)
 
-    def test_a_host_that_cannot_be_reached(self):
-        looks = dict(small(), dbd1={"unreachable": True, "msg": "No route to host"})
+    @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
+    def test_a_host_that_cannot_be_reached(self, host):
+        looks = dict(small(), **{host: {"unreachable": True, "msg": "No route to host"}})
         (reason,) = refused(looks, now=True)
-        assert reason.startswith("dbd1: cannot be reached")
+        assert reason == f"{host}: cannot be reached (No route to host). Bring it up."
 
-    def test_a_look_that_failed(self):
-        (reason,) = refused(dict(small(), rest1={"failed": True, "msg": "no python"}), now=True)
-        assert "no python" in reason
+    @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
+    def test_a_look_that_failed(self, host):
+        (reason,) = refused(dict(small(), **{host: {"failed": True, "msg": "no python"}}), now=True)
+        assert reason == f"{host}: the look at the host failed: no python."
+
+    @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
+    def test_a_problem(self, host):
+        looks = small()
+        looks[host]["problems"] = [answers.problem("error"), answers.problem("warning")]
+        assert refused(looks, now=True) == [f"{host}: F. E. R."]
 
     def test_a_limit_that_leaves_out_a_holder(self):
         (reason,) = refused(small(), in_play=["ctl1", "rest1"], now=True)
@@ -529,7 +576,89 @@ class TestNotAsARolloutLeavesIt:
         assert "no controller in this play" in reason
 
     def test_a_refusal_is_all_that_there_is(self):
-        assert set(decide(small(dbd1=live(OLDER)))) == {"refusals", "warnings"}
+        found = decide(small(dbd1=live(OLDER)))
+        assert set(found) == {"refusals", "warnings", "left_out"}
+        assert (found["warnings"], found["left_out"]) == ([], {})
+        found = decide(dict(small(dbd1=live(OLDER)), rest1={"failed": True, "msg": "no python"}))
+        assert set(found) == {"refusals", "warnings", "left_out"}
+        assert found["left_out"] == {"rest1": "no python"}
+
+
+def slow(looks):
+    """A release of which nobody has measured a swap in place."""
+    looks["dbd1"]["capabilities"]["in_place_measured"] = False
+    return looks
+
+
+class TestAHostWithoutTheKey:
+    """Whatever it answers, a rotation is the same for all others."""
+
+    RUNS = {
+        "settled": (small(), {}),
+        "label": (large(), {"serial": "2026-12"}),
+        "slow": (slow(large()), {"now": True}),
+        "unfinished": (small(SWAPPED, STAGED), {}),
+        "tidying up": (small(BEFORE, live(staged=kept())), {}),
+    }
+    # With and without a service on it.
+    SERVICES = [["ctl1", "svc1"], ["ctl1", "rest1", "svc1"]]
+
+    def see_the_others(self, run, services, answer):
+        looks, wishes = self.RUNS[run]
+
+        def plan(looks):
+            return decide(looks, is_dead=dead, token_hosts=services, **wishes)
+
+        found = answers.same_for_others(plan, looks, "rest1", answer)
+        assert found["settled"] == (run == "settled")
+        return found
+
+    @pytest.mark.parametrize("member", sorted(answers.ANSWERS))
+    @pytest.mark.parametrize("services", SERVICES)
+    @pytest.mark.parametrize("run", RUNS)
+    def test_no_member_of_its_answer_decides_anything_about_others(self, run, services, member):
+        whole = self.RUNS[run][0]["rest1"]
+        for value in answers.ANSWERS[member]:
+            found = self.see_the_others(run, services, {**whole, member: value})
+            errors = [one for one in value if one["severity"] == "error"] if member == "problems" else []
+            assert found["left_out"] == ({"rest1": answers.why(member, value, errors)} if answers.why(member, value, errors) else {})
+
+    @pytest.mark.parametrize("services", SERVICES)
+    @pytest.mark.parametrize("run", RUNS)
+    def test_no_mixture_of_answers_decides_anything_about_others(self, run, services):
+        whole = self.RUNS[run][0]["rest1"]
+        for changes in answers.mixed(100):
+            self.see_the_others(run, services, {**whole, **changes})
+
+    @pytest.mark.parametrize("services", SERVICES)
+    @pytest.mark.parametrize("run", RUNS)
+    def test_no_look_that_failed_decides_anything_about_others(self, run, services):
+        for answer in answers.FAILED:
+            said = answer.get("msg") or "no reason given"
+            assert self.see_the_others(run, services, answer)["left_out"] == {"rest1": said}
+
+    @pytest.mark.parametrize("services", SERVICES)
+    @pytest.mark.parametrize("run", RUNS)
+    def test_it_need_not_be_reached(self, run, services):
+        for answer, said in zip(answers.UNREACHABLE, ["no reason given", "No route to host"]):
+            found = self.see_the_others(run, services, answer)
+            assert found["left_out"] == {"rest1": f"It cannot be reached ({said})."}
+
+    @pytest.mark.parametrize("run", RUNS)
+    def test_no_look_that_is_said_to_be_skipped_decides_anything_about_others(self, run):
+        for answer in answers.skipped():
+            self.see_the_others(run, [], answer)
+
+    def test_what_is_left_without_it(self):
+        looks = dict(small(), rest1={"failed": True, "msg": "no python"})
+        found = decide(looks, now=True, token_hosts=["svc1", "rest1"])
+        assert found["refusals"] == []
+        assert found["left_out"] == {"rest1": "no python"}
+        assert found["services"] == ["svc1"]
+        assert found["signer_and_services"] == ["ctl1", "svc1"]
+        assert found["hosts_to_change"] == ["ctl1", "dbd1", "svc1"]
+        assert found["hosts"] == ["ctl1", "dbd1"]
+        assert found["slurmrestd_hosts"] == found["slurmrestd_dies"] == []
 
 
 class TestNoWayOutIsClosed:

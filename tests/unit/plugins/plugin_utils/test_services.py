@@ -109,7 +109,10 @@ class TestToAndFro:
     MINE = _services.services_on("svc1", SERVICES, GROUPS, "slurm_token_hosts")
 
     def variables(self, web=None, proxy="p", changed=False):
-        tokens = [{"token": web, "changed": changed}, {"token": proxy, "changed": False}]
+        tokens = [
+            {"name": "web", "token": web, "changed": changed},
+            {"name": "proxy", "token": proxy, "changed": False},
+        ]
         return {"slurm_jwt_tokens_mine": self.MINE, "slurm_jwt_tokens_look": {"tokens": tokens}}
 
     def answers(self, web=("missing", "w"), proxy=(None, None)):
@@ -127,6 +130,22 @@ class TestToAndFro:
             {"name": "web on svc1", "user": "alice", "lifespan": "1d", "current": ""},
             {"name": "proxy on svc1", "user": "bob", "lifespan": "1d", "current": "p"},
         ]
+
+    def test_a_host_that_answers_otherwise_than_it_was_asked(self):
+        """Its answers go by their names, and one that it does not give is no order."""
+        variables = self.variables(web="w", changed=True)
+        found = variables["slurm_jwt_tokens_look"]["tokens"]
+        found.reverse()
+        orders = _services.orders({"svc1": variables}, ["svc1"])
+        assert [(order["name"], order["current"]) for order in orders] == [("web on svc1", "w"), ("proxy on svc1", "p")]
+        found[0] = {"name": "root", "token": "r", "changed": True}
+        orders = _services.orders({"svc1": variables}, ["svc1"])
+        assert [(order["name"], order["current"]) for order in orders] == [("web on svc1", "w")]
+        entries = _services.delivery(variables, "svc1", self.answers(web=(None, None)))
+        assert [(entry["name"], entry["token"]) for entry in entries] == [("web", "w")]
+        found[:] = []
+        assert _services.orders({"svc1": variables}, ["svc1"]) == []
+        assert _services.delivery(variables, "svc1", self.answers()) == []
 
     def test_what_is_delivered(self):
         entries = _services.delivery(self.variables(), "svc1", self.answers())

@@ -40,6 +40,25 @@ def test_the_table():
     assert "key made, slurmctld reconfigured" in check[2]
 
 
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ({}, "by its own word"),
+        ({"slurmrestd_proof_from_controller": {"skipped": True}}, "by its own word"),
+        ({"slurmrestd_proof_from_controller": {"proven": False}}, "by its own word"),
+        ({"slurmrestd_proof_from_controller": {"proven": True}}, "seen from the controller"),
+    ],
+)
+def test_who_has_seen_the_proof_of_slurmrestd(seen, said):
+    answer = {"daemon": "slurmrestd", "case": "good", "expected": "accepted", "answer": "accepted"}
+    rest1 = {"slurmrestd_proof": {"answers": [answer] * 12}, **seen}
+    assert _story.proofs(rest1) == [f"slurmrestd 12/12, {said}"]
+    assert _story.table({"rest1": rest1}, ["rest1"])[2].endswith(f"  slurmrestd 12/12, {said}")
+    # Those on hosts with the key need nobody else's word.
+    ctl1 = {"slurm_jwt_proof": {"answers": [{**answer, "daemon": "slurmctld"}]}, **seen}
+    assert _story.proofs(ctl1) == ["slurmctld 1/1"]
+
+
 def test_the_failure_is_that_of_the_host_that_failed():
     hostvars = {
         "ctl1": {},
@@ -49,7 +68,9 @@ def test_the_failure_is_that_of_the_host_that_failed():
         },
     }
     found = _story.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"])
-    assert found == {"host": "dbd1", "task": "Restart slurmdbd", "cause": "slurmdbd does not live"}
+    assert found == {"host": "dbd1", "task": "Restart slurmdbd", "cause": "slurmdbd does not live", "run": ""}
+    hostvars["localhost"] = {"slurm_jwt_declarations": {"run": "first"}}
+    assert _story.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"]) == {**found, "run": "first"}
 
 
 def test_the_failure_of_a_command_has_its_standard_error():
@@ -59,8 +80,8 @@ def test_the_failure_of_a_command_has_its_standard_error():
 
 def test_a_host_that_was_lost():
     found = _story.failure({"ctl1": {}, "dbd1": {}}, ["ctl1", "dbd1"], ["ctl1"])
-    assert found["host"] == "dbd1"
-    assert "reached" in found["cause"]
+    assert found == {"host": "dbd1", "task": "?", "cause": "The host could not be reached any more.", "run": ""}
+    assert _story.failure({"ctl1": {}}, ["ctl1"], ["ctl1"]) == {"host": "?", "task": "?", "cause": "unknown", "run": ""}
 
 
 def test_who_holds_the_key():
@@ -117,12 +138,62 @@ def test_no_controller():
         _cluster.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmctld": "heads"}, ["node"])
 
 
+# Step of a playbook -> its hosts, by the plan below.
+STEPS = {
+    "outer": ["n"],
+    "key_hosts": ["k"],
+    "slurmrestd": ["r"],
+    "signer_and_services": ["k", "s"],
+    "services": ["s"],
+    "overlapping": ["k"],
+    "withdrawing": ["k"],
+    "reviving": ["r"],
+    "put_back": [],
+    "report": ["c"],
+}
+STEPPED = {
+    "outer_hosts": ["n"],
+    "key_hosts": ["k"],
+    "slurmrestd_hosts": ["r"],
+    "signer_and_services": ["k", "s"],
+    "services": ["s"],
+    "overlapping": ["k"],
+    "makes_key": True,
+    "slurmrestd_dies": ["r"],
+    "hosts_to_change": ["n", "r", "k"],
+    "speaker": "c",
+}
+
+
+def steps(hostvars):
+    return {step: _cluster.planned_hosts(hostvars, step) for step in STEPS}
+
+
 def test_the_hosts_of_a_step():
-    plan = {"nodes_to_change": ["n"], "servers": ["s"], "hosts_to_change": ["n", "s"], "speaker": "c"}
-    before = {}
-    fine = {"localhost": {"slurm_jwt_plan": plan}}
-    failed = {"localhost": {"slurm_jwt_plan": plan, "slurm_jwt_failure": {}}}
-    steps = ("nodes", "servers", "put_back", "report")
-    assert [_cluster.planned_hosts(before, step) for step in steps] == [[], [], [], []]
-    assert [_cluster.planned_hosts(fine, step) for step in steps] == [["n"], ["s"], [], ["c"]]
-    assert [_cluster.planned_hosts(failed, step) for step in steps] == [["n"], [], ["n", "s"], ["c"]]
+    nobody = dict.fromkeys(STEPS, [])
+    assert steps({}) == steps({"localhost": {}}) == nobody
+    local = {"slurm_jwt_plan": STEPPED}
+    assert steps({"localhost": local}) == STEPS
+    failed = {"localhost": {**local, "slurm_jwt_failure": {}}}
+    assert steps(failed) == {**nobody, "put_back": ["n", "r", "k"], "report": ["c"]}
+    # A key set that only follows its sources withdraws no key.
+    follows = {"localhost": {"slurm_jwt_plan": {**STEPPED, "makes_key": False}}}
+    assert steps(follows) == {**STEPS, "withdrawing": []}
+
+
+def test_the_steps_of_which_a_plan_knows_nothing():
+    found = steps({"localhost": {"slurm_jwt_plan": {"speaker": "c", "hosts_to_change": []}}})
+    assert found == {**dict.fromkeys(STEPS, []), "report": ["c"]}
+
+
+@pytest.mark.parametrize(("run", "is_left_out"), [("this", True), ("earlier", False)])
+def test_a_host_on_which_a_step_failed_is_in_no_later_one(run, is_left_out):
+    """In another playbook of the same process it is back."""
+    local = {"slurm_jwt_plan": STEPPED, "slurm_jwt_declarations": {"run": "this"}}
+    lost = {"slurm_jwt_left_out": {"host": "?", "task": "t", "cause": "c", "run": run}}
+    without = {**STEPS, "outer": [], "slurmrestd": [], "signer_and_services": ["k"], "services": [], "reviving": []}
+    hostvars = {"localhost": local, "n": lost, "r": lost, "s": lost, "k": {}}
+    assert steps(hostvars) == (without if is_left_out else STEPS)
+    # What it has changed is put back on it, too.
+    hostvars["localhost"] = {**local, "slurm_jwt_failure": {}}
+    assert steps(hostvars)["put_back"] == ["n", "r", "k"]

@@ -1,0 +1,398 @@
+"""Attacks a cluster from hosts that were broken into: attacks.py --lab=FOLDER --scratch=FOLDER --project=FOLDER
+
+The hosts node1, rest1 and svc1 get a Python that changes the answers of modules (evil_python.py). Each attack says what it
+tries, runs a playbook as a person would, and looks afterwards on every host, and where Ansible runs, for what must not be
+there. The last line counts the attacks and those that got through.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+EVIL, HONEST = ("node1", "rest1", "svc1"), ("ctl1", "dbd1")
+KEY = "/var/lib/slurm/slurmctld/jwt_hs256.key"
+ROOT_TOKEN = {"name": "x", "user": "root", "allow_privileged": True, "dest": "/root/x", "lifespan": "300d"}
+#: Seconds that a task may take, so that a host which hangs does not take the limits of the collection.
+TASK_TIMEOUT = 20
+
+RESERVED = """
+import json
+from ansible import constants as C
+from ansible.plugins.loader import become_loader, connection_loader, shell_loader
+names = {*C.COMMON_CONNECTION_VARS, *(name for mapped in C.MAGIC_VARIABLE_MAPPING.values() for name in mapped)}
+for kind, loader in (("connection", connection_loader), ("shell", shell_loader), ("become", become_loader)):
+    for plugin in loader.all(class_only=True):
+        for option in (C.config.get_configuration_definitions(kind, plugin._load_name) or {}).values():
+            names |= {entry["name"] for entry in option.get("vars") or ()}
+print(json.dumps(sorted(names)))
+"""
+
+
+class GotThrough(Exception):
+    """An attack had a success. The text says which."""
+
+
+class Site:
+    """The cluster, and where Ansible runs."""
+
+    def __init__(self, lab, scratch, project, programs):
+        self.lab, self.scratch, self.project = Path(lab), Path(scratch), Path(project)
+        self.programs = Path(programs)
+        self.core = re.search(r"\d+\.\d+", self.run([self.programs / "ansible", "--version"]).stdout)[0]
+        self.pwned = self.scratch / "pwned"
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.pwned.mkdir(parents=True)
+        self.config = self.scratch / "ansible.cfg"
+        self.config.write_text("[defaults]\n")
+        self.script = self.scratch / "program.sh"
+        self.script.write_text(f"#!/bin/sh\ntouch {self.pwned}/program\nexit 1\n")
+        self.script.chmod(0o755)
+        self.connection = json.loads(self.run([self.programs / "python", "-c", RESERVED], check=True).stdout)
+        self.specs = set()
+        for path in self.project.glob("roles/*/meta/argument_specs.yml"):
+            self.specs |= set(yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"])
+
+    def run(self, argv, check=False, **options):
+        return subprocess.run(
+            [str(word) for word in argv], capture_output=True, text=True, check=check, stdin=subprocess.DEVNULL, **options
+        )
+
+    def on(self, host, command, given=None):
+        """What a shell command on a host prints."""
+        argv = ["ssh", "-F", str(self.lab / "ssh_config"), host, command]
+        done = subprocess.run(argv, input=given, capture_output=True, text=True, timeout=120, check=False)
+        return done.stdout.strip()
+
+    def play(self, playbook, *arguments, order="node1", **environment):
+        """Runs a playbook of the collection. Its exit code, and what it said."""
+        first = self.scratch / f"first-{order}.yml"
+        first.write_text(f"all: {{hosts: {{{order}: {{}}}}}}\n")
+        argv = [self.programs / "ansible-playbook", f"--inventory={first}", f"--inventory={self.lab}/inventory.yml",
+                f"--inventory={HERE}/services.yml", *arguments, f"hpc.slurm_jwt.{playbook}"]
+        begin = time.monotonic()
+        done = self.run(argv, cwd=self.scratch, env=self.environment(**environment))
+        said = done.stdout + done.stderr
+        with open(self.scratch / "said.log", "a", encoding="utf-8") as log:
+            log.write(f"\n$ {playbook} {' '.join(map(str, arguments))} ({self.core}, {environment})\n{said}\n")
+        return done.returncode, said, time.monotonic() - begin
+
+    def environment(self, **more):
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE"))},
+            "ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"],
+            "ANSIBLE_HOME": str(self.scratch / "ansible"),
+            "ANSIBLE_NOCOLOR": "1",
+            # As a person has it who has set nothing.
+            "ANSIBLE_CONFIG": str(self.config),
+            "COLUMNS": "250",
+            **more,
+        }
+
+    def break_into(self, *hosts):
+        code = (HERE / "evil_python.py").read_text()
+        for host in hosts:
+            self.on(host, "test -e /usr/bin/python3.real || mv /usr/bin/python3 /usr/bin/python3.real; echo [] > /etc/evil.json")
+            self.on(host, "cat > /usr/bin/evil && R=$(readlink -f /usr/bin/python3.real) && "
+                          "sed -i \"1i #!$R -IS\" /usr/bin/evil && chmod 755 /usr/bin/evil && "
+                          "ln -sfn evil /usr/bin/python3", code)
+
+    def heal(self, *hosts):
+        for host in hosts:
+            self.on(host, "test ! -e /usr/bin/python3.real || mv -f /usr/bin/python3.real /usr/bin/python3; "
+                          "rm -rf /usr/bin/evil /etc/evil.json /tmp/pwned* /root/x")
+
+    def tell(self, host, *rules):
+        """What a host that was broken into does to the answers of its modules."""
+        self.on(host, "cat > /etc/evil.json", json.dumps(rules))
+
+    def key(self, host):
+        return self.on(host, f"od -An -v -tx1 {KEY} | tr -d ' \\n'")
+
+    def fingerprint(self, host):
+        return "SHA256:" + hashlib.sha256(bytes.fromhex(self.key(host))).hexdigest()
+
+    def is_taken(self, key):
+        """Whether slurmctld and slurmdbd take a token that the key signs."""
+        code = (HERE.parent / "shared/tokens.py").read_text()
+        self.on("ctl1", "cat > /run/tokens.py", code)
+        self.on("ctl1", f"echo {key} | python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))' > /run/k")
+        said = self.on("ctl1", "python3 /run/tokens.py /run/k; rm /run/k")
+        token = json.loads(said)["good"]
+        return [self.on("ctl1", f"SLURM_JWT={token} {client} > /dev/null 2>&1 && echo yes || echo no") == "yes"
+                for client in ("sinfo", "sacctmgr -n list cluster")]
+
+    def look(self):
+        """Raises GotThrough if anything is where it must not be."""
+        found = [f"where Ansible runs: {path.name}" for path in self.pwned.iterdir()]
+        key = self.key("ctl1")
+        for host in (*EVIL, *HONEST):
+            found += [f"{host}: {line}" for line in self.on(host, "ls -d /tmp/pwned* /root/x 2>/dev/null").split()]
+            if host in EVIL:
+                hunt = ("import base64,os,sys\nkey=bytes.fromhex(sys.argv[1])\nfor top in ('/root','/tmp','/etc','/home','/run','/var/tmp'):\n"
+                        " for folder,_,names in os.walk(top):\n  for name in names:\n   path=os.path.join(folder,name)\n"
+                        "   if os.path.isfile(path) and not os.path.islink(path) and os.path.getsize(path)<9e6:\n"
+                        "    data=open(path,'rb').read()\n    if key in data or base64.b64encode(key) in data: print(path)\n")
+                found += [f"{host}: the key in {line}" for line in
+                          self.on(host, f"$(readlink -f /usr/bin/python3.real) - {key}", hunt).split()]
+        owners = {self.on(host, f"stat -c '%U %a' {KEY}") for host in HONEST}
+        if owners != {"slurm 400"}:
+            found.append(f"the key: {owners}")
+        if self.key("dbd1") != key:
+            found.append("ctl1 and dbd1 have different keys")
+        if found:
+            raise GotThrough("; ".join(found))
+
+    def hostile_facts(self, host):
+        """Each variable of the collection, and each of Ansible's connection, shell and become plugins, as a fact."""
+        mark = f"{self.pwned}/{host}"
+        template = "{{ lookup('pipe', 'touch %s-template') }}" % mark
+        facts = {name: "/root/x" if name.endswith(("_path", "_dir", "_file")) else template for name in sorted(self.specs)}
+        facts.update({name: "all" for name in self.specs if "_group_" in name})
+        facts["slurm_jwt_tokens_services"] = [{**ROOT_TOKEN, "hosts": [host]}]
+        # What tasks of the collection leave with a host.
+        facts.update({"slurm_jwt_plan": {}, "slurm_jwt_look": {}, "slurm_jwt_tokens_mine": [ROOT_TOKEN], "slurm_jwt_declarations": {}})
+        for name in self.connection:
+            facts[name] = template
+            if name.endswith(("_executable", "_exe")):
+                facts[name] = str(self.script)
+            elif name.endswith("_args"):
+                facts[name] = f'-o ProxyCommand="touch {mark}-args"'
+            elif name.endswith(("_tmp", "_dir", "_tmpdirs")):
+                facts[name] = f"/tmp/.a$(id>/tmp/pwned-{host})"
+        control = re.search(r"ControlPath (\S+)", (self.lab / "ssh_config").read_text())[1]
+        facts["ansible_control_path"] = control.replace("%h", self.address("ctl1"))
+        facts["ansible_host"] = self.address("ctl1")
+        return facts
+
+    def address(self, host):
+        return re.search(rf"Host {host}\n    HostName (\S+)", (self.lab / "ssh_config").read_text())[1]
+
+
+def want(condition, text, said=""):
+    if not condition:
+        lines = [line for line in said.splitlines() if line.strip()][-25:]
+        raise GotThrough(text + ("\n      | " + "\n      | ".join(line[:240] for line in lines) if lines else ""))
+
+
+def names(said, *hosts):
+    """Whether what a run said names each host as one that was left out."""
+    flat = re.sub(r"\s+", " ", said)
+    part = flat[flat.rfind("These were left out"):]
+    return [host for host in hosts if f"{host}: " not in part]
+
+
+# -- the attacks ------------------------------------------------------------------------------------------------------
+
+
+def every_fact(site, order, **environment):
+    """All answers of three hosts carry facts of every name, and add hosts and groups."""
+    for host in EVIL:
+        added = {"ansible_facts": site.hostile_facts(host), "add_host": {"host_name": "ctl1", "host_vars": {"ansible_host": "x"}},
+                 "add_group": "slurmctld", "_ansible_facts_cacheable": True}
+        site.tell(host, {"module": "*", "add": added})
+    key = site.key("ctl1")
+    code, said, _time = site.play("rollout", order=order, **environment)
+    want(code == 0, "the rollout failed", said)
+    want(all(re.search(rf"{host}: the answer of \w+ had members", re.sub(r"\s+", " ", said)) for host in EVIL),
+         "the run does not say which host sends what does not belong there", said)
+    code, said, _time = site.play("tokens", order=order, **environment)
+    want(code == 0, "the playbook tokens failed", said)
+    want(site.key("ctl1") == key, "the key is another")
+
+
+def fact_cache(site, name, value):
+    """A host that was cleaned has left a fact in the cache of an earlier run."""
+    cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(site.scratch / "cache")}
+    shutil.rmtree(site.scratch / "cache", ignore_errors=True)
+    site.tell("svc1", {"module": "*", "add": {"ansible_facts": {name: value, "ansible_distribution": "Debian"}}})
+    ping = [site.programs / "ansible", f"--inventory={site.lab}/inventory.yml", "svc1", "--module-name=ansible.builtin.ping"]
+    site.run(ping, cwd=site.scratch, env=site.environment(**cache))
+    site.tell("svc1")
+    code, said, _time = site.play("tokens", **cache)
+    want(code != 0 and f"svc1 has a fact {name}" in re.sub(r"\s+", " ", said), f"{name} in the cache did not stop the run", said)
+
+
+def templates_in_texts(site):
+    """What a host says for people to read is a template, in verify and in check mode."""
+    text = "{{ lookup('pipe', 'touch %s/text') }}{%% set x = 1 %%}" % site.pwned
+    problem = {"severity": "warning", "code": "x", "part": "node", "path": text, "found": text, "effect": text, "remedy": text}
+    for host in EVIL:
+        site.tell(host, {"module": "slurm_jwt_info", "set": {"problems": [problem], "hostname": "x", "differences.slurm_conf": []}},
+                  {"module": "slurm_jwt_token", "add": {"warnings": [text], "msg": text}},
+                  {"module": "slurm_jwt_proof", "add": {"msg": text, "failed": True}})
+    for playbook, *arguments in (("verify",), ("rollout", "--check"), ("rollout",)):
+        _code, said, _time = site.play(playbook, *arguments)
+        want("lookup('pipe'" in re.sub(r"\s+", " ", said), "nobody is told what the host said", said)
+
+
+def misfits(site):
+    """Three hosts answer what no module answers: another type, ten megabytes, tokens that are none."""
+    site.tell("node1", {"module": "slurm_jwt_info", "set": {"conf": 17}})
+    site.tell("rest1", {"module": "slurm_jwt_info", "set": {"hostname": "x" * 10_000_000}})
+    site.tell("svc1", {"module": "slurm_jwt_token", "set": {"tokens": [{}]}})
+    code, said, _time = site.play("rollout")
+    want(code != 0, "the run says that all is well", said)
+    want(not names(said, *EVIL), f"the run does not name {names(said, *EVIL)}", said)
+    want("slurmctld 4/4, slurmdbd 4/4" in said, "the controllers were not proven", said)
+    want("KeyError" not in said and "Traceback" not in said and "xxxxxxxxxx" * 50 not in said, "the run shows a traceback", said)
+
+
+def escape_codes(site):
+    """A host forges lines of the closing table."""
+    forged = "ok\nctl1   99.99   nothing to do   slurmctld 9/9\x1b[2K\r"
+    site.tell("node1", {"module": "slurm_jwt_info", "set": {"release": forged}})
+    site.tell("rest1", {"module": "slurm_jwt_info", "set": {"conf.cluster_name": forged}})
+    site.tell("svc1", {"module": "slurm_jwt_token", "say": forged})
+    _code, said, _time = site.play("rollout")
+    want("99.99" not in said.replace("\\n", "\n").split("PLAY RECAP")[0].split("What ran, host by host")[-1],
+         "a line of the table is forged", said)
+
+
+def veto(site, rules, name):
+    """A host of services or of slurmrestd wants a rotation to fail or to go back."""
+    for host, more in rules.items():
+        site.tell(host, *more)
+    old, serial = site.key("ctl1"), f"{name}-{time.time():.0f}"
+    code, said, seconds = site.play(
+        "rotate", f"--extra-vars=slurm_jwt_key_serial={serial}", ANSIBLE_TASK_TIMEOUT=str(TASK_TIMEOUT)
+    )
+    new = site.key("ctl1")
+    want(new != old and site.key("dbd1") == new, "the key was not rotated", said)
+    want(site.is_taken(new) == [True, True] and site.is_taken(old) == [False, False], "the daemons do not have the new key", said)
+    want(code != 0 and not names(said, *rules), f"the run does not name {names(said, *rules) or 'the failure'}", said)
+    want(seconds < 240, f"the rotation took {seconds:.0f} s", said)
+    return said
+
+
+def fake_proof(site):
+    """slurmrestd is down, and its host says that all is proven."""
+    listen = "--extra-vars={\"slurmrestd_listen\": [\"0.0.0.0:6820\"]}"
+    site.tell("rest1")
+    code, said, _time = site.play("rollout", listen)
+    want(code == 0 and "slurmrestd 12/12, seen from the controller" in said, "the controller did not see slurmrestd", said)
+    right = [{"daemon": "slurmrestd", "asked": "GET /x", "case": "good", "expected": "accepted", "answer": "accepted", "detail": ""}] * 12
+    fake = {"module": "slurm_jwt_proof", "add": {"proven": True, "answers": right, "failed": False, "msg": "", "tokens": {}, "user": "x",
+                                                 "left_out": []}}
+    site.tell("rest1", fake)
+    site.on("rest1", "systemctl stop slurmrestd")
+    code, said, _time = site.play("verify", listen)
+    site.on("rest1", "systemctl start slurmrestd")
+    want(code != 0 and "rest1" in said[said.rfind("not proven"):], "the faked proof was believed", said)
+    site.tell("rest1")
+    code, said, _time = site.play("rollout")
+    want(code == 0 and "slurmrestd 12/12, by its own word" in said, "the table does not say whose word it is", said)
+
+
+def way_back(site):
+    """No attack: a holder fails in the step that waits for the instant, while the swap is still pending."""
+    site.break_into("dbd1")
+    site.tell("dbd1", {"module": "async_status", "say": "the connection broke", "rc": 1})
+    old, before = site.key("ctl1"), site.fingerprint("ctl1")
+    try:
+        code, said, _time = site.play("rotate", f"--extra-vars=slurm_jwt_key_serial=back-{time.time():.0f}")
+    finally:
+        site.heal("dbd1")
+    # Whatever is in force is what the run says.
+    keys = {host: site.fingerprint(host) for host in HONEST}
+    flat = re.sub(r"\s+", " ", said)
+    told = dict(re.findall(r"(SHA256:[0-9a-f]{12}) on ([\w, ]+)", flat[flat.rfind("The key in force:"):]))
+    want(code != 0 and "dbd1 failed in the step" in flat, "the failure is not told", said)
+    want(all(host in told.get(key[:19], "") for host, key in keys.items() if host == "ctl1"), f"told {told}, in force {keys}", said)
+    want(keys["ctl1"] == before and site.is_taken(old)[0], "the old key is not in force on ctl1", said)
+    if keys["dbd1"] != before:
+        want("could not be put back" in flat and "dbd1" in flat[flat.rfind("could not be put back"):], "the run says what is not so", said)
+    site.play("rotate", f"--extra-vars=slurm_jwt_key_serial=again-{time.time():.0f}")
+    want(site.key("ctl1") == site.key("dbd1"), "the next rotation did not finish it", said)
+
+
+def kept_files(site):
+    """Ansible is told to leave its files on the hosts."""
+    code, said, _time = site.play("tokens", ANSIBLE_KEEP_REMOTE_FILES="1")
+    want(code != 0 and "KEEP_REMOTE_FILES" in said, "the run went on", said)
+
+
+def attacks(site, thorough):
+    """Name, and what to do. On one of the cores all of them, on the other what differs between cores."""
+    templates = {"ansible_facts": {}}
+    del templates
+    hang = {"svc1": [{"module": "slurm_jwt_token", "hang": True}], "rest1": [{"module": "slurm_jwt_info", "flood": True}]}
+    empty = {"svc1": [{"module": "slurm_jwt_token", "set": {"tokens": [{}]}, "add": {"msg": "no"}}]}
+    late = {"svc1": [{"module": "async_status", "say": "{}", "rc": 1}]}
+    cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(site.scratch / "facts")}
+    yield "facts, from the first host, with pipelining", lambda: every_fact(site, "node1")
+    yield "facts, from hosts in the middle, without pipelining, with a fact cache", lambda: every_fact(
+        site, "ctl1", ANSIBLE_SSH_PIPELINING="0", ANSIBLE_PIPELINING="0", **cache)
+    yield "facts, from the last host, without facts as variables", lambda: every_fact(
+        site, "dbd1", ANSIBLE_INJECT_FACT_VARS="0")
+    yield "a service in the fact cache", lambda: fact_cache(site, "slurm_jwt_tokens_services", [{**ROOT_TOKEN, "hosts": ["svc1"]}])
+    yield "a connection variable in the fact cache", lambda: fact_cache(site, "ansible_remote_tmp", "/tmp/.a$(id>/tmp/pwned)")
+    yield "templates in texts", lambda: templates_in_texts(site)
+    yield "answers that do not fit", lambda: misfits(site)
+    yield "veto: tokens that are none, while they are staged", lambda: veto(site, empty, "empty")
+    if thorough:
+        yield "forged lines", lambda: escape_codes(site)
+        yield "veto: a job that cannot be asked for after the swap", lambda: veto(site, late, "late")
+        yield "veto: a host hangs, and one sends without an end", lambda: veto(site, hang, "hang")
+        yield "a faked proof", lambda: fake_proof(site)
+        yield "the way back, while a swap is pending", lambda: way_back(site)
+        yield "files that Ansible is to keep", lambda: kept_files(site)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("lab", "scratch", "project"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--only", default="", help="a part of the names of the attacks to try")
+    parser.add_argument("--core", action="append", help="the folder of the programs of an ansible-core")
+    options = parser.parse_args()
+    cores = options.core or [
+        subprocess.run([sys.executable, f"{options.project}/tests/stage/cores.py", which], check=True, text=True,
+                       stdout=subprocess.PIPE).stdout.strip() for which in ("newest", "oldest")
+    ]
+    tried, through = 0, 0
+    for number, programs in enumerate(cores):
+        site = Site(options.lab, f"{options.scratch}/{number}", options.project, programs)
+        try:
+            site.break_into(*EVIL)
+            for name, attack in attacks(site, thorough=number == len(cores) - 1):
+                if options.only not in name:
+                    continue
+                tried += 1
+                begin, why = time.monotonic(), ""
+                try:
+                    attack()
+                    site.look()
+                except GotThrough as error:
+                    why = str(error)
+                    through += 1
+                print(f"{site.core} {time.monotonic() - begin:4.0f} s  {name}: {'GOT THROUGH: ' + why if why else 'nothing'}", flush=True)
+                for host in EVIL:
+                    site.tell(host)
+                    site.on(host, "rm -rf /tmp/pwned* /root/x")
+                for path in site.pwned.iterdir():
+                    path.unlink()
+        finally:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                site.heal(*EVIL)
+        # A host that was left out of a rotation gets its token now.
+        site.play("tokens")
+        code, said, _time = site.play("verify")
+        if code:
+            through += 1
+            print(f"{site.core}: the cluster is not as before:\n{said[-3000:]}", flush=True)
+    print(f"{tried} attacks on {len(cores)} releases of ansible-core, {through} got through")
+    return 1 if through else 0
+
+
+sys.exit(main())

@@ -1,0 +1,262 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host without the key may answer to a look, be it broken or broken into, and what that must leave as it is.
+
+A plan must say the same of every other host, whatever one without the key answers.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import INFO
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._shape import Members
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
+
+OTHER = "SHA256:" + "e" * 64
+OWNERSHIP = {"owner": "mallory", "group": "mallory", "mode": "0666"}
+
+MINIMAL = {"path": "/etc/slurm/slurm.conf", "exists": True, "configless": False}
+ANY_CONF = {
+    "path": "/etc/slurm/slurm.conf",
+    "exists": True,
+    **OWNERSHIP,
+    "files": ["/etc/slurm/slurm.conf"],
+    "checksum": "a" * 40,
+    "slurm_user": "slurm",
+    "auth_type": "auth/munge",
+    "plugin_dir": None,
+    "auth_alt_types": ["auth/jwt"],
+    "auth_alt_parameters": {"jwt_key": looks.KEY_PATH},
+    "jwt_enabled": True,
+    "key_path": looks.KEY_PATH,
+    "jwks_path": None,
+}
+CONF = {
+    **ANY_CONF,
+    "configless": False,
+    "cluster_name": "here",
+    "state_save_location": looks.STATE,
+    "controllers": [{"name": "ctl1", "address": "ctl1"}],
+    "controller_index": None,
+    "enable_configless": False,
+    "accounting": True,
+    "accounting_storage_host": "dbd1",
+    "accounting_storage_backup_host": None,
+    "slurmctld_port": 6817,
+    "slurmdbd_port": 6819,
+    "slurmctld_log_file": None,
+}
+DBD_CONF = {
+    **ANY_CONF, "dbd_host": "dbd1", "dbd_backup_host": None, "standby": False, "dbd_port": 6819, "log_file": None
+}  # fmt: skip
+DIFFERENCE = {"parameter": "AuthAltTypes", "before": None, "after": "auth/jwt"}
+KEPT = {
+    **OWNERSHIP, "fingerprint": OTHER, "serial": "2099", "created": "2026-11-24T10:00:00Z", "age": 7, "by": "mallory",
+    "run": "a:b:c:1:2", "run_age": 7,
+}  # fmt: skip
+KEY = {
+    **KEPT, "path": looks.KEY_PATH, "exists": True, "size": 32, "weakness": None, "inode": 7, "modified": 7.0,
+    "next": None, "previous": None,
+}  # fmt: skip
+STATE_DIR = {
+    **OWNERSHIP, "path": looks.STATE, "exists": True, "writable_by_others": True, "mount": "/", "source": "/dev/vda",
+    "fstype": "ext4", "network": False, "identity": "1:2",
+}  # fmt: skip
+PLUGINS = {"dir": None, "auth_jwt": None, "rest_auth_jwt": None, "libjwt": None, "packages": ["slurm-jwt=24.11.5-4"]}
+PYTHON = {"executable": "/usr/bin/python3", "version": "3.9.2", "pyjwt": "2.10.1", "cryptography": "43.0.0"}
+DAEMON = {
+    "service": "slurmctld", "exists": True, "active": "active", "sub": "running", "enabled": "enabled",
+    "needs_reload": True, "pid": 7, "started": 7.0, "user": "slurm", "uid": 64030, "command": ["/usr/sbin/slurmctld"],
+    "slurm_jwt": True, "key_loaded": "replaced", "stale": ["slurm.conf was written after it was started"],
+}  # fmt: skip
+PARTS = ("slurmctld", "slurmdbd", "slurmrestd")
+
+
+def problem(severity, code="slurm_missing"):
+    return {
+        "severity": severity, "code": code, "part": "slurmrestd", "path": None, "found": "F.", "effect": "E.",
+        "remedy": "R.",
+    }  # fmt: skip
+
+
+def _each(whole, **others):
+    """The whole, and the whole with one member replaced at a time."""
+    return [whole, *({**whole, name: value} for name, values in others.items() for value in values)]
+
+
+# Member of a look -> other values than the one that it has.
+ANSWERS = {
+    "now": [0, 1300.0, 1e11],
+    "clock_lag": [None, 3600.0, -3600.0, 1e12],
+    "hostname": ["", "ctl1", "dbd1", "elsewhere"],
+    "os_family": [None, "RedHat"],
+    "parts": [[], ["slurmctld", "slurmdbd"]],
+    "program": [None, "/opt/slurm/sbin/slurmd"],
+    "release": [None, "20.11.9", "25.05.1"],
+    "capabilities": [
+        {},
+        {"reconfigure_reloads_auth": False, "in_place_measured": False, "slurmrestd_survives_slurmdbd_restart": False},
+        {"reconfigure_reloads_auth": True, "in_place_measured": True, "slurmrestd_survives_slurmdbd_restart": True},
+    ],
+    "rest_versions": [[], ["v0.0.39"]],
+    "conf": [
+        None,
+        {**MINIMAL, "exists": False},
+        {**MINIMAL, "configless": True},
+        MINIMAL,
+        *_each(
+            CONF,
+            exists=[False],
+            configless=[True],
+            slurm_user=["mallory"],
+            auth_alt_types=[[]],
+            auth_alt_parameters=[{}, {"jwt_key": "/other/key"}, {"jwks": "/other/jwks"}],
+            jwt_enabled=[False],
+            key_path=[None, "/other/key"],
+            jwks_path=["/other/jwks"],
+            cluster_name=[None, "there"],
+            state_save_location=["/other"],
+            controllers=[[], [{"name": name, "address": "198.51.100.7"} for name in ("rest1", "node1", "ctl1", "x")]],
+            controller_index=[0, 7],
+            enable_configless=[True],
+            accounting=[False],
+            accounting_storage_host=["rest1"],
+            slurmctld_port=[1],
+            slurmdbd_port=[1],
+        ),
+    ],
+    "dbd_conf": [
+        None,
+        {"path": "/etc/slurm/slurmdbd.conf", "exists": True},
+        *_each(
+            DBD_CONF,
+            exists=[False],
+            auth_alt_parameters=[{"jwt_key": "/other/key"}],
+            dbd_host=["rest1"],
+            dbd_backup_host=["node1"],
+            standby=[True],
+            dbd_port=[1],
+        ),
+    ],
+    "slurm_user": [
+        None,
+        {"name": "mallory", "exists": True, "uid": 1, "gid": 1, "group": "mallory"},
+        {"name": "slurm", "exists": False, "uid": None, "gid": None, "group": None},
+    ],
+    "key_path": [None, "/other/key"],
+    "key": [
+        None,
+        *_each(
+            KEY,
+            exists=[False],
+            fingerprint=[None, looks.FINGERPRINT],
+            path=["/other/key"],
+            next=[KEPT],
+            previous=[KEPT],
+        ),
+    ],
+    "jwks": [None, {**OWNERSHIP, "path": "/other/jwks", "exists": True, "kids": ["a", "b"]}],
+    "state_dir": [None, *_each(STATE_DIR, path=["/other"], exists=[False], writable_by_others=[False])],
+    "plugins": [None, *_each(PLUGINS, packages=[[], ["mallory"]])],
+    "python": _each(PYTHON, pyjwt=[None], cryptography=[None]),
+    "daemons": [
+        {},
+        *(
+            dict.fromkeys(PARTS, daemon)
+            for daemon in _each(
+                DAEMON,
+                exists=[False, None],
+                active=["failed", None],
+                key_loaded=["absent", "current"],
+                command=[[], ["slurmctld", "-D"]],
+            )
+        ),
+        {"slurmd": DAEMON},
+    ],
+    "differences": [
+        {"slurm_conf": [], "slurmdbd_conf": []},
+        {"slurm_conf": [DIFFERENCE], "slurmdbd_conf": [DIFFERENCE]},
+    ],
+    "wanted": [
+        {"slurm_conf": None, "slurmdbd_conf": None},
+        {"slurm_conf": {"parameters": {"AuthAltTypes": "x"}, "parameters_absent": ["JobComp"]}, "slurmdbd_conf": None},
+    ],
+    "problems": [
+        [],
+        *([problem(severity)] for severity in ("error", "warning", "info")),
+        *([problem(severity, "key_weak")] for severity in ("error", "warning", "info")),
+        [problem("warning"), problem("error"), problem("error", "other")],
+    ],
+}
+
+# A look that is none, as the door lets it in for a module that failed or that a host says it has skipped.
+FAILED = [
+    {},
+    {"failed": True},
+    {"failed": True, "msg": ""},
+    {"failed": True, "msg": "no python", "rc": 1},
+    {"failed": True, "msg": "broken", "conf": CONF, "problems": []},
+    {"skipped": True},
+]
+UNREACHABLE = [{"unreachable": True}, {"unreachable": True, "msg": "No route to host.\nmore", "changed": False}]
+
+
+def skipped():
+    """A host says that it has skipped the module, and answers all members all the same, or all but one, or few."""
+    whole = {**{name: values[0] for name, values in ANSWERS.items()}, "conf": CONF}
+    lacking = [{name: value for name, value in whole.items() if name != left} for left in whole]
+    few = [{"conf": None}, {"conf": CONF, "problems": []}, {"conf": None, "problems": [problem("error")]}]
+    return [{"skipped": True, **copy.deepcopy(found)} for found in [whole, *lacking, *few]]
+
+
+def mixed(times, seed=7):
+    """Changes of many members at once, by chance that is always the same."""
+    chance = random.Random(seed)
+    for _ in range(times):
+        names = [name for name in ANSWERS if chance.random() < 0.5]
+        yield {name: copy.deepcopy(chance.choice(ANSWERS[name])) for name in names}
+
+
+def fits(answer):
+    """Whether the door lets that in as it is."""
+    partial = Members({}, {**INFO.members.always, **INFO.members.optional})
+    return partial(answer, "") == answer
+
+
+def of_others(plan, host):
+    """What a plan says of every other host, and of the run. Whether all is settled is told apart, by what is due."""
+    return {name: _without(host, value) for name, value in plan.items() if name != "settled"}
+
+
+def _without(host, value):
+    if isinstance(value, dict):
+        return {name: _without(host, each) for name, each in value.items() if name != host}
+    if isinstance(value, list):
+        return [_without(host, each) for each in value if each != host and not str(each).startswith(f"{host}: ")]
+    return value
+
+
+def same_for_others(decide, found, host, answer):
+    """Sees that a plan says the same of all others, and nothing of the host that it leaves out. Returns the plan."""
+    before = of_others(decide(copy.deepcopy(found)), host)
+    assert before["refusals"] == []
+    plan = decide({**copy.deepcopy(found), host: copy.deepcopy(answer)})
+    after = of_others(plan, host)
+    assert after == before
+    assert set(plan["left_out"]) <= {host}
+    if host in plan["left_out"]:
+        rest = {name: value for name, value in plan.items() if name not in ("left_out", "settled")}
+        assert rest == {name: value for name, value in after.items() if name != "left_out"}
+    return plan
+
+
+def why(member, value, errors):
+    """Why a host with that answer is left out; None if it is not."""
+    if errors:
+        return " ".join(["F. E. R."] * len(errors))
+    if member in ("conf", "dbd_conf") and value and value["exists"] and "auth_alt_parameters" not in value:
+        return "its answer says neither what its configuration file holds nor what is wrong with that"
+    return None

@@ -1,0 +1,325 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the site declares is its own: typing errors are told, facts stand in for nothing, and changes are seen."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _declarations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import DeclarationsChanged
+
+KNOWN = (
+    "slurm_jwt_key_path", "slurm_jwt_conf_path", "slurm_jwt_tokens_services", "slurmrestd_listen", "slurmrestd_user"
+)  # fmt: skip
+RESERVED = frozenset(
+    ("ansible_ssh_common_args", "ansible_become_exe", "ansible_host", "ansible_user", "ansible_remote_tmp", "steering")
+)
+# As the module setup names them, without the prefix.
+SETUP = {
+    "distribution": "Debian", "distribution_version": "13", "os_family": "Debian", "system": "Linux", "machine": "x86",
+    "env": {"HOME": "/root"}, "user_id": "root", "user_uid": 0, "user_dir": "/root", "user_shell": "/bin/bash",
+    "ssh_host_key_rsa_public": "AAAA", "ssh_host_key_ed25519_public_keytype": "ssh-ed25519", "hostname": "ctl1",
+    "fqdn": "ctl1.example.org", "domain": "example.org", "nodename": "ctl1", "local": {}, "python": {"version": "3"},
+    "python_version": "3.13.5", "pkg_mgr": "apt", "service_mgr": "systemd", "dns": {}, "default_ipv4": {}, "lsb": {},
+    "date_time": {}, "discovered_interpreter_python": "/usr/bin/python3", "virtualization_type": "podman",
+    "gather_subset": ["all"], "module_setup": True, "selinux": {},
+}  # fmt: skip
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("slurm_jwt_key_path", True),
+        ("slurm_jwt", True),
+        ("slurmrestd_listen", True),
+        ("slurmrestd", False),
+        ("slurm_conf", False),
+        ("my_slurm_jwt_key_path", False),
+        ("ansible_host", False),
+        ("", False),
+    ],
+)
+def test_ours(name, ours):
+    assert _declarations.is_ours(name) is ours
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("slurm_jwt_keypath", "slurm_jwt_key_path"),
+        ("slurm_jwt_conf_pth", "slurm_jwt_conf_path"),
+        ("slurm_jwt_token_services", "slurm_jwt_tokens_services"),
+        ("slurmrestd_listens", "slurmrestd_listen"),
+        ("slurm_jwt_reports", "slurm_jwt_report"),
+    ],
+)
+def test_the_nearest_is_named(name, nearest):
+    (said,) = _declarations.unknown([name], KNOWN)
+    assert said.startswith(f"The variable {name} is unknown to this collection")
+    assert said.endswith(f" Did you mean {nearest}?")
+
+
+def test_nothing_near():
+    (said,) = _declarations.unknown(["slurmrestd_zzzzzzzzzzzzzzzzzzzzzzz"], KNOWN)
+    assert "Did you mean" not in said
+
+
+def test_unknown_ones_are_told_in_order_and_once():
+    said = _declarations.unknown(["slurmrestd_x", "slurm_jwt_b", "slurm_jwt_a", "slurm_jwt_b"], KNOWN)
+    assert [each.split()[2] for each in said] == ["slurm_jwt_a", "slurm_jwt_b", "slurmrestd_x"]
+
+
+def test_what_is_known_or_not_ours_is_not_told():
+    names = [*KNOWN, *_declarations.OF_PLAYBOOKS, *_declarations.OWN_RESULTS, "ansible_user", "slurmrestd"]
+    assert _declarations.unknown(names, KNOWN) == []
+
+
+def test_declared():
+    ours = {"slurm_jwt_key_path": "/x", "slurmrestd_user": "{{ x }}"}
+    results = dict.fromkeys(_declarations.OWN_RESULTS, {"fingerprint": "x"})
+    assert _declarations.declared({**ours, **results, "x": 1, 7: 8, "ansible_user": "root"}) == ours
+
+
+# -- facts ------------------------------------------------------------------------------------------------------------
+
+
+def never():
+    raise AssertionError("The names of Ansible's own variables were asked for.")
+
+
+def against(facts, **variables):
+    return _declarations.facts_against("node1", facts, variables, lambda: RESERVED)
+
+
+def test_without_facts_nothing_is_looked_up():
+    assert _declarations.facts_against("node1", {}, {"slurm_jwt_key_path": "{{ ansible_host }}"}, never) == []
+
+
+def test_facts_of_setup_pass():
+    assert against(SETUP, slurm_jwt_key_path="/x", slurm_jwt_conf_path="{{ conf }}", conf="/y") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["slurm_jwt_key_path", "slurm_jwt_plan", "slurm_jwt_nothing", "slurm_jwt", "slurmrestd_listen", "slurmrestd_no"],
+)
+def test_a_fact_with_a_name_of_ours(name):
+    (said,) = against({**SETUP, name: "/x"})
+    assert said.startswith(f"node1 has a fact {name}, a name that is not a host's to set.")
+    assert "--flush-cache" in said
+    assert "/x" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("ssh_common_args", "ansible_ssh_common_args"),
+        ("ansible_ssh_common_args", "ansible_ssh_common_args"),
+        ("become_exe", "ansible_become_exe"),
+        ("ansible_host", "ansible_host"),
+        ("host", "ansible_host"),
+        ("user", "ansible_user"),
+        ("remote_tmp", "ansible_remote_tmp"),
+        ("steering", "steering"),
+    ],
+)
+def test_a_fact_that_steers_ansible(name, shown):
+    (said,) = against({**SETUP, name: "-oProxyCommand=id"})
+    assert said.startswith(f"node1 has a fact {shown}, a name that is not a host's to set.")
+    assert "ProxyCommand" not in said
+
+
+def test_names_of_facts_are_shown_harmlessly():
+    (said,) = against({"slurm_jwt_{{ x }}\n\x1b[m" + "y" * 1000: 1})
+    assert not set("{}") & set(said)
+    assert said.isprintable()
+    assert len(said) < 500
+
+
+def test_five_of_many():
+    assert len(against({f"slurm_jwt_{number}": 1 for number in range(1000)})) == 5
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{{ ansible_hostname }}",
+        "{{ ansible_facts.hostname }}",
+        "{{ ansible_facts['hostname'] }}",
+        "/etc/{{ansible_hostname}}/key",
+        "{% if ansible_hostname == 'ctl1' %}/x{% endif %}",
+        ["/x", "{{ ansible_hostname }}"],
+        {"name": {"path": "{{ ansible_hostname }}"}},
+        "{{ (hostvars[inventory_hostname]).ansible_hostname }}",
+    ],
+)
+def test_a_declaration_made_from_a_fact(written):
+    (said,) = against(SETUP, slurm_jwt_key_path=written)
+    assert said.startswith("slurm_jwt_key_path of node1 is made from ansible_")
+    assert "write the value into the inventory" in said
+
+
+def test_a_declaration_made_from_a_local_fact():
+    # A file that the host itself has; Ansible makes this a variable even where inject_facts_as_vars is off.
+    (said,) = against({**SETUP, "local": {"services": []}}, slurm_jwt_tokens_services="{{ ansible_local.services }}")
+    assert said.startswith("slurm_jwt_tokens_services of node1 is made from ansible_local")
+
+
+def test_a_declaration_made_from_a_fact_by_way_of_others():
+    variables = {"site": "{{ here }}", "here": ["{{ deeper.still }}"], "deeper": {"still": "{{ ansible_domain }}"}}
+    (said,) = against(SETUP, slurm_jwt_key_path="/etc/{{ site }}/key", **variables)
+    assert said.startswith("slurm_jwt_key_path of node1 is made from ansible_domain")
+
+
+def test_variables_that_name_each_other_come_to_an_end():
+    variables = {"a": "{{ b }}", "b": "{{ a }}", "slurm_jwt_key_path": "{{ a }}"}
+    assert against(SETUP, **variables) == []
+
+
+def test_other_variables_may_be_made_from_facts():
+    assert against(SETUP, motd="{{ ansible_hostname }}", slurm_jwt_key_path="/x") == []
+    # Text that is no template.
+    assert against(SETUP, slurm_jwt_key_path="/etc/ansible_hostname/ansible_facts") == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{{ lookup('ansible.builtin.env', 'KEY') }}",
+        "{{ lookup('file', '/etc/local/python') }}",
+        "{{ groups['system'] | first }}",
+        "{{ site.domain }}",
+        "{{ domain }}",
+    ],
+)
+def test_a_word_that_a_fact_has_as_well_is_not_the_fact(written):
+    # Facts become variables with the prefix ansible_, and the site has its own of that name.
+    variables = {"site": {"domain": "hpc.example.org"}, "domain": "hpc.example.org"}
+    assert against(SETUP, slurm_jwt_key_path=written, **variables) == []
+
+
+def test_a_fact_without_the_prefix_is_a_variable_as_well():
+    # As modules other than setup may name them.
+    (said,) = against({"site_keys": "/x"}, slurm_jwt_key_path="{{ site_keys }}", site_keys="/x")
+    assert said.startswith("slurm_jwt_key_path of node1 is made from site_keys")
+
+
+# -- digests ----------------------------------------------------------------------------------------------------------
+
+DECLARED = {
+    "slurm_jwt_key_path": "/etc/slurm/{{ name }}.key",
+    "slurm_jwt_tokens_services": [{"name": "web", "user": "alice", "lifespan": "1d", "renew": True}],
+    "slurmrestd_listen": ["127.0.0.1:6820"],
+}
+
+
+class Vaulted:
+    """Encrypted text, as Ansible has it. Whoever reads it needs the password, or a program that asks for one."""
+
+    def __init__(self, ciphertext):
+        self._ciphertext = ciphertext
+
+    def __str__(self):
+        raise AssertionError("It was decrypted.")
+
+    __repr__ = __len__ = __iter__ = __str__
+
+
+def test_a_digest_is_of_declarations_only():
+    digest = _declarations.digest(DECLARED)
+    assert len(digest) == 64
+    results = dict.fromkeys(_declarations.OWN_RESULTS, {"proven": True})
+    facts = {"ansible_facts": SETUP, "ansible_hostname": "ctl1", "ansible_local": {}}
+    assert _declarations.digest({**facts, **results, **dict(reversed(DECLARED.items())), "name": "x"}) == digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"slurm_jwt_key_path": "/etc/slurm/{{ name }}.kex"},
+        {"slurm_jwt_tokens_services": [{**DECLARED["slurm_jwt_tokens_services"][0], "user": "root"}]},
+        {"slurm_jwt_tokens_services": []},
+        {"slurmrestd_listen": ["0.0.0.0:6820"]},
+        {"slurmrestd_listen": "127.0.0.1:6820"},
+        {"slurm_jwt_conf_path": None},
+        {"slurm_jwt_no_such_thing": True},
+        {"slurm_jwt_hs256": True},
+    ],
+)
+def test_a_digest_changes_with_declarations(change):
+    assert _declarations.digest({**DECLARED, **change}) != _declarations.digest(DECLARED)
+
+
+def test_a_digest_tells_types_apart():
+    values = (True, 1, "1", "true", None, "null", [], {}, "", [1], ["1"], 1.5, datetime.date(2026, 11, 23))
+    assert len({_declarations.digest({"slurm_jwt_key_serial": value}) for value in values}) == len(values)
+
+
+def test_a_digest_decrypts_nothing():
+    first, same, other = (
+        _declarations.digest({"slurm_jwt_proxy_basic_users": {"alice": Vaulted(text)}}) for text in ("31", "31", "32")
+    )
+    assert first == same != other
+
+
+def test_facts_are_looked_for_without_decrypting():
+    assert against(SETUP, slurm_jwt_key_path="{{ password }}", password=Vaulted("3162"), slurm_jwt_x=Vaulted("1")) == []
+
+
+@pytest.mark.parametrize("value", ["\ud800", b"\xff", datetime.date(2026, 11, 23), 1.5, {1001: "a"}, {None: "a"}])
+def test_a_digest_of_anything_that_yaml_has(value):
+    variables = {"slurm_jwt_proxy_basic_users": value}
+    assert _declarations.digest(variables) == _declarations.digest(dict(variables))
+
+
+def test_a_digest_of_a_dictionary_with_names_of_several_types():
+    # In YAML the users 1001 and alice are a number and text, and no and off are false.
+    first, second = ({1001: "a", "alice": "b", False: "c"}, {False: "c", "alice": "b", 1001: "a"})
+    assert _declarations.digest({"slurm_jwt_x": first}) == _declarations.digest({"slurm_jwt_x": second})
+
+
+# -- changes ----------------------------------------------------------------------------------------------------------
+
+HOSTS = {"ctl1": DECLARED, "node1": {**DECLARED, "slurm_jwt_key_serial": "1"}, "node2": {}}
+
+
+def frozen():
+    return {"digests": {host: _declarations.digest(variables) for host, variables in HOSTS.items()}}
+
+
+def test_nothing_has_changed():
+    now = {host: {**variables, "slurm_jwt_look": {}, "ansible_facts": SETUP} for host, variables in HOSTS.items()}
+    _declarations.check(frozen(), now.__getitem__, list(HOSTS))
+
+
+def test_before_anything_is_frozen():
+    _declarations.check(None, never, list(HOSTS))
+    _declarations.check({}, never, list(HOSTS))
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_host_that_has_changed_is_named(host):
+    now = {**HOSTS, host: {**HOSTS[host], "slurm_jwt_key_path": "/tmp/key"}}
+    with pytest.raises(DeclarationsChanged, match=f" for {host} while the run was at work"):
+        _declarations.check(frozen(), now.__getitem__, list(HOSTS))
+    # Of others nobody asked.
+    others = [each for each in HOSTS if each != host]
+    _declarations.check(frozen(), now.__getitem__, others)
+
+
+def test_a_host_that_was_not_there_has_not_changed():
+    _declarations.check(frozen(), {**HOSTS, "new1": {}}.__getitem__, [*HOSTS, "new1"])
+
+
+def test_five_of_many_have_changed():
+    hosts = [f"node{number}" for number in range(1000)]
+    with pytest.raises(DeclarationsChanged) as caught:
+        _declarations.check({"digests": dict.fromkeys(hosts, "")}, lambda host: {}, hosts)
+    assert "node0, node1, node2, node3, node4 while" in str(caught.value)

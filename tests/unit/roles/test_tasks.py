@@ -1,0 +1,301 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every task goes through the door, and what crosses from one host to another is a short list."""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+import re
+
+import pytest
+import yaml
+from ansible.playbook.block import Block
+from ansible.playbook.handler import Handler
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _declarations, _observations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+OURS = "hpc.slurm_jwt."
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+
+# What works where Ansible runs, and takes nothing from a managed host.
+LOCAL = {
+    f"ansible.builtin.{name}"
+    for name in (
+        *("assert", "debug", "fail", "meta", "pause", "set_fact", "validate_argument_spec"),
+        *("import_playbook", "import_role", "import_tasks", "include_role", "include_tasks"),
+    )
+}
+
+# Registered results and facts of one host that tasks and variables read for another one, by name, with why.
+CROSSING = {
+    # The signing key, from the primary controller or the host that has it to the other hosts of the key.
+    "slurm_jwt_key_read",
+    "slurm_jwt_next_key",
+    # The fingerprint of the next key, to know the same key again.
+    "slurm_jwt_staged",
+    # When a key of the site's own came into force, and whether a key set was written, so that daemons load them.
+    "slurm_jwt_own_key_active",
+    "slurm_jwt_jwks",
+    # Whether the cluster is proven, and tokens of nobody for the hosts of slurmrestd.
+    "slurm_jwt_proof",
+    # Tokens, from the host that signs to the host of the service.
+    "slurm_jwt_tokens_minted",
+}
+
+
+def _loaded(path):
+    with path.open(encoding="utf-8") as stream:
+        return yaml.safe_load(stream) or []
+
+
+def _walk(tasks, path, play):
+    """Every task, those in blocks too, each with its file and the play that it is in."""
+    for task in tasks or ():
+        inner = [name for name in ("block", "rescue", "always") if name in task]
+        for name in inner:
+            yield from _walk(task[name], path, play)
+        if not inner:
+            yield path, play, task
+
+
+def _all_tasks():
+    for path in sorted(ROOT.glob("roles/*/*/**/*.yml")):
+        if path.relative_to(ROOT).parts[2] in ("tasks", "handlers"):
+            yield from _walk(_loaded(path), path, {})
+    for path, play in PLAYS:
+        for part in ("pre_tasks", "tasks", "post_tasks", "handlers"):
+            yield from _walk(play.get(part), path, play)
+
+
+PLAYS = [(path, play) for path in sorted(ROOT.glob("playbooks/*.yml")) for play in _loaded(path)]
+TASKS = list(_all_tasks())
+# Everything that is no action: attributes of tasks and handlers, and loops of the old kind.
+KEYWORDS = {*Handler.fattributes, *Block.fattributes, "listen"} - {"action", "local_action"}
+
+
+def _where(path, task):
+    return f"{path.relative_to(ROOT)}: {task.get('name', '(no name)')}"
+
+
+def _action(path, task):
+    """The action of a task and its options. Each has one, by its full name."""
+    found = [name for name in task if name not in KEYWORDS and not name.startswith("with_")]
+    assert (_where(path, task), len(found)) == (_where(path, task), 1)
+    return found[0], task[found[0]]
+
+
+def test_tasks_are_found():
+    assert len(TASKS) > 150
+    assert len(PLAYS) > 30
+    assert {path.parent.name for path, _play, _task in TASKS} >= {"tasks", "rotation", "overlap", "playbooks"}
+
+
+# -- actions ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_task_goes_through_the_door():
+    others = []
+    for path, play, task in TASKS:
+        action, _options = _action(path, task)
+        if action in LOCAL or action.startswith(OURS) and action[len(OURS) :] in MODULES:
+            continue
+        others.append((str(path.relative_to(ROOT)), action, play.get("hosts"), play.get("connection")))
+    # The report is written where Ansible runs.
+    assert others == [("playbooks/report.yml", "ansible.builtin.copy", "localhost", "local")]
+
+
+def test_what_is_delegated():
+    found = {
+        (path.parts[-3], path.name, _action(path, task)[0], task["delegate_to"])
+        for path, _play, task in TASKS
+        if "delegate_to" in task
+    }
+    elsewhere = {each for each in found if each[2:] != ("ansible.builtin.set_fact", "localhost")}
+    # The primary controller asks slurmrestd from outside.
+    assert {each[:3] for each in elsewhere} == {("slurmrestd", "prove.yml", f"{OURS}slurm_jwt_proof")}
+    assert all("primary" in each[3] for each in elsewhere)
+
+
+def test_no_play_gathers_facts():
+    # The module setup does not go through the door.
+    for path, play in PLAYS:
+        if not set(play) & {"import_playbook", "ansible.builtin.import_playbook"}:
+            assert (_where(path, play), play.get("gather_facts")) == (_where(path, play), False)
+            assert "roles" not in play
+
+
+def test_plays_import_only_playbooks_of_this_collection():
+    found = {value for _path, play in PLAYS for name, value in play.items() if name.endswith("import_playbook")}
+    assert all((ROOT / "playbooks" / f"{name.removeprefix(OURS).removesuffix('.yml')}.yml").exists() for name in found)
+
+
+def test_included_roles_are_ours():
+    for path, _play, task in TASKS:
+        action, options = _action(path, task)
+        if action.endswith("_role"):
+            assert (_where(path, task), options["name"].startswith(OURS)) == (_where(path, task), True)
+
+
+def test_included_tasks_are_in_the_same_role():
+    for path, _play, task in TASKS:
+        action, options = _action(path, task)
+        if action.endswith(("include_tasks", "import_tasks")):
+            name = options if isinstance(options, str) else options["file"]
+            role = path.parents[len(path.relative_to(ROOT).parts) - 3]
+            assert (_where(path, task), (path.parent / name).exists() or (role / "tasks" / name).exists()) == (
+                _where(path, task), True
+            )  # fmt: skip
+
+
+def test_builtin_modules_are_known_ones_with_fixed_names():
+    for path, _play, task in TASKS:
+        action, options = _action(path, task)
+        if action != f"{OURS}slurm_jwt_builtin":
+            continue
+        (name,) = options
+        assert (_where(path, task), name in (*_observations.BUILTINS, "async_status")) == (_where(path, task), True)
+        if name == "async_status":
+            assert (_where(path, task), options[name]["of"] in _observations.MODULES) == (_where(path, task), True)
+
+
+# -- plugins ----------------------------------------------------------------------------------------------------------
+
+
+def _plugin(kind, name):
+    return importlib.import_module(f"ansible_collections.hpc.slurm_jwt.plugins.{kind}.{name}")
+
+
+def test_modules_and_actions_are_the_same():
+    assert sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py")) == MODULES
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_has_a_door(name):
+    action = _plugin("action", name).ActionModule
+    if name == "slurm_jwt_declarations":
+        # It asks no host.
+        assert action._requires_connection is False
+        assert not issubclass(action, Door)
+    else:
+        assert issubclass(action, Door)
+        assert action._requires_connection is True
+        # What comes in is decided in one place.
+        assert action._let_in is Door._let_in
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.py")))
+def test_every_filter_marks_what_it_returns(name):
+    functions = _plugin("filter", name).FilterModule().filters()
+    assert list(functions) == [name]
+    assert callable(functions[name].__wrapped__)
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+def _results():
+    """What tasks register or set that begins with our prefixes -> where."""
+    found = {}
+    for path, _play, task in TASKS:
+        action, options = _action(path, task)
+        names = {*options} - {"cacheable"} if action == "ansible.builtin.set_fact" else set()
+        for name in names | ({task["register"]} if "register" in task else set()):
+            if _declarations.is_ours(name):
+                found.setdefault(name, []).append(_where(path, task))
+    return found
+
+
+def test_own_results_are_what_tasks_leave():
+    # And what plays are told, which is there when a play reads what the site declares.
+    of_plays = {name for _path, play in PLAYS for name in play.get("vars") or () if _declarations.is_ours(name)}
+    expected = {*_results(), *of_plays} - _declarations.OF_PLAYBOOKS
+    differences = {
+        "left, and not listed": sorted(expected - _declarations.OWN_RESULTS),
+        "listed, and not left": sorted(_declarations.OWN_RESULTS - expected),
+    }
+    assert differences == {"left, and not listed": [], "listed, and not left": []}
+
+
+def test_facts_are_not_cached():
+    # A fact cache of a project outlives the run, and hosts of other projects write to it.
+    for path, _play, task in TASKS:
+        action, options = _action(path, task)
+        assert (_where(path, task), action == "ansible.builtin.set_fact" and "cacheable" in options) == (
+            _where(path, task), False
+        )  # fmt: skip
+
+
+def test_tasks_leave_nothing_without_our_prefixes():
+    for path, _play, task in TASKS:
+        action, options = _action(path, task)
+        names = [*options] if action == "ansible.builtin.set_fact" else []
+        for name in [*names, *([task["register"]] if "register" in task else [])]:
+            assert (_where(path, task), name, _declarations.is_ours(name)) == (_where(path, task), name, True)
+
+
+# -- from one host to another -----------------------------------------------------------------------------------------
+
+# hostvars[WHICH] or hostvars.WHICH, and the member that is read of it, if one is.
+_ACCESS = re.compile(
+    r"""\bhostvars\s*(?:\[(?P<which>(?:[^\[\]]|\[[^\[\]]*\])+)\]|\.(?!get\b)(?P<named>\w+))"""
+    r"""(?:\s*\[\s*['"](?P<quoted>\w+)['"]\s*\]|\.(?P<dotted>\w+)|\s*\[(?P<odd>[^\]]*)\])?"""
+)
+_EXTRACT = re.compile(r"""\bextract['"]\s*,\s*hostvars\s*(?:,\s*['"](?P<name>\w+)['"]\s*)?\)""")
+_ANY = re.compile(r"\bhostvars\b")
+# Given to a filter of this collection as a whole, or asked for its hosts.
+_WHOLE = re.compile(
+    r"\bhostvars(?: \| default\(\{\}\))? \| hpc\.slurm_jwt\.\w+"
+    r"|hpc\.slurm_jwt\.\w+\(hostvars(?: \| default\(\{\}\))?[,)]"
+    r"|\bin hostvars\b"
+)
+
+
+def _texts():
+    """Every text file of roles and playbooks that Ansible makes templates of, without comments."""
+    for path in sorted((*ROOT.glob("roles/*/**/*"), *ROOT.glob("playbooks/*"))):
+        if path.suffix in (".yml", ".j2") and path.parent.name not in ("files", "meta"):
+            lines = path.read_text(encoding="utf-8").splitlines()
+            yield path, "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+
+
+def _accesses():
+    """File, host and member of each access to another host's variables."""
+    for path, text in _texts():
+        for match in _ACCESS.finditer(text):
+            which = (match["which"] or match["named"]).strip().strip("'\"")
+            yield path.name, which, match["quoted"] or match["dotted"] or match["odd"]
+        for match in _EXTRACT.finditer(text):
+            yield path.name, "each", match["name"]
+
+
+def test_what_crosses_from_host_to_host_is_on_the_list():
+    crossing = {}
+    for file, which, member in _accesses():
+        print(f"{file}: {member} of {which}")
+        if which != "localhost" and not (which == "inventory_hostname" and member is None):
+            crossing.setdefault(member, []).append((file, which))
+    # All that a host has, where hosts are chosen by what is in it, or looked at in the report.
+    assert {file for file, _which in crossing.pop(None, [])} <= {"main.yml", "report.yml"}
+    assert set(crossing) == CROSSING
+
+
+def test_no_access_to_other_hosts_is_overlooked():
+    for path, text in _texts():
+        seen = [match.span() for pattern in (_ACCESS, _EXTRACT, _WHOLE) for match in pattern.finditer(text)]
+        for match in _ANY.finditer(text):
+            line = text[text.rfind("\n", 0, match.start()) + 1 : text.find("\n", match.end())]
+            known = any(start <= match.start() < end for start, end in seen)
+            assert (path.name, line, known) == (path.name, line, True)
+
+
+def test_only_the_list_of_localhost_is_read():
+    # What plays leave where no managed host can write, beside what is known of the inventory.
+    found = {member for _file, which, member in _accesses() if which == "localhost"}
+    assert found <= {
+        *("slurm_jwt_plan", "slurm_jwt_failure", "slurm_jwt_tokens_failure", "slurm_jwt_proxy_failure"),
+        *("slurm_jwt_swap_at", "slurm_jwt_declarations", None),
+    }

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +43,17 @@ class ActionModule(ActionBase):
         hostvars, groups = variables["hostvars"], variables["groups"]
         reasons: list[str] = [KEEPS_FILES] if C.DEFAULT_KEEP_REMOTE_FILES else []
         injected = bool(C.config.get_config_value("INJECT_FACTS_AS_VARS"))
+        hosts = [host for host in dict.fromkeys([*groups.get("all", ()), "localhost"]) if host in hostvars]
+        written = {host: _cluster.raw(hostvars, host) for host in hosts}
+        written = {host: found for host, found in written.items() if isinstance(found, Mapping)}
+        facts = {host: _facts_of(host, hostvars, found) for host, found in written.items()}
+        of_all = {name for of_one in facts.values() for name in of_one if isinstance(name, str)}
+        reserved = functools.lru_cache(maxsize=None)(lambda: _reserved(written.values()))
         names: set[str] = set()
         digests = {}
-        for host in dict.fromkeys([*groups.get("all", ()), "localhost"]):
-            found = hostvars.raw_get(host) if host in hostvars else {}
-            if not isinstance(found, Mapping):
-                continue
+        for host, found in written.items():
             names |= {name for name in found if isinstance(name, str)}
-            facts = _facts_of(host, hostvars, found)
-            reasons += _declarations.facts_against(host, facts, found, _reserved, injected)
+            reasons += _declarations.facts_against(host, facts[host], found, reserved, injected, of_all)
             digests[host] = _declarations.digest(found)
         known, internal = _variables_of_roles()
         reasons += _declarations.unknown(names, known)
@@ -102,12 +104,15 @@ def _read(path: Path) -> dict[str, Any]:
         return yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
 
 
-@functools.lru_cache(maxsize=None)
-def _reserved() -> frozenset[str]:
-    """Every variable by which Ansible's connection, shell and become plugins can be steered."""
+def _reserved(variables: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Every variable by which Ansible's connection, shell and become plugins can be steered, and those of hosts."""
     names = {*C.COMMON_CONNECTION_VARS, *(name for mapped in C.MAGIC_VARIABLE_MAPPING.values() for name in mapped)}
-    for kind, loader in (("connection", connection_loader), ("shell", shell_loader), ("become", become_loader)):
-        for plugin in loader.all(class_only=True):
+    used = {"connection": "ansible_connection", "shell": "ansible_shell_type", "become": "ansible_become_method"}
+    loaders = {"connection": connection_loader, "shell": shell_loader, "become": become_loader}
+    of_hosts = {kind: {str(found[name]) for found in variables if name in found} for kind, name in used.items()}
+    for kind, loader in loaders.items():
+        plugins = [*loader.all(class_only=True), *(loader.get(name, class_only=True) for name in of_hosts[kind])]
+        for plugin in filter(None, plugins):
             options = C.config.get_configuration_definitions(kind, getattr(plugin, "_load_name", "")) or {}
             for option in options.values():
                 names |= {entry["name"] for entry in option.get("vars") or ()}

@@ -11,6 +11,7 @@ what they were.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -37,26 +38,26 @@ OF_PLAYBOOKS = frozenset(("slurm_jwt_report",))
 OWN_RESULTS = frozenset(
     f"slurm_jwt_{name}"
     for name in (
-        *("declarations", "declarations_read", "plan", "look", "failure", "as_before", "removing", "loading"),
+        *("declarations", "declarations_read", "plan", "look", "failure", "as_before", "removing"),
         *("conf", "dbd_conf", "packages", "folder", "jwks", "jwks_look", "jwks_removed", "jwks_following"),
         *("key_at_source", "key_at_target", "key_read", "key_removed", "own_key", "own_key_made", "own_key_staged"),
         *("own_key_active", "own_key_ended", "own_key_removed", "staged", "staged_here", "next_key", "swap_at"),
         *("swapping", "swapped", "swapping_back", "swapped_back", "unstaged", "unstaged_on_primary", "in_force"),
         *("slurmdbd_standby_restart", "slurmdbd_restart", "standby_restart", "slurmctld_restart", "clusters"),
         *("nodes_reconfigure", "slurmctld_reconfigure", "proof", "proof_again", "back_unproven", "left_out"),
-        *("identity_slurmctld", "identity_slurmdbd", "tokens_failure", "proxy_failure", "put_back_conf"),
+        *("identity_slurmctld", "identity_slurmdbd", "tokens_failure", "proxy_failure"),
         *("tokens_mine", "tokens_timers", "tokens_controller", "tokens_look", "tokens_minted", "tokens_written"),
         *("tokens_swap", "tokens_activated", "tokens_put_back", "tokens_restarted", "tokens_reloaded"),
-        *("tokens_renewal", "tokens_settled", "tokens_metrics_folder", "tokens_key_metrics", "tokens_left_out"),
+        *("tokens_renewal", "tokens_settled", "tokens_metrics_folder", "tokens_key_metrics"),
         *("proxy_look", "proxy_package", "proxy_files", "proxy_unit", "proxy_removed", "proxy_files_removed"),
         *("proxy_listens", "proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_health"),
-        *("proxy_stranger", "proxy_program", "proxy_passwords", "proxy_policy_written", "proxy_verifier"),
+        *("proxy_stranger", "proxy_program", "proxy_passwords", "proxy_policy_written", "proxy_verifier", "proxy_units"),
     )
 ) | frozenset(
     f"slurmrestd_{name}"
     for name in (
         *("look", "package", "account", "dropin", "dropin_folder", "dropin_removed", "unit", "proof", "back"),
-        *("proof_from_controller", "left_out", "revived_state"),
+        "proof_from_controller",
     )
 )
 
@@ -90,15 +91,21 @@ def unknown(names: Iterable[str], known: Iterable[str]) -> list[str]:
 
 
 def facts_against(
-    host: str, facts: Variables, variables: Variables, reserved: Callable[[], frozenset[str]], injected: bool = True
+    host: str,
+    facts: Variables,
+    variables: Variables,
+    reserved: Callable[[], frozenset[str]],
+    injected: bool = True,
+    of_all: Iterable[str] = (),
 ) -> list[str]:
     """A sentence for each fact of a host that would stand in for a declaration, or steer how Ansible reaches a host.
 
-    ``facts`` are the host's, by the names under which they become variables if they are ``injected``. ``reserved`` gives
-    the names of Ansible's connection, shell and become variables; it is only asked where there are facts.
+    ``facts`` are the host's, by the names under which they become variables if they are ``injected``; ``of_all`` are the
+    names of those of all hosts. ``reserved`` gives the names of Ansible's connection, shell and become variables; it is
+    only asked where there are facts.
     """
     names = {name for name in facts if isinstance(name, str)}
-    if not names:
+    if not names and not of_all:
         return []
     bad = sorted(name for name in names if is_ours(name) or name in reserved())
     remedy = (
@@ -106,12 +113,12 @@ def facts_against(
         "facts from the cache (ansible-playbook --flush-cache)."
     )
     told = [f"{host} has a fact {_shown(name)}, a name that is not a host's to set. {remedy}" for name in bad[:5]]
-    shadowing = {"ansible_facts", "ansible_local"} | (names if injected else set())
+    shadowing = {"ansible_facts", "ansible_local"} | ({*names, *of_all} if injected else set())
     for name in declared(variables):
         taken = sorted(_asked_for(variables[name], variables) & shadowing - set(bad))
         if taken:
             told.append(
-                f"{name} of {host} is made from {_shown(taken[0])}, which the host itself says, as a fact. Nothing was "
+                f"{name} of {host} is made from {_shown(taken[0])}, which a host says of itself, as a fact. Nothing was "
                 "changed. What is declared for a host is not the host's to say: write the value into the inventory."
             )
     return told
@@ -132,7 +139,7 @@ def _asked_for(value: Any, variables: Variables) -> set[str]:
         elif isinstance(one, (list, tuple)):
             waiting += one
         elif isinstance(one, str) and ("{{" in one or "{%" in one):
-            new = _names_in(one) - found
+            new = _names_in(str(one)) - found
             found |= new
             waiting += [variables[name] for name in new if name in variables and name not in _OF_ANSIBLE]
     return found
@@ -142,17 +149,18 @@ def _asked_for(value: Any, variables: Variables) -> set[str]:
 _OF_ANSIBLE = frozenset(("hostvars", "vars", "groups", "ansible_facts"))
 
 
-def _names_in(template: str) -> set[str]:
+@functools.lru_cache(maxsize=4096)
+def _names_in(template: str) -> frozenset[str]:
     """The variables that a template asks for; of those that show all others, every member that it names."""
     try:
         tree = jinja2.Environment(autoescape=True).parse(template)
     except jinja2.TemplateSyntaxError:
-        return set(_IDENTIFIER.findall(template))
+        return frozenset(_IDENTIFIER.findall(template))
     names = set(jinja2.meta.find_undeclared_variables(tree))
-    if names & {"hostvars", "vars"}:
-        names |= {node.attr for node in tree.find_all(jinja2.nodes.Getattr)}
-        names |= {str(node.value) for node in tree.find_all(jinja2.nodes.Const)}
-    return names
+    constants = {str(node.value) for node in tree.find_all(jinja2.nodes.Const)}
+    if names & {"hostvars", "vars"} or constants & {"vars", "ansible.builtin.vars", "ansible.legacy.vars"}:
+        names |= {node.attr for node in tree.find_all(jinja2.nodes.Getattr)} | constants
+    return frozenset(names)
 
 
 def digest(variables: Variables) -> str:

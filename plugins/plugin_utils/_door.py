@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible import constants as C
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleActionSkip, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -37,7 +37,10 @@ _PATH = re.compile(r"/[A-Za-z0-9._/+-]{1,255}")
 MEMORY = 1 << 30
 
 # Members that every module of Ansible has and that nobody asks for.
-_COMMON = frozenset(("invocation", "warnings", "deprecations", "exception", "_ansible_parsed", "stdout_lines", "stderr_lines"))
+_COMMON = frozenset(
+    ("invocation", "warnings", "deprecations", "exception", "_ansible_parsed", "stdout_lines", "stderr_lines")
+    + ("module_stdout",)
+)
 
 # Options of modules that carry a secret.
 _SECRETS = ("content", "return_content", "token", "tokens", "return_token", "return_tokens", "sample_token", "current")
@@ -67,7 +70,9 @@ class Door(ActionBase):
             with at_most(seconds, MEMORY):
                 found = self.ask(variables)
         except AnsibleConnectionFailure as error:
-            raise type(error)(harmless(str(error))) from None
+            raise AnsibleConnectionFailure(harmless(str(error))) from None
+        except AnsibleActionSkip as skip:
+            return {"skipped": True, "changed": False, "msg": harmless(str(skip))}
         except (TooLong, MemoryError) as error:
             # Nothing more is asked of this host by this task, such as to remove a temporary folder.
             self._connection._shell.tmpdir = None
@@ -161,9 +166,10 @@ KEEPS_FILES = (
 
 
 def _text_of(warning: Any) -> str:
-    """A warning as text; from ansible-core 2.19 on it may be an object."""
+    """A warning as text; from ansible-core 2.19 on it may be an object, which has changed since."""
     details = getattr(warning, "details", None)
-    return str(getattr(details[0], "msg", "")) if details else str(warning)
+    event = details[0] if details else getattr(warning, "event", None)
+    return str(getattr(event, "msg", warning))
 
 
 @contextlib.contextmanager

@@ -115,7 +115,8 @@ class Observation(NamedTuple):
 def observation(
     always: Mapping[str, Shape], optional: Mapping[str, Shape] | None = None, seconds: int = 60, says_dropped: bool = True
 ) -> Observation:
-    return Observation(Members(always, {**STANDARD, **OF_A_PATH, **JOB, **(optional or {})}), seconds, says_dropped)
+    members = Members(always, {**STANDARD, **OF_A_PATH, **JOB, **(optional or {})})
+    return Observation(members, seconds, says_dropped)
 
 
 # -- slurm_jwt_info ---------------------------------------------------------------------------------------------------
@@ -136,6 +137,18 @@ _ANY_CONF: Mapping[str, Shape] = {
     "key_path": maybe(LINE),
     "jwks_path": maybe(LINE),
 }
+
+
+def _read(whole_file: Shape, minimal: Shape) -> Shape:
+    """A file that was read, or what is said of one that could not be."""
+
+    def fit(value: object, member: str) -> object:
+        shape = whole_file if isinstance(value, Mapping) and "auth_alt_parameters" in value else minimal
+        return shape(value, member)
+
+    return fit
+
+
 _CONF = Members(
     {
         **_ANY_CONF,
@@ -252,8 +265,8 @@ INFO = observation(
         "release": maybe(RELEASE),
         "capabilities": map_of(IDENTIFIER, flag, 200),
         "rest_versions": list_of(word(r"v0\.0\.[0-9]{1,4}", 12, "a version of the REST API"), 20),
-        "conf": maybe(either(_CONF, Members({**_MINIMAL_CONF, "configless": flag}))),
-        "dbd_conf": maybe(either(_DBD_CONF, Members(_MINIMAL_CONF))),
+        "conf": maybe(_read(_CONF, Members({**_MINIMAL_CONF, "configless": flag}))),
+        "dbd_conf": maybe(_read(_DBD_CONF, Members(_MINIMAL_CONF))),
         "slurm_user": maybe(
             Members({"name": NAME, "exists": flag, "uid": maybe(ID), "gid": maybe(ID), "group": maybe(NAME)})
         ),
@@ -513,7 +526,8 @@ BUILTINS: Mapping[str, Observation] = {
     "systemd_service": _builtin({"status": Members({}, {"ActiveState": IDENTIFIER})}, 180),
     "template": _builtin(_WRITTEN),
     "uri": _builtin({"status": whole(-1, 999)}, 120),
-    "user": _builtin({"name": NAME, "uid": ID}, 120),
+    # Its group is a number.
+    "user": _builtin({"name": NAME, "uid": ID, "group": maybe(either(ID, NAME))}, 120),
     "wait_for": _builtin({"elapsed": number()}, 400),
 }
 

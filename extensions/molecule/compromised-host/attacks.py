@@ -225,13 +225,13 @@ def fact_cache(site, name, value):
 
 def templates_in_texts(site):
     """What a host says for people to read is a template, in verify and in check mode."""
-    text = "{{ lookup('pipe', 'touch %s/text') }}{%% set x = 1 %%}" % site.pwned
-    problem = {"severity": "warning", "code": "x", "part": "node", "path": text, "found": text, "effect": text, "remedy": text}
-    for host in EVIL:
-        site.tell(host, {"module": "slurm_jwt_info", "set": {"problems": [problem], "hostname": "x", "differences.slurm_conf": []}},
+    text = "{{ lookup('pipe', 'touch %s/text') }}" % site.pwned
+    for host, severity in zip(EVIL, ("error", "warning", "error")):
+        problem = {"severity": severity, "code": "x", "part": "node", "path": text, "found": text, "effect": text, "remedy": text}
+        site.tell(host, {"module": "slurm_jwt_info", "set": {"problems": [problem]}},
                   {"module": "slurm_jwt_token", "add": {"warnings": [text], "msg": text}},
                   {"module": "slurm_jwt_proof", "add": {"msg": text, "failed": True}})
-    for playbook, *arguments in (("verify",), ("rollout", "--check"), ("rollout",)):
+    for playbook, *arguments in (("verify",), ("rollout", "--check")):
         _code, said, _time = site.play(playbook, *arguments)
         want("lookup('pipe'" in re.sub(r"\s+", " ", said), "nobody is told what the host said", said)
 
@@ -324,8 +324,6 @@ def kept_files(site):
 
 def attacks(site, thorough):
     """Name, and what to do. On one of the cores all of them, on the other what differs between cores."""
-    templates = {"ansible_facts": {}}
-    del templates
     hang = {"svc1": [{"module": "slurm_jwt_token", "hang": True}], "rest1": [{"module": "slurm_jwt_info", "flood": True}]}
     empty = {"svc1": [{"module": "slurm_jwt_token", "set": {"tokens": [{}]}, "add": {"msg": "no"}}]}
     late = {"svc1": [{"module": "async_status", "say": "{}", "rc": 1}]}

@@ -272,9 +272,9 @@ def test_a_host_out_of_reach_is_out_of_reach(kind):
     def ask():
         raise kind(f"Failed to connect:\n\x1b[2K{TEMPLATE} " + "x" * 100_000)
 
-    with pytest.raises(kind) as caught:
+    # Ansible treats all of them alike; each kind of its own would say again what it says already.
+    with pytest.raises(AnsibleConnectionFailure) as caught:
         answered(ask)
-    assert type(caught.value) is kind
     assert "Failed to connect: " in str(caught.value)
     assert is_harmless(str(caught.value))
     assert len(str(caught.value)) < 5000
@@ -286,7 +286,7 @@ def test_what_ansible_says_of_a_host_out_of_reach_is_said_once():
     def ask():
         raise error
 
-    with pytest.raises(AnsibleAuthenticationFailure) as caught:
+    with pytest.raises(AnsibleConnectionFailure) as caught:
         answered(ask)
     assert str(caught.value) == str(error)
 

@@ -131,7 +131,7 @@ def test_nobody_declares_a_fact(name, display):
 
 
 def test_members_that_nobody_asks_for_are_dropped_silently(display):
-    answer = {"changed": True, "rc": 0, "stdout": "a", "cmd": ["id"], "delta": "0:00:00.1", "start": "now", "end": "now"}
+    answer = {"changed": True, "rc": 0, "stdout": "a", "cmd": ["id"], "delta": "0:00:00.1", "start": "now"}
     found = said({"command": {"argv": ["id"]}}, answer)
     assert found == {"changed": True, "rc": 0, "stdout": "a"}
     display.warning.assert_not_called()
@@ -199,6 +199,54 @@ def test_what_does_not_fit(name, answer):
 )
 def test_what_roles_use(name, answer):
     assert said({name: {}}, {"changed": False, **answer}) == {"changed": False, **answer}
+
+
+# What the modules of ansible-core 2.19 said.
+OWNERSHIP = {"owner": "root", "group": "root", "mode": "01777", "uid": 0, "gid": 0, "size": 4096}
+REAL = {
+    "command": {
+        "changed": True, "cmd": ["id"], "delta": "0:00:00.004", "end": "2026-11-29 12:40:32.1", "msg": "", "rc": 0,
+        "start": "2026-11-29 12:40:32.0", "stderr": "", "stdout": "uid=0(root)", "stdout_lines": ["uid=0(root)"],
+        "stderr_lines": [],
+    },
+    "copy": {
+        **OWNERSHIP, "changed": True, "checksum": "a" * 40, "dest": "/x/a", "md5sum": "b" * 32, "state": "file",
+        "src": "/root/.ansible/tmp/x/source", "backup_file": "/x/a.1739.2026-11-29@12:39:09~",
+        "diff": [{"after": "b\n", "after_header": "/x/a", "before": "a\n", "before_header": "/x/a"}],
+    },
+    "file": {
+        **OWNERSHIP, "changed": True, "path": "/x", "state": "directory",
+        "diff": {"before": {"path": "/x", "state": "absent"}, "after": {"path": "/x", "state": "directory"}},
+    },
+    "package": {"changed": False, "cache_update_time": 1795951953, "cache_updated": False},
+    "stat": {"changed": False, "stat": {"exists": False}},
+    "systemd_service": {
+        "changed": True, "enabled": True, "name": "nginx", "state": "started",
+        "status": {"ActiveState": "active", "ExecStart": "{ path=/usr/sbin/nginx }", "Description": "{{ x }}"},
+    },
+    "template": {**OWNERSHIP, "changed": False, "checksum": "a" * 40, "dest": "/x/c", "path": "/x/c", "state": "file"},
+    "uri": {
+        "changed": False, "content_length": "62", "content_type": "text/plain", "cookies": {}, "cookies_string": "",
+        "date": "Sun, 29 Nov 2026 12:40:32 GMT", "elapsed": 0, "msg": "OK (62 bytes)", "redirected": False,
+        "server": "nginx", "status": 200, "url": "https://127.0.0.1/healthz",
+    },
+    "user": {
+        "append": False, "changed": False, "comment": "", "group": 998, "home": "/nonexistent", "move_home": False,
+        "name": "slurmrestd", "shell": "/usr/sbin/nologin", "state": "present", "uid": 998,
+    },
+    "wait_for": {
+        **OWNERSHIP, "changed": False, "elapsed": 0, "match_groupdict": {}, "match_groups": [], "path": "/tmp",
+        "port": None, "search_regex": None, "state": "directory",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(_observations.BUILTINS))
+def test_what_modules_really_say_fits(name, display):
+    found = said({name: {}}, REAL[name])
+    assert found.get("failed", False) is False, found["msg"]
+    assert found["changed"] is REAL[name]["changed"]
+    display.warning.assert_not_called()
 
 
 def test_what_fails():
@@ -298,7 +346,8 @@ def test_a_job_that_has_ended_says_what_its_module_says(display):
 
 @pytest.mark.parametrize("answer", [{"fingerprint": "{{ x }}"}, {"finished": 2}, {"ansible_job_id": "../../x"}])
 def test_a_job_that_does_not_fit(answer):
-    assert said(job(), {"changed": True, **answer})["msg"].startswith("What async_status answered on this host does not")
+    found = said(job(), {"changed": True, **answer})
+    assert found["msg"].startswith("What async_status answered on this host does not fit")
 
 
 @pytest.mark.parametrize("of", [None, "", "command", "slurm_jwt_builtin", "slurm_jwt_declarations", "no_such"])

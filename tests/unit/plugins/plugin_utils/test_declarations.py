@@ -18,16 +18,22 @@ KNOWN = (
 RESERVED = frozenset(
     ("ansible_ssh_common_args", "ansible_become_exe", "ansible_host", "ansible_user", "ansible_remote_tmp", "steering")
 )
-# As the module setup names them, without the prefix.
+# As the module setup names them, and Ansible keeps them.
 SETUP = {
-    "distribution": "Debian", "distribution_version": "13", "os_family": "Debian", "system": "Linux", "machine": "x86",
-    "env": {"HOME": "/root"}, "user_id": "root", "user_uid": 0, "user_dir": "/root", "user_shell": "/bin/bash",
-    "ssh_host_key_rsa_public": "AAAA", "ssh_host_key_ed25519_public_keytype": "ssh-ed25519", "hostname": "ctl1",
-    "fqdn": "ctl1.example.org", "domain": "example.org", "nodename": "ctl1", "local": {}, "python": {"version": "3"},
-    "python_version": "3.13.5", "pkg_mgr": "apt", "service_mgr": "systemd", "dns": {}, "default_ipv4": {}, "lsb": {},
-    "date_time": {}, "discovered_interpreter_python": "/usr/bin/python3", "virtualization_type": "podman",
-    "gather_subset": ["all"], "module_setup": True, "selinux": {},
-}  # fmt: skip
+    **{
+        f"ansible_{name}": "x"
+        for name in (
+            *("distribution", "distribution_version", "os_family", "system", "machine", "user_id", "user_uid"),
+            *("env", "ssh_host_key_rsa_public", "ssh_host_key_ed25519_public_keytype", "hostname", "fqdn"),
+            *("python", "python_version", "pkg_mgr", "service_mgr", "dns", "default_ipv4", "lsb", "date_time"),
+            *("virtualization_type", "local", "interfaces", "mounts", "kernel", "user_shell", "user_dir", "selinux"),
+        )
+    },
+    "ansible_domain": "example.org",
+    "discovered_interpreter_python": "/usr/bin/python3",
+    "gather_subset": ["all"],
+    "module_setup": True,
+}
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -94,16 +100,17 @@ def never():
     raise AssertionError("The names of Ansible's own variables were asked for.")
 
 
-def against(facts, **variables):
-    return _declarations.facts_against("node1", facts, variables, lambda: RESERVED)
+def against(facts, injected=True, **variables):
+    return _declarations.facts_against("node1", facts, variables, lambda: RESERVED, injected)
 
 
 def test_without_facts_nothing_is_looked_up():
     assert _declarations.facts_against("node1", {}, {"slurm_jwt_key_path": "{{ ansible_host }}"}, never) == []
 
 
-def test_facts_of_setup_pass():
-    assert against(SETUP, slurm_jwt_key_path="/x", slurm_jwt_conf_path="{{ conf }}", conf="/y") == []
+@pytest.mark.parametrize("injected", [True, False])
+def test_facts_of_setup_pass(injected):
+    assert against(SETUP, injected, slurm_jwt_key_path="/x", slurm_jwt_conf_path="{{ conf }}", conf="/y") == []
 
 
 @pytest.mark.parametrize(
@@ -117,22 +124,11 @@ def test_a_fact_with_a_name_of_ours(name):
     assert "/x" not in said
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("ssh_common_args", "ansible_ssh_common_args"),
-        ("ansible_ssh_common_args", "ansible_ssh_common_args"),
-        ("become_exe", "ansible_become_exe"),
-        ("ansible_host", "ansible_host"),
-        ("host", "ansible_host"),
-        ("user", "ansible_user"),
-        ("remote_tmp", "ansible_remote_tmp"),
-        ("steering", "steering"),
-    ],
-)
-def test_a_fact_that_steers_ansible(name, shown):
-    (said,) = against({**SETUP, name: "-oProxyCommand=id"})
-    assert said.startswith(f"node1 has a fact {shown}, a name that is not a host's to set.")
+@pytest.mark.parametrize("injected", [True, False])
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_fact_that_steers_ansible(name, injected):
+    (said,) = against({**SETUP, name: "-oProxyCommand=id"}, injected)
+    assert said.startswith(f"node1 has a fact {name}, a name that is not a host's to set.")
     assert "ProxyCommand" not in said
 
 
@@ -158,6 +154,14 @@ def test_five_of_many():
         ["/x", "{{ ansible_hostname }}"],
         {"name": {"path": "{{ ansible_hostname }}"}},
         "{{ (hostvars[inventory_hostname]).ansible_hostname }}",
+        "{{ hostvars['ctl1']['ansible_hostname'] }}",
+        "{{ vars['ansible_hostname'] }}",
+        "{{ lookup('vars', 'ansible_hostname') }}",
+        "{{ lookup('ansible.builtin.vars', 'ansible_hostname') }}",
+        "{{ query('vars', 'ansible_hostname') | first }}",
+        "{% do [] %}{{ ansible_hostname }}",
+        "{{ 'x' if ansible_hostname is defined else 'y' }}",
+        "{{ ['a'] | map('regex_replace', '^', ansible_hostname) | list }}",
     ],
 )
 def test_a_declaration_made_from_a_fact(written):
@@ -168,8 +172,16 @@ def test_a_declaration_made_from_a_fact(written):
 
 def test_a_declaration_made_from_a_local_fact():
     # A file that the host itself has; Ansible makes this a variable even where inject_facts_as_vars is off.
-    (said,) = against({**SETUP, "local": {"services": []}}, slurm_jwt_tokens_services="{{ ansible_local.services }}")
-    assert said.startswith("slurm_jwt_tokens_services of node1 is made from ansible_local")
+    for injected in (True, False):
+        (said,) = against(SETUP, injected, slurm_jwt_tokens_services="{{ ansible_local.services }}")
+        assert said.startswith("slurm_jwt_tokens_services of node1 is made from ansible_local")
+
+
+def test_a_declaration_made_from_facts_that_are_no_variables():
+    # ansible_facts is there in any case; a variable of the site's own that has a fact's name is not the fact.
+    (said,) = against(SETUP, False, slurm_jwt_key_path="{{ ansible_facts.hostname }}")
+    assert said.startswith("slurm_jwt_key_path of node1 is made from ansible_facts")
+    assert against(SETUP, False, slurm_jwt_key_path="{{ ansible_hostname }}", ansible_hostname="ctl1") == []
 
 
 def test_a_declaration_made_from_a_fact_by_way_of_others():

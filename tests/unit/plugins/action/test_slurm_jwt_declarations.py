@@ -1,0 +1,293 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the site declares is read and frozen without a word to any host."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+from ansible import constants as C
+from ansible.plugins.loader import connection_loader
+
+from ansible_collections.hpc.slurm_jwt.plugins.action import slurm_jwt_declarations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _declarations
+
+GROUPS = {
+    "all": ["ctl1", "dbd1", "rest1", "node1", "node2"],
+    "slurmctld": ["ctl1"],
+    "slurmdbd": ["dbd1"],
+    "slurmrestd": ["rest1"],
+    "slurm_nodes": ["node1", "node2"],
+    "evil": ["node2"],
+}
+PARTS = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": ["node1", "node2"]}
+DECLARED = {"slurm_jwt_key_path": "/etc/slurm/jwt.key", "slurmrestd_user": "slurmrestd"}
+# What the module setup says, and Ansible itself of a host.
+SETUP = (
+    *("all_ipv4_addresses", "apparmor", "architecture", "bios_date", "board_name", "chassis_vendor", "cmdline", "dns"),
+    *("date_time", "default_ipv4", "default_ipv6", "devices", "distribution", "distribution_release", "domain", "env"),
+    *("effective_user_id", "fips", "fqdn", "hostname", "interfaces", "is_chroot", "kernel", "lo", "loadavg", "local"),
+    *("locally_reachable_ips", "lsb", "lvm", "machine", "machine_id", "memory_mb", "mounts", "nodename", "os_family"),
+    *("pkg_mgr", "proc_cmdline", "processor", "product_name", "python", "python_version", "real_user_id", "selinux"),
+    *("service_mgr", "ssh_host_key_ecdsa_public", "ssh_host_key_ed25519_public", "ssh_host_key_rsa_public", "system"),
+    *("ssh_host_key_rsa_public_keytype", "swapfree_mb", "system_vendor", "systemd", "uptime_seconds", "user_dir"),
+    *("user_gecos", "user_gid", "user_id", "user_shell", "user_uid", "virtualization_role", "virtualization_type"),
+    *("eth0", "packages", "services", "facter", "ohai", "hardware_model", "system_capabilities", "iscsi_iqn"),
+)
+FACTS = {
+    **{f"ansible_{name}": "x" for name in SETUP},
+    "discovered_interpreter_python": "/usr/bin/python3",
+    "gather_subset": ["all"],
+    "module_setup": True,
+    "services": {},
+    "packages": {},
+}
+
+
+class HostVars(Mapping):
+    """As Ansible's: variables as they are written, and a cache of facts that become variables, too."""
+
+    def __init__(self, hosts, facts):
+        self.hosts, self.facts = hosts, facts
+        self._variable_manager = SimpleNamespace(_fact_cache=facts)
+
+    def raw_get(self, host):
+        facts = self.facts.get(host, {})
+        short = {name.removeprefix("ansible_"): value for name, value in facts.items()}
+        return {**facts, **self.hosts.get(host, {}), "ansible_facts": short}
+
+    def __getitem__(self, host):
+        return self.raw_get(host)
+
+    def __contains__(self, host):
+        return host in self.hosts
+
+    def __iter__(self):
+        return iter(self.hosts)
+
+    def __len__(self):
+        return len(self.hosts)
+
+
+@pytest.fixture(name="display", autouse=True)
+def _display(monkeypatch):
+    found = mock.Mock()
+    monkeypatch.setattr(slurm_jwt_declarations, "display", found)
+    return found
+
+
+@contextlib.contextmanager
+def injecting(whether):
+    real = C.config.get_config_value
+
+    def value(name, *args, **named):
+        return whether if name == "INJECT_FACTS_AS_VARS" else real(name, *args, **named)
+
+    with mock.patch.object(C.config, "get_config_value", value):
+        yield
+
+
+def read(groups=GROUPS, facts=None, inject=True, play=None, **hosts):
+    """What the action says of these hosts; what is given of a host is added to what is declared."""
+    everybody = {host: {**DECLARED, **hosts.get(host, {})} for host in [*GROUPS["all"], "localhost"]}
+    task = mock.Mock(args={}, async_val=0, check_mode=False)
+    connection = mock.Mock()
+    action = slurm_jwt_declarations.ActionModule(task, connection, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
+    variables = {"groups": groups, "hostvars": HostVars(everybody, facts or {}), **(play or {})}
+    with injecting(inject):
+        found = action.run(task_vars=variables)
+    for name in ("exec_command", "put_file", "fetch_file"):
+        getattr(connection, name).assert_not_called()
+    return found
+
+
+def refused(**options):
+    found = read(**options)
+    assert (found["failed"], found["changed"]) == (True, False)
+    assert "frozen" not in found
+    assert found["msg"][0] == "Nothing was changed, as what is declared cannot be relied on:"
+    return found["msg"][1:]
+
+
+# -- frozen -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_frozen():
+    found = read()
+    assert found["changed"] is False
+    frozen = found["frozen"]
+    assert set(frozen) == {"run", "parts", "digests"}
+    assert frozen["parts"] == PARTS
+    assert set(frozen["digests"]) == {*GROUPS["all"], "localhost"}
+    assert frozen["digests"]["ctl1"] == _declarations.digest(DECLARED)
+
+
+def test_every_run_has_a_name_of_its_own():
+    assert len({read()["frozen"]["run"] for _number in range(9)}) == 9
+
+
+def test_what_is_frozen_can_be_checked():
+    frozen = read(facts={"ctl1": FACTS})["frozen"]
+    now = HostVars({host: {**DECLARED, "slurm_jwt_look": {}} for host in GROUPS["all"]}, {"ctl1": FACTS})
+    _declarations.check(frozen, now.raw_get, GROUPS["all"])
+    now.hosts["node2"] = {**DECLARED, "slurmrestd_user": "root"}
+    with pytest.raises(_declarations.DeclarationsChanged, match="node2"):
+        _declarations.check(frozen, now.raw_get, GROUPS["all"])
+
+
+def test_groups_of_the_sites_own_names():
+    named = dict.fromkeys(GROUPS["all"], {"slurm_jwt_group_nodes": "evil"})
+    assert read(**named)["frozen"]["parts"]["node"] == ["node2"]
+
+
+def test_an_earlier_playbook_of_the_same_process_does_not_say_which_hosts_there_are():
+    before = {"run": "x", "parts": {part: ["node2"] for part in PARTS}, "digests": {}}
+    found = read(localhost={"slurm_jwt_declarations": before})["frozen"]
+    assert found["parts"] == PARTS
+    assert found["run"] != "x"
+
+
+def test_an_inventory_without_localhost():
+    variables = {"groups": GROUPS, "hostvars": HostVars(dict.fromkeys(GROUPS["all"], DECLARED), {})}
+    action = slurm_jwt_declarations.ActionModule(mock.Mock(args={}, async_val=0), *[mock.Mock()] * 5)
+    assert action.run(task_vars=variables)["frozen"]["parts"] == PARTS
+
+
+def test_it_needs_no_connection():
+    assert slurm_jwt_declarations.ActionModule._requires_connection is False
+    assert slurm_jwt_declarations.ActionModule._supports_check_mode is True
+
+
+def test_nothing_is_decrypted():
+    class Vaulted:
+        _ciphertext = "3162"
+
+        def __str__(self):
+            raise AssertionError("It was decrypted.")
+
+        __repr__ = __len__ = __str__
+
+    found = read(rest1={"slurm_jwt_proxy_basic_users": {"alice": Vaulted()}}, facts={"rest1": FACTS})
+    assert found["frozen"]["digests"]["rest1"] != found["frozen"]["digests"]["ctl1"]
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_roles_document_is_known():
+    known, internal = slurm_jwt_declarations._variables_of_roles()
+    assert {"slurm_jwt_key_path", "slurmrestd_user", "slurm_jwt_tokens_services", "slurm_jwt_proxy_server"} <= known
+    assert "slurm_jwt_next" in internal
+    assert not known & internal
+    # A result of a task is no option.
+    assert not known & _declarations.OWN_RESULTS
+
+
+@pytest.mark.parametrize("host", ["ctl1", "node2", "localhost"])
+def test_an_unknown_variable(host):
+    assert refused(**{host: {"slurm_jwt_keypath": "/x"}}) == [
+        "The variable slurm_jwt_keypath is unknown to this collection, so it would have no effect. "
+        "Did you mean slurm_jwt_key_path?"
+    ]
+
+
+def test_an_unknown_variable_of_many_hosts_is_told_once():
+    assert len(refused(**dict.fromkeys(GROUPS["all"], {"slurm_jwt_keypath": "/x"}))) == 1
+
+
+def test_an_unknown_variable_of_the_play():
+    # Of extra vars, a play's vars, and such.
+    assert refused(play={"slurmrestd_usr": "x"}) == [
+        "The variable slurmrestd_usr is unknown to this collection, so it would have no effect. "
+        "Did you mean slurmrestd_user?"
+    ]
+    internal = slurm_jwt_declarations._variables_of_roles()[1]
+    assert read(play=dict.fromkeys(internal, "x"))["changed"] is False
+
+
+def test_own_results_of_an_earlier_playbook():
+    results = dict.fromkeys(_declarations.OWN_RESULTS - {"slurm_jwt_declarations"}, {"changed": True})
+    found = read(ctl1=results, localhost=results, play=results)
+    assert found["frozen"]["digests"]["ctl1"] == _declarations.digest(DECLARED)
+
+
+# -- facts ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inject", [True, False])
+def test_facts_of_setup_pass(inject):
+    written = {"slurm_jwt_conf_path": "{{ lookup('ansible.builtin.env', 'CONF') }}"}
+    assert "frozen" in read(facts=dict.fromkeys(GROUPS["all"], FACTS), inject=inject, ctl1=written)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("slurm_jwt_key_path", "slurm_jwt_plan", "slurm_jwt_left_out", "slurm_jwt_declarations", "slurmrestd_user"),
+        *("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_executable", "ansible_ssh_args"),
+        *("ansible_connection", "ansible_host", "ansible_ssh_host", "ansible_port", "ansible_user", "ansible_ssh_user"),
+        *("ansible_password", "ansible_ssh_pass", "ansible_ssh_private_key_file", "ansible_private_key_file"),
+        *("ansible_become", "ansible_become_exe", "ansible_become_flags", "ansible_become_user"),
+        *("ansible_become_method", "inventory_hostname"),
+        *("ansible_become_pass", "ansible_sudo_exe", "ansible_su_exe", "ansible_runas_user", "ansible_become_password"),
+        *("ansible_shell_type", "ansible_shell_executable", "ansible_remote_tmp", "ansible_async_dir"),
+        *("ansible_python_interpreter", "ansible_module_compression", "ansible_ssh_pipelining", "ansible_pipelining"),
+        *("ansible_scp_extra_args", "ansible_sftp_extra_args", "ansible_ssh_transfer_method", "ansible_winrm_host"),
+        *("ansible_control_path", "ansible_control_path_dir", "ansible_psrp_host", "ansible_host_key_checking"),
+    ],
+)
+@pytest.mark.parametrize("inject", [True, False])
+def test_a_fact_that_is_not_the_hosts_to_set(name, inject):
+    (said,) = refused(facts={"node2": {**FACTS, name: "-oProxyCommand=id"}}, inject=inject)
+    assert said.startswith(f"node2 has a fact {name}, a name that is not a host's to set.")
+    assert "ProxyCommand" not in said
+
+
+def test_a_declaration_made_from_a_fact():
+    written = {"slurm_jwt_key_path": "/etc/{{ site }}.key", "site": "{{ ansible_hostname }}"}
+    (said,) = refused(facts={"node2": FACTS}, node2=written)
+    assert said.startswith("slurm_jwt_key_path of node2 is made from ansible_hostname")
+
+
+def test_a_declaration_made_from_a_fact_of_another_host():
+    # The host itself has none.
+    written = {"slurm_jwt_key_path": "{{ hostvars['node2'].ansible_facts.hostname }}"}
+    (said,) = refused(facts={"node2": FACTS}, ctl1=written)
+    assert said.startswith("slurm_jwt_key_path of ctl1 is made from ")
+
+
+def test_a_fact_that_steers_a_connection_plugin_of_another_collection():
+    # It is run where Ansible runs, so that a host would choose a program there.
+    if connection_loader.get("containers.podman.podman", class_only=True) is None:
+        pytest.skip("The collection containers.podman is not here.")
+    facts = {"node2": {**FACTS, "ansible_podman_executable": "/tmp/evil"}}
+    (said,) = refused(facts=facts, node2={"ansible_connection": "containers.podman.podman"})
+    assert said.startswith("node2 has a fact ansible_podman_executable, a name that is not a host's to set.")
+
+
+# -- how Ansible is set up --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inject", [True, False])
+def test_a_warning_about_injected_facts(display, inject):
+    read(inject=inject)
+    assert display.warning.called is inject
+    if inject:
+        assert "inject_facts_as_vars = false" in display.warning.call_args[0][0]
+
+
+def test_files_that_are_kept(monkeypatch):
+    monkeypatch.setattr(C, "DEFAULT_KEEP_REMOTE_FILES", True)
+    (said,) = refused()
+    assert said.startswith("ANSIBLE_KEEP_REMOTE_FILES")
+
+
+def test_everything_is_told_at_once(monkeypatch):
+    monkeypatch.setattr(C, "DEFAULT_KEEP_REMOTE_FILES", True)
+    facts = {"node2": {**FACTS, "ansible_host": "x"}}
+    assert len(refused(facts=facts, ctl1={"slurm_jwt_keypath": "x"}, play={"slurmrestd_x": 1})) == 4

@@ -30,13 +30,17 @@ class ActionModule(Door):
             self.job = str(self.options.pop("of", ""))
             self.deadline = float(self.options.pop("deadline", math.inf))
             if self.job not in _observations.MODULES:
-                return {"failed": True, "changed": False, "msg": "async_status: 'of' names no module of this collection."}
+                return {
+                    "failed": True,
+                    "changed": False,
+                    "msg": "async_status: 'of' names no module of this collection.",
+                }
             if time.time() > self.deadline:
                 return {"failed": True, "changed": False, "msg": "The job on the host did not end in its time."}
         return super().run(tmp, task_vars)
 
     def module(self) -> str:
-        return self.name
+        return str(self.name)
 
     def observation(self) -> _observations.Observation:
         if not self.job:

@@ -30,7 +30,7 @@ INJECTED = (
 )
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Reads what the site declares, before any host is asked. It talks to no host."""
 
     TRANSFERS_FILES = False

@@ -9,7 +9,8 @@ name: keys_in_force
 short_description: Which key is in force on which host after a failure
 version_added: 1.0.0
 description:
-  - Says by fingerprint which key each host has in force, as it was read after everything was put back, and not what was meant.
+  - Says by fingerprint which key each host has in force, as it was read after everything was put back, and not what was
+    meant.
 positional: hosts
 options:
   hosts:

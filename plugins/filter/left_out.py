@@ -9,8 +9,8 @@ name: left_out
 short_description: The hosts that a run went on without
 version_added: 1.0.0
 description:
-  - Names each host without a key that was left out of a run, because of what it answered or because a step failed on it, and
-    says why.
+  - Names each host without a key that was left out of a run, because of what it answered or because a step failed on
+    it, and says why.
 positional: hosts
 options:
   hosts:

@@ -9,8 +9,8 @@ name: without_secrets
 short_description: A result without the keys and tokens in it
 version_added: 1.0.0
 description:
-  - Puts null in the place of every C(content) and C(token), and leaves out the tokens of a proof, so that a key or a token
-    does not stay among a host's variables after the step that needs it.
+  - Puts null in the place of every C(content) and C(token), and leaves out the tokens of a proof, so that a key or a
+    token does not stay among a host's variables after the step that needs it.
 options:
   _input:
     description: The registered result of a module of this collection.

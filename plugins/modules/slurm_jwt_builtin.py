@@ -113,7 +113,9 @@ def main() -> None:
         required_one_of=[MODULES],
         supports_check_mode=True,
     )
-    module.fail_json(msg="This module works where Ansible runs, as an action plugin, and is not to be started on a host.")
+    module.fail_json(
+        msg="This module works where Ansible runs, as an action plugin, and is not to be started on a host."
+    )
 
 
 if __name__ == "__main__":

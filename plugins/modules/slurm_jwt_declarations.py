@@ -10,11 +10,13 @@ module: slurm_jwt_declarations
 short_description: Freeze what a site declares, before any host is asked
 version_added: 1.0.0
 description:
-  - Reads the variables of this collection from inventory and extra vars, without asking a host, and writes down which hosts
-    make the cluster and a digest of what is declared for each. The playbooks decide nothing once that has changed.
-  - Refuses a variable that begins with C(slurm_jwt) or C(slurmrestd_) and that no role knows, naming the nearest known one.
-  - Refuses a host whose facts, from a fact cache or from earlier plays, bear the name of a variable of this collection, or of
-    a connection, shell or become variable of Ansible's, and a declaration that is made from a fact.
+  - Reads the variables of this collection from inventory and extra vars, without asking a host, and writes down which
+    hosts make the cluster and a digest of what is declared for each. The playbooks decide nothing once that has
+    changed.
+  - Refuses a variable that begins with C(slurm_jwt) or C(slurmrestd_) and that no role knows, naming the nearest known
+    one.
+  - Refuses a host whose facts, from a fact cache or from earlier plays, bear the name of a variable of this collection,
+    or of a connection, shell or become variable of Ansible's, and a declaration that is made from a fact.
   - Refuses to go on while C(ANSIBLE_KEEP_REMOTE_FILES) is on, with which keys and tokens would stay in files.
   - Warns where C(inject_facts_as_vars) is on.
 options: {}
@@ -49,7 +51,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.fail_json(msg="This module works where Ansible runs, as an action plugin, and is not to be started on a host.")
+    module.fail_json(
+        msg="This module works where Ansible runs, as an action plugin, and is not to be started on a host."
+    )
 
 
 if __name__ == "__main__":

@@ -155,7 +155,8 @@ clock_lag:
   type: float
   sample: 0.42
 os_family:
-  description: The family of the host's distribution, V(Debian), V(RedHat) or V(Suse), by C(/etc/os-release). Null for others.
+  description: The family of the host's distribution, V(Debian), V(RedHat) or V(Suse), by C(/etc/os-release). Null for
+    others.
   returned: success
   type: str
   sample: Debian

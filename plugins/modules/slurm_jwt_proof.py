@@ -43,8 +43,8 @@ options:
     type: path
   fingerprint:
     description:
-      - The fingerprint that the key at O(key_path) has to have, C(SHA256:) and what C(sha256sum) prints. Another key proves
-        nothing of the one that is meant.
+      - The fingerprint that the key at O(key_path) has to have, C(SHA256:) and what C(sha256sum) prints. Another key
+        proves nothing of the one that is meant.
     type: str
   jwks_path:
     description:

@@ -114,10 +114,10 @@ def proxy_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]
 def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     """The hosts of one step of a playbook, by the plan that an earlier play left with localhost.
 
-    Steps: ``outer`` hosts, which have no key, and ``key_hosts`` change, ``slurmrestd`` ones serve the REST API. In a rotation
-    ``signer_and_services`` and ``services`` get tokens of the next key, ``overlapping`` ones one more RS256 key,
-    ``withdrawing`` ones lose the old one, and on ``reviving`` ones slurmrestd is started again. ``put_back`` follows a
-    failure, ``report`` closes the run.
+    Steps: ``outer`` hosts, which have no key, and ``key_hosts`` change, ``slurmrestd`` ones serve the REST API. In a
+    rotation ``signer_and_services`` and ``services`` get tokens of the next key, ``overlapping`` ones one more RS256
+    key, ``withdrawing`` ones lose the old one, and on ``reviving`` ones slurmrestd is started again. ``put_back``
+    follows a failure, ``report`` closes the run.
     """
     if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
         # Nothing was looked at yet: --syntax-check, --list-tasks.

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the site declares, frozen before any host is asked. Private to this collection.
 
-Declarations are variables of the inventory and extra vars. A host's facts, from its answers or from a fact cache, become
-variables of the same kind where inject_facts_as_vars is on, so facts that bear a declaration's name stop the run here.
-What is frozen is the cluster's hosts, and a digest of each host's declarations: a decision is only made while these are
-what they were.
+Declarations are variables of the inventory and extra vars. A host's facts, from its answers or from a fact cache,
+become variables of the same kind where inject_facts_as_vars is on, so facts that bear a declaration's name stop the run
+here. What is frozen is the cluster's hosts, and a digest of each host's declarations: a decision is only made while
+these are what they were.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ PREFIXES = ("slurm_jwt", "slurmrestd_")
 # Of playbooks, which have no argument specs.
 OF_PLAYBOOKS = frozenset(("slurm_jwt_report",))
 
-# What this collection's own tasks register or set, which a second playbook of the same run meets. A test holds this list
-# and the tasks together.
+# What this collection's own tasks register or set, which a second playbook of the same run meets. A test holds this
+# list and the tasks together.
 OWN_RESULTS = frozenset(
     f"slurm_jwt_{name}"
     for name in (
@@ -51,7 +51,14 @@ OWN_RESULTS = frozenset(
         *("tokens_renewal", "tokens_settled", "tokens_metrics_folder", "tokens_key_metrics"),
         *("proxy_look", "proxy_package", "proxy_files", "proxy_unit", "proxy_removed", "proxy_files_removed"),
         *("proxy_listens", "proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_health"),
-        *("proxy_stranger", "proxy_program", "proxy_passwords", "proxy_policy_written", "proxy_verifier", "proxy_units"),
+        *(
+            "proxy_stranger",
+            "proxy_program",
+            "proxy_passwords",
+            "proxy_policy_written",
+            "proxy_verifier",
+            "proxy_units",
+        ),
     )
 ) | frozenset(
     f"slurmrestd_{name}"
@@ -75,7 +82,9 @@ def is_ours(name: str) -> bool:
 def declared(variables: Variables) -> dict[str, Any]:
     """The variables of this collection among a host's, as they are written."""
     return {
-        name: variables[name] for name in variables if isinstance(name, str) and is_ours(name) and name not in OWN_RESULTS
+        name: variables[name]
+        for name in variables
+        if isinstance(name, str) and is_ours(name) and name not in OWN_RESULTS
     }
 
 
@@ -100,17 +109,17 @@ def facts_against(
 ) -> list[str]:
     """A sentence for each fact of a host that would stand in for a declaration, or steer how Ansible reaches a host.
 
-    ``facts`` are the host's, by the names under which they become variables if they are ``injected``; ``of_all`` are the
-    names of those of all hosts. ``reserved`` gives the names of Ansible's connection, shell and become variables; it is
-    only asked where there are facts.
+    ``facts`` are the host's, by the names under which they become variables if they are ``injected``; ``of_all`` are
+    the names of those of all hosts. ``reserved`` gives the names of Ansible's connection, shell and become variables;
+    it is only asked where there are facts.
     """
     names = {name for name in facts if isinstance(name, str)}
     if not names and not of_all:
         return []
     bad = sorted(name for name in names if is_ours(name) or name in reserved())
     remedy = (
-        "Facts come from the host itself or from a fact cache. Nothing was changed. Look into the host; then remove its "
-        "facts from the cache (ansible-playbook --flush-cache)."
+        "Facts come from the host itself or from a fact cache. Nothing was changed. Look into the host; then remove "
+        "its facts from the cache (ansible-playbook --flush-cache)."
     )
     told = [f"{host} has a fact {_shown(name)}, a name that is not a host's to set. {remedy}" for name in bad[:5]]
     shadowing = {"ansible_facts", "ansible_local"} | ({*names, *of_all} if injected else set())
@@ -118,8 +127,8 @@ def facts_against(
         taken = sorted(_asked_for(variables[name], variables) & shadowing - set(bad))
         if taken:
             told.append(
-                f"{name} of {host} is made from {_shown(taken[0])}, which a host says of itself, as a fact. Nothing was "
-                "changed. What is declared for a host is not the host's to say: write the value into the inventory."
+                f"{name} of {host} is made from {_shown(taken[0])}, which a host says of itself, as a fact. Nothing "
+                "was changed. What is declared for a host is not the host's to say: write the value into the inventory."
             )
     return told
 

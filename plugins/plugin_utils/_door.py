@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The door through which results of managed hosts enter. Private to this collection.
 
-A host that was broken into may answer anything. Ansible takes much of that for its own: facts become variables above the
-inventory's, connection variables among them, and on old releases text becomes a template. So every task of this collection
-that runs on a managed host is an action of this base: it lets in what _observations.py declares for the module, marks it
-as no template, says what it has dropped, and gives the host a limited time and a limited share of memory.
+A host that was broken into may answer anything. Ansible takes much of that for its own: facts become variables above
+the inventory's, connection variables among them, and on old releases text becomes a template. So every task of this
+collection that runs on a managed host is an action of this base: it lets in what _observations.py declares for the
+module, marks it as no template, says what it has dropped, and gives the host a limited time and a limited share of
+memory.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class TooLong(BaseException):
     """The host had its time. Not an Exception, so that nothing on the way takes it for one of its own."""
 
 
-class Door(ActionBase):
+class Door(ActionBase):  # type: ignore[misc]
     """Runs a module on a host and lets in what is declared of its result."""
 
     TRANSFERS_FILES = False
@@ -147,7 +148,9 @@ class Door(ActionBase):
         expected = {"ansible_facts"} if isinstance(facts, Mapping) and set(facts) <= {INTERPRETER} else set()
         dropped = [name for name in members.undeclared(found) if name not in _COMMON | expected]
         if not every:
-            dropped = [name for name in dropped if name.startswith(("ansible_", "_ansible_", "add_")) or "slurm" in name]
+            dropped = [
+                name for name in dropped if name.startswith(("ansible_", "_ansible_", "add_")) or "slurm" in name
+            ]
         if dropped:
             display.warning(
                 f"{host}: the answer of {self.module()} had members that do not belong there, and they were dropped: "
@@ -160,8 +163,8 @@ def _failure(text: str) -> dict[str, Any]:
 
 
 KEEPS_FILES = (
-    "ANSIBLE_KEEP_REMOTE_FILES (keep_remote_files) is on, so a key or a token would stay in a file on the host. Nothing was "
-    "sent. Unset it, and run this again."
+    "ANSIBLE_KEEP_REMOTE_FILES (keep_remote_files) is on, so a key or a token would stay in a file on the host. "
+    "Nothing was sent. Unset it, and run this again."
 )
 
 
@@ -174,7 +177,8 @@ def _text_of(warning: Any) -> str:
 
 @contextlib.contextmanager
 def at_most(seconds: float, memory: int) -> Iterator[None]:
-    """Limits what goes on inside, in Ansible's worker, which has nothing else to do. What it has started ends with it."""
+    """Limits what goes on inside, in Ansible's worker, which has nothing else to do. What it has started ends with
+    it."""
 
     def ring(*dummy: object) -> None:
         raise TooLong

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The hosts that a run went on without, and why. Private to this collection.
 
-A host without a key stops nobody: it is left out before the first change by what it answered, or later by a step that failed
-on it alone. At its end the run names each, and fails.
+A host without a key stops nobody: it is left out before the first change by what it answered, or later by a step that
+failed on it alone. At its end the run names each, and fails.
 """
 
 from __future__ import annotations

@@ -113,7 +113,10 @@ class Observation(NamedTuple):
 
 
 def observation(
-    always: Mapping[str, Shape], optional: Mapping[str, Shape] | None = None, seconds: int = 60, says_dropped: bool = True
+    always: Mapping[str, Shape],
+    optional: Mapping[str, Shape] | None = None,
+    seconds: int = 60,
+    says_dropped: bool = True,
 ) -> Observation:
     members = Members(always, {**STANDARD, **OF_A_PATH, **JOB, **(optional or {})})
     return Observation(members, seconds, says_dropped)
@@ -533,7 +536,6 @@ BUILTINS: Mapping[str, Observation] = {
 
 
 def of_job(module: str) -> Observation:
-    """What ``async_status`` may say of a job that runs one of our modules; nothing of its result before it has ended."""
+    """What ``async_status`` may say of a job that runs one of our modules: before its end nothing of the result."""
     shape = MODULES[module]
     return Observation(Members({}, {**shape.members.always, **shape.members.optional}), 60, says_dropped=False)
-

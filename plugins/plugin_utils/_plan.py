@@ -66,8 +66,8 @@ def left_out(
 ) -> dict[str, str]:
     """The hosts without a key that a run goes on without, each with the reason.
 
-    Such a host decides nothing about another one, so whatever it answers stops no run. One that cannot be reached stops a
-    rollout before its first change, and no rotation.
+    Such a host decides nothing about another one, so whatever it answers stops no run. One that cannot be reached stops
+    a rollout before its first change, and no rotation.
     """
     trusted = key_hosts(parts)
     found = {}
@@ -105,7 +105,8 @@ _UNREAD = "its answer says neither what its configuration file holds nor what is
 
 
 def _said(look: Look) -> str:
-    text = str(look.get("msg", "")).strip() or ("no reason given" if look.get("failed") or "conf" not in look else _UNREAD)
+    unread = not look.get("failed") and "conf" in look
+    text = str(look.get("msg", "")).strip() or (_UNREAD if unread else "no reason given")
     return text.splitlines()[0].rstrip(".")
 
 
@@ -632,7 +633,10 @@ def plan(
         "speaker": cluster.primary or next(iter(cluster.nodes), None) or next(iter(in_play), None),
         "left_out": without,
         # Hosts without a key change first, each for itself: none of them stops the others.
-        "outer_hosts": [*nodes, *(host for host in cluster.servers if host not in holders and host in [*conf, *packages])],
+        "outer_hosts": [
+            *nodes,
+            *(host for host in cluster.servers if host not in holders and (host in conf or host in packages)),
+        ],
         # The primary is always proven.
         "key_hosts": [
             host

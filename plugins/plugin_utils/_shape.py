@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shapes that an answer from a host has to have: types, lengths and characters. Private to this collection.
 
-A shape takes a value and returns it, rebuilt from plain Python types, or raises Misfit. Nothing that a shape returns can
-be a Jinja template, on any ansible-core, whatever marks it loses on its way: words may not hold a delimiter of Jinja, and
-in sentences delimiters come apart. Control characters, with which a host could forge lines of other hosts, become spaces.
+A shape takes a value and returns it, rebuilt from plain Python types, or raises Misfit. Nothing that a shape returns
+can be a Jinja template, on any ansible-core, whatever marks it loses on its way: words may not hold a delimiter of
+Jinja, and in sentences delimiters come apart. Control characters, with which a host could forge lines of other hosts,
+become spaces.
 """
 
 from __future__ import annotations
@@ -211,5 +212,12 @@ def json_value(text: Shape | None = None, depth: int = 6, most: int = 200) -> Sh
 
 
 def _kind(value: Any) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a dictionary"}
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a dictionary",
+    }
     return "null" if value is None else next((name for kind, name in names.items() if isinstance(value, kind)), "odd")

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every supported ansible-core in a virtual environment of its own: cores.py oldest|newest prints where its programs are.
+"""Every supported ansible-core in a virtual environment of its own: cores.py oldest|newest prints where its programs
+are.
 
 The newest is the newest for which this machine has a Python.
 """

@@ -1,8 +1,8 @@
 """Attacks a cluster from hosts that were broken into: attacks.py --lab=FOLDER --scratch=FOLDER --project=FOLDER
 
-The hosts node1, rest1 and svc1 get a Python that changes the answers of modules (evil_python.py). Each attack says what it
-tries, runs a playbook as a person would, and looks afterwards on every host, and where Ansible runs, for what must not be
-there. The last line counts the attacks and those that got through.
+The hosts node1, rest1 and svc1 get a Python that changes the answers of modules (evil_python.py). Each attack says what
+it tries, runs a playbook as a person would, and looks afterwards on every host, and where Ansible runs, for what must
+not be there. The last line counts the attacks and those that got through.
 """
 
 import argparse
@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 EVIL, HONEST = ("node1", "rest1", "svc1"), ("ctl1", "dbd1")
 KEY = "/var/lib/slurm/slurmctld/jwt_hs256.key"
 ROOT_TOKEN = {"name": "x", "user": "root", "allow_privileged": True, "dest": "/root/x", "lifespan": "300d"}
+TEMPLATE = "{{ lookup('pipe', 'touch FILE') }}"
 #: Seconds that a task may take, so that a host which hangs does not take the limits of the collection.
 TASK_TIMEOUT = 20
 
@@ -36,6 +37,19 @@ for kind, loader in (("connection", connection_loader), ("shell", shell_loader),
         for option in (C.config.get_configuration_definitions(kind, plugin._load_name) or {}).values():
             names |= {entry["name"] for entry in option.get("vars") or ()}
 print(json.dumps(sorted(names)))
+"""
+
+# Looks for a key, given in hex, in every place where somebody might have put it down.
+HUNT = """
+import base64, os, sys
+key = bytes.fromhex(sys.argv[1])
+for top in ("/root", "/tmp", "/etc", "/home", "/run", "/var/tmp"):
+    for folder, _below, names in os.walk(top):
+        for path in (os.path.join(folder, name) for name in names):
+            if os.path.isfile(path) and not os.path.islink(path) and os.path.getsize(path) < 9e6:
+                data = open(path, "rb").read()
+                if key in data or base64.b64encode(key) in data:
+                    print(path)
 """
 
 
@@ -65,7 +79,12 @@ class Site:
 
     def run(self, argv, check=False, **options):
         return subprocess.run(
-            [str(word) for word in argv], capture_output=True, text=True, check=check, stdin=subprocess.DEVNULL, **options
+            [str(word) for word in argv],
+            capture_output=True,
+            text=True,
+            check=check,
+            stdin=subprocess.DEVNULL,
+            **options,
         )
 
     def on(self, host, command, given=None):
@@ -78,8 +97,14 @@ class Site:
         """Runs a playbook of the collection. Its exit code, and what it said."""
         first = self.scratch / f"first-{order}.yml"
         first.write_text(f"all: {{hosts: {{{order}: {{}}}}}}\n")
-        argv = [self.programs / "ansible-playbook", f"--inventory={first}", f"--inventory={self.lab}/inventory.yml",
-                f"--inventory={HERE}/services.yml", *arguments, f"hpc.slurm_jwt.{playbook}"]
+        argv = [
+            self.programs / "ansible-playbook",
+            f"--inventory={first}",
+            f"--inventory={self.lab}/inventory.yml",
+            f"--inventory={HERE}/services.yml",
+            *arguments,
+            f"hpc.slurm_jwt.{playbook}",
+        ]
         begin = time.monotonic()
         done = self.run(argv, cwd=self.scratch, env=self.environment(**environment))
         said = done.stdout + done.stderr
@@ -102,15 +127,25 @@ class Site:
     def break_into(self, *hosts):
         code = (HERE / "evil_python.py").read_text()
         for host in hosts:
-            self.on(host, "test -e /usr/bin/python3.real || mv /usr/bin/python3 /usr/bin/python3.real; echo [] > /etc/evil.json")
-            self.on(host, "cat > /usr/bin/evil && R=$(readlink -f /usr/bin/python3.real) && "
-                          "sed -i \"1i #!$R -IS\" /usr/bin/evil && chmod 755 /usr/bin/evil && "
-                          "ln -sfn evil /usr/bin/python3", code)
+            self.on(
+                host,
+                "test -e /usr/bin/python3.real || mv /usr/bin/python3 /usr/bin/python3.real; echo [] > /etc/evil.json",
+            )
+            self.on(
+                host,
+                "cat > /usr/bin/evil && R=$(readlink -f /usr/bin/python3.real) && "
+                'sed -i "1i #!$R -IS" /usr/bin/evil && chmod 755 /usr/bin/evil && '
+                "ln -sfn evil /usr/bin/python3",
+                code,
+            )
 
     def heal(self, *hosts):
         for host in hosts:
-            self.on(host, "test ! -e /usr/bin/python3.real || mv -f /usr/bin/python3.real /usr/bin/python3; "
-                          "rm -rf /usr/bin/evil /etc/evil.json /tmp/pwned* /root/x")
+            self.on(
+                host,
+                "test ! -e /usr/bin/python3.real || mv -f /usr/bin/python3.real /usr/bin/python3; "
+                "rm -rf /usr/bin/evil /etc/evil.json /tmp/pwned* /root/x",
+            )
 
     def tell(self, host, *rules):
         """What a host that was broken into does to the answers of its modules."""
@@ -126,11 +161,16 @@ class Site:
         """Whether slurmctld and slurmdbd take a token that the key signs."""
         code = (HERE.parent / "shared/tokens.py").read_text()
         self.on("ctl1", "cat > /run/tokens.py", code)
-        self.on("ctl1", f"echo {key} | python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))' > /run/k")
+        self.on(
+            "ctl1",
+            f"echo {key} | python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))' > /run/k",
+        )
         said = self.on("ctl1", "python3 /run/tokens.py /run/k; rm /run/k")
         token = json.loads(said)["good"]
-        return [self.on("ctl1", f"SLURM_JWT={token} {client} > /dev/null 2>&1 && echo yes || echo no") == "yes"
-                for client in ("sinfo", "sacctmgr -n list cluster")]
+        return [
+            self.on("ctl1", f"SLURM_JWT={token} {client} > /dev/null 2>&1 && echo yes || echo no") == "yes"
+            for client in ("sinfo", "sacctmgr -n list cluster")
+        ]
 
     def look(self):
         """Raises GotThrough if anything is where it must not be."""
@@ -139,12 +179,10 @@ class Site:
         for host in (*EVIL, *HONEST):
             found += [f"{host}: {line}" for line in self.on(host, "ls -d /tmp/pwned* /root/x 2>/dev/null").split()]
             if host in EVIL:
-                hunt = ("import base64,os,sys\nkey=bytes.fromhex(sys.argv[1])\nfor top in ('/root','/tmp','/etc','/home','/run','/var/tmp'):\n"
-                        " for folder,_,names in os.walk(top):\n  for name in names:\n   path=os.path.join(folder,name)\n"
-                        "   if os.path.isfile(path) and not os.path.islink(path) and os.path.getsize(path)<9e6:\n"
-                        "    data=open(path,'rb').read()\n    if key in data or base64.b64encode(key) in data: print(path)\n")
-                found += [f"{host}: the key in {line}" for line in
-                          self.on(host, f"$(readlink -f /usr/bin/python3.real) - {key}", hunt).split()]
+                found += [
+                    f"{host}: the key in {line}"
+                    for line in self.on(host, f"$(readlink -f /usr/bin/python3.real) - {key}", HUNT).split()
+                ]
         owners = {self.on(host, f"stat -c '%U %a' {KEY}") for host in HONEST}
         if owners != {"slurm 400"}:
             found.append(f"the key: {owners}")
@@ -156,12 +194,21 @@ class Site:
     def hostile_facts(self, host):
         """Each variable of the collection, and each of Ansible's connection, shell and become plugins, as a fact."""
         mark = f"{self.pwned}/{host}"
-        template = "{{ lookup('pipe', 'touch %s-template') }}" % mark
-        facts = {name: "/root/x" if name.endswith(("_path", "_dir", "_file")) else template for name in sorted(self.specs)}
+        template = TEMPLATE.replace("FILE", f"{mark}-template")
+        facts = {
+            name: "/root/x" if name.endswith(("_path", "_dir", "_file")) else template for name in sorted(self.specs)
+        }
         facts.update({name: "all" for name in self.specs if "_group_" in name})
         facts["slurm_jwt_tokens_services"] = [{**ROOT_TOKEN, "hosts": [host]}]
         # What tasks of the collection leave with a host.
-        facts.update({"slurm_jwt_plan": {}, "slurm_jwt_look": {}, "slurm_jwt_tokens_mine": [ROOT_TOKEN], "slurm_jwt_declarations": {}})
+        facts.update(
+            {
+                "slurm_jwt_plan": {},
+                "slurm_jwt_look": {},
+                "slurm_jwt_tokens_mine": [ROOT_TOKEN],
+                "slurm_jwt_declarations": {},
+            }
+        )
         for name in self.connection:
             facts[name] = template
             if name.endswith(("_executable", "_exe")):
@@ -188,7 +235,7 @@ def want(condition, text, said=""):
 def names(said, *hosts):
     """Whether what a run said names each host as one that was left out."""
     flat = re.sub(r"\s+", " ", said)
-    part = flat[flat.rfind("These were left out"):]
+    part = flat[flat.rfind("These were left out") :]
     return [host for host in hosts if f"{host}: " not in part]
 
 
@@ -198,14 +245,21 @@ def names(said, *hosts):
 def every_fact(site, order, **environment):
     """All answers of three hosts carry facts of every name, and add hosts and groups."""
     for host in EVIL:
-        added = {"ansible_facts": site.hostile_facts(host), "add_host": {"host_name": "ctl1", "host_vars": {"ansible_host": "x"}},
-                 "add_group": "slurmctld", "_ansible_facts_cacheable": True}
+        added = {
+            "ansible_facts": site.hostile_facts(host),
+            "add_host": {"host_name": "ctl1", "host_vars": {"ansible_host": "x"}},
+            "add_group": "slurmctld",
+            "_ansible_facts_cacheable": True,
+        }
         site.tell(host, {"module": "*", "add": added})
     key = site.key("ctl1")
     code, said, _time = site.play("rollout", order=order, **environment)
     want(code == 0, "the rollout failed", said)
-    want(all(re.search(rf"{host}: the answer of \w+ had members", re.sub(r"\s+", " ", said)) for host in EVIL),
-         "the run does not say which host sends what does not belong there", said)
+    want(
+        all(re.search(rf"{host}: the answer of \w+ had members", re.sub(r"\s+", " ", said)) for host in EVIL),
+        "the run does not say which host sends what does not belong there",
+        said,
+    )
     code, said, _time = site.play("tokens", order=order, **environment)
     want(code == 0, "the playbook tokens failed", said)
     want(site.key("ctl1") == key, "the key is another")
@@ -216,21 +270,41 @@ def fact_cache(site, name, value):
     cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(site.scratch / "cache")}
     shutil.rmtree(site.scratch / "cache", ignore_errors=True)
     site.tell("svc1", {"module": "*", "add": {"ansible_facts": {name: value, "ansible_distribution": "Debian"}}})
-    ping = [site.programs / "ansible", f"--inventory={site.lab}/inventory.yml", "svc1", "--module-name=ansible.builtin.ping"]
+    ping = [
+        site.programs / "ansible",
+        f"--inventory={site.lab}/inventory.yml",
+        "svc1",
+        "--module-name=ansible.builtin.ping",
+    ]
     site.run(ping, cwd=site.scratch, env=site.environment(**cache))
     site.tell("svc1")
     code, said, _time = site.play("tokens", **cache)
-    want(code != 0 and f"svc1 has a fact {name}" in re.sub(r"\s+", " ", said), f"{name} in the cache did not stop the run", said)
+    want(
+        code != 0 and f"svc1 has a fact {name}" in re.sub(r"\s+", " ", said),
+        f"{name} in the cache did not stop the run",
+        said,
+    )
 
 
 def templates_in_texts(site):
     """What a host says for people to read is a template, in verify and in check mode."""
-    text = "{{ lookup('pipe', 'touch %s/text') }}" % site.pwned
+    text = TEMPLATE.replace("FILE", f"{site.pwned}/text")
     for host, severity in zip(EVIL, ("error", "warning", "error")):
-        problem = {"severity": severity, "code": "x", "part": "node", "path": text, "found": text, "effect": text, "remedy": text}
-        site.tell(host, {"module": "slurm_jwt_info", "set": {"problems": [problem]}},
-                  {"module": "slurm_jwt_token", "add": {"warnings": [text], "msg": text}},
-                  {"module": "slurm_jwt_proof", "add": {"msg": text, "failed": True}})
+        problem = {
+            "severity": severity,
+            "code": "x",
+            "part": "node",
+            "path": text,
+            "found": text,
+            "effect": text,
+            "remedy": text,
+        }
+        site.tell(
+            host,
+            {"module": "slurm_jwt_info", "set": {"problems": [problem]}},
+            {"module": "slurm_jwt_token", "add": {"warnings": [text], "msg": text}},
+            {"module": "slurm_jwt_proof", "add": {"msg": text, "failed": True}},
+        )
     for playbook, *arguments in (("verify",), ("rollout", "--check")):
         _code, said, _time = site.play(playbook, *arguments)
         want("lookup('pipe'" in re.sub(r"\s+", " ", said), "nobody is told what the host said", said)
@@ -245,7 +319,11 @@ def misfits(site):
     want(code != 0, "the run says that all is well", said)
     want(not names(said, *EVIL), f"the run does not name {names(said, *EVIL)}", said)
     want("slurmctld 4/4, slurmdbd 4/4" in said, "the controllers were not proven", said)
-    want("KeyError" not in said and "Traceback" not in said and "xxxxxxxxxx" * 50 not in said, "the run shows a traceback", said)
+    want(
+        "KeyError" not in said and "Traceback" not in said and "xxxxxxxxxx" * 50 not in said,
+        "the run shows a traceback",
+        said,
+    )
 
 
 def escape_codes(site):
@@ -255,8 +333,11 @@ def escape_codes(site):
     site.tell("rest1", {"module": "slurm_jwt_info", "set": {"conf.cluster_name": forged}})
     site.tell("svc1", {"module": "slurm_jwt_token", "say": forged})
     _code, said, _time = site.play("rollout")
-    want("99.99" not in said.replace("\\n", "\n").split("PLAY RECAP")[0].split("What ran, host by host")[-1],
-         "a line of the table is forged", said)
+    want(
+        "99.99" not in said.replace("\\n", "\n").split("PLAY RECAP")[0].split("What ran, host by host")[-1],
+        "a line of the table is forged",
+        said,
+    )
 
 
 def veto(site, rules, name):
@@ -269,7 +350,11 @@ def veto(site, rules, name):
     )
     new = site.key("ctl1")
     want(new != old and site.key("dbd1") == new, "the key was not rotated", said)
-    want(site.is_taken(new) == [True, True] and site.is_taken(old) == [False, False], "the daemons do not have the new key", said)
+    want(
+        site.is_taken(new) == [True, True] and site.is_taken(old) == [False, False],
+        "the daemons do not have the new key",
+        said,
+    )
     want(code != 0 and not names(said, *rules), f"the run does not name {names(said, *rules) or 'the failure'}", said)
     want(seconds < 240, f"the rotation took {seconds:.0f} s", said)
     return said
@@ -277,18 +362,41 @@ def veto(site, rules, name):
 
 def fake_proof(site):
     """slurmrestd is down, and its host says that all is proven."""
-    listen = "--extra-vars={\"slurmrestd_listen\": [\"0.0.0.0:6820\"]}"
+    listen = '--extra-vars={"slurmrestd_listen": ["0.0.0.0:6820"]}'
     site.tell("rest1")
     code, said, _time = site.play("rollout", listen)
-    want(code == 0 and "slurmrestd 12/12, seen from the controller" in said, "the controller did not see slurmrestd", said)
-    right = [{"daemon": "slurmrestd", "asked": "GET /x", "case": "good", "expected": "accepted", "answer": "accepted", "detail": ""}] * 12
-    fake = {"module": "slurm_jwt_proof", "add": {"proven": True, "answers": right, "failed": False, "msg": "", "tokens": {}, "user": "x",
-                                                 "left_out": []}}
+    want(
+        code == 0 and "slurmrestd 12/12, seen from the controller" in said,
+        "the controller did not see slurmrestd",
+        said,
+    )
+    right = [
+        {
+            "daemon": "slurmrestd",
+            "asked": "GET /x",
+            "case": "good",
+            "expected": "accepted",
+            "answer": "accepted",
+            "detail": "",
+        }
+    ] * 12
+    fake = {
+        "module": "slurm_jwt_proof",
+        "add": {
+            "proven": True,
+            "answers": right,
+            "failed": False,
+            "msg": "",
+            "tokens": {},
+            "user": "x",
+            "left_out": [],
+        },
+    }
     site.tell("rest1", fake)
     site.on("rest1", "systemctl stop slurmrestd")
     code, said, _time = site.play("verify", listen)
     site.on("rest1", "systemctl start slurmrestd")
-    want(code != 0 and "rest1" in said[said.rfind("not proven"):], "the faked proof was believed", said)
+    want(code != 0 and "rest1" in said[said.rfind("not proven") :], "the faked proof was believed", said)
     site.tell("rest1")
     code, said, _time = site.play("rollout")
     want(code == 0 and "slurmrestd 12/12, by its own word" in said, "the table does not say whose word it is", said)
@@ -306,14 +414,44 @@ def way_back(site):
     # Whatever is in force is what the run says.
     keys = {host: site.fingerprint(host) for host in HONEST}
     flat = re.sub(r"\s+", " ", said)
-    told = dict(re.findall(r"(SHA256:[0-9a-f]{12}) on ([\w, ]+)", flat[flat.rfind("The key in force:"):]))
+    told = dict(re.findall(r"(SHA256:[0-9a-f]{12}) on ([\w, ]+)", flat[flat.rfind("The key in force:") :]))
     want(code != 0 and "dbd1 failed in the step" in flat, "the failure is not told", said)
-    want(all(host in told.get(key[:19], "") for host, key in keys.items() if host == "ctl1"), f"told {told}, in force {keys}", said)
+    want(
+        all(host in told.get(key[:19], "") for host, key in keys.items() if host == "ctl1"),
+        f"told {told}, in force {keys}",
+        said,
+    )
     want(keys["ctl1"] == before and site.is_taken(old)[0], "the old key is not in force on ctl1", said)
     if keys["dbd1"] != before:
-        want("could not be put back" in flat and "dbd1" in flat[flat.rfind("could not be put back"):], "the run says what is not so", said)
+        want(
+            "could not be put back" in flat and "dbd1" in flat[flat.rfind("could not be put back") :],
+            "the run says what is not so",
+            said,
+        )
     site.play("rotate", f"--extra-vars=slurm_jwt_key_serial=again-{time.time():.0f}")
     want(site.key("ctl1") == site.key("dbd1"), "the next rotation did not finish it", said)
+
+
+def every_member(site):
+    """Each member of each answer is replaced by another type, ten megabytes, a template, a line and a path."""
+    kept = site.scratch / "answers"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir()
+    for host in EVIL:
+        site.on(host, "rm -rf /run/answers")
+        site.tell(host, {"module": "*", "keep": "/run/answers"})
+    for playbook in ("rollout", "verify"):
+        code, said, _time = site.play(playbook)
+        want(code == 0, f"{playbook} failed", said)
+    for host in EVIL:
+        for name in site.on(host, "ls /run/answers | grep -x 'slurm_.*[.]json'").split():
+            (kept / name).write_text(site.on(host, f"cat /run/answers/{name}"))
+    want(len(list(kept.iterdir())) >= 4, f"no answers were kept: {list(kept.iterdir())}")
+    done = site.run(
+        [site.programs / "python", HERE / "mutations.py", kept],
+        env=site.environment(PYTHONPATH=os.environ["ANSIBLE_COLLECTIONS_PATH"]),
+    )
+    want(done.returncode == 0 and int(done.stdout or 0) > 1000, f"{done.stdout}{done.stderr}"[-500:])
 
 
 def kept_files(site):
@@ -324,20 +462,34 @@ def kept_files(site):
 
 def attacks(site, thorough):
     """Name, and what to do. On one of the cores all of them, on the other what differs between cores."""
-    hang = {"svc1": [{"module": "slurm_jwt_token", "hang": True}], "rest1": [{"module": "slurm_jwt_info", "flood": True}]}
+    hang = {
+        "svc1": [{"module": "slurm_jwt_token", "hang": True}],
+        "rest1": [{"module": "slurm_jwt_info", "flood": True}],
+    }
     empty = {"svc1": [{"module": "slurm_jwt_token", "set": {"tokens": [{}]}, "add": {"msg": "no"}}]}
     late = {"svc1": [{"module": "async_status", "say": "{}", "rc": 1}]}
     cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(site.scratch / "facts")}
     yield "facts, from the first host, with pipelining", lambda: every_fact(site, "node1")
-    yield "facts, from hosts in the middle, without pipelining, with a fact cache", lambda: every_fact(
-        site, "ctl1", ANSIBLE_SSH_PIPELINING="0", ANSIBLE_PIPELINING="0", **cache)
-    yield "facts, from the last host, without facts as variables", lambda: every_fact(
-        site, "dbd1", ANSIBLE_INJECT_FACT_VARS="0")
-    yield "a service in the fact cache", lambda: fact_cache(site, "slurm_jwt_tokens_services", [{**ROOT_TOKEN, "hosts": ["svc1"]}])
-    yield "a connection variable in the fact cache", lambda: fact_cache(site, "ansible_remote_tmp", "/tmp/.a$(id>/tmp/pwned)")
+    yield (
+        "facts, from hosts in the middle, without pipelining, with a fact cache",
+        lambda: every_fact(site, "ctl1", ANSIBLE_SSH_PIPELINING="0", ANSIBLE_PIPELINING="0", **cache),
+    )
+    yield (
+        "facts, from the last host, without facts as variables",
+        lambda: every_fact(site, "dbd1", ANSIBLE_INJECT_FACT_VARS="0"),
+    )
+    yield (
+        "a service in the fact cache",
+        lambda: fact_cache(site, "slurm_jwt_tokens_services", [{**ROOT_TOKEN, "hosts": ["svc1"]}]),
+    )
+    yield (
+        "a connection variable in the fact cache",
+        lambda: fact_cache(site, "ansible_remote_tmp", "/tmp/.a$(id>/tmp/pwned)"),
+    )
     yield "templates in texts", lambda: templates_in_texts(site)
     yield "answers that do not fit", lambda: misfits(site)
     yield "veto: tokens that are none, while they are staged", lambda: veto(site, empty, "empty")
+    yield "each member of each answer", lambda: every_member(site)
     if thorough:
         yield "forged lines", lambda: escape_codes(site)
         yield "veto: a job that cannot be asked for after the swap", lambda: veto(site, late, "late")
@@ -355,8 +507,13 @@ def main():
     parser.add_argument("--core", action="append", help="the folder of the programs of an ansible-core")
     options = parser.parse_args()
     cores = options.core or [
-        subprocess.run([sys.executable, f"{options.project}/tests/stage/cores.py", which], check=True, text=True,
-                       stdout=subprocess.PIPE).stdout.strip() for which in ("newest", "oldest")
+        subprocess.run(
+            [sys.executable, f"{options.project}/tests/stage/cores.py", which],
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE,
+        ).stdout.strip()
+        for which in ("newest", "oldest")
     ]
     tried, through = 0, 0
     for number, programs in enumerate(cores):
@@ -374,7 +531,8 @@ def main():
                 except GotThrough as error:
                     why = str(error)
                     through += 1
-                print(f"{site.core} {time.monotonic() - begin:4.0f} s  {name}: {'GOT THROUGH: ' + why if why else 'nothing'}", flush=True)
+                came_of_it = f"GOT THROUGH: {why}" if why else "nothing"
+                print(f"{site.core} {time.monotonic() - begin:4.0f} s  {name}: {came_of_it}", flush=True)
                 for host in EVIL:
                     site.tell(host)
                     site.on(host, "rm -rf /tmp/pwned* /root/x")

@@ -9,6 +9,7 @@ Reads /etc/evil.json, a list of rules. Each names a module (or "*") and what hap
   {"module": "*", "keep": "/root/answers"}                   the answer is kept
 """
 
+import contextlib
 import json
 import os
 import re
@@ -17,7 +18,9 @@ import sys
 import time
 
 REAL = os.path.realpath("/usr/bin/python3.real")
-STARTED = re.compile(rb"ansible_collections\.hpc\.slurm_jwt\.plugins\.modules\.(\w+)|ansible\.(?:modules|legacy)\.(\w+)")
+STARTED = re.compile(
+    rb"ansible_collections\.hpc\.slurm_jwt\.plugins\.modules\.(\w+)|ansible\.(?:modules|legacy)\.(\w+)"
+)
 
 
 def module_in(code):
@@ -63,10 +66,8 @@ def main():
     for rule in rules:
         if answer is not None:
             for path, value in rule.get("set", {}).items():
-                try:
+                with contextlib.suppress(KeyError, IndexError, TypeError):
                     replace(answer, path, value)
-                except (KeyError, IndexError, TypeError):
-                    pass
             answer.update(rule.get("add", {}))
             if "keep" in rule:
                 os.makedirs(rule["keep"], exist_ok=True)

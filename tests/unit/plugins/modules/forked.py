@@ -56,13 +56,7 @@ def _be(module: ModuleType, data: bytes, prepare: Callable[[], object]) -> None:
     code = 1
     try:
         prepare()
-        basic._ANSIBLE_ARGS = data
-        if hasattr(basic, "_ANSIBLE_PROFILE"):
-            basic._ANSIBLE_PROFILE = "legacy"
-        internal = sys.modules.get("ansible.module_utils._internal")
-        if internal is not None:
-            # Tests of what runs where Ansible runs may have been here before.
-            internal.is_controller = False
+        give(data)
         module.main()
     except SystemExit as exc:
         code = exc.code if isinstance(exc.code, int) else 0
@@ -72,3 +66,14 @@ def _be(module: ModuleType, data: bytes, prepare: Callable[[], object]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def give(data: bytes) -> None:
+    """Makes this process one in which a module is about to run, with these arguments."""
+    basic._ANSIBLE_ARGS = data
+    if hasattr(basic, "_ANSIBLE_PROFILE"):
+        basic._ANSIBLE_PROFILE = "legacy"
+    internal = sys.modules.get("ansible.module_utils._internal")
+    if internal is not None:
+        # Tests of what runs where Ansible runs may have been here before.
+        internal.is_controller = False

@@ -24,6 +24,7 @@ import pytest
 from ansible.module_utils import basic
 
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_key
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import give
 
 NOBODY = 65534
 
@@ -129,9 +130,7 @@ def _be_the_module(data: bytes, prepare: Callable[[], object]) -> None:
     code = 1
     try:
         prepare()
-        basic._ANSIBLE_ARGS = data
-        if hasattr(basic, "_ANSIBLE_PROFILE"):
-            basic._ANSIBLE_PROFILE = "legacy"
+        give(data)
         slurm_jwt_key.main()
     except SystemExit as exc:
         code = exc.code if isinstance(exc.code, int) else 0

@@ -191,7 +191,8 @@ class TestAHostWithoutTheKey:
         for value in answers.ANSWERS[member]:
             found = self.see_the_others(run, services, {**whole, member: value})
             errors = [one for one in value if one["severity"] == "error"] if member == "problems" else []
-            assert found["left_out"] == ({"rest1": answers.why(member, value, errors)} if answers.why(member, value, errors) else {})
+            why = answers.why(member, value, errors)
+            assert found["left_out"] == ({"rest1": why} if why else {})
 
     @pytest.mark.parametrize("services", SERVICES)
     @pytest.mark.parametrize("run", RUNS)

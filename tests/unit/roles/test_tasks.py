@@ -15,6 +15,7 @@ from ansible.playbook.block import Block
 from ansible.playbook.handler import Handler
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _declarations, _observations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._crossing import RESULTS
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -28,22 +29,6 @@ LOCAL = {
         *("assert", "debug", "fail", "meta", "pause", "set_fact", "validate_argument_spec"),
         *("import_playbook", "import_role", "import_tasks", "include_role", "include_tasks"),
     )
-}
-
-# Registered results and facts of one host that tasks and variables read for another one, by name, with why.
-CROSSING = {
-    # The signing key, from the primary controller or the host that has it to the other hosts of the key.
-    "slurm_jwt_key_read",
-    "slurm_jwt_next_key",
-    # The fingerprint of the next key, to know the same key again.
-    "slurm_jwt_staged",
-    # When a key of the site's own came into force, and whether a key set was written, so that daemons load them.
-    "slurm_jwt_own_key_active",
-    "slurm_jwt_jwks",
-    # Whether the cluster is proven, and tokens of nobody for the hosts of slurmrestd.
-    "slurm_jwt_proof",
-    # Tokens, from the host that signs to the host of the service.
-    "slurm_jwt_tokens_minted",
 }
 
 
@@ -280,7 +265,7 @@ def test_what_crosses_from_host_to_host_is_on_the_list():
             crossing.setdefault(member, []).append((file, which))
     # All that a host has, where hosts are chosen by what is in it, or looked at in the report.
     assert {file for file, _which in crossing.pop(None, [])} <= {"main.yml", "report.yml"}
-    assert set(crossing) == CROSSING
+    assert set(crossing) == set(RESULTS)
 
 
 def test_no_access_to_other_hosts_is_overlooked():

@@ -37,6 +37,9 @@ _PATH = re.compile(r"/[A-Za-z0-9._/+-]{1,255}")
 # Bytes that the answer of one host may make Ansible's worker grow by.
 MEMORY = 1 << 30
 
+# Seconds for the removal of a temporary folder.
+CLEANUP = 30
+
 # Members that every module of Ansible has and that nobody asks for.
 _COMMON = frozenset(
     ("invocation", "warnings", "deprecations", "exception", "_ansible_parsed", "stdout_lines", "stderr_lines")
@@ -84,6 +87,11 @@ class Door(ActionBase):  # type: ignore[misc]
             display.vvv(traceback.format_exc())
             found = {"failed": True, "msg": str(error), **(getattr(error, "result", None) or {})}
         return self._let_in(found, what, str(variables.get("inventory_hostname", "?")))
+
+    def cleanup(self, force: bool = False) -> None:
+        """Removes the temporary folder on the host, for which a host has as little time as for anything else."""
+        with contextlib.suppress(TooLong, MemoryError), at_most(CLEANUP, MEMORY):
+            super().cleanup(force)
 
     # What a subclass may say otherwise.
 

@@ -18,7 +18,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_read import (
 
 _BLANK = re.compile(rb"[ \t\n\r\f\v]")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_INCLUDE = re.compile(rb"\s*include\s", re.IGNORECASE)
+# Slurm looks for the blank that ends the name; a comment leaves one.
+_UNENDED_INCLUDE = re.compile(rb"\s*include(?:\s+\S+|\s*)", re.IGNORECASE)
 _STYLE = re.compile(rb"([ \t]*)[# \t]*([A-Za-z0-9_.]+)([ \t]*)=([ \t]*)")
 
 
@@ -123,7 +124,7 @@ def without(lines: list[bytes], spans: list[tuple[int, int]]) -> list[bytes]:
     if not left or lines[-1].endswith(b"\n") or len(lines) - 1 not in gone:
         return left
     bare_line = re.sub(rb"\r?\n\Z", b"", left[-1])
-    if bare_line and not _INCLUDE.match(_last_text(left)):  # Slurm would read on beyond it
+    if bare_line and not _UNENDED_INCLUDE.fullmatch(_last_text([*left[:-1], bare_line])):  # Slurm would read on beyond it
         left[-1] = bare_line
     return left
 

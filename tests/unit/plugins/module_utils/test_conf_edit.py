@@ -390,6 +390,15 @@ EDITS: list[tuple[Callable[[Conf], bool], Callable[[Conf], bool]]] = [
 ]
 
 
+@pytest.mark.parametrize("include", [b"Include b.conf # x", b"Include b.conf ", b"\\\nInclude b.conf # x"])
+def test_an_include_that_a_blank_ends_needs_no_line_feed(include: bytes) -> None:
+    texts = {TOP: b"ClusterName=x\n" + include, "/etc/slurm/b.conf": b""}
+    found = Conf.load(TOP, lambda path: texts[path])
+    assert switch_on(found)
+    assert found.edit_list(TYPES, absent=["auth/jwt"])
+    assert not found.changed()
+
+
 @given(files(), st.lists(st.sampled_from(EDITS), min_size=1, max_size=4, unique=True))
 @settings(max_examples=200)
 def test_what_was_added_goes_again_without_a_trace(

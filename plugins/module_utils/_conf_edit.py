@@ -124,7 +124,8 @@ def without(lines: list[bytes], spans: list[tuple[int, int]]) -> list[bytes]:
     if not left or lines[-1].endswith(b"\n") or len(lines) - 1 not in gone:
         return left
     bare_line = re.sub(rb"\r?\n\Z", b"", left[-1])
-    if bare_line and not _UNENDED_INCLUDE.fullmatch(_last_text([*left[:-1], bare_line])):  # Slurm would read on beyond it
+    # Slurm would read on beyond such an Include.
+    if bare_line and not _UNENDED_INCLUDE.fullmatch(_last_text([*left[:-1], bare_line])):
         left[-1] = bare_line
     return left
 

@@ -215,7 +215,7 @@ def skipped():
 def mixed(times, seed=7):
     """Changes of many members at once, by chance that is always the same."""
     chance = random.Random(seed)
-    for _ in range(times):
+    for _time in range(times):
         names = [name for name in ANSWERS if chance.random() < 0.5]
         yield {name: copy.deepcopy(chance.choice(ANSWERS[name])) for name in names}
 

@@ -15,8 +15,8 @@ FAILED = {"task": "Edit slurm.conf", "cause": "No space left on device", "run": 
 PLAN = {"hosts_to_change": ["ctl1", "node1", "node2"], "services": ["svc1"], "left_out": {}}
 
 
-def hostvars(plan=PLAN, **hosts):
-    local = {_cluster.PLAN: plan, _declarations.NAME: {"run": RUN}}
+def hostvars(plan=None, **hosts):
+    local = {_cluster.PLAN: PLAN if plan is None else plan, _declarations.NAME: {"run": RUN}}
     return {"localhost": local, **{name: hosts.get(name, {}) for name in ("ctl1", "node1", "node2", "svc1", "rest1")}}
 
 

@@ -21,10 +21,10 @@ options:
         tells what ran.
       - In a rotation V(signer_and_services) are the controller that signs and the hosts of services, V(services) the
         latter alone, V(overlapping) and V(withdrawing) those that get one more RS256 key and lose the old one,
-        V(reviving) those whose slurmrestd has died with slurmdbd.
+        V(receiving) those that get tokens of it, V(reviving) those whose slurmrestd has died with slurmdbd.
     type: str
-    choices: [outer, key_hosts, slurmrestd, signer_and_services, services, overlapping, withdrawing, reviving, put_back,
-      report]
+    choices: [outer, key_hosts, slurmrestd, signer_and_services, services, overlapping, withdrawing, receiving,
+      reviving, put_back, report]
     required: true
 extends_documentation_fragment:
   - hpc.slurm_jwt.inventory.hostvars

@@ -156,6 +156,7 @@ _HOSTS_OF_STEP = {
     "slurmrestd": "slurmrestd_hosts",
     "signer_and_services": "signer_and_services",
     "services": "services",
+    "receiving": "receiving",
     "overlapping": "overlapping",
     "reviving": "slurmrestd_dies",
 }

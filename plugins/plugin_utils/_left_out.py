@@ -29,7 +29,8 @@ def reasons(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str
     """Host -> why the run went on without it, for the plan's hosts and those of a list."""
     plan = left_with_localhost(hostvars).get(PLAN) or {}
     found = {str(host): str(why) for host, why in (plan.get("left_out") or {}).items()}
-    for host in dict.fromkeys([*(plan.get("hosts_to_change") or ()), *(plan.get("services") or ()), *hosts]):
+    planned = [host for member in ("hosts_to_change", "services", "receiving") for host in plan.get(member) or ()]
+    for host in dict.fromkeys([*planned, *hosts]):
         if host in found or host not in hostvars:
             continue
         variables = hostvars[host]

@@ -158,8 +158,10 @@ def plan(
         "hosts": hosts,
         "key_hosts": [],
         "overlapping": cluster.holders if reason else [],
-        "services": services,
-        "signer_and_services": list(dict.fromkeys([cluster.primary, *services])) if services else [],
+        # Those of a swap; here tokens come when the next key signs, and until then the old ones are good.
+        "services": [],
+        "signer_and_services": [],
+        "receiving": list(dict.fromkeys([cluster.primary, *services])) if services else [],
         "hosts_to_change": hosts if reason else [],
         "signing_key": trust.own.path,
         "slurmdbd_hosts": cluster.dbds,

@@ -282,13 +282,13 @@ class TestSteps:
     def steps(self, **failures):
         local = {"slurm_jwt_plan": plan(serial="x", services=["svc1"]), **failures}
         names = ("outer", "key_hosts", "slurmrestd", "signer_and_services", "services", "overlapping", "withdrawing")
-        steps = {name: _cluster.planned_hosts({"localhost": local}, name) for name in (*names, "reviving", "put_back")}
+        names = (*names, "receiving", "reviving", "put_back")
+        steps = {name: _cluster.planned_hosts({"localhost": local}, name) for name in names}
         return {name: hosts for name, hosts in steps.items() if hosts}
 
     EVERY = {
         "slurmrestd": ["rest1"],
-        "signer_and_services": ["ctl1", "svc1"],
-        "services": ["svc1"],
+        "receiving": ["ctl1", "svc1"],
         "overlapping": HOLDERS,
         "withdrawing": HOLDERS,
     }

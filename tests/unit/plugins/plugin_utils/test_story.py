@@ -145,6 +145,7 @@ STEPS = {
     "slurmrestd": ["r"],
     "signer_and_services": ["k", "s"],
     "services": ["s"],
+    "receiving": ["k", "s"],
     "overlapping": ["k"],
     "withdrawing": ["k"],
     "reviving": ["r"],
@@ -157,6 +158,7 @@ STEPPED = {
     "slurmrestd_hosts": ["r"],
     "signer_and_services": ["k", "s"],
     "services": ["s"],
+    "receiving": ["k", "s"],
     "overlapping": ["k"],
     "makes_key": True,
     "slurmrestd_dies": ["r"],
@@ -191,7 +193,8 @@ def test_a_host_on_which_a_step_failed_is_in_no_later_one(run, is_left_out):
     """In another playbook of the same process it is back."""
     local = {"slurm_jwt_plan": STEPPED, "slurm_jwt_declarations": {"run": "this"}}
     lost = {"slurm_jwt_left_out": {"host": "?", "task": "t", "cause": "c", "run": run}}
-    without = {**STEPS, "outer": [], "slurmrestd": [], "signer_and_services": ["k"], "services": [], "reviving": []}
+    alone = dict.fromkeys(("signer_and_services", "receiving"), ["k"])
+    without = {**STEPS, **dict.fromkeys(("outer", "slurmrestd", "services", "reviving"), []), **alone}
     hostvars = {"localhost": local, "n": lost, "r": lost, "s": lost, "k": {}}
     assert steps(hostvars) == (without if is_left_out else STEPS)
     # What it has changed is put back on it, too.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _observations
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door, failure
 
 
 class ActionModule(Door):
@@ -21,7 +21,7 @@ class ActionModule(Door):
         known = [*_observations.BUILTINS, "async_status"]
         if len(self._task.args) != 1 or len(named) != 1 or named[0] not in known:
             text = f"slurm_jwt_builtin takes one module with its options; it may be {', '.join(known)}."
-            return {"failed": True, "changed": False, "msg": text}
+            return failure(text)
         self.name = named[0]
         self.options = dict(self._task.args[self.name])
         self.job, self.deadline = "", math.inf
@@ -30,13 +30,9 @@ class ActionModule(Door):
             self.job = str(self.options.pop("of", ""))
             self.deadline = float(self.options.pop("deadline", math.inf))
             if self.job not in _observations.MODULES:
-                return {
-                    "failed": True,
-                    "changed": False,
-                    "msg": "async_status: 'of' names no module of this collection.",
-                }
+                return failure("async_status: 'of' names no module of this collection.")
             if time.time() > self.deadline:
-                return {"failed": True, "changed": False, "msg": "The job on the host did not end in its time."}
+                return failure("The job on the host did not end in its time.")
         return super().run(tmp, task_vars)
 
     def module(self) -> str:

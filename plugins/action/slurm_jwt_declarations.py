@@ -17,7 +17,7 @@ from ansible.plugins.loader import become_loader, connection_loader, shell_loade
 from ansible.utils.display import Display
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declarations
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import KEEPS_FILES
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import KEEPS_FILES, failure
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import untrusted
 
 display = Display()
@@ -61,7 +61,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         reasons += _declarations.unknown({name for name in variables if isinstance(name, str)} - internal, known)
         if reasons:
             said = ["Nothing was changed, as what is declared cannot be relied on:", *dict.fromkeys(reasons)]
-            return {"failed": True, "changed": False, "msg": untrusted(said)}
+            return failure(untrusted(said))
         if injected:
             display.warning(INJECTED)
         everywhere = _cluster.any_variables(groups, hostvars)

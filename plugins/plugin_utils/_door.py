@@ -67,7 +67,7 @@ class Door(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         super().run(tmp, variables)
         if C.DEFAULT_KEEP_REMOTE_FILES and self.carries_secrets():
-            return _failure(KEEPS_FILES)
+            return failure(KEEPS_FILES)
         what = self.observation()
         seconds = self._task.timeout or what.seconds + self.more_seconds()
         try:
@@ -81,8 +81,8 @@ class Door(ActionBase):  # type: ignore[misc]
             # Nothing more is asked of this host by this task, such as to remove a temporary folder.
             self._connection._shell.tmpdir = None
             if isinstance(error, TooLong):
-                return _failure(f"The host did not answer within {seconds:.0f} s.")
-            return _failure(f"The host's answer is larger than {MEMORY >> 20} MiB, so it was not read to its end.")
+                return failure(f"The host did not answer within {seconds:.0f} s.")
+            return failure(f"The host's answer is larger than {MEMORY >> 20} MiB, so it was not read to its end.")
         except Exception as error:  # pylint: disable=broad-except
             display.vvv(traceback.format_exc())
             found = {"failed": True, "msg": str(error), **(getattr(error, "result", None) or {})}
@@ -145,7 +145,7 @@ class Door(ActionBase):  # type: ignore[misc]
         return let_in
 
     def _misfit(self, text: str) -> dict[str, Any]:
-        return _failure(
+        return failure(
             f"What {self.module()} answered on this host does not fit, so nothing of it is used: {text}. No module of "
             "this collection answers so. Look into the host before you trust it again."
         )
@@ -166,7 +166,8 @@ class Door(ActionBase):  # type: ignore[misc]
             )
 
 
-def _failure(text: str) -> dict[str, Any]:
+def failure(text: str) -> dict[str, Any]:
+    """The result of a task that failed and changed nothing."""
     return {"failed": True, "changed": False, "msg": text}
 
 

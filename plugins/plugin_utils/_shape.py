@@ -37,13 +37,18 @@ class Misfit(Exception):
 def harmless(text: str, longest: int = LONGEST_SENTENCE) -> str:
     """A sentence from a host for people to read: one line, no template, no longer than that."""
     cut = text if len(text) <= longest else text[:longest] + " ... (cut)"
-    return _JINJA.sub(" ", _UNPRINTABLE.sub(" ", cut)).strip()
+    return _without_marks(cut).strip()
 
 
 def harmless_lines(text: str, longest: int) -> str:
     """The same of a text of several lines, such as one of a diff."""
     cut = text if len(text) <= longest else text[:longest] + "\n... (cut)"
-    return "\n".join(_JINJA.sub(" ", _UNPRINTABLE.sub(" ", line)) for line in cut.split("\n"))
+    return "\n".join(map(_without_marks, cut.split("\n")))
+
+
+def _without_marks(line: str) -> str:
+    """The line with a space for each control character and each mark of a template."""
+    return _JINJA.sub(" ", _UNPRINTABLE.sub(" ", line))
 
 
 def maybe(shape: Shape) -> Shape:

@@ -41,6 +41,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import MIN_BITS, Jwk
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, has, rest_versions
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._rsa_key import generate, public_jwk, public_pem
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import peer
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import claims_for, sign, split, user_of
 
 CASES = {
@@ -188,11 +189,16 @@ class Rest(NamedTuple):
     url: str
     timeout: int
     ca_path: str | None = None
+    user: str | None = None
+    """Whose program has to be there, if it is on this host. None: that is not looked at."""
 
     def get(self, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
         """Status and body; OSError or HTTPException if there is no answer."""
         connection, base = self._connection()
         try:
+            connection.connect()
+            if self.user and not self.url.startswith("https:"):
+                peer.expect(connection.sock, self.user)
             connection.request("GET", base + path, headers=headers)
             response = connection.getresponse()
             return response.status, response.read(_LARGEST)

@@ -96,6 +96,12 @@ options:
   rest_ca_path:
     description: The file of CA certificates to check an C(https) address against. By default those of the host.
     type: path
+  rest_user:
+    description:
+      - The user that slurmrestd runs as. Where O(rest_url) is on this host, tokens are sent only to a program of that
+        user or of root. Any user may listen on a port from 1024 on while slurmrestd does not.
+      - Left out, tokens are sent to whatever is there.
+    type: str
   rest_slurmdb:
     description: Whether to ask slurmrestd for something of slurmdbd, too. Not where there is no slurmdbd.
     type: bool
@@ -318,6 +324,7 @@ ARGUMENTS = {
     "bin_dir": {"type": "path"},
     "rest_url": {"type": "str"},
     "rest_ca_path": {"type": "path"},
+    "rest_user": {"type": "str"},
     "rest_slurmdb": {"type": "bool", "default": True},
     "release": {"type": "str"},
     "timeout": {"type": "int", "default": 5},
@@ -455,7 +462,7 @@ def ask_slurmrestd(
 ) -> list[Answer]:
     """What slurmrestd answers, for slurmctld and for slurmdbd."""
     params = module.params
-    rest = Rest(params["rest_url"], params["timeout"], params["rest_ca_path"])
+    rest = Rest(params["rest_url"], params["timeout"], params["rest_ca_path"], params["rest_user"])
     taken = next((case for case in TAKEN if case in tokens), None)
     more = ("foreign_name", "none") if taken == "good" else ("none",)
     answers = []

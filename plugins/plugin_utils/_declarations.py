@@ -58,6 +58,11 @@ OWN_RESULTS = frozenset(
             "proxy_policy_written",
             "proxy_verifier",
             "proxy_units",
+            "proxy_backend",
+            "proxy_reads",
+            "proxy_read_before",
+            "proxy_watched",
+            "proxy_watch_units",
         ),
     )
 ) | frozenset(

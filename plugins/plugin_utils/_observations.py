@@ -522,7 +522,8 @@ BUILTINS: Mapping[str, Observation] = {
     "stat": _builtin(
         {
             "stat": Members(
-                {"exists": flag}, {"isdir": flag, "pw_name": NAME, "gr_name": NAME, "mode": MODE, "checksum": CHECKSUM}
+                {"exists": flag},
+                {"isdir": flag, "issock": flag, "pw_name": NAME, "gr_name": NAME, "mode": MODE, "checksum": CHECKSUM},
             )
         }
     ),

@@ -96,7 +96,7 @@ def run(release: str, wants: Wants) -> Iterator[Cell]:
                     say(f"{release}: {server} with {way.auth}")
                     cluster.play("proxy", f"--limit={host},ctl1", f"--extra-vars=slurm_jwt_proxy_auth={way.auth}")
                     brought = way.auth
-                seen = measure(cluster, host, Side(f"https://127.0.0.1{path}", way), alone, anew)
+                seen = measure(cluster, host, Side(f"https://{host}{path}", way), alone, anew)
                 yield cell(release, f"{server}, {name}", seen)
 
 
@@ -111,7 +111,7 @@ def prepare(cluster: Cluster, key: rsa.RSAPrivateKey) -> None:
     hashes = {f"cost{cost}": hashed(cluster, cost) for cost in COSTS}
     variables = {
         "slurm_jwt_tokens_services": services,
-        "slurmrestd_listen": [ALONE],
+        "slurmrestd_listen": ["unix:/run/slurmrestd/slurmrestd.socket", ALONE],
         "slurm_jwt_proxy_lab_certificate": True,
         "slurm_jwt_proxy_auth": "basic",
         "slurm_jwt_proxy_rate": 100000,

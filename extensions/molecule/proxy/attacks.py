@@ -33,7 +33,7 @@ def ask(port, data, certificate):
     answer = b""
     raw = socket.create_connection(("127.0.0.1", port), timeout=5)
     try:
-        with context.wrap_socket(raw, server_hostname="rest") as channel:
+        with context.wrap_socket(raw, server_hostname=socket.gethostname()) as channel:
             channel.sendall(data)
             while chunk := channel.recv(65536):
                 answer += chunk

@@ -1,5 +1,6 @@
 #!/bin/sh
-# certificates.sh FOLDER: an authority for clients, and a certificate for each of them, NAME.pem with its key.
+# certificates.sh FOLDER: an authority for clients, a certificate for each of them, NAME.pem with its key, and a list of
+# those that were revoked, which is empty.
 set -eu
 mkdir -m 0755 "$1"
 cd "$1"
@@ -34,3 +35,13 @@ for name in eve root toor slurm slurm2 daemon nobody nemo 0 64030 Alice 'alice r
 done
 # Expires at once.
 client expired /CN=alice ca 0
+cat > ca.cnf <<END
+[ca]
+default_ca = lab
+[lab]
+database = $1/index.txt
+default_md = sha256
+default_crl_days = 30
+END
+: > index.txt
+openssl ca -config ca.cnf -gencrl -cert ca.pem -keyfile ca.key -out crl.pem

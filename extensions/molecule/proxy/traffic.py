@@ -13,6 +13,7 @@ import http.client
 import json
 import pathlib
 import re
+import socket
 import ssl
 import sys
 import threading
@@ -34,7 +35,7 @@ def connection(user):
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if KIND == "certificate":
         context.load_cert_chain(f"{FOLDER}/{user}.pem")
-    return http.client.HTTPSConnection("127.0.0.1", 443, timeout=20, context=context)
+    return http.client.HTTPSConnection(socket.gethostname(), 443, timeout=20, context=context)
 
 
 def ask(channel, user):

@@ -201,6 +201,8 @@ def _furnish(cluster: Cluster, host: str, root: pathlib.Path, addresses: dict[st
     """Writes what distinguishes a host from the image, before it boots."""
     ours = (
         kinds.File("/root/.ssh/authorized_keys", (cluster.folder / "id.pub").read_text(), mode=0o600),
+        # podman lets anybody write there, other than any distribution.
+        kinds.File("/etc/tmpfiles.d/lab.conf", "z /run 0755 root root\n"),
         kinds.File("/etc/hosts", "127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for name, ip in addresses.items())),
     )
     for file in (*ours, *kinds.files(host, cluster.hosts, cluster.release)):

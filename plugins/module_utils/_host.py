@@ -126,12 +126,12 @@ class Host:
     def _see_release(self) -> None:
         complaint = ""
         for program in self._tellers():
-            dummy_rc, out, err = self.run([program, "-V"], self._conf_for(program))
-            try:
-                self.release, self.program = _releases.parse(out or err), program
+            rc, out, err = self.run([program, "-V"], self._conf_for(program))
+            self.release = _releases.of_program(rc, out)
+            if self.release is not None:
+                self.program = program
                 return
-            except ValueError:
-                self.program, complaint = self.program or program, complaint or out + err
+            self.program, complaint = self.program or program, complaint or out + err
         if self.program:
             self.problems += _problems.no_release(self.parts[0], self.program, complaint)
         elif not _install.find_program("scontrol", self.options.bin_dirs):

@@ -13,6 +13,7 @@ import re
 from typing import NamedTuple
 
 _VERSION = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})(?:\.(\d+))?")
+_ANSWER = re.compile(r"slurm(?:-wlm)? (\d{2})\.(\d{2})(?:\.(\d+))?(?![\d.])")
 
 
 class ReleaseTooOld(Exception):
@@ -235,8 +236,18 @@ _REST_VERSIONS = (
 )
 
 
+def of_program(rc: int, out: str) -> Release | None:
+    """The release that a program of Slurm's tells with ``-V``: "slurm 24.11.5", or "slurm-wlm 24.11.5" from Debian.
+
+    None for everything else. A program that does not start for a mistake in its file ends with 1 and says so in a line
+    that begins with the time, whose seconds look like a release.
+    """
+    match = _ANSWER.match(out) if rc == 0 else None
+    return Release(int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
+
+
 def parse(text: str) -> Release:
-    """The release in what ``slurmctld -V``, a package manager or a person says, such as "slurm 24.11.5"."""
+    """The release in what a package manager or a person says, such as "slurm 24.11.5"."""
     match = _VERSION.search(text)
     if match is None:
         raise ValueError(

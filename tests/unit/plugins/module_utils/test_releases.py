@@ -36,6 +36,26 @@ def test_parse_refuses_what_is_no_release(text: str) -> None:
         _releases.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("rc", "out", "expected"),
+    [
+        (0, "slurm 25.11.7\n", Release(25, 11, 7)),
+        (0, "slurm-wlm 24.11.5\n", Release(24, 11, 5)),
+        (0, "slurm 24.05.4-site1\n", Release(24, 5, 4)),
+        (0, "slurm 26.05\n", Release(26, 5, 0)),
+        # What slurmdbd says of a slurmdbd.conf that it cannot read, in this very second.
+        (1, "[2026-11-29T09:36:18.046] error: Unable to read slurmdbd.conf\n", None),
+        (0, "[2026-11-29T09:36:27.61] fatal: no\n", None),
+        (1, "slurm 24.11.5\n", None),
+        (0, "nginx version: 1.26.3", None),
+        (0, "slurm 1.26.3", None),
+        (0, "", None),
+    ],
+)
+def test_a_program_tells_its_release_or_nothing(rc: int, out: str, expected: Release | None) -> None:
+    assert _releases.of_program(rc, out) == expected
+
+
 def test_releases_are_written_as_slurm_writes_them() -> None:
     assert str(Release(22, 5, 8)) == "22.05.8"
     assert str(Release(24, 11)) == "24.11.0"

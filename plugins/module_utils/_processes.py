@@ -163,8 +163,9 @@ def _told_conf(command: tuple[str, ...], variables: list[bytes]) -> str | None:
 def holds(pid: int, path: str, root: str = "/") -> str:
     """Whether a process has that very file mapped, as slurmctld and slurmdbd have their key all their life long.
 
-    "current": the file that is at the path now. "replaced": one that was there and is not any more.
-    "absent": no file from that path. "unknown": the kernel does not say.
+    "current": the file that is at the path now, shared, so that what is written into it in place counts at once.
+    "copied": that file, but as a private copy, which nobody else's writing reaches. "replaced": one that was there and is
+    not any more. "absent": no file from that path. "unknown": the kernel does not say.
     """
     maps = _read(os.path.join(root, "proc", str(pid), "maps"))
     if maps is None:
@@ -185,7 +186,8 @@ def holds(pid: int, path: str, root: str = "/") -> str:
         same = found is not None and _same(found, fields[3], fields[4])
         # A file that was taken out of its place and came back is the very file, though the kernel calls it deleted.
         if same or (same is None and named):
-            return "current"
+            # proc(5): the last letter of the permissions is s for shared and p for private.
+            return "current" if fields[1].endswith(b"s") else "copied"
         answer = "replaced"
     return answer
 

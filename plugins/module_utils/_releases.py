@@ -214,10 +214,6 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
 )
 
-# The releases on whose real daemons it was measured that a key which changes in place counts from that instant on, in
-# slurmctld and in slurmdbd, without a reload. Slurm promises nothing of it.
-_MEASURED_IN_PLACE = (Release(20, 11), Release(22, 5), Release(24, 11), Release(26, 5))
-
 _BY_NAME = {capability.name: capability for capability in CAPABILITIES}
 
 # The versions of the REST API that a train carries: the oldest, the newest, and the oldest with /slurmdb.
@@ -278,13 +274,7 @@ def demand(release: Release, name: str) -> None:
 
 def capabilities(release: Release) -> dict[str, bool]:
     """Every capability by name, and whether that release has it."""
-    found = {capability.name: has(release, capability.name) for capability in CAPABILITIES}
-    return {**found, "in_place_measured": in_place_measured(release)}
-
-
-def in_place_measured(release: Release) -> bool:
-    """Whether a swap of the key in place was measured on daemons of this train."""
-    return any(release[:2] == measured[:2] for measured in _MEASURED_IN_PLACE)
+    return {capability.name: has(release, capability.name) for capability in CAPABILITIES}
 
 
 def rest_versions(release: Release, slurmdb: bool = False) -> list[str]:

@@ -606,8 +606,9 @@ daemons:
           slurmd. C(pid), C(started), C(user), C(uid) and C(command) are those of its main process. C(pid) is 0 if there
           is none.
         - C(slurm_jwt) says whether the process has SLURM_JWT in its environment.
-        - C(key_loaded) is V(current) if the process holds the very key file that is on the disk, V(replaced) if it
-          holds one that has been replaced, V(absent) if it holds none, and V(unknown) where that does not apply.
+        - C(key_loaded) is V(current) if the process has the very key file that is on the disk mapped, V(copied) if it
+          holds that as a copy of its own, V(replaced) if it holds one that has been replaced, V(absent) if it holds
+          none, and V(unknown) where that does not apply.
         - C(stale) has a sentence for everything in which the process runs with something older than the files say;
           a daemon with such a sentence needs a reload or restart.
       type: dict

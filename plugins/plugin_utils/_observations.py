@@ -229,7 +229,7 @@ _DAEMON = Members(
         "uid": maybe(ID),
         "command": list_of(TEXT, 500),
         "slurm_jwt": maybe(flag),
-        "key_loaded": one_of("current", "replaced", "absent", "unknown"),
+        "key_loaded": one_of("current", "copied", "replaced", "absent", "unknown"),
         "stale": list_of(TEXT, 100),
     }
 )

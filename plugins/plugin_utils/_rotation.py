@@ -22,6 +22,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import ROTA
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan
 
 AUTO, RELOAD, RESTART, IN_PLACE = "auto", "reload", "restart", "in_place"
+# What a daemon has in the place of a mapping of the key file that it shares with whoever writes there.
+_NOT_MAPPED = {
+    "copied": "has a copy of its own of the key",
+    "absent": "has not loaded the key",
+    "unknown": "does not let anybody see whether it has the key file mapped",
+}
 
 # Seconds by which the clocks of two hosts may differ, as far as that can be told through Ansible, before a swap at one
 # instant is none any more.
@@ -145,11 +151,10 @@ class Rotation:
 
     def against_in_place(self) -> list[str]:
         """Why the keys are not to be swapped in place, as far as it can be seen beforehand."""
-        holders = self.cluster.holders
-        unmeasured = [host for host in holders if not self._look(host)["capabilities"].get("in_place_measured")]
         reasons = [
-            f"nobody has measured how Slurm {self._look(host)['release']} takes a key that changes in place"
-            for host in unmeasured[:1]
+            f"{part} on {host} {_NOT_MAPPED[daemon['key_loaded']]}, so it would not see a key that changes in place"
+            for host, part, daemon in daemons(self.cluster)
+            if daemon["key_loaded"] in _NOT_MAPPED and not self._stands_by(host, part)
         ]
         if self.clocks_apart > IN_STEP:
             reasons.append(f"the clocks of the hosts that would swap are about {self.clocks_apart:.0f} s apart")
@@ -159,6 +164,11 @@ class Rotation:
         if behind:
             reasons.append(f"{' and '.join(behind)} holds a key file that is no longer there")
         return reasons
+
+    def _stands_by(self, host: str, part: str) -> bool:
+        """Whether this daemon answers nobody now; after the swap it is restarted, or reads the key when it takes over."""
+        others = self.cluster.controllers[1:] if part == "slurmctld" else self.cluster.standby_dbds
+        return host in others
 
     @property
     def method(self) -> str:

@@ -258,6 +258,15 @@ def test_a_mapped_key_is_recognised(tmp_path: pathlib.Path) -> None:
     assert _processes.holds(mine, str(key)) == "absent"
 
 
+def test_a_copy_of_its_own_is_told_from_the_file(tmp_path: pathlib.Path) -> None:
+    key = tmp_path / "jwt_hs256.key"
+    key.write_bytes(os.urandom(32))
+    with open(key, "rb") as stream:
+        mapped = mmap.mmap(stream.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ)
+    assert _processes.holds(os.getpid(), str(key)) == "copied"
+    mapped.close()
+
+
 def test_a_mapped_file_with_a_longer_name_is_another(tmp_path: pathlib.Path) -> None:
     longer = tmp_path / "jwt_hs256.key.old"
     longer.write_bytes(os.urandom(32))

@@ -162,8 +162,7 @@ def test_capabilities_by_name() -> None:
     found = _releases.capabilities(DEBIAN_12)
     assert found["jwks"] is True
     assert found["userclaimfield"] is False
-    assert found["in_place_measured"] is True
-    assert list(found) == [*(capability.name for capability in _releases.CAPABILITIES), "in_place_measured"]
+    assert list(found) == [capability.name for capability in _releases.CAPABILITIES]
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,8 @@ ANSWERS = {
     "release": [None, "20.11.9", "25.05.1"],
     "capabilities": [
         {},
-        {"reconfigure_reloads_auth": False, "in_place_measured": False, "slurmrestd_survives_slurmdbd_restart": False},
-        {"reconfigure_reloads_auth": True, "in_place_measured": True, "slurmrestd_survives_slurmdbd_restart": True},
+        {"reconfigure_reloads_auth": False, "slurmrestd_survives_slurmdbd_restart": False},
+        {"reconfigure_reloads_auth": True, "slurmrestd_survives_slurmdbd_restart": True},
     ],
     "rest_versions": [[], ["v0.0.39"]],
     "conf": [

@@ -23,7 +23,7 @@ NEXT = "SHA256:" + "b" * 64
 OLDER = "SHA256:" + "c" * 64
 RUN, OTHER_RUN = "mgmt1:boot:1:7:100", "mgmt1:boot:1:8:200"
 BY = "alice@mgmt1"
-CAN = {"reconfigure_reloads_auth": True, "in_place_measured": True}
+CAN = {"reconfigure_reloads_auth": True}
 DAY = 86400
 SERIAL = "2026-11"
 
@@ -220,18 +220,25 @@ class TestThePlan:
 
 
 class TestHow:
-    def test_in_place_where_that_was_measured(self):
-        assert decide(small(), now=True)["method"] == "in_place"
-
-    @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
-    def test_a_release_that_nobody_has_measured(self, host):
+    @pytest.mark.parametrize("release", ["24.11.5", "25.05.1", "27.11.0"])
+    def test_in_place_on_any_release_that_maps_the_key(self, release):
         looks = small()
-        looks[host]["capabilities"]["in_place_measured"] = False
-        looks[host]["release"] = "25.05.1"
+        for look in looks.values():
+            look["release"] = release
+        assert decide(looks, now=True)["method"] == "in_place"
+
+    @pytest.mark.parametrize(("host", "part"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])
+    @pytest.mark.parametrize(
+        ("loaded", "words"),
+        [("copied", "has a copy of its own of the key"), ("unknown", "does not let anybody see whether")],
+    )
+    def test_a_daemon_that_does_not_share_the_file(self, host, part, loaded, words):
+        looks = small()
+        looks[host]["daemons"][part]["key_loaded"] = loaded
         found = decide(looks, now=True)
         assert (found["method"], found["way"]) == ("reload", "rename")
         (warning,) = found["warnings"]
-        assert "nobody has measured how Slurm 25.05.1 takes a key that changes in place" in warning
+        assert f"{part} on {host} {words}" in warning
 
     @pytest.mark.parametrize(("lag", "method"), [(2.1, "in_place"), (2.2, "reload"), (-2.0, "reload")])
     def test_clocks_that_are_apart(self, lag, method):
@@ -585,8 +592,8 @@ class TestNotAsARolloutLeavesIt:
 
 
 def slow(looks):
-    """A release of which nobody has measured a swap in place."""
-    looks["dbd1"]["capabilities"]["in_place_measured"] = False
+    """A slurmdbd that would not see a key which changes in place."""
+    looks["dbd1"]["daemons"]["slurmdbd"]["key_loaded"] = "copied"
     return looks
 
 

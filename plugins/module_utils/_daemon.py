@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from typing import Callable, NamedTuple
 
 # What a dying Slurm daemon leaves behind; the last such line is nearly always the cause.
 _LAST_WORDS = re.compile(r"\b(fatal|error):\s", re.IGNORECASE)
+_LOGGED = re.compile(r"\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?\]")
 # systemd's own remarks say that the daemon died, never why.
 _SYSTEMD = re.compile(r"\bsystemd\[\d+\]:")
 
@@ -28,6 +30,10 @@ class Unit(NamedTuple):
     sub: str
     result: str
     pid: int
+    started: float = 0.0
+    """When its main process was started last, in seconds since 1970; 0 if it never was."""
+    invocation: str = ""
+    """What systemd calls its present start, in the journal as well."""
 
     @property
     def dead(self) -> bool:
@@ -35,23 +41,35 @@ class Unit(NamedTuple):
         return self.load == "not-found" or self.active in ("failed", "inactive")
 
 
-UNIT_PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "MainPID")
+UNIT_PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "MainPID",
+    "ExecMainStartTimestampMonotonic",
+    "InvocationID",
+)
 
 
 def parse_unit(text: str) -> Unit:
-    """One unit's ``systemctl show -p LoadState,ActiveState,SubState,Result,MainPID``."""
+    """One unit's ``systemctl show --property`` of UNIT_PROPERTIES."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, sep, value = line.partition("=")
         if sep:
             found[name] = value
     pid = found.get("MainPID", "0")
+    microseconds = found.get("ExecMainStartTimestampMonotonic", "0")
+    since_boot = int(microseconds) / 1e6 if microseconds.isdigit() else 0.0
     return Unit(
         load=found.get("LoadState", ""),
         active=found.get("ActiveState", ""),
         sub=found.get("SubState", ""),
         result=found.get("Result", ""),
         pid=int(pid) if pid.isdigit() else 0,
+        started=since_boot and time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + since_boot,
+        invocation=found.get("InvocationID", ""),
     )
 
 
@@ -102,22 +120,57 @@ def _connects(family: int, address: str, timeout: float) -> bool:
 
 
 def last_words(journal: str, log: str, most: int = 3) -> list[str]:
-    """The last fatal or error lines of a daemon, from its journal and its log file, oldest first."""
+    """What a daemon said last, from its journal and its log file: the line that says why it died comes first.
+
+    Both are to begin with the daemon's present start. A fatal line is the reason; errors tell what led to it, the
+    latest last. What the log file repeats of the journal is left out.
+    """
     lines = [line.strip() for line in (journal.splitlines() + log.splitlines()) if line.strip()]
     spoken = [line for line in lines if not _SYSTEMD.search(line)]
-    telling = [line for line in spoken if _LAST_WORDS.search(line)]
-    return (telling or spoken or lines)[-most:]
+    once = list({_said(line): line for line in reversed(spoken)}.values())[::-1]
+    fatal = [line for line in once if _level(line) == "fatal"]
+    errors = [line for line in once if _level(line) == "error"]
+    if not fatal and not errors:
+        return (once or lines)[-most:]
+    return [*fatal[-1:], *(errors[-(most - len(fatal[-1:])) :])]
 
 
-def tail(path: str, most: int = 16384) -> str:
-    """The end of a log file; nothing where it cannot be read."""
+def _level(line: str) -> str:
+    match = _LAST_WORDS.search(line)
+    return match[1].lower() if match else ""
+
+
+def _said(line: str) -> str:
+    """The line without what journal or log file wrote before it."""
+    match = _LAST_WORDS.search(line)
+    return line[match.start() :] if match else line
+
+
+def written_since(path: str, begin: float, most: int = 16384) -> str:
+    """The end of a log file, from the first line on that was written after ``begin``; nothing where it cannot be read.
+
+    A line tells its time as Slurm writes it by default (slurm.conf, LogTimeFormat: iso8601 or iso8601_ms). Where a line
+    tells none, it counts as written with the line before it.
+    """
     try:
         with open(path, "rb") as log:
             end = log.seek(0, os.SEEK_END)
             log.seek(max(0, end - most))
-            return log.read().decode("utf-8", "replace")
+            lines = log.read().decode("utf-8", "replace").splitlines(keepends=True)
     except OSError:
         return ""
+    kept, counts = [], True
+    for line in lines:
+        at = _time_of(line)
+        counts = counts if at is None else at >= begin
+        kept += [line] if counts else []
+    return "".join(kept)
+
+
+def _time_of(line: str) -> float | None:
+    """When a line of a log file was written, in seconds since 1970. Its time is local."""
+    match = _LOGGED.match(line)
+    return time.mktime(time.strptime(match[1], "%Y-%m-%dT%H:%M:%S")) + float(match[2] or 0) if match else None
 
 
 class Verdict(NamedTuple):

@@ -164,8 +164,8 @@ def holds(pid: int, path: str, root: str = "/") -> str:
     """Whether a process has that very file mapped, as slurmctld and slurmdbd have their key all their life long.
 
     "current": the file that is at the path now, shared, so that what is written into it in place counts at once.
-    "copied": that file, but as a private copy, which nobody else's writing reaches. "replaced": one that was there and is
-    not any more. "absent": no file from that path. "unknown": the kernel does not say.
+    "copied": that file, but as a private copy, which nobody else's writing reaches. "replaced": one that was there and
+    is not any more. "absent": no file from that path. "unknown": the kernel does not say.
     """
     maps = _read(os.path.join(root, "proc", str(pid), "maps"))
     if maps is None:

@@ -156,10 +156,15 @@ class Daemon:
         return _daemon.wait(self.unit, self.address, params["timeout"], params["settle"], time.monotonic, time.sleep)
 
     def fail(self, found: str, seconds: float) -> None:
-        # Without --since: the death may lie before this module's first look at the unit.
-        rc, journal, dummy_err = self.run(["journalctl", "--no-pager", "--quiet", "-n", "40", "-u", self.service])
-        log = self.module.params["log_file"]
-        words = _daemon.last_words(journal if rc == 0 else "", _daemon.tail(log) if log else "")
+        unit, log = self.unit(), self.module.params["log_file"]
+        argv = ["journalctl", "--no-pager", "--quiet", "-n", "40"]
+        # Of its present start: what it said before has nothing to do with this.
+        run = unit.invocation
+        of_this_start = [f"_SYSTEMD_INVOCATION_ID={run}", "+", f"INVOCATION_ID={run}"] if run else ["-u", self.service]
+        rc, journal, dummy_err = self.run(argv + of_this_start)
+        # A log file tells milliseconds at best.
+        logged = _daemon.written_since(log, unit.started - 0.01) if log else ""
+        words = _daemon.last_words(journal if rc == 0 else "", logged)
         found = found.rstrip(".")
         self.module.fail_json(
             msg=f"{self.service} does not live after {seconds:.1f} s: {found}. "

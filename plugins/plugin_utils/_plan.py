@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import command_line
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust
 
 Look = Mapping[str, Any]
@@ -318,7 +319,7 @@ class Cluster:
         # A standby reads keys at its start only; so does every slurmctld before 23.11.
         look = self.looks[host]
         # With -D it becomes the new process itself, so that nothing of the old one is left if that dies.
-        in_place = "-D" in (look["daemons"]["slurmctld"].get("command") or ())
+        in_place = command_line.in_foreground(look["daemons"]["slurmctld"].get("command") or ())
         reloads = look["capabilities"].get("reconfigure_reloads_auth", False) and not in_place
         return "reconfigure" if host == self.primary and running and reloads else "restart"
 

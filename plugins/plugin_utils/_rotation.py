@@ -166,7 +166,7 @@ class Rotation:
         return reasons
 
     def _stands_by(self, host: str, part: str) -> bool:
-        """Whether this daemon answers nobody now; after the swap it is restarted, or reads the key when it takes over."""
+        """Whether this daemon answers nobody now. After the swap it is restarted, or loads the key to take over."""
         others = self.cluster.controllers[1:] if part == "slurmctld" else self.cluster.standby_dbds
         return host in others
 

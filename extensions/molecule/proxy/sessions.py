@@ -1,6 +1,6 @@
 """TLS sessions that must not count, and a body that nobody told of: python3 sessions.py VERSION FOLDER BACKEND
 
-Run on the proxy's host, which takes certificates, beside another server of the site's at the same port (foreign-*.conf).
+Run on the proxy's host, which takes certificates, beside another server of the site's at the same port, foreign-*.conf.
 slurmrestd is stopped: this program listens at BACKEND in its place, and sees what the proxy sends.
 
 Prints a line for each check that did not end as it has to, and then one that counts them.
@@ -92,7 +92,7 @@ def checks():
                     "--header", "Expect:", "--cert", f"{FOLDER}/alice.pem", f"https://{OURS}{PATH}"]
             subprocess.run(argv, input=b"hidden", check=False)
             heads = [data.lower().partition(b"\r\n\r\n") for data in received]
-            bodies = [b"%b%b" % (head, body) for head, _blank, body in heads if body or b"transfer-encoding" in head]
+            bodies = [body or b"chunks" for head, _blank, body in heads if body or b"transfer-encoding" in head]
             yield f"{protocol} {words[0]}: a body with a GET: {bodies}", not bodies
 
 

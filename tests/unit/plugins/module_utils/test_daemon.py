@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import time
 
 import pytest
 
@@ -114,14 +116,69 @@ def test_last_words_are_the_daemons_own():
         "Nov 01 dbd1 slurmdbd[7]: slurmdbd: fatal: failed to initialize auth plugin\n"
         "Nov 01 dbd1 systemd[1]: slurmdbd.service: Main process exited, error: code=exited\n"
     )
-    assert _daemon.last_words(journal, "") == [line for line in journal.splitlines() if "slurmdbd[7]" in line]
+    error, fatal, _of_systemd = journal.splitlines()
+    assert _daemon.last_words(journal, "") == [fatal, error]
     assert _daemon.last_words("", "a\nb\n[2026] fatal: no key\n") == ["[2026] fatal: no key"]
     assert _daemon.last_words("", "") == []
 
 
-def test_tail_of_a_log(tmp_path):
-    log = tmp_path / "log"
-    log.write_bytes(b"x" * 20000 + b"\nthe end")
-    assert _daemon.tail(str(log)).endswith("the end")
-    assert len(_daemon.tail(str(log))) == 16384
-    assert _daemon.tail(str(tmp_path / "none")) == ""
+def test_the_line_that_says_why_comes_first_and_once():
+    journal = (
+        "Nov 29 09:36:18 ctl1 slurmctld[7]: slurmctld: error: Could not stat /k: No such file\n"
+        "Nov 29 09:36:18 ctl1 slurmctld[7]: slurmctld: fatal: cannot stat key file\n"
+        "Nov 29 09:36:18 ctl1 systemd[1]: slurmctld.service: Failed with result 'exit-code'.\n"
+    )
+    log = (
+        "[2026-11-29T09:36:18.046] error: Could not stat /k: No such file\n"
+        "[2026-11-29T09:36:18.047] fatal: cannot stat key file\n"
+        "[2026-11-29T09:36:18.050] error: slurm_accounting_storage_fini\n"
+    )
+    words = _daemon.last_words(journal, log)
+    assert [re.sub(r"^.*?(?=fatal:|error:)", "", word) for word in words] == [
+        "fatal: cannot stat key file",
+        "error: Could not stat /k: No such file",
+        "error: slurm_accounting_storage_fini",
+    ]
+
+
+def test_systemds_word_counts_where_the_daemon_said_nothing():
+    line = "Nov 29 09:36:18 rest1 systemd[1]: slurmrestd.service: Failed at step GROUP spawning /usr/sbin/slurmrestd"
+    assert _daemon.last_words(line, "") == [line]
+
+
+@pytest.fixture
+def logged(tmp_path):
+    log = tmp_path / "slurmctld.log"
+
+    def write(*lines):
+        log.write_text("\n".join(lines) + "\n")
+        return str(log)
+
+    return write
+
+
+def at(seconds):
+    return time.strftime("[%Y-%m-%dT%H:%M:%S.500]", time.localtime(seconds))
+
+
+def test_what_a_log_says_of_an_earlier_start_is_left_out(logged):
+    now = 1795945000
+    path = logged(
+        f"{at(now - 60)} fatal: of the start before",
+        "    goes on",
+        f"{at(now)} error: of this start",
+        "    goes on too",
+    )
+    assert _daemon.written_since(path, now) == f"{at(now)} error: of this start\n    goes on too\n"
+    assert _daemon.written_since(path, now + 1) == ""
+
+
+def test_a_log_without_times_is_taken_as_it_is(logged):
+    assert _daemon.written_since(logged("fatal: no key"), 1795945000) == "fatal: no key\n"
+
+
+def test_the_end_of_a_long_log(tmp_path, logged):
+    path = logged("x" * 100_000, "the end")
+    assert _daemon.written_since(path, 0).endswith("the end\n")
+    assert len(_daemon.written_since(path, 0)) == 16384
+    assert _daemon.written_since(str(tmp_path / "none"), 0) == ""

@@ -223,8 +223,8 @@ class TestHow:
     @pytest.mark.parametrize("release", ["24.11.5", "25.05.1", "27.11.0"])
     def test_in_place_on_any_release_that_maps_the_key(self, release):
         looks = small()
-        for look in looks.values():
-            look["release"] = release
+        for seen in looks.values():
+            seen["release"] = release
         assert decide(looks, now=True)["method"] == "in_place"
 
     @pytest.mark.parametrize(("host", "part"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])

@@ -25,7 +25,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_edit import (
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_keys import (
     FLAG_OPTIONS,
     JWT,
-    JWT_ALIASES,
     JWT_MEANT,
     KNOWN_OPTIONS,
     OPTIONS_FOUND_ANYWHERE,
@@ -34,6 +33,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_keys import (
     REPEATED_KEYS,
     SECRET_KEYS,
     VALUE_OPTIONS,
+    means_jwt,
     names,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_problems import Problem, findings
@@ -443,14 +443,14 @@ def _cut(line: ValueLine, begin: int, end: int) -> None:
 
 def _list_editor(key: str, wanted: str) -> Callable[[ValueLine], bool]:
     """Make sure of a member: as it is, or by mending one that was surely meant to be it."""
-    meant = JWT_MEANT if wanted == JWT and key.lower() == "authalttypes" else frozenset((wanted,))
+    is_jwt = wanted == JWT and key.lower() == "authalttypes"
 
     def editor(line: ValueLine) -> bool:
         spans = _spans(line)
         if any(member == wanted for _begin, _end, member in spans):
             return True
         for begin, end, member in spans:
-            if member.strip() in meant:
+            if means_jwt(member) if is_jwt else member.strip() == wanted:
                 line.replace(begin, end, wanted.encode("utf-8", "surrogateescape"))
                 return True
         return False
@@ -459,8 +459,9 @@ def _list_editor(key: str, wanted: str) -> Callable[[ValueLine], bool]:
 
 
 def _list_gone(key: str, member: str, absent: AbstractSet[str]) -> bool:
-    if key.lower() == "authalttypes" and JWT in absent and member in JWT_ALIASES:
-        return True
+    if key.lower() == "authalttypes" and absent & JWT_MEANT and means_jwt(member):
+        # Where auth/jwt is wanted, all other spellings of it are not.
+        return member != JWT or JWT in absent
     return member in absent
 
 

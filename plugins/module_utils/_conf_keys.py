@@ -92,6 +92,13 @@ KNOWN_OPTIONS = VALUE_OPTIONS | FLAG_OPTIONS
 JWT = "auth/jwt"
 JWT_ALIASES = frozenset((JWT, "jwt"))
 JWT_MEANT = JWT_ALIASES | {"rest_auth/jwt"}
+# What people copy together with a value, from a shell or from a web page. Slurm takes it for a part of the name.
+_AROUND = " \t\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u00ab\u00bb\u00a0"
+
+
+def means_jwt(member: str) -> bool:
+    """Whether a member of AuthAltTypes is surely meant to be auth/jwt, also where Slurm finds no such plugin."""
+    return member.strip(_AROUND).lower() in JWT_MEANT
 
 
 def names(kind: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_keys import (
     PROGRAM_KEYS,
     REPEATED_KEYS,
     VALUE_OPTIONS,
+    means_jwt,
     names,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_read import (
@@ -239,7 +240,6 @@ def _auth(reading: Reading, kind: str) -> Iterator[tuple[str, Problem]]:
 def _types(entry: Found, members: list[str]) -> Iterator[Problem]:
     dies = "slurmctld and slurmdbd do not start: they find no plugin of that name."
     for member in filter(None, members):
-        plain = member.strip(' \t"').lower()
         if member == "jwt":
             yield _problem(
                 "warning",
@@ -248,9 +248,10 @@ def _types(entry: Found, members: list[str]) -> Iterator[Problem]:
                 "Slurm before 23.11 does not start: it wants the full name.",
                 f"Write {JWT}.",
             )
-        elif plain in (JWT, "jwt", "rest_auth/jwt") and member != JWT:
-            hint = " (that is slurmrestd's plugin)" if plain.startswith("rest") else ""
-            yield _problem("error", entry, f"{member!r} in AuthAltTypes{hint}", dies, f"Write {JWT}, without blanks.")
+        elif means_jwt(member) and member != JWT:
+            hint = " (that is slurmrestd's plugin)" if "rest_" in member else ""
+            remedy = f"Write {JWT}, without blanks and quotes."
+            yield _problem("error", entry, f"{member!r} in AuthAltTypes{hint}", dies, remedy)
         elif member != member.strip() or member.startswith("rest_") or '"' in member:
             yield _problem(
                 "error", entry, f"{member!r} in AuthAltTypes", dies, "Remove it, or correct it; write no blanks."

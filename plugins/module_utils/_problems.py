@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _auth_alt
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_keys import means_jwt
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, ReleaseTooOld, demand, has
 
 if TYPE_CHECKING:
@@ -173,12 +174,17 @@ def alt_types(part: str, conf: Conf, release: Release) -> list[Problem]:
     """Members of AuthAltTypes that keep slurmctld and slurmdbd of this release from starting."""
     problems = []
     for member in conf.members(_auth_alt.TYPES):
-        if member == "jwt" and not has(release, "bare_type_name"):
-            found = f"AuthAltTypes has the member jwt, which Slurm {release} does not take for auth/jwt."
-        elif member.startswith("auth/") and member not in _AUTH_PLUGINS:
-            found = f"AuthAltTypes has the member {member}, and Slurm has no such plugin."
-        else:
+        if not member or member in _AUTH_PLUGINS:
             continue
+        if means_jwt(member) and member != "jwt":
+            # For the reader of the file's lines to find.
+            continue
+        if f"auth/{member}" in _AUTH_PLUGINS:
+            if has(release, "bare_type_name"):
+                continue
+            found = f"AuthAltTypes has the member {member}, which Slurm {release} does not take for auth/{member}."
+        else:
+            found = f"AuthAltTypes has the member {member}, and Slurm has no such plugin."
         path = _path(conf, _auth_alt.TYPES)
         effect = "The daemon that reads this dies at its next start."
         remedy = "Write auth/jwt in its place, or take it out."

@@ -65,6 +65,8 @@ def test_sound_files_have_none(text: str) -> None:
         ("DbdHost=1\n", "warning", 1, "DbdHost, which no release of Slurm"),
         ("AuthInfo=a\nAuthInfo=b\n", "warning", 2, f"AuthInfo with differing values in {TOP}:1, {TOP}:2"),
         ("AuthInfo+=a\n", "warning", 1, "AuthInfo+="),
+        ("AuthAltTypes='auth/jwt'\n", "error", 1, "\"'auth/jwt'\" in AuthAltTypes"),
+        ("AuthAltTypes=\u2018auth/jwt\u2019\n", "error", 1, "'\u2018auth/jwt\u2019' in AuthAltTypes"),
         ("AuthAltTypes=rest_auth/jwt\n", "error", 1, "'rest_auth/jwt' in AuthAltTypes (that is slurmrestd's plugin)"),
         ("AuthAltTypes=jwt\n", "warning", 1, "'jwt' in AuthAltTypes"),
         ("AuthAltTypes=Auth/JWT\n", "error", 1, "'Auth/JWT' in AuthAltTypes"),

@@ -130,8 +130,14 @@ def test_the_main_authentication(line: str, expected: list[tuple[str, str]]) -> 
         ("jwt", DEBIAN_13, []),
         ("jwt", DEBIAN_12, [("error", "auth_alt_types")]),
         ("auth/jtw", DEBIAN_13, [("error", "auth_alt_types")]),
+        ("auth/jwt,foo", DEBIAN_13, [("error", "auth_alt_types")]),
+        ("auth/jwt,'auth/munge'", DEBIAN_13, [("error", "auth_alt_types")]),
+        ("munge,auth/jwt", DEBIAN_13, []),
+        ("munge,auth/jwt", DEBIAN_12, [("error", "auth_alt_types")]),
+        ("auth/jwt,", DEBIAN_13, []),
         # These are for the reader of the file to find.
         ("rest_auth/jwt", DEBIAN_13, []),
+        ("'auth/jwt'", DEBIAN_13, []),
     ],
 )
 def test_members_of_auth_alt_types(value: str, release: Release, expected: list[tuple[str, str]]) -> None:

@@ -115,11 +115,22 @@ def short(name: str) -> str:
     return name.partition(".")[0].lower()
 
 
+def _of_read_files(look: Look) -> Look:
+    """The look with nothing in the place of a configuration that was not read: a file that is missing or broken.
+
+    The problem says which of the two it is. Whoever asks what a file holds would find its path and nothing else.
+    """
+    files = {"conf": "controllers", "dbd_conf": "dbd_port"}
+    unread = [name for name, member in files.items() if look.get(name) is not None and member not in look[name]]
+    return {**look, **dict.fromkeys(unread)} if unread else look
+
+
 class Cluster:
     """A look at every host of a cluster, and the questions that a rollout asks of it."""
 
     def __init__(self, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], wishes: Wishes) -> None:
-        self.looks = {host: look for host, look in looks.items() if not unreachable(look) and not failed(look)}
+        answered = {host: look for host, look in looks.items() if not unreachable(look) and not failed(look)}
+        self.looks = {host: _of_read_files(look) for host, look in answered.items()}
         self.wishes = wishes
         self.controllers = sorted(self._seen(parts["slurmctld"]), key=self._place_in_slurm_conf)
         self.dbds = self._seen(parts["slurmdbd"])

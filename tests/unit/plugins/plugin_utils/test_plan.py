@@ -235,6 +235,16 @@ def test_a_look_that_failed_is_told(host):
     assert reason == f"{host}: the look at the host failed: no python."
 
 
+@pytest.mark.parametrize("removing", [False, True])
+@pytest.mark.parametrize(
+    ("host", "member", "code"), [("ctl1", "conf", "conf_missing"), ("dbd1", "dbd_conf", "dbd_conf_missing")]
+)
+def test_a_file_that_is_elsewhere_is_told_and_nothing_else(host, member, code, removing):
+    unread = {"path": "/etc/slurm/x.conf", "exists": False, "configless": False}
+    looks = cluster(jwt=removing, **{host: {"problems": [dict(PROBLEM, code=code)], member: unread}})
+    assert refused(looks, removing=removing) == [f"{host}: F. E. R."]
+
+
 def test_every_error_is_told_at_once():
     both = [PROBLEM, dict(PROBLEM, severity="info")]
     looks = cluster(jwt=False, ctl1={"problems": [PROBLEM]}, dbd1={"problems": both}, node1={"problems": [PROBLEM]})

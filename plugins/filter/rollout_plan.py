@@ -70,6 +70,8 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declared_trust, _plan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
@@ -90,7 +92,10 @@ def rollout_plan(
     looks = _declared_trust.looks(hostvars, hosts)
     serial = wishes.get("key_serial", "")
     trust = _declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing, serial)
-    return _plan.plan(looks, parts, hosts, _plan.Wishes(trust=trust, **wishes))
+    # Left out, it follows slurm.conf.
+    declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in parts["slurmrestd"] if host in hostvars]
+    serves = any(boolean(value, strict=False) for value in declared)
+    return _plan.plan(looks, parts, hosts, _plan.Wishes(trust=trust, serves_slurmdb=serves, **wishes))
 
 
 class FilterModule:

@@ -35,6 +35,8 @@ class Wishes(NamedTuple):
     run_tags: Sequence[str] = ("all",)
     skip_tags: Sequence[str] = ()
     trust: _trust.Trust = _trust.Trust()
+    serves_slurmdb: bool = True
+    """Whether a slurmrestd of the inventory is to serve /slurmdb."""
 
     def chosen(self, tag: str) -> bool:
         """Whether ``--tags`` and ``--skip-tags`` let the tasks of this tag run."""
@@ -359,7 +361,7 @@ def refusals(
     if cluster.wishes.removing:
         return reasons
     trust = _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.holders)
-    return reasons + trust + _keys(cluster) + _install(cluster)
+    return reasons + trust + _unlisted_slurmdbd(cluster, parts) + _keys(cluster) + _install(cluster)
 
 
 def reasons_for_no_run(
@@ -375,6 +377,21 @@ def reasons_for_no_run(
     # The other questions have no answer where the key that counts is unknown.
     reasons = reasons + _problems(cluster) or _limited(parts, in_play)
     return reasons if reasons or cluster.wishes.removing else _controllers(cluster) + _dbds(cluster)
+
+
+def _unlisted_slurmdbd(cluster: Cluster, parts: Mapping[str, Sequence[str]]) -> list[str]:
+    """A slurmdbd that nobody listed gets no key, and refuses each token that slurmrestd hands on to it."""
+    conf = cluster.looks[cluster.primary]["conf"] if cluster.primary else None
+    if conf is None or not conf["accounting"] or parts["slurmdbd"] or not cluster.wishes.serves_slurmdb:
+        return []
+    names = [conf["accounting_storage_host"], conf["accounting_storage_backup_host"]]
+    hosts = " and ".join(name for name in names if name)
+    return [
+        f"{cluster.primary}: slurm.conf keeps accounts in slurmdbd on {hosts} (AccountingStorageHost), and the "
+        "inventory has no host in the group of slurmdbd. It would get no key, and refuse every token for /slurmdb. Put "
+        "its host into the group slurmdbd (the variable slurm_jwt_group_slurmdbd names another group). If slurmdbd is "
+        "not to take tokens, set slurmrestd_slurmdb to false for the hosts of slurmrestd."
+    ]
 
 
 def _under_way(cluster: Cluster) -> list[str]:

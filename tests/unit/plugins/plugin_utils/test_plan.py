@@ -321,6 +321,15 @@ def test_packages_that_lack_and_may_not_be_installed():
     assert "slurm-wlm-jwt-plugin=24.11.5-4" in decide(cluster(jwt=False), install=False)["left_out"]["rest1"]
 
 
+@pytest.mark.parametrize("serves", [True, False])
+def test_a_slurmdbd_that_nobody_listed(serves):
+    looks = {host: seen for host, seen in cluster(jwt=False).items() if host != "dbd1"}
+    looks["ctl1"]["conf"].update(accounting=True, accounting_storage_host="dbd9", accounting_storage_backup_host=None)
+    reasons = refused(looks, in_play=list(looks), parts={**PARTS, "slurmdbd": []}, serves_slurmdb=serves)
+    assert len(reasons) == serves
+    assert not reasons or "slurm.conf keeps accounts in slurmdbd on dbd9 (AccountingStorageHost)" in reasons[0]
+
+
 def test_a_standby_that_the_inventory_does_not_know():
     looks = cluster(jwt=False, ctl1={"conf": conf(controllers=("ctl1", "ctl2"), index=0)})
     (reason,) = refused(looks)

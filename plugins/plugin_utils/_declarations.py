@@ -55,6 +55,7 @@ OWN_RESULTS = frozenset(
             "proxy_stranger",
             "proxy_program",
             "proxy_passwords",
+            "proxy_passwords_read",
             "proxy_policy_written",
             "proxy_verifier",
             "proxy_units",

@@ -523,7 +523,10 @@ BUILTINS: Mapping[str, Observation] = {
         {
             "stat": Members(
                 {"exists": flag},
-                {"isdir": flag, "issock": flag, "pw_name": NAME, "gr_name": NAME, "mode": MODE, "checksum": CHECKSUM},
+                {
+                    **{name: flag for name in ("isdir", "isreg", "issock")},
+                    **{"pw_name": NAME, "gr_name": NAME, "mode": MODE, "checksum": CHECKSUM},
+                },
             )
         }
     ),

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-import http.client
 import ipaddress
 import ssl
+import time
 import urllib.parse
 from typing import Any, NamedTuple
 
+import timed
+
+# For all of a question and its answer.
 SECONDS = 5.0
 LARGEST = 65536
 
@@ -54,12 +57,13 @@ def is_here(host: str) -> bool:
 def ask(hook: Hook, proof: dict[str, str]) -> Answer:
     """Who it is. Any answer that is not clear raises: then nothing can be decided."""
     parts = urllib.parse.urlsplit(hook.url)
-    connection: http.client.HTTPConnection
+    deadline = time.monotonic() + SECONDS
+    connection: timed.Http | timed.Https
     if parts.scheme == "https":
         context = ssl.create_default_context(cafile=hook.ca_file or None)
-        connection = http.client.HTTPSConnection(parts.netloc, timeout=SECONDS, context=context)
+        connection = timed.Https(parts.netloc, deadline, context=context)
     else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=SECONDS)
+        connection = timed.Http(parts.netloc, deadline)
     try:
         path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
         headers = {name: value for name, value in proof.items() if value}

@@ -6,25 +6,15 @@
 from __future__ import annotations
 
 import http.server
-import importlib.util
 import pathlib
 import sys
 import threading
 
 import pytest
 
-PROGRAM = pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files/hook.py"
+sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files"))
 
-
-def load():
-    spec = importlib.util.spec_from_file_location("proxy_hook", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-hook = load()
+import hook
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import datetime
 import hashlib
 import hmac
-import importlib.util
+import http.client
 import json
 import pathlib
+import socket
+import ssl
 import sys
 import threading
 import time
@@ -20,22 +24,18 @@ import pytest
 pytest.importorskip("jwt")
 pytest.importorskip("cryptography")
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.x509.oid import NameOID
 
-PROGRAM = pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files/openid.py"
+sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files"))
 
+import openid
+import openid_keys
+import timed
 
-def load():
-    spec = importlib.util.spec_from_file_location("proxy_openid", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-openid = load()
 ISSUER = "https://idp.example.org/realm"
 RSA = rsa.generate_private_key(65537, 2048)
 OTHER = rsa.generate_private_key(65537, 2048)
@@ -65,7 +65,7 @@ def jwks(*entries):
 
 
 def provider(**members):
-    return openid.Provider(**{
+    return openid_keys.Provider(**{
         "issuer": ISSUER, "audiences": ("slurm",), "claim": "preferred_username",
         "algorithms": ("RS256", "PS256", "ES256"), **members,
     })
@@ -73,7 +73,7 @@ def provider(**members):
 
 def keys(*entries, **members):
     document = jwks(*entries) if entries else jwks(rsa_jwk(), ec_jwk())
-    return openid.Keys(provider(**members), fetch=lambda about: document)
+    return openid_keys.Keys(provider(**members), fetch=lambda about: document)
 
 
 def sign(data, algorithm, key):
@@ -105,7 +105,7 @@ def token(algorithm="RS256", key=RSA, header=None, **claims):
     "good",
     [
         token(), token("PS256"), token("ES256", EC), token(aud=["other", "slurm"]), token(header={"typ": "at+jwt"}),
-        token(header={"typ": ...}), token(nbf=int(time.time()) - 5), token(exp=time.time() + 3600.5),
+        token(header={"typ": ...}), token(nbf=int(time.time()) - 5),
         # A clock that is a little ahead.
         token(iat=int(time.time()) + 5, nbf=int(time.time()) + 5),
     ],
@@ -133,6 +133,11 @@ SPKI = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.P
         token(iss=ISSUER + "/"), token(iss=ISSUER[:-1]), token(iss=...), token(iss=None), token(iss=[ISSUER]),
         token(exp=int(time.time()) - 1), token(exp=...), token(exp=None), token(exp="soon"), token(exp=True),
         token(exp=[9e9]), token(exp=float("nan")), token(exp=-1), token(exp={}),
+        # What a whole number is, and is not; and how long a token may live.
+        token(exp=1e308), token(exp=float("inf")), token(exp=float("-inf")), token(exp=time.time() + 60.5),
+        token(exp=10**400), token(exp=int(time.time()) + 86400 + 60), token(iat=int(time.time()) - 90000),
+        token(iat=..., exp=int(time.time()) + 86400 + 60), token(iat=int(time.time()) + 60), token(iat=True),
+        token(iat=float("nan")), token(iat="x"), token(iat=None), token(iat=0),
         token(nbf=int(time.time()) + 3600), token(nbf="x"),
         token(preferred_username=...), token(preferred_username=""), token(preferred_username=1),
         token(preferred_username=["alice"]), token(preferred_username=None),
@@ -151,14 +156,14 @@ def test_only_algorithms_of_the_list():
 
 def test_the_key_says_which_algorithm_it_is_for():
     assert openid.name_in(token(), keys(rsa_jwk(alg="RS256"))) == "alice"
-    with pytest.raises(openid.Invalid, match="0 keys"):
+    with pytest.raises(openid.Invalid, match="not exactly one key"):
         openid.name_in(token("PS256"), keys(rsa_jwk(alg="RS256")))
 
 
 def test_a_key_without_a_name_has_to_be_the_only_one():
     unnamed = token(header={"kid": ...})
     assert openid.name_in(unnamed, keys(rsa_jwk())) == "alice"
-    with pytest.raises(openid.Invalid, match="2 keys"):
+    with pytest.raises(openid.Invalid, match="not exactly one key"):
         openid.name_in(unnamed, keys(rsa_jwk(), rsa_jwk(OTHER, "other")))
 
 
@@ -182,20 +187,20 @@ def test_an_address_has_to_be_verified():
     ],
 )
 def test_key_sets_that_are_none(document):
-    with pytest.raises(openid.Unusable):
-        openid.keys_in(document)
+    with pytest.raises(openid_keys.Unusable):
+        openid_keys.keys_in(document)
 
 
 @pytest.mark.parametrize(
     "members",
     [
         {"algorithms": ["HS256"]}, {"algorithms": ["none"]}, {"algorithms": []}, {"issuer": ""}, {"audiences": []},
-        {"x": 1},
+        {"x": 1}, {"lifespan_max": 0},
     ],
 )
 def test_providers_that_cannot_be_followed(members):
-    with pytest.raises(openid.Unusable):
-        openid.provider_of({**provider()._asdict(), "algorithms": ["RS256"], "audiences": ["slurm"], **members})
+    with pytest.raises(ValueError):
+        openid_keys.provider_of({**provider()._asdict(), "algorithms": ["RS256"], "audiences": ["slurm"], **members})
 
 
 class Source:
@@ -205,12 +210,12 @@ class Source:
         self.now = 0.0
         self.document = jwks(rsa_jwk())
         self.asked = 0
-        self.keys = openid.Keys(provider(), fetch=self.fetch, clock=lambda: self.now)
+        self.keys = openid_keys.Keys(provider(), fetch=self.fetch, clock=lambda: self.now)
 
     def fetch(self, about):
         self.asked += 1
-        if self.document is None:
-            raise openid.Unusable("it is away")
+        if isinstance(self.document, Exception):
+            raise self.document
         return self.document
 
     def takes(self, mine):
@@ -219,15 +224,32 @@ class Source:
         except openid.Invalid:
             return False
 
+    def refresh(self):
+        """As the thread does that keeps them fresh."""
+        self.keys.update(openid_keys.REFRESH_SECONDS)
+
 
 def test_keys_are_fetched_once_and_again_after_a_while():
     source = Source()
     assert source.asked == 0
     assert source.takes(token()) and source.takes(token())
+    source.now = 299
+    source.refresh()
     assert source.asked == 1
-    source.now = 301
-    assert source.takes(token())
+    source.now = 300
+    source.refresh()
     assert source.asked == 2
+
+
+def test_keys_are_kept_fresh_whether_somebody_asks_or_not(monkeypatch):
+    monkeypatch.setattr(openid_keys, "REFRESH_SECONDS", 0.0)
+    source = Source()
+    source.keys.follow()
+    deadline = time.monotonic() + 20
+    while source.asked < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert source.asked >= 2
+    monkeypatch.setattr(openid_keys, "REFRESH_SECONDS", 1e9)
 
 
 def test_a_new_key_is_fetched_at_once_but_not_for_every_stranger():
@@ -247,29 +269,52 @@ def test_a_withdrawn_key_is_worth_nothing_soon():
     source = Source()
     assert source.takes(token())
     source.document = jwks(rsa_jwk(OTHER, "new"))
-    source.now = 301
+    source.now = 300
+    source.refresh()
     assert not source.takes(token())
 
 
 def test_a_provider_out_of_reach_is_taken_by_its_last_word_for_a_day():
     source = Source()
     assert source.takes(token())
-    source.document = None
+    source.document = openid_keys.Unusable("it is away")
     source.now = 3600
+    source.refresh()
     assert source.takes(token())
     source.now = 25 * 3600
-    with pytest.raises(openid.Unusable):
+    source.refresh()
+    with pytest.raises(openid_keys.Unusable):
         source.takes(token())
     source.document = jwks(rsa_jwk())
     source.now += 301
+    source.refresh()
+    assert source.takes(token())
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        openid_keys.Unusable("away"), http.client.IncompleteRead(b""), http.client.BadStatusLine("x"), RecursionError(),
+        OSError(), ValueError(), UnicodeError(), MemoryError(), AttributeError(), KeyError(), b"", b"{", b"[" * 100000,
+        b'{"keys":' + b"[" * 100000, b"[]", b'{"keys": [1]}', b"\xff\xfe",
+    ],
+    ids=repr,
+)
+def test_whatever_fails_the_keys_stay(failure):
+    source = Source()
+    assert source.takes(token())
+    source.document = failure
+    source.now = 301
+    source.refresh()
+    assert source.asked == 2
     assert source.takes(token())
 
 
 def test_without_keys_nothing_can_be_decided():
     source = Source()
-    source.document = None
+    source.document = http.client.BadStatusLine("x")
     for _attempt in range(5):
-        with pytest.raises(openid.Unusable):
+        with pytest.raises(openid_keys.Unusable):
             source.takes(token())
     assert source.asked == 1
     source.now = 3
@@ -277,56 +322,201 @@ def test_without_keys_nothing_can_be_decided():
     assert source.takes(token())
 
 
-def test_only_one_waits_for_a_slow_provider():
+def test_nobody_with_a_known_key_waits_for_a_slow_provider(monkeypatch):
+    monkeypatch.setattr(openid_keys, "FETCH_SECONDS", 1.0)
     source = Source()
     assert source.takes(token())
-    begun, go_on = threading.Event(), threading.Event()
+    go_on = threading.Event()
 
     def slow(about):
-        begun.set()
+        source.asked += 1
         go_on.wait(20)
         return source.document
 
     source.keys.fetch = slow
     source.now = 301
-    waiting = threading.Thread(target=source.takes, args=(token(),))
-    waiting.start()
-    assert begun.wait(20)
-    # Meanwhile the keys are good that are there.
+    begin = time.monotonic()
+    # Somebody has a key that nobody knows: they wait, and not for longer than for one fetch, which is one for all.
+    strangers = [
+        threading.Thread(target=source.takes, args=(token(header={"kid": "new"}),)) for _stranger in range(10)
+    ]
+    for stranger in strangers:
+        stranger.start()
+    time.sleep(0.2)
     assert source.takes(token())
+    assert time.monotonic() - begin < 0.9
+    for stranger in strangers:
+        stranger.join(20)
+    assert 0.9 < time.monotonic() - begin < 3
+    # What hangs is not begun anew beside itself.
+    source.now = 1000
+    assert not source.takes(token(header={"kid": "new"})) and source.takes(token())
+    assert source.asked == 2
     go_on.set()
-    waiting.join(20)
+
+
+def test_one_key_that_is_no_good_is_left_out():
+    bad = [
+        1, None, [], "x", {}, {"kty": "RSA"}, {"kty": "RSA", "n": 1, "e": "AQAB"}, rsa_jwk(n="%"), rsa_jwk(e="AA"),
+        rsa_jwk(e="Ag"), rsa_jwk(n=number(2**2047)), rsa_jwk(n=number(2**20000 + 1)), {**ec_jwk(), "x": "AAAA"},
+        rsa_jwk(kid=1), rsa_jwk(kid=["one"]), rsa_jwk(alg=1), rsa_jwk(key_ops=1), {**ec_jwk(), "y": None},
+        rsa_jwk(rsa.generate_private_key(65537, 1024)),
+    ]
+    found = openid_keys.keys_in(jwks(*bad, rsa_jwk(kid="good")))
+    assert [key.kid for key in found] == ["good"]
+
+
+def test_too_many_keys():
+    with pytest.raises(openid_keys.Unusable, match="more than 100"):
+        openid_keys.keys_in(jwks(*[rsa_jwk()] * 101))
 
 
 def test_keys_of_a_file(tmp_path):
     path = tmp_path / "jwks"
-    mine = openid.Keys(provider(keys_file=str(path)))
-    with pytest.raises(openid.Unusable, match="cannot be used"):
+    mine = openid_keys.Keys(provider(keys_file=str(path)))
+    with pytest.raises(openid_keys.Unusable, match="cannot be read"):
         openid.name_in(token(), mine)
     path.write_bytes(jwks(rsa_jwk()))
     assert openid.name_in(token(), mine) == "alice"
     path.write_bytes(jwks(rsa_jwk(OTHER, "other")))
     with pytest.raises(openid.Invalid):
         openid.name_in(token(), mine)
-    assert openid.name_in(token(key=OTHER, header={"kid": "other"}), mine) == "alice"
+    other = token(key=OTHER, header={"kid": "other"})
+    assert openid.name_in(other, mine) == "alice"
+    # What is no key set changes nothing; without the file nobody passes.
+    path.write_bytes(b"{")
+    assert openid.name_in(other, mine) == "alice"
+    path.unlink()
+    with pytest.raises(openid_keys.Unusable, match="cannot be read"):
+        openid.name_in(other, mine)
 
 
 @pytest.mark.parametrize(
     "url", ["http://idp.example.org/jwks", "file:///etc/passwd", "ftp://x/", "", "https://127.0.0.1:1/"]
 )
 def test_addresses_that_are_not_fetched(url):
-    with pytest.raises(openid.Unusable):
-        openid.get(url, "")
+    with pytest.raises(openid_keys.Unusable):
+        openid_keys.get(url, "", time.monotonic() + 5)
 
 
 def test_the_issuer_says_where_its_keys_are(monkeypatch):
     configuration = {"issuer": ISSUER, "jwks_uri": "https://keys.example.org/"}
     documents = {ISSUER + "/.well-known/openid-configuration": configuration, "https://keys.example.org/": {"keys": []}}
-    monkeypatch.setattr(openid, "get", lambda url, ca_file: json.dumps(documents[url]).encode())
-    assert openid.fetched(provider()) == b'{"keys": []}'
+    monkeypatch.setattr(openid_keys, "get", lambda url, ca_file, deadline: json.dumps(documents[url]).encode())
+    assert openid_keys.fetched(provider()) == b'{"keys": []}'
     configuration["issuer"] = "https://elsewhere.example"
-    with pytest.raises(openid.Unusable, match="elsewhere"):
-        openid.fetched(provider())
+    with pytest.raises(openid_keys.Unusable, match="elsewhere"):
+        openid_keys.fetched(provider())
     del configuration["jwks_uri"]
-    with pytest.raises(openid.Unusable, match="is not the configuration"):
-        openid.fetched(provider())
+    with pytest.raises(openid_keys.Unusable, match="is not the configuration"):
+        openid_keys.fetched(provider())
+
+
+def test_a_token_that_is_deeply_nested():
+    head, body = (encode(text) for text in (b'{"alg": "RS256", "kid": "one"}', b"[" * 9000))
+    proof = encode(sign(f"{head}.{body}".encode(), "RS256", RSA))
+    for bad in (f"{head}.{body}.{proof}", f"{body}.{body[:100]}.{proof}"):
+        with pytest.raises(openid.Invalid):
+            openid.name_in(bad, keys())
+
+
+# -- over the network --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(tmp_path):
+    """What listens, and how long each piece of its answer takes: a list of bytes and seconds."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        .not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+        .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256())
+    )
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    file = tmp_path / "pem"
+    file.write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, form, serialization.NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    pieces = []
+
+    def talk(raw):
+        with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as connection:
+            connection.recv(65536)
+            for piece, seconds in pieces:
+                time.sleep(seconds)
+                connection.sendall(piece)
+
+    def accept():
+        while True:
+            try:
+                raw, _address = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=talk, args=(raw,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"https://localhost:{listener.getsockname()[1]}/", str(file), pieces
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_document_is_fetched(site):
+    url, ca_file, pieces = site
+    pieces.append((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 0))
+    assert openid_keys.get(url, ca_file, time.monotonic() + 5) == b"{}"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "dripped",
+    [
+        # Each within a timeout of its own: headers, the line before them, the body, chunks.
+        [(HEAD, 0)] + [(b"X-%d: x\r\n" % count, 0.3) for count in range(30)],
+        [(b"H", 0.3), (b"T", 0.3)] + [(b"T", 0.3)] * 30,
+        [(HEAD + b"\r\n", 0)] + [(b" ", 0.3)] * 30,
+        [(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", 0)] + [(b"1\r\n \r\n", 0.3)] * 30,
+        [(b"HTTP/1.1 100 Continue\r\n\r\n", 0.3)] * 30,
+        [(b"", 30)],
+    ],
+    ids=["headers", "status", "body", "chunks", "continue", "silence"],
+)
+def test_there_is_one_deadline_for_all_of_a_fetch(site, dripped):
+    url, ca_file, pieces = site
+    pieces += dripped
+    begin = time.monotonic()
+    with pytest.raises(openid_keys.Unusable):
+        openid_keys.get(url, ca_file, time.monotonic() + 1)
+    assert time.monotonic() - begin < 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"", b"HTTP/9.9 x\r\n\r\n", b"\0", HEAD + b"X" * 70000, HEAD + b"X: y\r\n" * 200 + b"\r\n",
+        HEAD + b"Content-Length: 9\r\n\r\n{}", HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n", b"HTTP/1.1 500 x\r\n\r\n",
+        HEAD + b"\r\n" + b" " * (openid_keys.LARGEST + 1),
+    ],
+)
+def test_answers_that_are_no_documents(site, answer):
+    url, ca_file, pieces = site
+    pieces.append((answer, 0))
+    with pytest.raises(openid_keys.Unusable):
+        openid_keys.get(url, ca_file, time.monotonic() + 5)
+
+
+def test_a_hook_has_a_deadline_too(site):
+    url, ca_file, pieces = site
+    pieces += [(HEAD, 0)] + [(b"X-%d: x\r\n" % count, 0.3) for count in range(30)]
+    context = ssl.create_default_context(cafile=ca_file)
+    begin = time.monotonic()
+    connection = timed.Https(url[8:-1], begin + 1, context=context)
+    with contextlib.closing(connection), pytest.raises(OSError):
+        connection.request("GET", "/")
+        connection.getresponse()
+    assert time.monotonic() - begin < 2

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import grp
-import importlib.util
 import json
 import os
 import pathlib
@@ -19,18 +18,16 @@ import time
 
 import pytest
 
-PROGRAM = pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files/verifier.py"
+sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files"))
 
+import apache
+import errors
+import nginx
+import policy as policies
+import users
+import verifier
 
-def load():
-    spec = importlib.util.spec_from_file_location("proxy_verifier", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-verifier = load()
+PROGRAM = pathlib.Path(verifier.__file__)
 USERS = {
     "root": 0, "toor": 0, "daemon": 1, "slurm": 64030, "slurm2": 64030, "nobody": 65534, "alice": 2001, "bob": 2002,
     "big": 2**32 - 2, "edge": 999, "first": 1000, "svc$": 3000, "1st": 3001,
@@ -59,12 +56,12 @@ def system(monkeypatch):
 
 
 def policy(**members):
-    return verifier.Policy(**{"slurm_user": "slurm", "uid_min": 1000, **members})
+    return policies.Policy(**{"slurm_user": "slurm", "uid_min": 1000, **members})
 
 
 @pytest.mark.parametrize("name", ["alice", "first", "svc$", "1st"])
 def test_users_pass(name):
-    assert verifier.user_of(name, policy()) == name
+    assert users.user_of(name, policy()) == name
 
 
 @pytest.mark.parametrize(
@@ -73,23 +70,24 @@ def test_users_pass(name):
         ("", "no name"), ("root", "root"), ("toor", "root"), ("slurm", "SlurmUser"), ("slurm2", "SlurmUser"),
         ("daemon", "below 1000"), ("edge", "below 1000"), ("nobody", "nobody"), ("big", "nobody"),
         ("nemo", "no such user"),
-        ("0", "is called that"), ("2001", "is called that"), (" alice", "is called that"), ("alice ", "is called that"),
-        ("al,ice", "is called that"), ("alice\nroot", "cannot be printed"), ("alice\0", "cannot be printed"),
-        ("a" * 300, "is called that"), ("a" * 2000, "too long"), ("-alice", "is called that"),
-        ("alicé", "is called that"),
+        ("0", "is called that"), ("2001", "is called that"),
+        (" alice", "not printable ASCII"), ("alice ", "not printable ASCII"),
+        ("al,ice", "is called that"), ("alice\nroot", "not printable ASCII"), ("alice\0", "not printable ASCII"),
+        ("a" * 256, "is called that"), ("a" * 300, "too long"), ("-alice", "is called that"),
+        ("alicé", "not printable ASCII"),
         ("ALICE", "own name is 'alice'"), ("../alice", "is called that"), ("alice@example.org", "is called that"),
     ],
 )
 def test_others_do_not(name, why):
-    with pytest.raises(verifier.Refused, match=why):
-        verifier.user_of(name, policy())
+    with pytest.raises(errors.Refused, match=why):
+        users.user_of(name, policy())
 
 
 def test_uid_min_does_not_let_root_or_slurm_user_through():
     for name in ("root", "toor", "slurm", "slurm2", "nobody"):
-        with pytest.raises(verifier.Refused):
-            verifier.user_of(name, policy(uid_min=0))
-    assert verifier.user_of("daemon", policy(uid_min=0)) == "daemon"
+        with pytest.raises(errors.Refused):
+            users.user_of(name, policy(uid_min=0))
+    assert users.user_of("daemon", policy(uid_min=0)) == "daemon"
 
 
 @pytest.mark.parametrize(
@@ -106,18 +104,18 @@ def test_uid_min_does_not_let_root_or_slurm_user_through():
     ],
 )
 def test_names_are_mapped(said, members, user):
-    assert verifier.user_of(said, policy(**members)) == user
+    assert users.user_of(said, policy(**members)) == user
 
 
 def test_a_foreign_domain_is_not_cut_off():
     for domain in ("elsewhere.example", "", "example.org@elsewhere.example", "example.org.elsewhere"):
-        with pytest.raises(verifier.Refused):
-            verifier.user_of(f"alice@{domain}", policy(domains=("example.org",)))
+        with pytest.raises(errors.Refused):
+            users.user_of(f"alice@{domain}", policy(domains=("example.org",)))
 
 
 def test_the_table_gives_no_power():
-    with pytest.raises(verifier.Refused, match="root"):
-        verifier.user_of("boss", policy(names={"boss": "root"}))
+    with pytest.raises(errors.Refused, match="root"):
+        users.user_of("boss", policy(names={"boss": "root"}))
 
 
 @pytest.mark.parametrize(
@@ -133,40 +131,13 @@ def test_the_table_gives_no_power():
     ],
 )
 def test_lists(members, alice, bob):
-    memory = verifier.Memory(policy(**members))
+    memory = users.Memory(policy(**members))
     assert [memory.user(name) for name in ("alice", "bob")] == ["alice" if alice else None, "bob" if bob else None]
-
-
-@pytest.mark.parametrize(
-    ("subject", "value"),
-    [
-        ("CN=alice,O=Lab", "alice"),
-        ("O=Lab,CN=alice", "alice"),
-        ("cn=alice", "alice"),
-        ("CN=alice+UID=x,O=Lab", "alice"),
-        (r"CN=Liddell\, Alice,O=Lab", "Liddell, Alice"),
-        (r"CN=a\2Cb", "a,b"),
-        (r"CN=alic\C3\A9", "alicé"),
-        (r"O=x\,CN=root,CN=alice", "alice"),
-        (r"O=x\\,CN=alice", "alice"),
-        (r"O=a\+CN=root,CN=alice", "alice"),
-    ],
-)
-def test_subjects(subject, value):
-    assert verifier.attribute(subject, "CN") == value
-
-
-@pytest.mark.parametrize(
-    "subject", ["", "O=Lab", "CN=alice,CN=root", "CN=alice+CN=root", "CN=alice,root", r"CN=\FF", "alice"]
-)
-def test_subjects_that_name_nobody_for_sure(subject):
-    with pytest.raises(verifier.Refused):
-        verifier.attribute(subject, "CN")
 
 
 def test_answers_are_remembered_for_a_while_only():
     now = [0.0]
-    memory = verifier.Memory(policy(seconds=10), clock=lambda: now[0])
+    memory = users.Memory(policy(seconds=10), clock=lambda: now[0])
     assert memory.user("alice") == "alice"
     memory.policy = policy(denied_users=("alice",))
     now[0] = 9
@@ -175,36 +146,22 @@ def test_answers_are_remembered_for_a_while_only():
     assert memory.user("alice") is None
 
 
-def test_so_many_requests_a_second_from_one_address():
-    now = [0.0]
-    limit = verifier.Limit(2, 3, clock=lambda: now[0])
-    assert [limit.passes("192.0.2.1") for _request in range(6)] == [True] * 4 + [False] * 2
-    assert limit.passes("192.0.2.2")
-    now[0] = 0.5
-    assert [limit.passes("192.0.2.1") for _request in range(2)] == [True, False]
-    now[0] = 100
-    assert [limit.passes("192.0.2.1") for _request in range(5)] == [True] * 4 + [False]
-    for number in range(verifier.CACHED_ADDRESSES + 10):
-        limit.passes(str(number))
-    assert len(limit.known) <= verifier.CACHED_ADDRESSES
-
-
 def test_apache_is_told_of_too_many_requests():
-    memory = verifier.Memory(policy(rate=1))
+    memory = users.Memory(policy(rate=1))
     asked = packed(**AUTHORIZER, REMOTE_USER="alice", REMOTE_ADDR="192.0.2.1")
-    answers = [verifier.authorize(asked, lambda question: question.name, memory) for _request in range(2)]
+    answers = [apache.authorize(asked, lambda question: question.name, memory) for _request in range(2)]
     assert [b"Variable-slurm_jwt_proxy_late: yes" in answer for answer in answers] == [False, True]
-    unlimited = verifier.Memory(policy())
+    unlimited = users.Memory(policy())
     assert b"late" not in b"".join(
-        verifier.authorize(asked, lambda question: question.name, unlimited) for _request in range(100)
+        apache.authorize(asked, lambda question: question.name, unlimited) for _request in range(100)
     )
 
 
 def test_memory_does_not_grow_for_ever():
-    memory = verifier.Memory(policy())
-    for number in range(verifier.CACHED_NAMES + 10):
+    memory = users.Memory(policy())
+    for number in range(users.CACHED_NAMES + 10):
         memory.user(f"x{number}")
-    assert len(memory.known) <= verifier.CACHED_NAMES
+    assert len(memory.known) <= users.CACHED_NAMES
 
 
 def request(*headers, path="/user"):
@@ -212,7 +169,7 @@ def request(*headers, path="/user"):
 
 
 def reply(asked):
-    return verifier.reply(asked, lambda question: question.name, verifier.Memory(policy()))
+    return nginx.reply(asked, lambda question: question.name, users.Memory(policy()))
 
 
 @pytest.mark.parametrize(
@@ -241,13 +198,13 @@ def test_replies(asked, status, user):
 def test_what_is_authenticated_by_the_verifier_itself():
     def prove(question):
         if not question.authorization:
-            raise verifier.Unproven("nothing was sent", "Bearer")
+            raise errors.Unproven("nothing was sent", "Bearer")
         if question.cookie:
-            raise verifier.Refused("a cookie")
+            raise errors.Refused("a cookie")
         return question.authorization
 
     def ask(*headers):
-        return verifier.reply(request(*headers), prove, verifier.Memory(policy())).decode().split("\r\n")
+        return nginx.reply(request(*headers), prove, users.Memory(policy())).decode().split("\r\n")
 
     # A name that nginx hands on counts for nothing here.
     assert ask("X-Name: alice")[:2] == ["HTTP/1.1 401 Unauthorized", "WWW-Authenticate: Bearer"]
@@ -268,7 +225,7 @@ def packed(**parameters):
 
 
 def authorized(prove=lambda question: question.name, **parameters):
-    answer = verifier.authorize(packed(**parameters), prove, verifier.Memory(policy()))
+    answer = apache.authorize(packed(**parameters), prove, users.Memory(policy()))
     version, kind, _request, length, _padding = struct.unpack(">BBHHBx", answer[:8])
     assert (version, kind) == (1, 6)
     # An empty record of output, and the end.
@@ -303,23 +260,23 @@ def test_health_of_apache():
 
 
 def test_health_is_not_asked_for_too_often():
-    memory = verifier.Memory(policy())
+    memory = users.Memory(policy())
     asked = packed(**{**AUTHORIZER, "REQUEST_URI": "/healthz", "REMOTE_ADDR": "192.0.2.1"})
-    answers = [verifier.authorize(asked, lambda question: question.name, memory) for _request in range(7)]
+    answers = [apache.authorize(asked, lambda question: question.name, memory) for _request in range(7)]
     assert [b"Status: 429" in answer for answer in answers] == [False] * 6 + [True]
 
 
 def test_apache_is_told_how_to_authenticate():
     def prove(question):
-        raise verifier.Unproven("nothing was sent", "Bearer")
+        raise errors.Unproven("nothing was sent", "Bearer")
 
     assert authorized(prove, **AUTHORIZER) == ["Status: 401 Unauthorized", "WWW-Authenticate: Bearer", ""]
 
 
 def test_parameters_that_end_too_early_let_nobody_pass():
     whole = packed(REMOTE_USER="alice")
-    memory = verifier.Memory(policy())
-    assert b"Status: 500" in verifier.authorize(whole[:-1], lambda question: question.name, memory)
+    memory = users.Memory(policy())
+    assert b"Status: 500" in apache.authorize(whole[:-1], lambda question: question.name, memory)
 
 
 def test_nobody_passes_where_nothing_can_be_decided(monkeypatch):
@@ -333,41 +290,20 @@ def test_nobody_passes_where_nothing_can_be_decided(monkeypatch):
 
 
 def test_slurm_user_has_to_be_known():
-    with pytest.raises(verifier.PolicyError, match="SlurmUser 'slurmx' is not known"):
+    with pytest.raises(errors.PolicyError, match="SlurmUser 'slurmx' is not known"):
         verifier.check_policy(policy(slurm_user="slurmx"))
 
 
 def test_groups_have_to_be_known():
-    with pytest.raises(verifier.PolicyError, match="unheard-of"):
+    with pytest.raises(errors.PolicyError, match="unheard-of"):
         verifier.check_policy(policy(denied_groups=("unheard-of",)))
 
 
-def test_the_table_names_users():
-    with pytest.raises(verifier.PolicyError, match="'0' of 'boss'"):
-        verifier.check_policy(policy(names={"boss": "0"}))
-
-
-HASH = "$2y$10$" + "a" * 53
-
-
-@pytest.mark.parametrize(
-    ("line", "why"),
-    [
-        (f"alice:{HASH}", None), ("", None), ("# comment", None), (f"a:b:{HASH}", None),
-        ("alice:$apr1$x$yyyyyyyyyyyyyyyyyyyyyy", "no name and bcrypt"), ("alice:{SHA}xxxx", "no name and bcrypt"),
-        ("alice:secret", "no name and bcrypt"), ("alice", "no name and bcrypt"), ("alice:", "no name and bcrypt"),
-        (f"alice:{HASH}x", "no name and bcrypt"), ("alice:$2y$05$" + "a" * 53, "cost is 05, less than 8"),
-    ],
-)
-def test_passwords_are_bcrypt(tmp_path, line, why):
-    file = tmp_path / "users"
-    file.write_text(f"bob:{HASH}\n{line}\n")
-    if why is None:
-        verifier.check_passwords(str(file))
-    else:
-        with pytest.raises(verifier.PolicyError, match=f"line 2: .*{why}") as caught:
-            verifier.check_passwords(str(file))
-        assert "secret" not in str(caught.value)
+def test_the_table_names_users(tmp_path):
+    file = tmp_path / "policy"
+    file.write_text('{"slurm_user": "slurm", "uid_min": 1, "names": {"boss": "0"}}')
+    with pytest.raises(errors.PolicyError, match="'0' of 'boss'"):
+        policies.read_policy(str(file))
 
 
 @pytest.mark.parametrize(
@@ -376,8 +312,8 @@ def test_passwords_are_bcrypt(tmp_path, line, why):
 def test_a_policy_that_is_none(tmp_path, text):
     file = tmp_path / "policy"
     file.write_text(text)
-    with pytest.raises(verifier.PolicyError, match="holds no policy"):
-        verifier.read_policy(str(file))
+    with pytest.raises(errors.PolicyError, match="holds no policy"):
+        policies.read_policy(str(file))
 
 
 # -- the program, as systemd and Apache run it ------------------------------------------------------------------------

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads a file of passwords: python3 -I -S password_file.py [FILE]  says what is wrong with it, or with standard input.
+
+Each line is a name, a colon and bcrypt's hash, and nothing else: what servers make of further fields differs, and the
+other hashes that they take are cracked in no time. The role runs this by itself, so it needs no other file.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+# As in names.py, without the colon. A line that begins with # is a comment.
+NAME = re.compile(r"(?!#)[!-9;-~](?:[ -9;-~]{0,254}[!-9;-~])?")
+HASH = re.compile(r"\$2[by]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
+# A hash of cost 8 takes some 20 ms, one of cost 14 more than a second.
+COSTS = range(8, 15)
+LARGEST = 4 * 1024 * 1024
+REMEDY = "Make the line anew with: htpasswd -B -C 10"
+
+
+def hashes_in(data: bytes, file: str) -> dict[str, str]:
+    """The hashes by name. Raises ValueError. No name is said: what has no colon may be a password."""
+    if len(data) > LARGEST:
+        raise ValueError(f"{file} is larger than {LARGEST} bytes.")
+    hashes: dict[str, str] = {}
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line or line.startswith(b"#"):
+            continue
+        name, _colon, value = line.decode("utf-8", "replace").partition(":")
+        found = HASH.fullmatch(value)
+        problem = ""
+        if not found:
+            problem = f"this is no name and bcrypt hash, two fields with one colon. {REMEDY} {file} NAME"
+        elif int(found[1]) not in COSTS:
+            problem = f"bcrypt's cost is {found[1]}, and not from {COSTS[0]} to {COSTS[-1]}. {REMEDY} {file} NAME"
+        elif not NAME.fullmatch(name):
+            problem = "the name is not printable ASCII, or is longer than 256 characters, or has a blank at an end."
+        elif name in hashes:
+            problem = "the name has a line already. Remove one of them."
+        if problem:
+            raise ValueError(f"{file}, line {number}: {problem}")
+        hashes[name] = value
+    if not hashes:
+        raise ValueError(f"{file} names nobody, so nobody could pass.")
+    return hashes
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        if arguments:
+            with open(arguments[0], "rb") as stream:
+                hashes_in(stream.read(LARGEST + 1), arguments[0])
+        else:
+            hashes_in(sys.stdin.buffer.read(LARGEST + 1), "FILE")
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

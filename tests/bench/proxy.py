@@ -118,6 +118,7 @@ def prepare(cluster: Cluster, key: rsa.RSAPrivateKey) -> None:
         "slurm_jwt_proxy_basic_users": hashes,
         "slurm_jwt_proxy_user_names": dict.fromkeys(hashes, USER),
         "slurm_jwt_proxy_client_ca": f"{FOLDER}/ca.pem",
+        "slurm_jwt_proxy_client_subject": "UID",
         "slurm_jwt_proxy_openid_issuer": ISSUER,
         "slurm_jwt_proxy_openid_audiences": ["slurm"],
         "slurm_jwt_proxy_openid_keys_file": "/etc/ssl/bench-jwks.json",

@@ -21,7 +21,7 @@ TOKENS = json.loads(pathlib.Path(FOLDER, "tokens.json").read_text()) if KIND == 
 JOBS = f"/slurm/{VERSION}/jobs"
 PROXY, NAIVE = 443, 8443
 ALICE, REFUSED, OTHERS = "alice", "refused", "others"
-REFUSALS = {400, 401, 403, 404, 405, 408, 411, 413, 414, 431, 494, 501, 505}
+REFUSALS = {400, 401, 403, 404, 405, 408, 411, 413, 414, 429, 431, 494, 501, 505}
 
 
 def ask(port, data, certificate):
@@ -64,6 +64,10 @@ def who(user):
     if KIND == "openid":
         return [bearer(TOKENS["good"][user])], None
     return ([], user) if KIND == "certificate" else ([basic(user)], None)
+
+
+# In lower case it is "k", and kim is a user.
+KELVIN = "\u212a"
 
 
 def bearer(token):
@@ -162,6 +166,7 @@ if KIND in ("basic", "hook"):
     attack("two names in one", get(headers=[MINE[0] + ", " + basic("root").partition(" ")[2]]), (ALICE, REFUSED))
     for name in (
         "alice\r\nX-Name: root", "alice\nX-User: root", "alice\0root", "root\0", "alice\x7f", "../alice", "alice:root",
+        KELVIN + "im", "kim@" + KELVIN + "example.org", "kim\u00a0", "\x1fkim", "kim\x85", "{SSHA}", "#",
     ):
         attack(f"user {name!r}", get(headers=[basic(name)]), REFUSED)
     for name in ("", " ", "al,ice", "alice bob", "alice,root", "a" * 300, "aliceé", "bob@elsewhere.example"):
@@ -183,15 +188,24 @@ elif KIND == "openid":
     attack("a token without a signature", get(headers=[MINE[0].rpartition(".")[0] + "."]), REFUSED)
     attack("user alice.liddell@example.org", get(headers=who("alice.liddell@example.org")[0]), ALICE)
     attack("user bob@example.org", get(headers=who("bob@example.org")[0]), OTHERS)
-    for name in ("", " ", "al,ice", "alice bob", "alice\nX-User: root", "aliceé", "a" * 300, "bob@elsewhere.example"):
+    for name in (
+        "", " ", "al,ice", "alice bob", "alice\nX-User: root", "aliceé", "a" * 300, "bob@elsewhere.example",
+        KELVIN + "im", "kim\u00a0", "kim@example.org\u00a0",
+    ):
         attack(f"user {name[:20]!r}", get(headers=who(name)[0]), REFUSED)
 else:
-    for name in ("forged", "expired", "none", "twice", "plus", "comma", "newline", "long", "accent", "alice root"):
+    for name in (
+        "forged", "expired", "none", "twice", "plus", "comma", "newline", "long", "accent", "alice root", "lower",
+        "joined", "kelvin",
+    ):
         attack(f"certificate {name}", get(), REFUSED, None, name)
+    attack("certificate both", get(), ALICE, None, "both")
     attack("certificate nemo and a password", get(headers=[basic("alice")]), REFUSED, None, "nemo")
-for name in ("root", "toor", "slurm", "slurm2", "daemon", "nobody", "nemo", "eve", "0", "64030", "Alice"):
+for name in ("root", "toor", "slurm", "slurm2", "daemon", "nobody", "nemo", "eve", "0", "64030"):
     proof, certificate = who(name)
     attack(f"user {name}", get(headers=proof), REFUSED, None, certificate)
+proof, certificate = who("Alice")
+attack("user Alice", get(headers=proof), ALICE, None, certificate)
 proof, certificate = who("bob")
 attack("bob is another user than alice", get(headers=proof), OTHERS, None, certificate)
 

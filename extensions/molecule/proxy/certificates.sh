@@ -1,6 +1,6 @@
 #!/bin/sh
 # certificates.sh FOLDER: an authority for clients, a certificate for each of them, NAME.pem with its key, and a list of
-# those that were revoked, which is empty.
+# those that were revoked, which is empty. The user is the attribute UID.
 set -eu
 mkdir -m 0755 "$1"
 cd "$1"
@@ -19,22 +19,27 @@ client() {
 }
 authority ca
 authority stranger
-client alice /O=Lab/OU=users/CN=alice
-client bob /O=Lab/CN=bob
-client forged /O=Lab/CN=alice stranger
+client alice /O=Lab/OU=users/UID=alice
+client bob /O=Lab/UID=bob
+client forged /O=Lab/UID=alice stranger
 client none /O=Lab/OU=alice
-client twice /CN=alice/CN=bob
-client plus /CN=nemo+CN=alice
-client comma '/O=Lab,CN=root/CN=nemo,CN=alice'
-client newline "/O=Lab/CN=alice
+client twice /UID=alice/UID=bob
+client plus /UID=nemo+UID=alice
+client comma '/O=Lab,UID=root/UID=nemo,UID=alice'
+# What is not the attribute, and what is no ASCII but becomes it in lower case (KELVIN SIGN).
+client lower /O=Lab/uid=alice
+client both /O=Lab/uid=root/UID=alice
+client joined /O=Lab/CN=x+UID=alice
+client kelvin "/O=Lab/UID=$(printf '\342\204\252')im"
+client newline "/O=Lab/UID=alice
 X-User: root"
-client long "/CN=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-client accent /CN=alicé
-for name in eve root toor slurm slurm2 daemon nobody nemo 0 64030 Alice 'alice root'; do
-    client "$name" "/O=Lab/CN=$name"
+client long "/UID=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+client accent /UID=alicé
+for name in eve root toor slurm slurm2 daemon nobody nemo kim 0 64030 Alice 'alice root'; do
+    client "$name" "/O=Lab/UID=$name"
 done
 # Expires at once.
-client expired /CN=alice ca 0
+client expired /UID=alice ca 0
 cat > ca.cnf <<END
 [ca]
 default_ca = lab

@@ -63,6 +63,8 @@ def main():
         "alg none": token(algorithm="none"), "alg None": token(algorithm="None"),
         "HS256 with the public key": token(algorithm="HS256", signer=pem),
         "HS256 with nothing": token(algorithm="HS256", signer=b""),
+        "of an expiry that never comes": token(exp=1e308), "of a fraction": token(exp=now + 60.5),
+        "of a life too long": token(exp=now + 86400 + 60), "of no beginning": token(iat=True),
         "without a name": token(name=None), "of a list of names": token(name=["alice"]),
         "with an x5u": token(signer=stranger, header={"jku": "https://evil.example/", "x5u": "https://evil.example/"}),
         "with a jwk": token(signer=stranger, header={"jwk": {"kty": "RSA", "n": jwk["n"], "e": jwk["e"]}}),

@@ -43,6 +43,8 @@ def authorize(parameters: bytes, prove: Prover, memory: Memory) -> bytes:
         # Apache makes 403 of any other status, so it is told what to answer.
         if memory.limit and not memory.limit.passes(network_of(given.get("REMOTE_ADDR", ""))):
             head += "Variable-slurm_jwt_proxy_late: yes\r\n"
+    elif verdict.status == 429:
+        head += f"Retry-After: {verdict.seconds}\r\n"
     elif verdict.challenge:
         head += f"WWW-Authenticate: {verdict.challenge}\r\n"
     return output(head + "\r\n")

@@ -17,7 +17,7 @@ import threading
 from typing import Callable
 
 from errors import PolicyError, tell
-from password_file import LARGEST, hashes_in
+from password_file import LARGEST, read
 
 
 def end_gently() -> None:
@@ -80,4 +80,9 @@ class Opened:
                 f"{self.path} has mode {stat.S_IMODE(state.st_mode):04o} and owner {state.st_uid}. Make it root's, "
                 "writable for nobody else and readable for its group at most: mode 0640."
             )
-        return hashes_in(os.pread(self.number, LARGEST + 1, 0), self.path)
+        hashes, problems = read(os.pread(self.number, LARGEST + 1, 0), self.path)
+        for problem in problems[:5]:
+            tell(f"Left out: {problem}")
+        if not hashes:
+            raise ValueError(f"{self.path} names nobody who could pass.")
+        return hashes

@@ -21,44 +21,56 @@ LARGEST = 4 * 1024 * 1024
 REMEDY = "Make the line anew with: htpasswd -B -C 10"
 
 
-def hashes_in(data: bytes, file: str) -> dict[str, str]:
-    """The hashes by name. Raises ValueError. No name is said: what has no colon may be a password."""
+def read(data: bytes, file: str) -> tuple[dict[str, str], list[str]]:
+    """The hashes by name, and what is wrong: a line that is no good counts for nothing, and nor does a name with two.
+
+    No name is said: what has no colon may be a password.
+    """
     if len(data) > LARGEST:
-        raise ValueError(f"{file} is larger than {LARGEST} bytes.")
+        return {}, [f"{file} is larger than {LARGEST} bytes."]
     hashes: dict[str, str] = {}
+    problems: list[str] = []
+    seen: set[str] = set()
     for number, line in enumerate(data.split(b"\n"), 1):
         if not line or line.startswith(b"#"):
             continue
         name, _colon, value = line.decode("utf-8", "replace").partition(":")
-        found = HASH.fullmatch(value)
-        problem = ""
-        if not found:
-            problem = f"this is no name and bcrypt hash, two fields with one colon. {REMEDY} {file} NAME"
-        elif int(found[1]) not in COSTS:
-            problem = f"bcrypt's cost is {found[1]}, and not from {COSTS[0]} to {COSTS[-1]}. {REMEDY} {file} NAME"
-        elif not NAME.fullmatch(name):
-            problem = "the name is not printable ASCII, or is longer than 256 characters, or has a blank at an end."
-        elif name in hashes:
-            problem = "the name has a line already. Remove one of them."
+        problem = problem_of(name, value, file)
+        if name in seen:
+            problem = problem or "the name has a line already. Remove one of them."
+            hashes.pop(name, None)
+        seen.add(name)
         if problem:
-            raise ValueError(f"{file}, line {number}: {problem}")
-        hashes[name] = value
+            problems.append(f"{file}, line {number}: {problem}")
+        else:
+            hashes[name] = value
     if not hashes:
-        raise ValueError(f"{file} names nobody, so nobody could pass.")
-    return hashes
+        problems.append(f"{file} names nobody, so nobody could pass.")
+    return hashes, problems
+
+
+def problem_of(name: str, value: str, file: str) -> str:
+    found = HASH.fullmatch(value)
+    if not found:
+        return f"this is no name and bcrypt hash, two fields with one colon. {REMEDY} {file} NAME"
+    if int(found[1]) not in COSTS:
+        return f"bcrypt's cost is {found[1]}, and not from {COSTS[0]} to {COSTS[-1]}. {REMEDY} {file} NAME"
+    if not NAME.fullmatch(name):
+        return "the name is not printable ASCII, or is longer than 256 characters, or has a blank at an end."
+    return ""
 
 
 def main(arguments: list[str]) -> int:
     try:
         if arguments:
             with open(arguments[0], "rb") as stream:
-                hashes_in(stream.read(LARGEST + 1), arguments[0])
+                problems = read(stream.read(LARGEST + 1), arguments[0])[1]
         else:
-            hashes_in(sys.stdin.buffer.read(LARGEST + 1), "FILE")
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+            problems = read(sys.stdin.buffer.read(LARGEST + 1), "FILE")[1]
+    except OSError as error:
+        problems = [str(error)]
+    print("\n".join(problems[:5]), file=sys.stderr)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -77,8 +77,14 @@ def test_each_line_is_a_name_and_a_hash(tmp_path, line, why):
 
 def test_a_file_that_names_nobody():
     for data in (b"", b"\n", b"# alice\n"):
-        with pytest.raises(ValueError, match="nobody could pass"):
-            password_file.hashes_in(data, "x")
+        assert password_file.read(data, "x") == ({}, ["x names nobody, so nobody could pass."])
+
+
+def test_a_line_that_is_no_good_voids_only_itself():
+    lines = f"alice:{HASH}\nbob:pw\ncarol:{HASH}\ncarol:{HASH}\ndave:x\ndave:{HASH}\n"
+    hashes, problems = password_file.read(lines.encode(), "x")
+    assert hashes == {"alice": HASH}
+    assert [problem.partition(":")[0] for problem in problems] == [f"x, line {number}" for number in (2, 4, 5, 6)]
 
 
 @pytest.fixture
@@ -114,10 +120,12 @@ def test_what_is_changed_in_place_counts_at_once(file):
     with file.open("a") as stream:
         stream.write(f"bob:{HASH}\n")
     assert held.names() == ["alice", "bob"]
-    # Half of a change, or one that is no good.
-    for text in ("", f"alice:{HASH}\nbob:x\n"):
+    # Half of a change.
+    for text in ("", f"alice:{HASH[:-1]}\n"):
         file.write_text(text)
         assert held.names() == ["alice", "bob"]
+    file.write_text(f"alice:{HASH}\nbob:x\n")
+    assert held.names() == ["alice"]
     file.write_text(f"carol:{HASH}\n")
     assert held.names() == ["carol"]
     assert held.ends == 0

@@ -524,7 +524,7 @@ BUILTINS: Mapping[str, Observation] = {
             "stat": Members(
                 {"exists": flag},
                 {
-                    **{name: flag for name in ("isdir", "isreg", "issock")},
+                    **dict.fromkeys(("isdir", "isreg", "issock"), flag),
                     **{"pw_name": NAME, "gr_name": NAME, "mode": MODE, "checksum": CHECKSUM},
                 },
             )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 import time
 import urllib.parse
@@ -16,6 +17,10 @@ import timed
 # For all of a question and its answer.
 SECONDS = 5.0
 LARGEST = 65536
+# A socket in a folder below /run, which no user can put another one into, and what is asked there; written as in nginx.
+SOCKET = re.compile(r"http://unix:(/(?:var/)?run/[^/:.][^/:]*/[^/:.][^/:]*):(/.*)")
+# Any user may listen on the others, while the program is restarted.
+FIRST_OPEN_PORT = 1024
 
 
 class Hook(NamedTuple):
@@ -37,13 +42,23 @@ def settings_of(members: dict[str, Any]) -> Hook:
     try:
         hook = Hook(**members)
         parts = urllib.parse.urlsplit(hook.url)
-        host, _port = parts.hostname, parts.port
+        host, port = parts.hostname, 0 if SOCKET.fullmatch(hook.url) else parts.port
     except TypeError as error:
         raise ValueError(f"what is said of the hook is not understood: {error}") from None
     if parts.scheme not in ("http", "https") or not host or not hook.header:
         raise ValueError(f"the hook {hook.url!r} is no http or https address, or its header has no name")
-    if parts.scheme == "http" and not is_here(host):
-        raise ValueError(f"the hook {hook.url!r} is another host's without TLS: passwords would cross the network")
+    if parts.scheme == "https" or SOCKET.fullmatch(hook.url):
+        return hook
+    if not is_here(host):
+        raise ValueError(
+            f"the hook {hook.url!r} is another host's without TLS: passwords would cross the network. Take https, or a "
+            "socket of this host: http://unix:/run/NAME/SOCKET:/PATH"
+        )
+    if port is not None and port >= FIRST_OPEN_PORT:
+        raise ValueError(
+            f"at the hook {hook.url!r} any user of this host could listen while the program is restarted, and say that "
+            "a request is anybody's. Take a socket (http://unix:/run/NAME/SOCKET:/PATH), https, or a port below 1024"
+        )
     return hook
 
 
@@ -59,7 +74,11 @@ def ask(hook: Hook, proof: dict[str, str]) -> Answer:
     parts = urllib.parse.urlsplit(hook.url)
     deadline = time.monotonic() + SECONDS
     connection: timed.Http | timed.Https
-    if parts.scheme == "https":
+    socket = SOCKET.fullmatch(hook.url)
+    if socket:
+        connection = timed.Unix(socket[1], deadline)
+        parts = urllib.parse.urlsplit(socket[2])
+    elif parts.scheme == "https":
         context = ssl.create_default_context(cafile=hook.ca_file or None)
         connection = timed.Https(parts.netloc, deadline, context=context)
     else:

@@ -73,6 +73,20 @@ class Http(http.client.HTTPConnection):
         self.sock: Any = Timed(self.sock, self.deadline)
 
 
+class Unix(Http):
+    """HTTP at a socket of this host."""
+
+    def __init__(self, path: str, deadline: float) -> None:
+        super().__init__("localhost", deadline)
+        self.path = path
+
+    def connect(self) -> None:
+        connected = socket.socket(socket.AF_UNIX)
+        self.sock: Any = Timed(connected, self.deadline)
+        self.sock.hurry()
+        connected.connect(self.path)
+
+
 class Https(http.client.HTTPSConnection):
     def __init__(self, host: str, deadline: float, **more: Any) -> None:
         super().__init__(host, **{**more, "timeout": left_until(deadline)})

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import http.server
 import pathlib
+import shutil
+import socketserver
 import sys
+import tempfile
 import threading
 
 import pytest
@@ -30,9 +33,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(socketserver.UnixStreamServer):
+    def get_request(self):
+        return super().get_request()[0], ("here", 0)
+
+
 @pytest.fixture
 def site():
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    # The role takes sockets below /run alone.
+    folder = pathlib.Path(tempfile.mkdtemp(dir="/run", prefix="slurm-jwt-test-"))
+    server = Server(str(folder / "who.socket"), Handler)
     server.heard = []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -40,10 +50,11 @@ def site():
     server.shutdown()
     thread.join(20)
     server.server_close()
+    shutil.rmtree(folder)
 
 
 def settings(site, path="/who?x=1"):
-    return hook.settings_of({"url": f"http://127.0.0.1:{site.server_port}{path}", "header": "X-Remote-User"})
+    return hook.settings_of({"url": f"http://unix:{site.server_address}:{path}", "header": "X-Remote-User"})
 
 
 def test_it_is_told_what_proves_somebody(site):
@@ -93,6 +104,9 @@ def test_nobody_answers():
     "members",
     [
         {"url": "http://192.0.2.1/"}, {"url": "http://example.org/"}, {"url": "ftp://127.0.0.1/"}, {"url": ""},
+        {"url": "http://127.0.0.1:8099/who"}, {"url": "http://localhost:1024/"}, {"url": "http://[::1]:65535/"},
+        {"url": "http://unix:/tmp/who.socket:/who"}, {"url": "http://unix:/run/who.socket:/who"},
+        {"url": "http://unix:/run/../tmp/who.socket:/"}, {"url": "http://unix:/run/who/who.socket"},
         {"url": "https://"}, {"url": "http://127.0.0.1:x/"}, {"header": ""}, {"more": 1},
     ],
 )

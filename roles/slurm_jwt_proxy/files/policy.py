@@ -52,6 +52,8 @@ def read_policy(path: str) -> Policy:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise PolicyError(f"{path} holds no policy: {error}. Run the playbook hpc.slurm_jwt.proxy.") from error
     check_names(policy)
+    if policy.failures < 1:
+        raise PolicyError("slurm_jwt_proxy_failures has to be 1 or more, as people mistype passwords.")
     return policy
 
 

@@ -299,6 +299,13 @@ def test_groups_have_to_be_known():
         verifier.check_policy(policy(denied_groups=("unheard-of",)))
 
 
+def test_somebody_may_mistype(tmp_path):
+    file = tmp_path / "policy"
+    file.write_text('{"slurm_user": "slurm", "uid_min": 1, "failures": 0}')
+    with pytest.raises(errors.PolicyError, match="1 or more"):
+        policies.read_policy(str(file))
+
+
 def test_the_table_names_users(tmp_path):
     file = tmp_path / "policy"
     file.write_text('{"slurm_user": "slurm", "uid_min": 1, "names": {"boss": "0"}}')

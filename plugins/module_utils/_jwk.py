@@ -16,10 +16,11 @@ import base64
 import binascii
 import hashlib
 import json
-import math
 import re
-from functools import lru_cache
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Collection, Mapping, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_weakness
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._rsa_weakness import Budget
 
 MIN_BITS = 2048
 """What RFC 7518 asks for RS256."""
@@ -32,20 +33,23 @@ LONGEST_KID = 256
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2
 _MAX_EXPONENT_BITS = 64  # OpenSSL takes no longer one beside a modulus of more than 3072 bits
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+_PRIVATE_EXPONENTS = ("d", "dp", "dq")
+_FACTORS = ("p", "q")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}")
 # NUL would end the text for Slurm, and two kids would be one.
 _KID = re.compile(r"[\x20-\x7e]+")
-_SMALL_PRIMES = math.prod(p for p in range(3, 2000) if all(p % q for q in range(2, int(p**0.5) + 1)))
+_USUAL_EXPONENTS = (65537, 3, 5, 17, 257)
 
 
 class KeyRefused(Exception):
     """A key cannot be trusted, or not be used by Slurm; str() is a predicate that fits behind the key's name."""
 
 
-class PrivatePart(KeyRefused):
-    """The key came with its private part. The modulus is known, so that the key is trusted nowhere else either."""
+class Leaked(KeyRefused):
+    """The key came with its private part, which was proven to be that of its modulus: it is trusted nowhere else
+    either."""
 
-    def __init__(self, reason: str, modulus: int | None) -> None:
+    def __init__(self, reason: str, modulus: int) -> None:
         super().__init__(reason)
         self.modulus = modulus
 
@@ -77,6 +81,16 @@ def thumbprint(n: int, e: int) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
 
 
+def thumbprints(n: int, e: int) -> set[str]:
+    """How a key with this modulus may have been named: with its own exponent and with those that others use."""
+    return {thumbprint(n, exponent) for exponent in (e, *_USUAL_EXPONENTS)}
+
+
+def modulus_fingerprint(n: int) -> str:
+    """Tells moduli apart, whatever the exponent is."""
+    return base64.urlsafe_b64encode(hashlib.sha256(encode(n).encode("ascii")).digest()).rstrip(b"=").decode("ascii")
+
+
 def encode(number: int) -> str:
     """A number as Base64urlUInt of RFC 7518: the fewest octets, no padding. Slurm makes DER of it without a look."""
     octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
@@ -100,9 +114,22 @@ def decode(text: object, member: str) -> int:
     return int.from_bytes(octets, "big")
 
 
-def named(kid: object, n: int, e: int, min_bits: int = MIN_BITS) -> Jwk:
+class Rules(NamedTuple):
+    """What a key has to be like."""
+
+    min_bits: int = MIN_BITS
+    budget: Budget | None = None
+    """What may be spent on the checks that take time; None for no limit."""
+    checked: Collection[str] = ()
+    """Thumbprints of keys for which these checks were made before."""
+
+
+RULES = Rules()
+
+
+def named(kid: object, n: int, e: int, rules: Rules = RULES) -> Jwk:
     """The key of these numbers, judged; without a kid it is called by its thumbprint."""
-    refuse_numbers(n, e, min_bits)
+    refuse_numbers(n, e, rules)
     if kid is None or kid == "":
         return Jwk(thumbprint(n, e), n, e)
     if not isinstance(kid, str):
@@ -112,12 +139,12 @@ def named(kid: object, n: int, e: int, min_bits: int = MIN_BITS) -> Jwk:
     return Jwk(kid, n, e)
 
 
-def from_members(found: Mapping[str, Any], min_bits: int = MIN_BITS) -> Jwk:
+def from_members(found: Mapping[str, Any], rules: Rules = RULES) -> Jwk:
     """The key that a JSON Web Key describes, KeyRefused if Slurm must not get it."""
     kind = found.get("kty")
     if kind != "RSA":
         raise KeyRefused("has no kty" if kind is None else f"is of kty {_shown(kind)}, not RSA")
-    _refuse_private(found)
+    _refuse_private(found, rules.budget)
     _refuse_other_use(found)
     if found.get("n") is None and found.get("e") is None and found.get("x5c") is not None:
         n, e = _from_chain(found["x5c"])
@@ -126,7 +153,7 @@ def from_members(found: Mapping[str, Any], min_bits: int = MIN_BITS) -> Jwk:
         if missing:
             raise KeyRefused(f"has no {' and no '.join(missing)}")
         n, e = decode(found["n"], "n"), decode(found["e"], "e")
-    return named(found.get("kid"), n, e, min_bits)
+    return named(found.get("kid"), n, e, rules)
 
 
 def verifies(key: Jwk, signed: bytes, signature: bytes) -> bool:
@@ -139,40 +166,70 @@ def verifies(key: Jwk, signed: bytes, signature: bytes) -> bool:
     return pow(int.from_bytes(signature, "big"), key.e, key.n) == int.from_bytes(padded, "big")
 
 
-def refuse_numbers(n: int, e: int, min_bits: int = MIN_BITS) -> None:
+def refuse_numbers(n: int, e: int, rules: Rules = RULES) -> None:
     """Raise KeyRefused for numbers that are no RSA key, or one that anybody could take apart."""
-    bits = n.bit_length()
-    if bits < max(min_bits, LEAST_BITS):
-        raise KeyRefused(f"has a modulus of {bits} bits; {max(min_bits, LEAST_BITS)} is the least")
+    bits, least = n.bit_length(), max(rules.min_bits, LEAST_BITS)
+    if bits < least:
+        raise KeyRefused(f"has a modulus of {bits} bits; {least} is the least")
     if bits > MAX_BITS:
         raise KeyRefused(f"has a modulus of {bits} bits; {MAX_BITS} is the most")
     if e < 3 or e % 2 == 0 or e.bit_length() > _MAX_EXPONENT_BITS:
         raise KeyRefused("has a public exponent that is even, below 3 or of more than 64 bits")
-    if n % 2 == 0 or math.gcd(n, _SMALL_PRIMES) != 1:
-        raise KeyRefused("has a modulus with a small factor, so it is damaged, and anybody could sign with it")
-    if _prime_or_square(n):
-        raise KeyRefused("has a modulus that is a prime or a square, and anybody could sign with it")
+    weakness = _rsa_weakness.weakness(n)
+    if weakness is not None:
+        raise KeyRefused(weakness)
+    if rules.checked and thumbprint(n, e) in rules.checked:
+        return
+    if rules.budget is not None and not rules.budget.spend(bits):
+        raise KeyRefused(
+            f"was not checked, so it is not trusted: its modulus has {bits} bits, and there are more and longer keys in"
+            " this source than are checked at once"
+        )
+    if _rsa_weakness.is_prime(n):
+        raise KeyRefused("has a modulus that is a prime, and anybody could sign with it")
 
 
-@lru_cache(maxsize=256)
-def _prime_or_square(n: int) -> bool:
-    """The same key comes from the file and from its source, and the answer takes some milliseconds."""
-    return math.isqrt(n) ** 2 == n or pow(2, n - 1, n) == 1
-
-
-def _refuse_private(found: Mapping[str, Any]) -> None:
+def _refuse_private(found: Mapping[str, Any], budget: Budget | None) -> None:
+    """A private part is a claim that anybody can make about somebody else's modulus. It voids the key that it comes
+    with; only if it is proven it voids the modulus."""
     private = [member for member in _PRIVATE if member in found]
     if not private:
         return
-    try:
-        modulus = decode(found.get("n"), "n")
-    except KeyRefused:
-        modulus = None
-    raise PrivatePart(
+    modulus = _proven(found, budget)
+    if modulus is None:
+        raise KeyRefused(
+            f"comes with a private part (member {private[0]}) that was not shown to be that of its modulus, so this"
+            " entry alone is not trusted; have its issuer leave private parts out"
+        )
+    raise Leaked(
         f"comes with its private part (member {private[0]}), so whoever has read it can sign tokens; have its issuer"
         " replace it",
         modulus,
     )
+
+
+def _proven(found: Mapping[str, Any], budget: Budget | None) -> int | None:
+    """The modulus, if a private part is that of it."""
+    numbers = {}
+    for member in ("n", "e", *_PRIVATE_EXPONENTS, *_FACTORS):
+        try:
+            numbers[member] = decode(found[member], member)
+        except (KeyRefused, KeyError):
+            continue
+    n = numbers.get("n", 0)
+    if not LEAST_BITS <= n.bit_length() <= MAX_BITS:
+        return None
+    if any(_rsa_weakness.proves_factor(n, numbers[member]) for member in _FACTORS if member in numbers):
+        return n
+    exponents = {e for e in (numbers.get("e", 0), _USUAL_EXPONENTS[0]) if e.bit_length() <= _MAX_EXPONENT_BITS}
+    for private in (numbers[member] for member in _PRIVATE_EXPONENTS if member in numbers):
+        for e in sorted(exponents):
+            # An exponent may be twice as long as the modulus.
+            if budget is not None and not (budget.spend(n.bit_length()) and budget.spend(n.bit_length())):
+                return None
+            if _rsa_weakness.proves_private(n, e, private):
+                return n
+    return None
 
 
 def _refuse_other_use(found: Mapping[str, Any]) -> None:

@@ -15,10 +15,11 @@ import re
 from typing import Any, NamedTuple, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import (
-    MIN_BITS,
+    RULES,
     Jwk,
     KeyRefused,
-    PrivatePart,
+    Leaked,
+    Rules,
     from_members,
     members,
     named,
@@ -57,7 +58,19 @@ class KeySet(NamedTuple):
     keys: list[Jwk]
     dropped: list[Dropped]
     leaked: frozenset[int]
-    """Moduli whose private part is in the document."""
+    """Moduli whose private part is in the document, as was proven."""
+
+
+class Limits(NamedTuple):
+    """How much a document may hold."""
+
+    size: int = MAX_SIZE
+    keys: int = MAX_KEYS
+
+
+LIMITS = Limits()
+OWN_LIMITS = Limits(16 * MAX_SIZE, 100 * MAX_KEYS)
+"""The file that Slurm reads has the keys of all sources, and the withdrawn ones."""
 
 
 class _Object(dict):  # type: ignore[type-arg]
@@ -69,13 +82,13 @@ class _Object(dict):  # type: ignore[type-arg]
         self.twice = [name for name, _value in pairs if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
 
 
-def parse(data: bytes, min_bits: int = MIN_BITS, kid: str | None = None) -> KeySet:
+def parse(data: bytes, rules: Rules = RULES, kid: str | None = None, limits: Limits = LIMITS) -> KeySet:
     """The keys in a document: a JWK set, one JWK, public PEM keys, certificates, or certificates by kid.
 
     KID is what a single key without one is to be called.
     """
-    if len(data) > MAX_SIZE:
-        raise KeySetError(f"has more than {MAX_SIZE} bytes, which no set of keys has. Look what is there.")
+    if len(data) > limits.size:
+        raise KeySetError(f"has more than {limits.size} bytes, which no set of keys has. Look what is there.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -85,14 +98,13 @@ def parse(data: bytes, min_bits: int = MIN_BITS, kid: str | None = None) -> KeyS
     if not text.strip():
         raise KeySetError("is empty. Look what is there.")
     if text.lstrip()[:1] not in ("{", "["):
-        return _parse_other(text, min_bits, kid)
-    return _judge_all(_candidates(load_json(text)), min_bits, kid)
+        return _parse_other(text, rules, kid)
+    return _judge_all(_candidates(load_json(text), limits.keys), rules, kid)
 
 
 def render(keys: Sequence[Jwk]) -> bytes:
-    """The file that Slurm reads. The same keys make the same bytes, in whatever order they come."""
-    if not keys:
-        raise ValueError("with no key Slurm starts, and refuses every token")
+    """The file that Slurm reads. The same keys make the same bytes, in whatever order they come. With no key in it
+    Slurm starts, and refuses every RS256 token."""
     if len({key.kid for key in keys}) < len(keys):
         raise ValueError("two keys with one kid")
     content = {"keys": [members(key) for key in sorted(keys)]}
@@ -126,11 +138,11 @@ def _refuse_deep(text: str) -> None:
             raise KeySetError(f"is nested more than {MAX_DEPTH} deep, which no set of keys is. Look what is there.")
 
 
-def _parse_other(text: str, min_bits: int, kid: str | None) -> KeySet:
+def _parse_other(text: str, rules: Rules, kid: str | None) -> KeySet:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import looks_like_pem
 
     if looks_like_pem(text):
-        return _parse_pem(text, min_bits, kid)
+        return _parse_pem(text, rules, kid)
     if _PAGE.match(text):
         raise KeySetError(
             "is an HTML or XML page, perhaps one to log in. Name the address of the key set itself, which has to answer"
@@ -139,7 +151,7 @@ def _parse_other(text: str, min_bits: int, kid: str | None) -> KeySet:
     raise KeySetError("is neither JSON nor PEM. Look what is there.")
 
 
-def _parse_pem(text: str, min_bits: int, kid: str | None) -> KeySet:
+def _parse_pem(text: str, rules: Rules, kid: str | None) -> KeySet:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import PrivateKeyFound, numbers_in_blocks
 
     if text.count("-----BEGIN ") > MAX_KEYS:
@@ -156,13 +168,13 @@ def _parse_pem(text: str, min_bits: int, kid: str | None) -> KeySet:
         try:
             if isinstance(each, KeyRefused):
                 raise each
-            keys.append(named(kid if len(found) == 1 else None, *each, min_bits))
+            keys.append(named(kid if len(found) == 1 else None, *each, rules))
         except KeyRefused as exc:
             dropped.append(Dropped(f"PEM block {number}", str(exc)))
     return KeySet(_without_repetitions(keys), dropped, frozenset())
 
 
-def _candidates(found: object) -> list[object]:
+def _candidates(found: object, most: int) -> list[object]:
     """The keys of a document, not judged yet."""
     if not isinstance(found, _Object):
         raise KeySetError("is a JSON list. A set of keys is an object with a member keys.")
@@ -174,8 +186,8 @@ def _candidates(found: object) -> list[object]:
             raise KeySetError("has a member keys that is not a list. Look what is there.")
         if not keys:
             raise KeySetEmpty("has no key at all: its list keys is empty.")
-        if len(keys) > MAX_KEYS:
-            raise KeySetError(f"has {len(keys)} keys; {MAX_KEYS} is the most that is taken. Look what is there.")
+        if len(keys) > most:
+            raise KeySetError(f"has {len(keys)} keys; {most} is the most that is taken. Look what is there.")
         return keys
     if "kty" in found:
         return [found]
@@ -198,7 +210,9 @@ def _by_kid(found: dict[str, Any]) -> list[object]:
     return [_Object([("kid", kid), ("kty", "RSA"), ("x5c", [body])]) for kid, body in bodies.items()]
 
 
-def _judge_all(candidates: list[object], min_bits: int, kid: str | None) -> KeySet:
+def _judge_all(candidates: list[object], rules: Rules, kid: str | None) -> KeySet:
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
+
     keys: list[Jwk] = []
     dropped = []
     leaked: set[int] = set()
@@ -210,12 +224,15 @@ def _judge_all(candidates: list[object], min_bits: int, kid: str | None) -> KeyS
                 raise KeyRefused(f"has the member {ascii(candidate.twice[0])[:40]} twice")
             if kid and len(candidates) == 1 and candidate.get("kid") is None:
                 candidate["kid"] = kid
-            keys.append(from_members(candidate, min_bits))
-        except PrivatePart as exc:
+            keys.append(from_members(candidate, rules))
+        except Leaked as exc:
             dropped.append(Dropped(_shown_kid(candidate, number), str(exc)))
-            leaked.update(() if exc.modulus is None else (exc.modulus,))
-        except KeyRefused as exc:
+            leaked.add(exc.modulus)
+        except (KeyRefused, LibraryMissing) as exc:
             dropped.append(Dropped(_shown_kid(candidate, number), str(exc)))
+        except Exception as exc:
+            # Whatever a stranger has put into one key, the others are not touched by it.
+            dropped.append(Dropped(_shown_kid(candidate, number), f"cannot be read ({type(exc).__name__})"))
     return KeySet(_without_repetitions(keys), dropped, frozenset(leaked))
 
 

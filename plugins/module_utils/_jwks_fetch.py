@@ -5,7 +5,7 @@
 
 A daemon's trust hangs on the answer, so it comes over TLS from whoever the certificate names, through every redirect,
 unless the site says otherwise; it is small; and it comes in time. A timeout of sockets starts anew with every byte, so
-one thread fetches while another looks at the clock.
+one thread fetches while another looks at the clock. All sources are asked at once: a slow one delays no other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import queue
 import ssl
 import threading
 import time
+import urllib.request
 from http.client import HTTPException
 from typing import Any, Callable, NamedTuple, TypeVar
 from urllib.error import HTTPError
@@ -63,13 +64,37 @@ Get = Callable[[str, float], Any]
 """Opens an address without following redirects; the number is the timeout of each single step."""
 
 
-def fetch_keys(url: str, get: Get, rules: Rules) -> bytes:
-    """The document at an address."""
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Redirects are looked at before anybody follows them."""
+
+    def http_error_302(self, *dummy_args: Any) -> None:
+        return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def opener(ca_path: str | None) -> Get:
+    """How an address is opened: with the authorities in a file, or with those of the host, and through the proxies of
+    the environment. Nothing of it stays in the process, where another source with other authorities would find it."""
+    try:
+        context = ssl.create_default_context(cafile=ca_path)
+    except OSError as exc:
+        raise FetchError(
+            f"ca_path: {ca_path} cannot be used: {exc.strerror or exc}. Bring it to this host, or correct the path."
+        ) from None
+    ours = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _Stay)
+    ours.addheaders = [("User-Agent", "hpc.slurm_jwt"), ("Accept", "application/json")]
+    return lambda url, timeout: ours.open(url, timeout=timeout)
+
+
+def fetch_keys(url: str, get: Get, rules: Rules) -> Callable[[], bytes]:
+    """Begin to fetch the document at an address; what returns it."""
     return _in_time(lambda end: _fetch(url, get, rules, end), url, rules.timeout)
 
 
-def fetch_keys_of_issuer(issuer: str, get: Get, rules: Rules) -> tuple[str, bytes]:
-    """The key set of an OpenID provider, and the address where its configuration says that it is."""
+def fetch_keys_of_issuer(issuer: str, get: Get, rules: Rules) -> Callable[[], tuple[str, bytes]]:
+    """Begin to fetch the key set of an OpenID provider; what returns the address where its configuration says that it
+    is, and the document."""
 
     def both(end: float) -> tuple[str, bytes]:
         # What an issuer has for a query belongs to its configuration too, such as ?appid= of Entra ID.
@@ -108,8 +133,9 @@ def refuse_address(url: str, rules: Rules) -> None:
     )
 
 
-def _in_time(work: Callable[[float], _T], what: str, timeout: float) -> _T:
-    """The result of WORK; FetchError when the time is over, whatever WORK is doing then."""
+def _in_time(work: Callable[[float], _T], what: str, timeout: float) -> Callable[[], _T]:
+    """Begin WORK; what returns its result, or raises FetchError: when the time is over, whatever WORK is doing then,
+    and whatever else becomes of it."""
     answers: queue.Queue[tuple[list[_T], BaseException | None]] = queue.Queue()
     end = time.monotonic() + timeout
 
@@ -119,15 +145,21 @@ def _in_time(work: Callable[[float], _T], what: str, timeout: float) -> _T:
         except BaseException as exc:
             answers.put(([], exc))
 
+    def result() -> _T:
+        try:
+            answer, failure = answers.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            raise _too_late(what, timeout) from None
+        if failure is None:
+            return answer[0]
+        if isinstance(failure, FetchError):
+            raise failure
+        # Libraries raise exceptions of their own, and a stranger chooses which.
+        raise FetchError(f"{what} cannot be fetched: {_cause(failure)}") from failure
+
     # A daemon: it does not keep the module from ending, even if it waits for a name server.
     threading.Thread(target=run, daemon=True).start()
-    try:
-        answer, failure = answers.get(timeout=timeout)
-    except queue.Empty:
-        raise _too_late(what, timeout) from None
-    if failure is not None:
-        raise failure
-    return answer[0]
+    return result
 
 
 def _too_late(what: str, timeout: float) -> FetchError:

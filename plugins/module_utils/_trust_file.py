@@ -3,37 +3,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Brings the file of trusted keys to what its sources have. Private to this collection.
 
-What is trusted is decided in _jwks_trust; here is what is on disk, where the keys come from, and in which order files
-change, so that whoever is killed leaves the old keys or the new ones.
+What is trusted is decided in _jwks_trust, and sources are read in _jwks_sources; here is what is on disk, and in which
+order things are done: what is distrusted goes before any source is asked, and files change so that whoever is killed
+leaves the old keys or the new ones.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, Callable, NamedTuple, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Declared, Dress
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import MIN_BITS, Jwk
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import MIN_BITS, Jwk, Rules
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import (
+    OWN_LIMITS,
     Dropped,
-    KeySet,
     KeySetEmpty,
     KeySetError,
     parse,
     render,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_record import Record, format_record, parse_record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_sources import Failed, Heard, Reader, SourceError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import (
     Inherited,
-    Noted,
     Outcome,
-    Published,
     TrustRefused,
     Wishes,
     decide,
-    format_record,
     inherit,
-    parse_record,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
@@ -42,7 +40,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
     create,
     held,
     read_if_there,
-    read_secret,
     refuse_public_folder,
     remove,
     replace,
@@ -52,9 +49,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 
 _ATTEMPTS = 100  # against runs that do the opposite at the same time
 _RESTLESS = "Something makes {0} and takes it away again all the time; find out who."
-
-Opener = Callable[["str | None"], Callable[[str, float], Any]]
-"""Makes of the file of authorities, or None for those of the host, what opens an address; see _jwks_fetch.Get."""
 
 
 class Refusal(Exception):
@@ -68,7 +62,7 @@ class Found(NamedTuple):
     keys: tuple[Jwk, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     record_file: SecretFile | None = None
-    record: tuple[Noted, ...] = ()
+    record: Record = Record()
 
 
 class Plan(NamedTuple):
@@ -81,14 +75,12 @@ class Plan(NamedTuple):
     writes_keys: bool
     writes_record: bool
     mends: bool
+    failed: tuple[Failed, ...] = ()
+    """Sources that have no usable keys now. Those that they had stay as they are."""
 
     @property
     def acts(self) -> bool:
         return self.writes_keys or self.writes_record or self.mends
-
-
-class Unreachable(Refusal):
-    """A source could not be fetched, which may be better in a minute."""
 
 
 class Task(NamedTuple):
@@ -101,7 +93,9 @@ class Task(NamedTuple):
     declared: Declared
     min_bits: int = MIN_BITS
     timeout: float = 30.0
-    """Seconds in which a source must have answered in full."""
+    """Seconds in which all sources must have answered in full."""
+    tolerant: bool = False
+    """Whether a source of which no key is known may fail."""
     inherited: Sequence[Inherited] = ()
     """What a file begins with that is not there yet."""
     backup: bool = False
@@ -113,25 +107,63 @@ class Task(NamedTuple):
 class TrustFile:
     """One file of trusted keys, and what is asked for it."""
 
-    def __init__(self, task: Task, opener: Opener, warn: Callable[[str], None]) -> None:
+    def __init__(self, task: Task, warn: Callable[[str], None]) -> None:
         self.task = task
-        self.opener = opener
+        self.reader = Reader(task.sources, task.min_bits, task.timeout, task.only_look)
         self.warn = warn
         self.path = task.path
         self.now = int(time.time())
         self.wishes = task.wishes
         self.declared = task.declared
         self.backups: dict[str, str] = {}
+        self.distrusts = False
+        """Whether a key goes that the site has named. No source keeps that from being done."""
+        self.wrote = False
+        """Whether the keys were written, also if something went wrong after that."""
 
     def bring_up_to_date(self) -> tuple[Found, Plan]:
         """Make it what its sources have; what was there, and what was done about it."""
         refuse_public_folder(self.path, "keys")
-        published = self._published()
+        try:
+            self.reader.refuse()
+        except SourceError as exc:
+            raise Refusal(str(exc)) from None
         if not self.task.only_look:
             sweep(self.path)
+        first = self.look()
+        wrote = self._distrust(first)
+        heard = self.reader.read({key.thumbprint for key in first.keys}, self.warn)
+        self._refuse_unknown(first, heard)
+        # What is told is the difference to what was there before anything was done.
+        whole = self._plan(first, heard)
+        if first.file is None and heard.failed and not whole.data and not self.task.tolerant:
+            raise self._unchanged(heard.failed[0].reason)
+        found, plan = self._settle(heard)
+        return (first, whole) if wrote else (found, plan)
+
+    def _distrust(self, found: Found) -> bool:
+        """Take away what is distrusted or has run out, which no source has a say in; whether something was written."""
+        if found.file is None:
+            return False
+        plan = self._plan(found, None)
+        self.distrusts = plan.outcome.distrusts
+        if not plan.writes_keys or self.task.only_look:
+            return False
+        self._settle(None)
+        return True
+
+    def _refuse_unknown(self, found: Found, heard: Heard) -> None:
+        """A source of which nothing is known yet may be a typing error. It is no reason to keep distrusted keys."""
+        for failed in heard.failed:
+            if self.task.tolerant or self.distrusts or found.record.knows(failed.source):
+                continue
+            raise self._unchanged(failed.reason)
+
+    def _settle(self, heard: Heard | None) -> tuple[Found, Plan]:
+        """Make it what was heard; what was there, and what was done about it."""
         for _attempt in range(_ATTEMPTS):
             found = self.look()
-            plan = self._plan(found, published)
+            plan = self._plan(found, heard)
             if not plan.acts or self.task.only_look:
                 return found, plan
             if found.file is None:
@@ -142,7 +174,7 @@ class TrustFile:
                 with held(self.path):
                     # Whoever held it before us may have done all there was to do.
                     found = self.look()
-                    plan = self._plan(found, published)
+                    plan = self._plan(found, heard)
                     self._carry_out(found, plan)
                 return found, plan
             except SecretFileMissing:
@@ -160,100 +192,22 @@ class TrustFile:
             sweep(self.path)
         return found
 
-    # Sources
-
-    def _published(self) -> list[Published]:
-        sources = self.task.sources
-        if not sources:
-            raise Refusal("sources is needed with state=present: it says where the keys come from.")
-        found = []
-        for number, source in enumerate(sources):
-            name = source["issuer"] or source["url"] or source["path"] or f"sources[{number}]"
-            data = self._fetch(name, number, source)
-            if data is not None:
-                found.append(Published(name, self._parse(name, data, source["kid"])))
-        return found
-
-    def _parse(self, name: str, data: bytes, kid: str | None) -> KeySet:
-        try:
-            found = parse(data, self.task.min_bits, kid)
-        except KeySetError as exc:
-            raise self._unchanged(f"{name} {exc}") from None
-        if not found.keys:
-            reasons = "; ".join(f"{lost.kid} {lost.reason}" for lost in found.dropped[:5])
-            raise self._unchanged(f"{name} has no key that Slurm may trust: {reasons}.")
-        if kid and [key.kid for key in found.keys] != [kid]:
-            raise self._unchanged(
-                f"{name} has {len(found.keys)} keys, or one that has a kid already, so kid: {kid} names none of them."
-                " Leave it out."
-            )
-        if found.leaked:
-            self.warn(
-                f"{name} publishes the private part of a key, so whoever reads it could sign tokens for root. That key"
-                " is not trusted, whatever its kid. Have its issuer replace it, and see what was done with it."
-            )
-        return found
-
-    def _fetch(self, name: str, number: int, source: dict[str, Any]) -> bytes | None:
-        """What a source has; None for one that an earlier task would have made if this were not check mode."""
-        given = [option for option in ("issuer", "url", "path", "data") if source[option] not in (None, "")]
-        if not given and self.task.only_look:
-            self.warn(f"sources[{number}] is empty yet, so it is not known which keys it will have.")
-            return None
-        if len(given) != 1:
-            raise Refusal(f"sources[{number}] needs exactly one of issuer, url, path and data; it has {len(given)}.")
-        if given == ["data"]:
-            data = source["data"]
-            return data.encode("utf-8", "replace") if isinstance(data, str) else json.dumps(data).encode("ascii")
-        if given == ["path"]:
-            return self._read_source(name)
-        return self._ask(name, source)
-
-    def _read_source(self, path: str) -> bytes | None:
-        try:
-            file = read_secret(path)
-        except SecretFileMissing as exc:
-            if self.task.only_look:
-                self.warn(f"{exc} So it is not known which keys it will have.")
-                return None
-            raise
-        if file.mode & 0o002:
-            raise self._unchanged(
-                f"{path} is writable by every user of the host (mode {file.mode:04o}), who could put a key of their own"
-                " there and be root on the cluster. See who has, then take that away (chmod o-w)."
-            )
-        return file.data
-
-    def _ask(self, name: str, source: dict[str, Any]) -> bytes:
-        # It imports much, and a task whose sources are files or data does without.
-        from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import (
-            FetchError,
-            Rules,
-            fetch_keys,
-            fetch_keys_of_issuer,
-        )
-
-        rules = Rules(self.task.timeout, source["allow_http"], source["allow_shared"])
-        get = self.opener(source["ca_path"])
-        try:
-            if source["issuer"]:
-                return fetch_keys_of_issuer(name, get, rules)[1]
-            return fetch_keys(name, get, rules)
-        except FetchError as exc:
-            raise Unreachable(f"{exc} {self.path} was left as it is.") from exc
-
     def _unchanged(self, text: str) -> Refusal:
+        if self.wrote:
+            return Refusal(f"{text} What has run out was removed from {self.path}, and nothing else was changed.")
         return Refusal(f"{text} {self.path} was left as it is.")
 
     # What is there
 
     def look(self) -> Found:
         file, record_file = self._read(self.path), self._read(record_path(self.path))
-        record = tuple(parse_record(record_file.data)) if record_file else ()
+        record = parse_record(record_file.data) if record_file else Record()
+        # What is on record was checked when it came.
+        rules = Rules(self.task.min_bits, checked={noted.thumbprint for noted in record.keys})
         if file is None:
             return Found(None, (), (), record_file, record)
         try:
-            there = parse(file.data, self.task.min_bits)
+            there = parse(file.data, rules, limits=OWN_LIMITS)
         except KeySetEmpty:
             return Found(file, (), (), record_file, record)
         except KeySetError as exc:
@@ -272,21 +226,30 @@ class TrustFile:
 
     # What is to be done
 
-    def _plan(self, found: Found, published: list[Published]) -> Plan:
+    def _decide(self, found: Found, heard: Heard | None) -> Outcome:
         keys, record, wishes = found.keys, found.record, self.wishes
         if found.file is None:
             begun, noted = inherit(self.task.inherited, wishes.retain, self.now)
-            keys, record = tuple(begun), (*record, *noted)
-        if len(published) < len(self.task.sources):
+            keys, record = tuple(begun), record._replace(keys=(*record.keys, *noted))
+        if heard is None:
+            return decide(keys, record, [], wishes, self.now, None)
+        if heard.later:
             # Check mode, and some sources have yet to be made: of what is there nothing is known to go.
-            record, wishes = (), wishes._replace(merge=True, force=True)
+            record, wishes = record._replace(keys=()), wishes._replace(merge=True, force=True)
         try:
-            outcome = decide(keys, record, published, wishes, self.now)
+            return decide(keys, record, heard.published, wishes, self.now, [each.source for each in heard.failed])
         except TrustRefused as exc:
-            if published:
+            if not self.distrusts or self.task.tolerant:
                 raise self._unchanged(str(exc)) from None
-            outcome = Outcome([], [], [], [], [], [], [])
-        data = render(outcome.keys) if outcome.keys else b""
+            self.warn(f"{exc} Only what is distrusted was removed from {self.path}.")
+            return decide(keys, record, [], wishes, self.now, None)
+
+    def _plan(self, found: Found, heard: Heard | None) -> Plan:
+        outcome = self._decide(found, heard)
+        # Where keys were distrusted and none is left, an empty set is what Slurm needs: it refuses every RS256 token.
+        unknown = found.file is None and not outcome.keys and not outcome.record.distrusted
+        data = b"" if unknown else render(outcome.keys)
+        nothing = unknown and not (heard and heard.later)
         on_record = format_record(outcome.record)
         dress = self.declared.dress(found.file)
         files = [file for file in (found.file, found.record_file) if file]
@@ -295,9 +258,10 @@ class TrustFile:
             data,
             on_record,
             dress,
-            found.file is None or found.file.data != data,
-            found.record_file is None or found.record_file.data != on_record,
+            not nothing and (found.file is None or found.file.data != data),
+            not nothing and (found.record_file is None or found.record_file.data != on_record),
             any((file.uid, file.gid, file.mode) != dress for file in files),
+            tuple(heard.failed) if heard else (),
         )
 
     # Doing it
@@ -305,7 +269,8 @@ class TrustFile:
     def _make(self, plan: Plan) -> bool:
         """Make the file; False if another run was first, whose record is then put right."""
         replace(record_path(self.path), plan.record, *plan.dress)
-        return create(self.path, plan.data, *plan.dress)
+        self.wrote = create(self.path, plan.data, *plan.dress)
+        return self.wrote
 
     def _keep(self, found: Found) -> None:
         """Copies of the file and its record, with their owner and mode."""
@@ -326,11 +291,14 @@ class TrustFile:
         if plan.writes_keys:
             # Until the new keys are there, the record has to speak of the old ones too: killed in between, the next run
             # would take a key that was to go for one that somebody else has put there.
-            old = [noted for noted in found.record if noted.name not in [each.name for each in plan.outcome.record]]
-            both = format_record([*plan.outcome.record, *old])
+            new = plan.outcome.record
+            names = {each.name for each in new.keys}
+            old = tuple(noted for noted in found.record.keys if noted.name not in names)
+            both = format_record(new._replace(keys=(*new.keys, *old)))
             if found.record_file is None or found.record_file.data != both:
                 replace(record_path(self.path), both, *plan.dress)
             replace(self.path, plan.data, *plan.dress)
+            self.wrote = True
         elif plan.mends:
             set_attributes(self.path, *plan.dress)
         now = self._read(record_path(self.path))

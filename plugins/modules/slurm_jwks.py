@@ -396,7 +396,7 @@ gid:
 
 import json
 import os
-from typing import Any, Callable
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -406,6 +406,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import (
     MAX_BITS,
     MIN_BITS,
     KeyRefused,
+    Rules,
     from_members,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import Inherited, Wishes, next_change
@@ -450,6 +451,9 @@ ARGUMENTS = {
 }
 
 
+_LISTS = ("kids", "added", "kept", "retired", "removed", "dropped", "failed_sources")
+
+
 class KeySetTask:
     """One run of the module."""
 
@@ -460,8 +464,6 @@ class KeySetTask:
         absent = params["state"] == "absent"
         self.declared = declared(params, module.check_mode or absent)
         self.wishes = Wishes(_retain(params["retain"]), frozenset(params["remove"]), params["merge"], params["force"])
-        if not absent and not params["sources"]:
-            raise Refusal("sources is needed with state=present: it says where the keys come from.")
         task = Task(
             path=self.path,
             sources=params["sources"] or [],
@@ -474,11 +476,16 @@ class KeySetTask:
             only_look=module.check_mode,
             folder_may_lack=absent,
         )
-        self.file = TrustFile(task, _opener, module.warn)
+        self.warned: set[str] = set()
+        self.file = TrustFile(task, self._say)
 
     def present(self) -> dict[str, Any]:
         found, plan = self.file.bring_up_to_date()
         outcome = plan.outcome
+        for failed in plan.failed:
+            self._say(f"{failed.reason} The keys that are trusted of it stay so, and new ones are not trusted.")
+        for source, lost in outcome.conflicts:
+            self._say(f"{source}: the key {lost.kid} is not trusted: it {lost.reason}.")
         result = self._nothing()
         soon = next_change(outcome)
         if found.file:
@@ -498,6 +505,7 @@ class KeySetTask:
             retired=[{"kid": gone.kid, "until": format_time(gone.until)} for gone in outcome.retired],
             removed=[lost._asdict() for lost in outcome.removed],
             dropped=[{"source": source, **lost._asdict()} for source, lost in dropped],
+            failed_sources=[{"source": failed.source, "reason": failed.reason} for failed in plan.failed],
             next_change=None if soon is None else format_time(soon),
             **self.declared.names(plan.dress),
         )
@@ -522,8 +530,14 @@ class KeySetTask:
 
     # What is said about it
 
+    def _say(self, text: str) -> None:
+        """Warn, once of each thing."""
+        if text not in self.warned:
+            self.warned.add(text)
+            self.module.warn(text)
+
     def _nothing(self) -> dict[str, Any]:
-        lists: dict[str, Any] = {name: [] for name in ("kids", "added", "kept", "retired", "removed", "dropped")}
+        lists: dict[str, Any] = {name: [] for name in _LISTS}
         nulls = dict.fromkeys(
             ("next_change", "jwks", "size", "fingerprint", "previous_fingerprint")
             + ("owner", "group", "mode", "uid", "gid")
@@ -536,7 +550,7 @@ class KeySetTask:
             return {"state": "absent"}
         retired = {
             noted.kid: format_time(noted.withdrawn + self.wishes.retain)
-            for noted in found.record
+            for noted in found.record.keys
             if noted.withdrawn is not None
         }
         return {
@@ -583,33 +597,12 @@ def _retain(text: str) -> int:
 
 def _inherited(entries: list[dict[str, Any]], min_bits: int) -> list[Inherited]:
     try:
-        return [Inherited(from_members(entry["jwk"], min_bits), parse_time(entry["until"])) for entry in entries]
+        rules = Rules(min_bits)
+        return [Inherited(from_members(entry["jwk"], rules), parse_time(entry["until"])) for entry in entries]
     except KeyRefused as exc:
         raise Refusal(f"inherited: a key {exc}.") from None
     except ValueError as exc:
         raise Refusal(f"inherited: until: {exc}") from None
-
-
-def _opener(ca_path: str | None) -> Callable[[str, float], Any]:
-    """How an address is opened. The library takes half a second to import, so only where there is something to open."""
-    from ansible.module_utils.urls import open_url
-
-    if ca_path is not None and not os.path.isfile(ca_path):
-        raise Refusal(f"ca_path: there is no file {ca_path} on this host. Bring it there first, or correct the path.")
-
-    def get(url: str, timeout: float) -> Any:
-        return open_url(
-            url,
-            headers={"Accept": "application/json"},
-            http_agent="hpc.slurm_jwt",
-            timeout=timeout,
-            ca_path=ca_path,
-            follow_redirects="none",
-            decompress=False,
-            use_netrc=False,
-        )
-
-    return get
 
 
 def _summary_of_keys(keys: Any, retired: dict[str, str]) -> list[dict[str, Any]]:

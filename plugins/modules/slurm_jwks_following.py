@@ -198,12 +198,16 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _installation,
     _jwk,
     _jwks,
+    _jwks_distrust,
     _jwks_fetch,
+    _jwks_record,
+    _jwks_sources,
     _jwks_trust,
     _key,
     _pem,
     _places,
     _processes,
+    _rsa_weakness,
     _secret_file,
     _timed_program,
     _trust_file,
@@ -222,8 +226,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
 
 PARTS = (
-    _client, _daemon, _dress, _following, _hold, _jwk, _jwks, _jwks_fetch, _jwks_trust, _key, _pem, _places, _processes,
-    _secret_file, _timed_program, _trust_file,
+    _client, _daemon, _dress, _following, _hold, _jwk, _jwks, _jwks_distrust, _jwks_fetch, _jwks_record, _jwks_sources,
+    _jwks_trust, _key, _pem, _places, _processes, _rsa_weakness, _secret_file, _timed_program, _trust_file,
 )  # fmt: skip
 """What the program imports. Its parts are the very files that modules use, under the same names."""
 

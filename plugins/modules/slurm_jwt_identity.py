@@ -131,8 +131,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _facts
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError, forget_environment
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import ConfError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._identity import Daemon, User, identify
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import KeySet, KeySetEmpty, KeySetError, parse
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, Rules
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import (
+    OWN_LIMITS,
+    KeySet,
+    KeySetEmpty,
+    KeySetError,
+    parse,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import find_user
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release
@@ -194,7 +200,7 @@ def read_keys(path: str | None) -> KeySet | None:
         return None
     try:
         with open(path, "rb") as stream:
-            return parse(stream.read(), LEAST_BITS)
+            return parse(stream.read(), Rules(LEAST_BITS), limits=OWN_LIMITS)
     except KeySetEmpty:
         return KeySet([], [], frozenset())
     except KeySetError as exc:

@@ -254,8 +254,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
     forget_environment,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import CLIENTS, Reply, reply_of_client
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, Jwk
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import KeySetError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, Jwk, Rules, from_members
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import OWN_LIMITS, KeySetEmpty, KeySetError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import parse as parse_jwks
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
@@ -386,7 +386,10 @@ def trusted_key(path: str) -> Jwk:
     if data is None:
         raise ProofError(f"jwks_path: {path} does not exist. Make it with slurm_jwks.")
     try:
-        keys = parse_jwks(data, LEAST_BITS).keys
+        keys = parse_jwks(data, Rules(LEAST_BITS), limits=OWN_LIMITS).keys
+    except KeySetEmpty:
+        # Every key is distrusted. Then the key of a stranger is as good as any to be refused.
+        return from_members(_rsa_key.public_jwk(_rsa_key.generate(_rsa_key.MIN_BITS)))
     except KeySetError as exc:
         raise ProofError(f"jwks_path: {path} {exc}") from exc
     if not keys:

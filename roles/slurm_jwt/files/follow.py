@@ -6,7 +6,8 @@ the hosts of slurmdbd.
 
 Each run fetches the keys, and writes the file that Slurm reads only if they have changed. Daemons that started before
 the file was written load it: slurmdbd by a restart, slurmctld by scontrol reconfigure where that is enough. Nothing
-else touches a daemon, and not twice within the time that the settings name.
+else touches a daemon, and not twice within the time that the settings name, unless a key is distrusted: that waits for
+nothing, and for no source.
 
 Exit code: 0 if all is as it should be, or a source is out of reach for not too long; 1 otherwise, and the reason on
 standard error.
@@ -18,12 +19,9 @@ import grp
 import os
 import pwd
 import shutil
-import ssl
 import subprocess
 import sys
 import time
-import urllib.request
-from typing import Any, Callable
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _hold, _places, _processes
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import TIMED_OUT, Client, ClientError
@@ -46,9 +44,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
     wait_for_others,
     write_record,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_record import parse_record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import Wishes, next_change
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, read_if_there
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timed_program import (
     ERROR,
     INFO,
@@ -63,7 +63,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._trust_file import (
     Refusal,
     Task,
     TrustFile,
-    Unreachable,
 )
 
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -73,24 +72,6 @@ SETTLE = 1.0  # seconds that a daemon has to live before it counts as alive
 
 class Failure(Exception):
     """The attempt failed. The text says why, and what to do."""
-
-
-class Stay(urllib.request.HTTPRedirectHandler):
-    """Redirects are looked at before anybody follows them."""
-
-    def redirect_request(self, *dummy_args: Any) -> None:
-        return None
-
-
-def opener(ca_path: str | None) -> Callable[[str, float], Any]:
-    """How an address is opened; proxies are those of the environment, as the unit sets it."""
-    try:
-        context = ssl.create_default_context(cafile=ca_path)
-    except OSError as exc:
-        raise Refusal(f"ca_path: {ca_path} cannot be used: {exc}.") from None
-    ours = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), Stay)
-    ours.addheaders = [("User-Agent", "hpc.slurm_jwt"), ("Accept", "application/json")]
-    return lambda url, timeout: ours.open(url, timeout=timeout)
 
 
 class Following:
@@ -111,26 +92,39 @@ class Following:
         """Do what has to be done; how it ended."""
         try:
             plan = self.fetch()
-        except Unreachable as exc:
-            quiet = unheard(self.record, self.now)
-            self.notes.append(str(exc))
-            if quiet > self.settings.silence:
-                raise Failure(
-                    f"No source has been heard of for {quiet} s, and {self.settings.silence} s is the most. The keys "
-                    "that are trusted stay so; new ones of the provider are refused."
-                ) from None
-            # A file that was written and not loaded is no fault of the source.
-            return self.load() or WAITING
-        self.reached = self.now
-        return self.load() or (CHANGED if plan.acts else CURRENT)
+        except (Refusal, SecretFileError, LibraryMissing):
+            # A file that was written and not loaded is no fault of a source, least of all where a key was distrusted.
+            self.load()
+            raise
+        self.notes += [failed.reason for failed in plan.failed if failed.unreachable]
+        loaded = self.load()
+        wrong = [failed.reason for failed in plan.failed if not failed.unreachable]
+        wrong += [f"{source}: the key {lost.kid} {lost.reason}." for source, lost in plan.outcome.conflicts]
+        if wrong:
+            raise Failure(" ".join(wrong))
+        if not plan.failed:
+            self.reached = self.now
+            return loaded or (CHANGED if plan.acts else CURRENT)
+        quiet = unheard(self.record, self.now)
+        if quiet > self.settings.silence:
+            raise Failure(
+                f"The sources have not all been heard of for {quiet} s, and {self.settings.silence} s is the most. The "
+                "keys that are trusted stay so; new ones of a source that is silent are refused."
+            )
+        return loaded or WAITING
 
     def fetch(self) -> Plan:
         """Bring the file to what its sources have."""
         settings = self.settings
-        wishes = Wishes(settings.retain, frozenset(settings.remove))
-        task = Task(settings.path, settings.sources, wishes, declared(settings))
-        dummy_found, plan = TrustFile(task, opener, self.notes.append).bring_up_to_date()
-        outcome, self.wrote = plan.outcome, plan.writes_keys
+        # A rollout that distrusts a key writes the record before it writes these settings.
+        wishes = Wishes(settings.retain, frozenset(settings.remove), remembers=True)
+        task = Task(settings.path, settings.sources, wishes, declared(settings), tolerant=True)
+        file = TrustFile(task, self.notes.append)
+        try:
+            dummy_found, plan = file.bring_up_to_date()
+        finally:
+            self.wrote = file.wrote
+        outcome = plan.outcome
         self.kids = sorted(key.kid for key in outcome.keys)
         self.next_change = next_change(outcome)
         for text, kids in (
@@ -156,7 +150,7 @@ class Following:
             self.notes.append(f"Whoever wrote the file a moment ago has {names} load it; if not, a look in {others} s.")
             return POSTPONED
         wait = wait_before_load(self.record, self.settings.gap, self.now)
-        if wait:
+        if wait and not any(map(self.has_distrusted_key, behind)):
             self.notes.append(f"{names} will load the keys in {wait} s: the last time was a moment ago.")
             return POSTPONED
         # Whatever comes of it counts.
@@ -172,6 +166,14 @@ class Following:
         place, pid = _places.look(self.settings.path), self.unit(daemon).pid
         process = _processes.look(pid) if pid else None
         return place.kind == "file" and process is not None and place.modified > process.started
+
+    def has_distrusted_key(self, daemon: Daemon) -> bool:
+        """Whether the site has distrusted a key since a daemon started. Which keys it names no source can choose."""
+        record, pid = read_if_there(record_path(self.settings.path)), self.unit(daemon).pid
+        process = _processes.look(pid) if pid else None
+        distrusted = parse_record(record.data).distrusted if record else ()
+        # The record has whole seconds.
+        return process is not None and any(each.name and each.since + 1 > process.started for each in distrusted)
 
     def unit(self, daemon: Daemon) -> _daemon.Unit:
         argv = [self.settings.systemctl, "show", "--property", ",".join(_daemon.UNIT_PROPERTIES), "--", daemon.service]

@@ -228,6 +228,47 @@ class TestHowOften:
         assert (code, site.calls, site.result) == (0, RECONFIGURED, "postponed"), said
 
 
+class TestDistrust:
+    """What the site has named goes at once, whatever sources do, and however short ago daemons were loaded."""
+
+    @pytest.mark.parametrize("page", [None, b"", b"<html>", b'{"keys": []}'], ids=range(4))
+    def test_it_waits_for_no_source_and_for_no_gap(self, site, page):
+        site.publish(A, B)
+        site.run(gap=900)
+        assert site.calls == RECONFIGURED
+        site.issuer.pages["/keys"] = page
+        code, said = site.run(gap=900, remove=["a"])
+        assert (site.kids, site.calls) == (["b"], RECONFIGURED), said
+        # It is another matter that the source is of no use.
+        assert code == (0 if page is None else 1), said
+        site.run(gap=900, remove=["a"])
+        assert (site.kids, site.calls) == (["b"], [])
+
+    def test_killed_before_the_daemon_has_loaded(self, site):
+        site.publish(A, B)
+        site.run(gap=900)
+        site.run(gap=900, remove=["a"], daemons=[])
+        assert site.calls == RECONFIGURED
+        site.run(gap=900, remove=["a"])
+        assert site.calls == RECONFIGURED
+
+    def test_a_removed_key_does_not_come_back_with_other_names_or_older_settings(self, site):
+        site.publish(A, B)
+        site.run()
+        site.run(remove=["a"])
+        site.publish(dict(A, kid="z"), dict(A, kid="y", e="Aw"), A, B)
+        for remove in (["a"], []):
+            code, said = site.run(remove=remove)
+            assert (code, site.kids) == (0, ["b"]), said
+
+    def test_the_last_key(self, site):
+        site.run()
+        site.issuer.pages.clear()
+        code, said = site.run(remove=["a"], gap=900)
+        assert (code, site.kids, site.result) == (0, [], "changed"), said
+        assert site.calls == 2 * RECONFIGURED
+
+
 class TestFailures:
     def test_silence_is_loud_once_it_has_lasted(self, site):
         site.run()
@@ -237,7 +278,7 @@ class TestFailures:
         site.change_record(reached=int(time.time()) - HOUR - 5)
         code, said = site.run()
         assert (code, site.result, site.kids) == (1, "failed", ["a"]), said
-        assert "No source has been heard of for 36" in said
+        assert "The sources have not all been heard of for 36" in said
         site.publish(A)
         assert site.run()[0] == 0
 
@@ -252,7 +293,7 @@ class TestFailures:
         site.publish(dict(B, kid="a"))
         code, said = site.run()
         assert (code, site.result, site.kids) == (1, "failed", ["a"]), said
-        assert "is that of another key" in said
+        assert "has the kid of another key that is trusted already" in said
         assert site.calls == RECONFIGURED
 
     def test_a_daemon_that_goes_on_with_the_old_keys(self, site):

@@ -11,7 +11,13 @@ import pathlib
 import random
 from typing import Any, Callable, Mapping, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwk, _jwks, _jwks_trust
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
+    _jwk,
+    _jwks,
+    _jwks_distrust,
+    _jwks_record,
+    _jwks_trust,
+)
 
 SAMPLES = {
     path.stem: path.read_bytes() for path in sorted((pathlib.Path(__file__).parent / "key_sets").glob("*.json"))
@@ -33,7 +39,11 @@ def written(data: bytes, current: Sequence[_jwk.Jwk] = ()) -> bytes | None:
     try:
         found = _jwks.parse(data)
         outcome = _jwks_trust.decide(
-            current, [], [_jwks_trust.Published("the issuer", found)], _jwks_trust.Wishes(retain=3600), 1_800_000_000
+            current,
+            _jwks_record.Record(),
+            [_jwks_distrust.Published("the issuer", found)],
+            _jwks_trust.Wishes(retain=3600),
+            1_800_000_000,
         )
     except (_jwks.KeySetError, _jwks_trust.TrustRefused) as exc:
         assert len(str(exc)) > 20

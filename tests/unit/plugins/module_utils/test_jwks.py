@@ -146,12 +146,13 @@ class TestForm:
         padded = base64.urlsafe_b64encode(octets).decode()
         assert _jwks.parse(key_set(jwk(n=padded, e="AAEAAQ=="))).keys == _jwks.parse(key_set(jwk())).keys
 
-    def test_nothing_is_written_for_no_key_or_for_two_of_one_kid(self):
+    def test_nothing_is_written_for_two_keys_of_one_kid(self):
         one, two = _jwks.parse(key_set(jwk(), jwk(OTHER))).keys
         with pytest.raises(ValueError, match="one kid"):
             _jwks.render([one, two])
-        with pytest.raises(ValueError, match="no key"):
-            _jwks.render([])
+
+    def test_a_set_without_keys_is_one_that_slurm_starts_with(self):
+        assert json.loads(_jwks.render([])) == {"keys": []}
 
 
 class TestDroppedKeys:
@@ -203,23 +204,37 @@ class TestDroppedKeys:
         assert "8192 is the most" in reason(n=_jwk.encode(numbers()[0] << 6200 | 1))
 
     def test_the_site_may_ask_for_more_and_never_for_less_than_1024(self):
-        assert not _jwks.parse(key_set(jwk()), min_bits=3072).keys
+        assert not _jwks.parse(key_set(jwk()), _jwk.Rules(3072)).keys
         short = numbers()[0] >> 1100 | 1
-        assert "1024 is the least" in _jwks.parse(key_set(jwk(n=_jwk.encode(short))), min_bits=0).dropped[0].reason
+        assert "1024 is the least" in _jwks.parse(key_set(jwk(n=_jwk.encode(short))), _jwk.Rules(0)).dropped[0].reason
 
     def test_a_modulus_that_anybody_can_take_apart(self):
         prime = OTHER.private_numbers().p
         assert "small factor" in reason(n=_jwk.encode(prime * prime * 3 << 1024 | 1 << 2047))
         assert "small factor" in reason(n=_jwk.encode(3**1300))
-        assert "prime or a square" in reason(n=_jwk.encode(PRIVATE.private_numbers().p ** 2))
-        assert "prime or a square" in reason(n=_jwk.encode(2**2203 - 1))
+        assert "power of a smaller number" in reason(n=_jwk.encode(PRIVATE.private_numbers().p ** 2))
+        assert "is a prime" in reason(n=_jwk.encode(2**2203 - 1))
 
-    @pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth"])
-    def test_a_private_part(self, member):
-        found = _jwks.parse(key_set(jwk(**{member: "AQAB"})))
+    @pytest.mark.parametrize(("member", "name"), [("d", "d"), ("p", "p"), ("q", "q"), ("dp", "dmp1"), ("dq", "dmq1")])
+    @pytest.mark.parametrize("e", ["AQAB", None, "Aw"])
+    def test_a_private_part(self, member, name, e):
+        found = _jwks.parse(key_set(jwk(e=e, **{member: _jwk.encode(getattr(PRIVATE.private_numbers(), name))})))
         assert not found.keys
-        assert "private part" in found.dropped[0].reason
+        assert "comes with its private part" in found.dropped[0].reason
         assert found.leaked == {numbers()[0]}
+
+    @pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
+    @pytest.mark.parametrize("value", ["AQAB", "AQ", "?", 7, _jwk.encode(numbers()[0])], ids=range(5))
+    def test_a_private_part_that_is_made_up_voids_only_its_entry(self, member, value):
+        made_up = jwk(kid="bogus", **{member: value})
+        found = _jwks.parse(key_set(made_up, jwk()))
+        assert [key.kid for key in found.keys] == ["one"]
+        assert "was not shown to be that of its modulus" in found.dropped[0].reason
+        assert not found.leaked
+
+    def test_an_exponent_of_one_proves_nothing(self):
+        found = _jwks.parse(key_set(jwk(kid="bogus", e="AQ", d="AQ"), jwk()))
+        assert ([key.kid for key in found.keys], found.leaked) == (["one"], frozenset())
 
     def test_a_member_twice(self):
         text = json.dumps(jwk()).replace('"kid"', '"n": "AQAB", "kid"')
@@ -231,6 +246,21 @@ class TestDroppedKeys:
         found = _jwks.parse(key_set(*keys))
         assert [key.kid for key in found.keys] == ["one", "two"]
         assert [lost.kid for lost in found.dropped] == ["ec", "number 3", "number 4", "number 5", "number 6"]
+
+    def test_whatever_goes_wrong_with_one_key(self, monkeypatch):
+        def explode(*_args):
+            raise RecursionError
+
+        monkeypatch.setattr(_pem, "numbers_of_certificate", explode)
+        found = _jwks.parse(key_set(jwk(kid="odd", n=None, e=None, x5c=["AQAB"]), jwk()))
+        assert [key.kid for key in found.keys] == ["one"]
+        assert found.dropped == [_jwks.Dropped("odd", "cannot be read (RecursionError)")]
+
+    def test_a_chain_without_the_library_voids_one_key(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "cryptography", None)
+        found = _jwks.parse(key_set(jwk(kid="odd", n=None, e=None, x5c=["AQAB"]), jwk()))
+        assert [key.kid for key in found.keys] == ["one"]
+        assert "python3-cryptography" in found.dropped[0].reason
 
     def test_the_same_key_twice_is_one(self):
         assert len(_jwks.parse(key_set(jwk(), jwk(x5t="other"))).keys) == 1

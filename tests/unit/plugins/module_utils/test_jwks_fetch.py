@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import time
+from http.client import HTTPException
 
 import pytest
-from ansible.module_utils.urls import open_url
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import (
     DISCOVERY,
@@ -17,6 +17,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import (
     Rules,
     fetch_keys,
     fetch_keys_of_issuer,
+    opener,
     refuse_address,
 )
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
@@ -25,19 +26,9 @@ KEYS = b'{"keys": []}'
 PLAIN = Rules(timeout=20, allow_http=True)
 
 
-def get(ca_path=None):
-    def opened(url, timeout):
-        return open_url(
-            url, timeout=timeout, ca_path=ca_path, follow_redirects="none", decompress=False, use_netrc=False,
-            use_proxy=False,
-        )
-
-    return opened
-
-
 def refusal(url, rules=PLAIN, ca_path=None):
     with pytest.raises(FetchError) as caught:
-        fetch_keys(url, get(ca_path), rules)
+        fetch_keys(url, opener(ca_path), rules)()
     return str(caught.value)
 
 
@@ -83,7 +74,7 @@ class TestAddresses:
 class TestAnswers:
     def test_a_document(self):
         with Issuer({"/keys": KEYS}) as idp:
-            assert fetch_keys(idp.url + "/keys", get(), PLAIN) == KEYS
+            assert fetch_keys(idp.url + "/keys", opener(None), PLAIN)() == KEYS
 
     def test_no_such_page(self):
         with Issuer({}) as idp:
@@ -110,6 +101,37 @@ class TestAnswers:
             assert "not answered in full within 1.5 s" in said or "timed out" in said
             assert time.monotonic() - begin < 8
 
+    def test_slow_ones_do_not_wait_for_each_other(self):
+        with Issuer({"/keys": ("trickle", "headers")}) as idp:
+            begin = time.monotonic()
+            started = [fetch_keys(idp.url + "/keys", opener(None), PLAIN._replace(timeout=1.5)) for _source in range(4)]
+            for each in started:
+                with pytest.raises(FetchError):
+                    each()
+            assert time.monotonic() - begin < 4
+
+    @pytest.mark.parametrize(
+        "failure",
+        [RecursionError(), HTTPException("odd"), UnicodeError("odd"), MemoryError(), KeyError("odd")],
+        ids=repr,
+    )
+    def test_whatever_a_library_raises(self, failure):
+        class Answer:
+            length = None
+
+            def read1(self, _size):
+                raise failure
+
+            def close(self):
+                raise failure
+
+        with pytest.raises(FetchError, match="https://idp/keys"):
+            fetch_keys("https://idp/keys", lambda _url, _timeout: Answer(), PLAIN)()
+
+    def test_a_redirect_to_no_address(self):
+        with Issuer({"/old": ("redirect", "https://[::1")}) as idp:
+            assert "cannot be fetched" in refusal(idp.url + "/old")
+
     def test_no_http_at_all(self):
         with Issuer({"/keys": ("raw", b"SSH-2.0-OpenSSH_9.2\r\n")}) as idp:
             assert "cannot be fetched" in refusal(idp.url + "/keys")
@@ -118,7 +140,7 @@ class TestAnswers:
 class TestRedirects:
     def test_one_is_followed(self):
         with Issuer({"/old": ("redirect", "/new"), "/new": KEYS}) as idp:
-            assert fetch_keys(idp.url + "/old", get(), PLAIN) == KEYS
+            assert fetch_keys(idp.url + "/old", opener(None), PLAIN)() == KEYS
 
     def test_not_for_ever(self):
         with Issuer({"/old": ("redirect", "/old")}) as idp:
@@ -143,7 +165,7 @@ class TestCertificates:
     def test_an_authority_of_the_site(self, tmp_path):
         trusted = make_authority(tmp_path)
         with Issuer({"/keys": KEYS}, tls=authority(trusted)) as idp:
-            assert fetch_keys(idp.url + "/keys", get(str(trusted / "ca.pem")), Rules(timeout=20)) == KEYS
+            assert fetch_keys(idp.url + "/keys", opener(str(trusted / "ca.pem")), Rules(timeout=20))() == KEYS
 
     @pytest.mark.parametrize("ca", ["another", None])
     def test_the_wrong_one(self, tmp_path, ca):
@@ -159,7 +181,7 @@ class TestDiscovery:
     def fetch(self, idp, said=None, **more):
         said = idp.url if said is None else said
         idp.pages[DISCOVERY] = json.dumps({"issuer": said, "jwks_uri": idp.url + "/keys", **more}).encode()
-        return fetch_keys_of_issuer(idp.url, get(), PLAIN)
+        return fetch_keys_of_issuer(idp.url, opener(None), PLAIN)()
 
     def refused(self, idp, *args, **kwargs):
         with pytest.raises(FetchError) as caught:
@@ -184,4 +206,4 @@ class TestDiscovery:
     @pytest.mark.parametrize("page", [b"<html>", b"[]", b"\xff", b"[" * 9999], ids=range(4))
     def test_no_configuration(self, page):
         with Issuer({DISCOVERY: page}) as idp, pytest.raises(FetchError, match="not the configuration of an OpenID"):
-            fetch_keys_of_issuer(idp.url, get(), PLAIN)
+            fetch_keys_of_issuer(idp.url, opener(None), PLAIN)()

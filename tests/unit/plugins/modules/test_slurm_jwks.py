@@ -15,14 +15,15 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwk, _jwks, _jwks_trust, _trust_file
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwk, _jwks, _jwks_record, _trust_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import DISCOVERY
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.hostile_key_sets import SAMPLES
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
-KEYS = [rsa.generate_private_key(65537, 2048).public_key().public_numbers() for _number in range(3)]
+PRIVATE = [rsa.generate_private_key(65537, 2048) for _number in range(3)]
+KEYS = [private.public_key().public_numbers() for private in PRIVATE]
 A, B, C = (_jwk.Jwk(kid, numbers.n, numbers.e) for kid, numbers in zip("abc", KEYS))
 DAY = 86_400
 
@@ -132,8 +133,10 @@ class TestPresent:
             result = host.works(sources=sources)
             assert idp.asked == [DISCOVERY, "/keys", "/keys"]
         assert result["kids"] == host.kids == ["a", "b", "c"]
-        record = _jwks_trust.parse_record(host.record.read_bytes())
-        assert [noted.source for noted in record] == [sources[0]["issuer"], sources[2]["path"], "sources[3]"]
+        record = _jwks_record.parse_record(host.record.read_bytes())
+        assert [noted.sources for noted in record.keys] == [
+            tuple(sorted([sources[0]["issuer"], sources[1]["url"], "sources[4]"])), (sources[2]["path"],), ("sources[3]",)
+        ]
 
     def test_over_tls_with_an_authority_of_the_site(self, host, tmp_path):
         trusted = make_authority(tmp_path)
@@ -141,7 +144,9 @@ class TestPresent:
             source = {"url": idp.url + "/keys"}
             assert "its certificate is not to be trusted" in host.fails(sources=[source])
             assert host.works(sources=[{**source, "ca_path": str(trusted / "ca.pem")}])["kids"] == ["a"]
-            assert "there is no file /nowhere" in host.fails(sources=[{**source, "ca_path": "/nowhere"}])
+            known = host.works(sources=[{**source, "ca_path": "/nowhere"}])
+        assert "ca_path: /nowhere cannot be used" in known["failed_sources"][0]["reason"]
+        assert known["kids"] == ["a"]
 
     def test_check_mode_changes_nothing_and_says_the_same(self, host):
         expected = host.works(A, check=True)
@@ -266,6 +271,102 @@ class TestWithdrawnKeys:
         assert not host.works(B, merge=merge, ahead=2 * DAY)["changed"]
 
 
+class TestSourcesAreApart:
+    """A source that fails, floods or lies takes no key of another, and keeps none trusted."""
+
+    @staticmethod
+    def beside(idp, *keys):
+        return [{"url": idp.url + "/keys", "allow_http": True}, *({"data": key_set(key)} for key in keys)]
+
+    @pytest.mark.parametrize(
+        "page",
+        [
+            None,
+            b"",
+            b'{"keys": []}',
+            b"<html>",
+            b"[" * 9999,
+            b'{"keys": [{"kty": "EC", "kid": "e"}]}',
+            ("raw", b"HTTP/1.1 500 No\r\n\r\n"),
+            ("raw", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"),
+            ("raw", b"\xff\xfe\r\n\r\n"),
+            ("trickle", "headers"),
+        ],
+        ids=range(10),
+    )
+    def test_distrust_waits_for_none(self, host, page):
+        with Issuer({"/keys": json.dumps(key_set(A, B)).encode()}) as idp:
+            host.works(sources=self.beside(idp, C))
+            idp.pages["/keys"] = page
+            result = host.works(sources=self.beside(idp, C), remove=["a"], timeout=1)
+            assert host.kids == ["b", "c"]
+            assert result["removed"] == [{"kid": "a", "reason": "is named in remove, or has the modulus of a key that is"}]
+            assert [failed["source"] for failed in result["failed_sources"]] == [idp.url + "/keys"]
+            assert not host.works(sources=self.beside(idp, C), remove=["a"], timeout=1)["changed"]
+
+    def test_the_end_of_a_withdrawn_key_waits_for_none(self, host):
+        with Issuer({"/keys": json.dumps(key_set(A, B)).encode()}) as idp:
+            host.works(sources=self.beside(idp, C), retain="2h")
+            idp.pages["/keys"] = json.dumps(key_set(B)).encode()
+            host.works(sources=self.beside(idp, C), retain="2h")
+            idp.pages.clear()
+            host.works(sources=self.beside(idp, C), retain="2h", ahead=7000)
+            assert host.kids == ["a", "b", "c"]
+            host.works(sources=self.beside(idp, C), retain="2h", ahead=7300)
+            assert host.kids == ["b", "c"]
+
+    def test_every_key_may_be_distrusted_while_nobody_answers(self, host):
+        with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
+            host.works(sources=self.beside(idp))
+            idp.pages.clear()
+            result = host.works(sources=self.beside(idp), remove=["a"])
+            assert (result["jwks"], result["content_changed"], result["kids"]) == ({"keys": []}, True, [])
+            again = host.works(sources=self.beside(idp), remove=["a"])
+            assert not again["changed"]
+            idp.pages["/keys"] = json.dumps(key_set(A, B)).encode()
+            assert host.works(sources=self.beside(idp), remove=["a"])["kids"] == ["b"]
+
+    def test_a_removed_key_is_known_by_its_modulus(self, host):
+        host.works(A, B)
+        host.works(A, B, remove=["a"])
+        for twin in (_jwk.Jwk("other", A.n, A.e), _jwk.Jwk("a", A.n, 3), _jwk.Jwk("x", A.n, 17)):
+            assert host.works(twin, B, remove=["a"])["kids"] == ["b"]
+        assert host.works(_jwk.Jwk("other", A.n, A.e), B)["kids"] == ["b", "other"]
+
+    def test_the_others_are_followed_while_one_fails(self, host):
+        with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
+            host.works(sources=self.beside(idp, B))
+            idp.pages.clear()
+            assert host.works(sources=self.beside(idp, C))["added"] == ["c"]
+
+    def test_a_source_that_nobody_knows_has_to_answer(self, host):
+        host.works(A)
+        with Issuer({}) as idp:
+            assert "answers 404" in host.fails(sources=self.beside(idp, A))
+            assert host.works(sources=[*self.beside(idp, A, B)], remove=["a"])["kids"] == ["b"]
+
+    def test_a_published_private_part_that_is_made_up_takes_nothing_away(self, host):
+        host.works(A, B)
+        lie = {**_jwk.members(A), "kid": "lie", "d": "AQAB"}
+        result = host.works(sources=[{"data": key_set(A, B)}, {"data": {"keys": [lie, _jwk.members(C)]}}])
+        assert result["kids"] == ["a", "b", "c"]
+
+    def test_one_that_is_true_takes_the_modulus_away_for_good(self, host):
+        host.works(A, B)
+        leak = {**_jwk.members(A), "kid": "leak", "d": _jwk.encode(PRIVATE[0].private_numbers().d)}
+        assert host.works(sources=[{"data": key_set(A, B)}, {"data": {"keys": [leak, _jwk.members(C)]}}])["kids"] == ["b", "c"]
+        assert host.works(sources=[{"data": key_set(A, B)}, {"data": key_set(C)}])["kids"] == ["b", "c"]
+
+    def test_a_weak_key_of_the_file_goes_before_anybody_is_asked(self, host):
+        weak = _jwk.Jwk("weak", PRIVATE[0].private_numbers().p ** 3, 65537)
+        with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
+            host.works(sources=self.beside(idp))
+            host.path.chmod(0o600)
+            host.path.write_bytes(_jwks.render([A, weak]))
+            idp.pages.clear()
+            assert host.works(sources=self.beside(idp))["kids"] == host.kids == ["a"]
+
+
 class TestRefusals:
     """Nothing that a source says takes the file away or spoils it."""
 
@@ -315,15 +416,20 @@ class TestRefusals:
     def test_the_loss_of_every_key(self, host):
         host.works(A)
         assert "would go at once" in host.fails(B, retain="0")
-        assert "No key would be trusted" in host.fails(A, remove=["a"])
+        assert host.works(A, remove=["a"])["jwks"] == {"keys": []}
+        assert not host.works(A, remove=["a"])["changed"]
+        host.works(A)
         assert host.works(B, retain="0", force=True)["kids"] == ["b"]
 
     def test_two_keys_of_one_kid(self, host):
-        said = host.fails(A, _jwk.Jwk("a", B.n, B.e))
-        assert "two keys of the kid 'a'" in said
+        result = host.works(A, _jwk.Jwk("a", B.n, B.e))
+        assert result["kids"] == ["a"]
+        assert "has the kid of another key that is trusted already" in result["everything"]
+        assert host.path.read_bytes() == _jwks.render([A])
 
     def test_private_parts_are_never_written_nor_said(self, host):
-        secret = "c2VjcmV0LXBhcnQ"
+        private = PRIVATE[0].private_numbers()
+        secret = _jwk.encode(private.d)
         said = host.fails(sources=[{"data": {"keys": [{**_jwk.members(A), "d": secret}]}}])
         assert "private part" in said
         assert secret not in said

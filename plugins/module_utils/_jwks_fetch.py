@@ -65,12 +65,15 @@ Get = Callable[[str, float], Any]
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
-    """Redirects are looked at before anybody follows them."""
+    """Redirects are looked at before anybody follows them, or reads where they lead to."""
 
-    def http_error_302(self, *dummy_args: Any) -> None:
-        return None
 
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+def _stay(*_args: Any) -> None:
+    return None
+
+
+for _code in _REDIRECTS:
+    setattr(_Stay, f"http_error_{_code}", _stay)
 
 
 def opener(ca_path: str | None) -> Get:

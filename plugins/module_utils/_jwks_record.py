@@ -54,7 +54,9 @@ class Record(NamedTuple):
 
     def knows(self, source: str) -> bool:
         """Whether a source was heard before."""
-        return any(source in each.sources for each in (*self.keys, *self.distrusted))
+        return any(source in each.sources for each in self.keys) or any(
+            source in each.sources for each in self.distrusted
+        )
 
 
 def format_record(record: Record) -> bytes:

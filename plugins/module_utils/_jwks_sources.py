@@ -134,18 +134,18 @@ class Reader:
         except _jwks_fetch.FetchError as exc:
             failure = _Unusable(str(exc))
             return lambda: _fail(failure)
-        begun: Callable[[], Any]
+        begun: Callable[[], bytes]
         if source["issuer"]:
-            begun = _jwks_fetch.fetch_keys_of_issuer(name, get, rules)
+            both = _jwks_fetch.fetch_keys_of_issuer(name, get, rules)
+            begun = lambda: both()[1]  # noqa: E731
         else:
             begun = _jwks_fetch.fetch_keys(name, get, rules)
 
         def answer() -> bytes:
             try:
-                found = begun()
+                return begun()
             except _jwks_fetch.FetchError as exc:
                 raise _Unusable(str(exc), unreachable=True) from exc
-            return bytes(found[1] if source["issuer"] else found)
 
         return answer
 

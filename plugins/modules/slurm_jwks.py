@@ -15,10 +15,18 @@ description:
   - The file is such that no release of Slurm can choke on it. It holds RSA keys for signatures only, each with C(kid),
     C(kty), C(alg), C(n) and C(e) and nothing else, written anew from their numbers. Whatever else a source has is
     dropped, and named with the reason.
-  - The file stays as it is, and the task fails, when a source cannot be fetched or has no key that Slurm may trust,
-    when two keys have the same kid, when no key would be left, and when every key that is trusted now would go at once.
   - A key that its source has no more stays for O(retain), so that the tokens that it has signed can run out. O(remove)
-    distrusts a key at once.
+    distrusts a key at once. Both are seen to before any source is asked, and whatever sources say.
+  - Sources are apart from each other. Of one that cannot be fetched, or has no key that Slurm may trust, the keys that
+    are trusted stay so; a warning and RV(failed_sources) name it. No source takes a key of another away. A kid stays
+    with the key that has it, and a modulus with the source that has it; another key with the same kid, or of another
+    source with the same modulus, is dropped, which a warning and RV(dropped) say. Only keys that O(sources[].data) declares come before those
+    that are trusted already.
+  - The file stays as it is, and the task fails, when a source fails of which no key is on record yet, when there would
+    be no key in a new file, and when every key that is trusted now would go at once. O(remove) is carried out
+    nevertheless.
+  - With a key set in which no key is left, as after O(remove) of the last one, Slurm starts and refuses every RS256
+    token.
   - Daemons that run go on with the keys that they have loaded. RV(content_changed) says whether they have to load the
     file, which slurmctld does with C(scontrol reconfigure) from Slurm 23.11 on and by a restart before, and slurmdbd by
     a restart.
@@ -63,7 +71,9 @@ options:
     default: present
   sources:
     description:
-      - Where the keys come from. All sources are merged. Needed with O(state=present).
+      - Where the keys come from. All sources are merged. Needed with O(state=present). At most 100 keys of each are
+        trusted, with those that it has withdrawn.
+      - Where two come with different keys of one kid at once, that of the one that is named first is trusted.
       - Each entry has exactly one of O(sources[].issuer), O(sources[].url), O(sources[].path) and O(sources[].data).
     type: list
     elements: dict
@@ -138,6 +148,10 @@ options:
     description:
       - Keys to distrust at once, wherever they come from, by their kid or RFC 7638 thumbprint. Other keys with the same
         modulus go with them, since whoever has the private half writes any kid into a token.
+      - The modulus is on record as long as the name is in this list, so that the key does not come back with another
+        kid or another exponent.
+      - A kid means the key that is trusted with it. That a source has somebody else's modulus under this kid distrusts
+        that entry of this source only. A thumbprint is the better name.
     type: list
     elements: str
     default: []
@@ -154,7 +168,8 @@ options:
     default: 2048
   timeout:
     description:
-      - Seconds in which a source must have answered in full, its configuration and redirects included.
+      - Seconds in which a source must have answered in full, its configuration and redirects included. All are asked
+        at once.
     type: int
     default: 30
   backup:
@@ -334,6 +349,29 @@ dropped:
       returned: success
       type: str
       sample: is for 'RSA-OAEP'; Slurm verifies RS256 only
+failed_sources:
+  description:
+    - Sources that cannot be fetched, or have no key that Slurm may trust. The keys of them that are trusted stay.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    source:
+      description: The issuer, URL or path, or C(sources[N]) for data.
+      returned: success
+      type: str
+      sample: https://keycloak.example.org/realms/hpc
+    reason:
+      description: What was found, and what to do.
+      returned: success
+      type: str
+      sample: https://keycloak.example.org/realms/hpc has not answered in full within 30 s.
+  sample: []
+distrusts:
+  description: Whether a key of the file goes because O(remove) names it, or its modulus.
+  returned: success
+  type: bool
+  sample: false
 next_change:
   description: When the first of the RV(retired) keys runs out, in UTC, so that a run is due. Null if there is none.
   returned: success
@@ -505,6 +543,7 @@ class KeySetTask:
             retired=[{"kid": gone.kid, "until": format_time(gone.until)} for gone in outcome.retired],
             removed=[lost._asdict() for lost in outcome.removed],
             dropped=[{"source": source, **lost._asdict()} for source, lost in dropped],
+            distrusts=outcome.distrusts,
             failed_sources=[{"source": failed.source, "reason": failed.reason} for failed in plan.failed],
             next_change=None if soon is None else format_time(soon),
             **self.declared.names(plan.dress),
@@ -519,7 +558,7 @@ class KeySetTask:
         found = self.file.take_away()
         there = bool(found.file or found.record_file)
         result = self._nothing()
-        result.update(changed=there, differs=there, content_changed=bool(found.file), state="absent")
+        result.update(changed=there, differs=there, content_changed=bool(found.file), state="absent", distrusts=False)
         result["backup_files"] = self.file.backups
         if found.file:
             result["previous_fingerprint"] = fingerprint(found.file.data)

@@ -15,6 +15,7 @@ description:
     it only then.
   - A provider cannot have the daemons restarted as often as it likes (O(gap)). When it cannot be reached for longer
     than O(silence), or publishes something that would end badly, the unit fails, and the keys that are trusted stay so.
+    Other providers are followed meanwhile. What O(remove) names is distrusted first, and daemons load that at once.
   - Installs the program, its parts, and the units; with O(state=absent) it removes all of it. The key set is left as it
     is.
   - In check mode it tells the state of the timer, and changes nothing.

@@ -364,6 +364,8 @@ JWKS = observation(
         "retired": list_of(Members({"kid": KID, "until": TIME})),
         "removed": list_of(Members({"kid": KID, "reason": TEXT})),
         "dropped": list_of(Members({"source": TEXT, "kid": TEXT, "reason": TEXT}), 10_000),
+        "failed_sources": list_of(Members({"source": TEXT, "reason": TEXT})),
+        "distrusts": flag,
         "next_change": maybe(TIME),
         "jwks": maybe(Members({"keys": list_of(JWK)})),
         "size": maybe(whole()),

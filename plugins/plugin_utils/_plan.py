@@ -694,6 +694,7 @@ def plan(
         "signing_key": _trust.signing_key(wishes.trust, cluster.key_path),
         "own_key_changes": bool(own),
         "jwks_targets": jwks,
+        "jwks_distrusts": _trust.distrusts(cluster.looks, cluster.holders),
         "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.holders if wishes.trust.jwks},
         "holders": cluster.holders,
         "key_source": cluster.key_source,

@@ -128,6 +128,9 @@ def _looks_refused(trust: Trust, looks: Mapping[str, Look], holders: Sequence[st
     reasons = [f"{host}: {seen['msg']}" for host, seen in found.items() if seen.get("msg")]
     if reasons:
         return reasons
+    if distrusts(looks, holders):
+        # Whatever sources say to whom, a key that the site has named goes now.
+        return []
     offered = {host: _offered(seen) for host, seen in found.items() if seen.get("kids") is not None}
     first = next(iter(offered), "")
     return [
@@ -137,6 +140,11 @@ def _looks_refused(trust: Trust, looks: Mapping[str, Look], holders: Sequence[st
         for host, keys in offered.items()
         if keys != offered[first]
     ][:1]
+
+
+def distrusts(looks: Mapping[str, Look], holders: Sequence[str]) -> bool:
+    """Whether a holder still trusts a key that the site has named. No source keeps that from being done."""
+    return any((looks[host].get("trust") or {}).get("distrusts") for host in holders)
 
 
 def _offered(seen: Look) -> set[tuple[str, str]]:
@@ -190,6 +198,12 @@ def warnings(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) ->
             f"{undeclared[0]}: trusts the keys of {(looks[undeclared[0]]['jwks'] or {}).get('path')}, which the site "
             "does not declare, so it was left alone. Declare slurm_jwt_jwks_sources; an empty list takes jwks= away."
         )
+    for host in holders if trust.jwks else ():
+        failed = (looks[host].get("trust") or {}).get("failed_sources") or ()
+        notes += [
+            f"{host}: {one['reason']} The keys that are trusted of it stay so, and new ones are not trusted."
+            for one in failed
+        ]
     for host in holders[:1] if trust.jwks else ():
         dropped = (looks[host].get("trust") or {}).get("dropped") or ()
         notes += [f"{one['source']}: the key {one['kid']} is not trusted: it {one['reason']}." for one in dropped]

@@ -145,9 +145,10 @@ class TestSourcesAreApart:
     @pytest.mark.parametrize("before", [True, False])
     def test_the_keys_of_the_site_itself_come_first(self, rival, before):
         keys, record = self.after(source(rival, B, name=self.HOSTILE)) if before else ([], ())
-        outcome = run(keys, [source(rival, B, name=self.HOSTILE), source(A, name="sources[1]", inline=True)], record)
+        published = [source(rival, B, name=self.HOSTILE), source(A, name="sources[1]", inline=True)]
+        outcome = run(keys, published, record)
         assert set(outcome.keys) == {A, B}
-        again = run(outcome.keys, [source(rival, B, name=self.HOSTILE), source(A, name="own", inline=True)], outcome.record)
+        again = run(outcome.keys, published, outcome.record)
         assert set(again.keys) == {A, B}
 
     def test_somebody_elses_modulus_under_a_kid_that_is_removed(self):

@@ -135,7 +135,9 @@ class TestPresent:
         assert result["kids"] == host.kids == ["a", "b", "c"]
         record = _jwks_record.parse_record(host.record.read_bytes())
         assert [noted.sources for noted in record.keys] == [
-            tuple(sorted([sources[0]["issuer"], sources[1]["url"], "sources[4]"])), (sources[2]["path"],), ("sources[3]",)
+            tuple(sorted([sources[0]["issuer"], sources[1]["url"], "sources[4]"])),
+            (sources[2]["path"],),
+            ("sources[3]",),
         ]
 
     def test_over_tls_with_an_authority_of_the_site(self, host, tmp_path):

@@ -103,6 +103,18 @@ class TestSources:
         found = cluster(RS256, {"ctl1": seen(["a"]), "dbd1": seen(["a", "b"])})
         assert "dbd1 and ctl1 do not find the same keys" in plan(found, jwks=True)["refusals"][0]
 
+    def test_they_may_say_what_they_like_where_a_key_is_distrusted(self):
+        found = cluster(RS256, {"ctl1": {**seen(["a"]), "distrusts": True}, "dbd1": seen(["a", "b"])})
+        made = plan(found, jwks=True)
+        assert (made["refusals"], made["jwks_distrusts"]) == ([], True)
+        assert not plan(cluster(RS256, SAME), jwks=True)["jwks_distrusts"]
+
+    def test_one_that_is_silent_and_known_is_told_of(self):
+        failed = [{"source": "https://idp", "reason": "https://idp has not answered."}]
+        made = plan(cluster(RS256, {"ctl1": {**seen(), "failed_sources": failed}, "dbd1": seen()}), jwks=True)
+        assert made["refusals"] == []
+        assert any("ctl1: https://idp has not answered. The keys" in warning for warning in made["warnings"])
+
     def test_keys_that_only_stay_may_differ(self):
         found = cluster(RS256, {"ctl1": seen(["a"], retired=["old"]), "dbd1": seen(["a"])})
         assert plan(found, jwks=True)["refusals"] == []

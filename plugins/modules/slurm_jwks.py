@@ -20,8 +20,8 @@ description:
   - Sources are apart from each other. Of one that cannot be fetched, or has no key that Slurm may trust, the keys that
     are trusted stay so; a warning and RV(failed_sources) name it. No source takes a key of another away. A kid stays
     with the key that has it, and a modulus with the source that has it; another key with the same kid, or of another
-    source with the same modulus, is dropped, which a warning and RV(dropped) say. Only keys that O(sources[].data) declares come before those
-    that are trusted already.
+    source with the same modulus, is dropped, which a warning and RV(dropped) say. Only keys that O(sources[].data)
+    declares come before those that are trusted already.
   - The file stays as it is, and the task fails, when a source fails of which no key is on record yet, when there would
     be no key in a new file, and when every key that is trusted now would go at once. O(remove) is carried out
     nevertheless.

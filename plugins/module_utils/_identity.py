@@ -37,6 +37,8 @@ class Daemon(NamedTuple):
     hs256_key: bytes | None = None
     key_set: KeySet | None = None
     slurm_user: str = "slurm"
+    any_case: bool = False
+    """Whether its libjwt takes rs256 for RS256. One of 1.10 does, later ones refuse it."""
 
     @property
     def claim_field(self) -> str | None:
@@ -111,9 +113,10 @@ def identify(token: str, daemon: Daemon, find_user: FindUser, now: float) -> Ide
             *_unable(daemon),
             *refusals,
             *expiry_refusals(parts.claims, now),
-            *_nobody(claim, name, found, daemon),
+            *_nobody(claim, name, daemon),
         ],
         [
+            *_unknown(claim, name, found),
             *_power(claim, name, uid, found, daemon),
             *_outranked(claim, daemon),
             *_editable(claim, parts.claims),
@@ -166,7 +169,8 @@ def _unable(daemon: Daemon) -> list[str]:
 
 def _signature(token: str, parts: Parts, daemon: Daemon) -> tuple[str | None, list[str]]:
     """Who signed it, and why that is not enough."""
-    algorithm = str(parts.header.get("alg")).upper()
+    written = str(parts.header.get("alg"))
+    algorithm = written.upper() if daemon.any_case else written
     if algorithm == "RS256":
         return _rs256(token, parts, daemon)
     if algorithm != "HS256" and (has(daemon.release, "jwks") or not algorithm.startswith("HS")):
@@ -197,11 +201,9 @@ def _rs256(token: str, parts: Parts, daemon: Daemon) -> tuple[str | None, list[s
     return kid, []
 
 
-def _nobody(claim: str | None, name: str | None, found: User | None, daemon: Daemon) -> list[str]:
-    if claim == "id" or found:
+def _nobody(claim: str | None, name: str | None, daemon: Daemon) -> list[str]:
+    if claim == "id" or name is not None:
         return []
-    if name is not None:
-        return [f"Its claim {claim} names {name!r}, who does not exist on this host: for Slurm it is nobody's."]
     if daemon.minds("use_jwt_client_ids_only"):
         wanted = "uid, gid, and id with name, gecos, dir, shell and groups"
         return [f"It lacks what use_jwt_client_ids_only wants: {wanted}."]
@@ -209,6 +211,17 @@ def _nobody(claim: str | None, name: str | None, found: User | None, daemon: Dae
 
 
 # -- what to think of before it is trusted -----------------------------------------------------------------------------
+
+
+def _unknown(claim: str | None, name: str | None, found: User | None) -> list[str]:
+    """Slurm lets such a token in, measured on all releases."""
+    if claim == "id" or name is None or found:
+        return []
+    return [
+        f"Its claim {claim} names {name!r}, whom this host does not know. Slurm lets the token in all the same, as"
+        " nobody's: it shows what everybody may see, and takes no job. Create the user on the hosts of slurmctld and"
+        " slurmdbd, or see who can have such a name put there."
+    ]
 
 
 def _power(claim: str | None, name: str | None, uid: int | None, found: User | None, daemon: Daemon) -> list[str]:

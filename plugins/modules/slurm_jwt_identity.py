@@ -90,7 +90,7 @@ user:
   type: str
   sample: alice
 uid:
-  description: The uid of that user on this host. Null if there is no such user here.
+  description: The uid of that user on this host. Null if there is no such user here, which for Slurm is nobody.
   returned: success
   type: int
   sample: 1001
@@ -101,7 +101,9 @@ signer:
   type: str
   sample: FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE
 accepted:
-  description: Whether the daemon would accept the token.
+  description:
+    - Whether the daemon would accept the token.
+    - A token for a user whom the host does not know is accepted by Slurm, as nobody's. RV(cautions) says so then.
   returned: success
   type: bool
 refusals:
@@ -123,11 +125,12 @@ claims:
   sample: {"iss": "https://keycloak.example.org/realms/hpc", "preferred_username": "alice", "exp": 1796025600}
 """
 
+import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _facts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _facts, _install
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError, forget_environment
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import ConfError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._identity import Daemon, User, identify
@@ -144,6 +147,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import find_
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import parse as parse_release
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, read_secret
+
+_ANY_CASE = "libjwt.so.0"
 
 _FILES = {"slurmctld": "slurm.conf", "slurmdbd": "slurmdbd.conf"}
 
@@ -181,7 +186,16 @@ def daemon_here(module: AnsibleModule) -> Daemon:
         read_keys(jwt.jwks_path),
         # Without SlurmUser in the file the daemons run as root.
         file.conf.value("SlurmUser") or "root",
+        takes_any_case(file.conf.value("PluginDir"), module.params["bin_dir"]),
     )
+
+
+def takes_any_case(plugin_dir: str | None, bin_dir: str | None) -> bool:
+    """Whether Slurm's libjwt on this host takes the name of an algorithm in any case, as the oldest does."""
+    program = _install.find_program("slurmctld", [bin_dir] if bin_dir else [])
+    folder = _install.plugin_dir(plugin_dir, program)
+    libjwt = None if folder is None else _install.find_libjwt(os.path.join(folder, "auth_jwt.so"))
+    return libjwt is not None and libjwt.name == _ANY_CASE
 
 
 def read_key(path: str | None) -> bytes | None:

@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import itertools
 import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,7 +109,6 @@ def test_a_mapper_that_copies_what_users_write_shows():
         ({}, daemon("20.11.4"), KEY, KID, "21.08 or later does"),
         ({}, daemon()._replace(key_set=None), KEY, KID, "has no jwks="),
         ({}, daemon()._replace(enabled=False), KEY, KID, "AuthAltTypes has not auth/jwt"),
-        ({"sun": "mallory"}, daemon(), KEY, KID, "names 'mallory', who does not exist"),
         ({"sun": 7}, daemon(), KEY, KID, "looks for sun, then username, and for text there"),
     ],
     # Not from the kid, which is another one in each process of pytest-xdist.
@@ -117,6 +120,55 @@ def test_why_it_would_be_refused(claims, by, key, kid, reason):
     found = seen({**KEYCLOAK, **({} if claims.get("sun") == 7 else {"sun": "alice"}), **claims}, by, key, kid)
     assert len(found.refusals) == 1
     assert reason in found.refusals[0]
+
+
+@pytest.mark.parametrize("user", ["mallory", "12345", "-1", "", "a b"])
+def test_a_user_whom_the_host_does_not_know_is_let_in_as_nobody(user):
+    """Measured on slurmctld and slurmdbd of 20.11, 22.05, 24.11 and 26.05, which serve such a token."""
+    found = seen({**KEYCLOAK, "sun": user}, daemon())
+    assert (found.refusals, found.claim, found.user, found.uid) == ([], "sun", user, None)
+    assert any(f"names {user!r}, whom this host does not know" in text for text in found.cautions)
+
+
+@pytest.mark.parametrize(
+    ("alg", "any_case", "good"),
+    [
+        ("RS256", False, True),
+        ("rs256", False, False),
+        ("Rs256", False, False),
+        ("RS256", True, True),
+        ("rs256", True, True),
+        ("HS256", False, True),
+        ("hs256", False, False),
+        ("hS256", False, False),
+        ("hs256", True, True),
+        ("HS384", True, False),
+    ],
+)
+def test_an_algorithm_in_lower_case_is_refused_but_by_the_oldest_libjwt(alg, any_case, good):
+    """Measured, see takes_any_case() of the module: libjwt decides, not Slurm."""
+    rsa = alg.upper() == "RS256"
+    claims = {"iat": NOW, "exp": NOW + 60, "sun": "alice"}
+    by = daemon()._replace(hs256_key=SHARED, any_case=any_case)
+    found = identify(odd_token(alg, claims, rsa), by, USERS.get, NOW)
+    assert (found.refusals == [], found.signer is not None) == (good, good)
+    if not good:
+        assert f"signed with {alg!r}" in found.refusals[0]
+
+
+def odd_token(alg: str, claims: dict[str, Any], rsa: bool) -> str:
+    """A token whose header says ALG, with a good signature."""
+    signed = sign(claims, KEY if rsa else SHARED, "RS256" if rsa else "HS256", KID if rsa else None)
+    header = {**split(signed).header, "alg": alg}
+    parts = [json.dumps(each).encode() for each in (header, claims)]
+    text = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+    if rsa:
+        private = serialization.load_pem_private_key(KEY, None)
+        signature = private.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
+    else:
+        digest = {"384": hashlib.sha384}.get(alg[2:], hashlib.sha256)
+        signature = hmac.new(SHARED, text.encode(), digest).digest()
+    return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 def test_a_key_in_the_file_that_nobody_should_trust_is_told_by_its_reason():

@@ -21,10 +21,9 @@ author:
 
 EXAMPLES = r"""
 - name: Tell Prometheus how old the key is
-  ansible.builtin.copy:
+  hpc.slurm_jwt.slurm_jwt_metrics:
+    path: /var/lib/prometheus/node-exporter/slurm_jwt_key.prom
     content: "{{ hostvars[inventory_hostname] | hpc.slurm_jwt.key_metrics }}"
-    dest: /var/lib/prometheus/node-exporter/slurm_jwt_key.prom
-    mode: "0644"
 """
 
 RETURN = r"""

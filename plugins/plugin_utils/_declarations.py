@@ -48,7 +48,7 @@ OWN_RESULTS = frozenset(
         *("identity_slurmctld", "identity_slurmdbd", "tokens_failure", "proxy_failure"),
         *("tokens_mine", "tokens_timers", "tokens_controller", "tokens_look", "tokens_minted", "tokens_written"),
         *("tokens_swap", "tokens_activated", "tokens_put_back", "tokens_restarted", "tokens_reloaded"),
-        *("tokens_renewal", "tokens_settled", "tokens_metrics_folder", "tokens_key_metrics"),
+        *("tokens_renewal", "tokens_settled", "tokens_key_metrics"),
         *("proxy_look", "proxy_package", "proxy_files", "proxy_unit", "proxy_removed", "proxy_files_removed"),
         *("proxy_listens", "proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_health"),
         *(

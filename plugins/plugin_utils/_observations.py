@@ -35,7 +35,8 @@ LINE = word()
 PATH = word(r"/(?!(?:[^\x00]*/)?\.\.(?:/|$))[^\x00-\x1f\x7f]*", 4096, "an absolute path without '..'")
 # Active Directory has blanks and backslashes in names.
 NAME = word(r"[^\x00-\x1f\x7f:/]{1,256}", 256, "the name of a user or a group")
-MODE = word(r"[0-7]{3,5}", 5, "permissions in octal")
+# With a + where an access control list gives more, as ls shows it.
+MODE = word(r"[0-7]{3,5}\+?", 6, "permissions in octal")
 FINGERPRINT = word(r"SHA256:[0-9a-f]{64}", 71, "a fingerprint")
 CHECKSUM = word(r"[0-9a-f]{40,128}", 128, "a checksum")
 BASE64 = word(r"[A-Za-z0-9+/=]*", 40_000, "base64")
@@ -375,6 +376,8 @@ JWKS = observation(
     seconds=300,
 )
 
+METRICS = observation({"path": PATH, "exists": flag})
+
 # -- tokens and timers ------------------------------------------------------------------------------------------------
 
 _CLAIMS = json_value()
@@ -501,6 +504,7 @@ MODULES: Mapping[str, Observation] = {
     "slurm_jwt_identity": IDENTITY,
     "slurm_jwt_info": INFO,
     "slurm_jwt_key": KEY,
+    "slurm_jwt_metrics": METRICS,
     "slurm_jwt_proof": PROOF,
     "slurm_jwt_renewal": TOKEN_TIMERS,
     "slurm_jwt_token": TOKENS,

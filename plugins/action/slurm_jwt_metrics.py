@@ -1,0 +1,11 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door
+
+
+class ActionModule(Door):
+    """Runs the module slurm_jwt_metrics; its results enter by the door."""

@@ -63,7 +63,10 @@ attributes:
       - Writes so that the file is at every instant either the old one or the new one, complete, and never readable
         by anyone whom its final owner and mode would not let read it.
       - A destination or parent folder that is a symbolic link in a place where an unprivileged user can write is
-        refused.
+        refused. So is a folder that others than its owner and root can write, by its mode or by a POSIX access control
+        list, on the way to what is secret. The primary group of the folder's owner may, and in a folder of root's the
+        group that is one user's alone.
+      - An access control list that gives anybody more than owner, group and mode say is removed from what is secret.
 """
 
     # Use beside the standard fragment in a module that writes a file and takes its owner and mode as options.
@@ -73,12 +76,14 @@ options:
   owner:
     description:
       - Name or number of the user who is to own the file.
-      - If not given, a file that exists keeps its owner and a new one belongs to the user who runs the module.
+      - If not given, it is the user who runs the module, root as a rule. A file that belongs to anybody else is refused
+        then. It is neither left to a user whom nobody has declared, nor taken from a daemon that runs as that user.
     type: str
   group:
     description:
       - Name or number of the group that is to own the file.
-      - If not given, a file that exists keeps its group and a new one gets the primary group of its owner.
+      - If not given, it is the primary group of the owner. A file that exists keeps its group if that is root's, or if
+        O(mode) gives nothing to a group; if not, it is refused.
     type: str
   mode:
     description:
@@ -90,5 +95,8 @@ attributes:
       - Writes so that the file is at every instant either the old one or the new one, complete, and never readable
         by anyone whom its final owner and mode would not let read it.
       - A destination or parent folder that is a symbolic link in a place where an unprivileged user can write is
-        refused.
+        refused. So is a folder that others than its owner and root can write, by its mode or by a POSIX access control
+        list, on the way to what is secret. The primary group of the folder's owner may, and in a folder of root's the
+        group that is one user's alone.
+      - An access control list that gives anybody more than owner, group and mode say is removed from what is secret.
 """

@@ -11,7 +11,7 @@ version_added: 1.0.0
 description:
   - Gives the lines for the C([Service]) section of a unit, the same ones for slurmrestd, the proxy's verifier and the
     timers. With them C(systemd-analyze security) says 2.5 or less.
-positional: _input, capabilities
+positional: _input, capabilities, ambient
 options:
   _input:
     description: The address families that the program needs, such as V(AF_UNIX).
@@ -23,6 +23,19 @@ options:
     type: list
     elements: str
     default: []
+  ambient:
+    description: Whether its user, who is not root, gets them.
+    type: bool
+    default: false
+  home:
+    description: The value of C(ProtectHome).
+    type: str
+    default: "yes"
+  denied:
+    description: The groups of system calls that it does without.
+    type: list
+    elements: str
+    default: ["@privileged", "@resources"]
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """

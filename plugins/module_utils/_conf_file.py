@@ -77,7 +77,7 @@ def plan(old: Mapping[str, bytes], new: Mapping[str, bytes], top: str, private: 
 def examine(changes: list[Change]) -> None:
     """Refuse what put() would refuse, before anything is done."""
     for change in changes:
-        examine_place(resolved(change.path))
+        examine_place(resolved(change.path), secret=False)
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def put(changes: list[Change], backup: bool) -> dict[str, str]:
                 done.append(change)
         for change in changes:
             if change not in writes:
-                set_attributes(resolved(change.path), change.uid, change.gid, change.mode)
+                set_attributes(resolved(change.path), change.uid, change.gid, change.mode, ours=False)
     except BaseException:
         for change in done:
             with _LikeDraft(change._replace(mode=change.old_mode), change.old) as draft:
@@ -171,6 +171,10 @@ class _LikeDraft(Draft):
         sweep(target)
         super().__init__(path or target, data, change.uid, change.gid, change.mode)
         self._model = change
+
+    def is_secret(self) -> bool:
+        """Its folder is the site's affair, as it was before, whoever may read the file."""
+        return False
 
     def _write(self) -> None:
         super()._write()

@@ -21,6 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _processes,
     _secret_file,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name
 
 DPKG_QUERY, RPM = "/usr/bin/dpkg-query", "/usr/bin/rpm"
 _PLUGINS_OF = {
@@ -98,7 +99,7 @@ class DaemonHost(_host.Host):
         if user is None:
             self.problems += _daemon_problems.no_slurm_user(self.parts[0], name)
             return {"name": name, "exists": False, "uid": None, "gid": None, "group": None}
-        group = _places.group_name(user.gid)
+        group = group_name(user.gid)
         return {"name": user.name, "exists": True, "uid": user.uid, "gid": user.gid, "group": group}
 
     def _judge(self, file: _facts.ConfFile) -> list[_problems.Problem]:

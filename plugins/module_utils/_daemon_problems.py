@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import WRITE
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._problems import ERROR, INFO, WARNING, Problem
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, has
 
@@ -86,8 +87,11 @@ def state_dir(path: str, place: Place, user: User | None) -> list[Problem]:
 
 def writable_by_others(place: Place, user: User | None) -> bool:
     """Whether somebody beside root and SlurmUser may write to a folder."""
-    groups = (0, user.gid) if user else (0,)
-    return bool(place.mode & 0o002) or bool(place.mode & 0o020 and place.gid not in groups)
+    users, groups = ((0, user.uid), (0, user.gid)) if user else ((0,), (0,))
+    if place.mode & 0o002 or (place.acl.group_permissions(place.mode) & WRITE and place.gid not in groups):
+        return True
+    writers = (grant for grant in place.acl.grants if grant.permissions & WRITE)
+    return any(grant.number not in (users if grant.is_user else groups) for grant in writers)
 
 
 def key_not_a_file(part: str, path: str, place: Place) -> list[Problem]:
@@ -118,6 +122,11 @@ def key_missing(part: str, path: str) -> list[Problem]:
 def key_attributes(part: str, path: str, place: Place, user: User | None, release: Release) -> list[Problem]:
     """Who may read the key, and whether the daemon may."""
     problems = []
+    if place.acl.grants:
+        found = f"{path} has an access control list that lets in the {place.acl.words()}."
+        effect = "Whoever has read the key is root on the cluster."
+        remedy = "A rollout takes the list away; assume that the key is known, and replace it."
+        problems.append(Problem(WARNING, "key_shared", part, path, found, effect, remedy))
     if place.mode & 0o007:
         fatal = "Slurm of this release does not start with it. " if has(release, "insecure_key_fatal") else ""
         found = f"{path} has the mode {place.octal}, so others than its owner and group have access."

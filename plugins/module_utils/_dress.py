@@ -1,8 +1,13 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Owner, group and mode that a file is to have: what is declared, and where nothing is, what it has. Private to this
-collection."""
+"""Owner, group and mode that a file is to have: what is declared, and root where nothing is.
+
+Private to this collection.
+
+The owner of a file that is there already counts for nothing by itself: whoever can write to the folder may have put it
+there to be given the secret that is written next.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +16,23 @@ import os
 import pwd
 from typing import Any, Callable, Mapping, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import group_name, user_name
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFile, parse_mode
 
 NOBODY = -1
 """Stands for a user or group that does not exist yet."""
 
 
-class NobodyOfThatName(Exception):
-    """A user or group is declared whom this host does not know. The text says whom, and what to do."""
+class OwnershipError(Exception):
+    """Whose a file is to be cannot be told. The text says why, and what to do."""
+
+
+class NobodyOfThatName(OwnershipError):
+    """A user or group is declared whom this host does not know."""
+
+
+class OwnerUndeclared(OwnershipError):
+    """A file belongs to somebody whom nobody has declared, and daemons may need that it does."""
 
 
 class Dress(NamedTuple):
@@ -31,7 +44,7 @@ class Dress(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """What a task says of a file; None leaves the file what it has."""
+    """What a task says of a file; None is what it does not say."""
 
     owner: str | None
     group: str | None
@@ -40,8 +53,36 @@ class Declared(NamedTuple):
     mode: int
 
     def dress(self, file: SecretFile | None) -> Dress:
-        """What the file is to have."""
-        return dress(file, self.uid, self.gid, self.mode)
+        """What the file is to have. One that is there keeps its owner and group only if they are root's or ours.
+
+        Neither is it simply taken from another owner: a daemon that runs as that user would not start again.
+        """
+        wanted = dress(self.uid, self.gid, self.mode)
+        if file is None:
+            return wanted
+        if self.uid is None:
+            self._refuse("owner", f"the user {user_name(file.uid)}", file.uid in (0, os.geteuid()))
+            wanted = dress(file.uid, self.gid, self.mode)
+        if self.gid is None:
+            known = file.gid in (0, wanted.gid) or not self.mode & 0o070
+            self._refuse("group", f"the group {group_name(file.gid)}", known)
+            wanted = wanted._replace(gid=file.gid)
+        return wanted
+
+    def _refuse(self, option: str, whom: str, known: bool) -> None:
+        if not known:
+            raise OwnerUndeclared(
+                f"{option}: the file belongs to {whom}, and the task does not say whose it is to be. Nothing was"
+                f" changed. If it belongs to them by right, name them in {option}; if not, name root."
+            )
+
+    @staticmethod
+    def of_copy(file: SecretFile, wanted: Dress) -> Dress:
+        """What a copy of a file is to have that is kept aside: what the file has as far as that is root's or WANTED."""
+        uid = file.uid if file.uid in (0, wanted.uid) else wanted.uid
+        gid = file.gid if file.gid in (0, wanted.gid) else wanted.gid
+        # Whoever does not exist on this host can own nothing.
+        return Dress(os.geteuid() if uid == NOBODY else uid, os.getegid() if gid == NOBODY else gid, 0o400)
 
     def names(self, worn: Dress) -> dict[str, Any]:
         """In names; those of the task where check mode allows them to be missing on the host."""
@@ -79,13 +120,10 @@ def _number(
     )
 
 
-def dress(file: SecretFile | None, uid: int | None, gid: int | None, mode: int) -> Dress:
-    """Owner and group as given, else as the file has them, else ours and the primary group of the owner."""
-    if uid is None:
-        uid = file.uid if file else os.geteuid()
-    if gid is None:
-        gid = file.gid if file else _primary_group(uid)
-    return Dress(uid, gid, mode)
+def dress(uid: int | None, gid: int | None, mode: int) -> Dress:
+    """Owner and group as given, else ours, who are root as a rule, and the primary group of the owner."""
+    uid = os.geteuid() if uid is None else uid
+    return Dress(uid, _primary_group(uid) if gid is None else gid, mode)
 
 
 def _primary_group(uid: int) -> int:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _auth_alt
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import Place, group_name, look, user_name
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name, user_name
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import Place, look
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._processes import Process, Unit
 
 _OLD_CONTROLLERS = (("ControlMachine", "ControlAddr"), ("BackupController", "BackupAddr"))

@@ -37,6 +37,8 @@ class File(NamedTuple):
 
     text: str
     mode: int
+    secret: bool = False
+    """Whether a diff says no more of it than its size."""
 
 
 def program(folder: str, main: str, parts: Sequence[ModuleType]) -> dict[str, File]:
@@ -76,12 +78,13 @@ class Files:
 
     def put(self, path: str, file: File) -> bool:
         """Bring a file to what is wanted. True if anything had to be done."""
-        there = read_if_there(path)
+        # What everybody may read needs no folder of its own.
+        there = read_if_there(path, secret=file.mode == PRIVATE)
         data = file.text.encode("utf-8")
         dress = (os.geteuid(), os.getegid(), file.mode)
-        if there is not None and there.data == data and (there.uid, there.gid, there.mode) == dress:
+        if there is not None and there.data == data and there.is_dressed(*dress):
             return False
-        self._note(path, there, file.text)
+        self._note(path, there, file.text, file.secret)
         if self.check_mode:
             return True
         if there is not None and there.data == data:
@@ -90,18 +93,20 @@ class Files:
         replace(path, data, *dress)
         return True
 
-    def take_away(self, path: str) -> bool:
-        there = read_if_there(path)
+    def take_away(self, path: str, secret: bool = False) -> bool:
+        there = read_if_there(path, secret=False)
         if there is None:
             return False
-        self._note(path, there, "")
+        self._note(path, there, "", secret)
         if not self.check_mode:
             remove(path)
         return True
 
-    def _note(self, path: str, there: SecretFile | None, text: str) -> None:
+    def _note(self, path: str, there: SecretFile | None, text: str, secret: bool) -> None:
         before = "" if there is None else there.data.decode("utf-8", "replace")
-        if path.endswith(".py"):
+        if secret:
+            before, text = (short and f"({len(short)} characters that are not shown)\n" for short in (before, text))
+        elif path.endswith(".py"):
             before, text = (short and fingerprint(short.encode("utf-8")) + "\n" for short in (before, text))
         self.diffs.append({"before_header": path, "after_header": path, "before": before, "after": text})
 

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import stat
 from typing import NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import NO_ACL, Acl, mode_text, read_acl
 
 # A configuration file is a few hundred kilobytes at the most, and it is written beside the old one.
 ROOM_NEEDED = 1024 * 1024
@@ -27,10 +28,12 @@ class Place(NamedTuple):
     size: int
     modified: float
     inode: int
+    acl: Acl = NO_ACL
+    """Whom an access control list gives more than owner, group and mode say."""
 
     @property
     def octal(self) -> str:
-        return f"{self.mode:04o}"
+        return mode_text(self.mode, self.acl)
 
 
 MISSING = Place("missing", False, -1, -1, 0, 0, 0.0, 0)
@@ -53,23 +56,9 @@ def look(path: str) -> Place:
     else:
         kind = "other"
     mode = stat.S_IMODE(found.st_mode)
-    return Place(kind, is_link, found.st_uid, found.st_gid, mode, found.st_size, found.st_mtime, found.st_ino)
-
-
-def user_name(uid: int) -> str:
-    """The name behind a number, or the number where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def group_name(gid: int) -> str:
-    """The name behind a number, or the number where it has none."""
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
+    # Nobody in a list gets what the group bits do not have.
+    acl = read_acl(path) if mode & 0o070 else NO_ACL
+    return Place(kind, is_link, found.st_uid, found.st_gid, mode, found.st_size, found.st_mtime, found.st_ino, acl)
 
 
 class User(NamedTuple):

@@ -6,12 +6,11 @@
 A file written here is at every instant the old one or the new one, complete, and readable by nobody whom its
 final owner and mode would keep out. What that rests on:
 
-* A folder is opened component by component without following links, and the file is then named relative to
-  that descriptor, so nobody can swap a folder for a link between the look and the write. A symbolic link is
-  followed only where no unprivileged user could have put it.
-* A new file is drafted under a random private name in the same folder, made with O_EXCL and mode 0600, given its
-  owner and mode while it is empty, filled, flushed to disk, and only then given its name: by link(), which
-  fails when the name is taken, or by rename(), which replaces the old file. Both are atomic on NFS too.
+* Its folder is reached as _folder does it.
+* A new file is drafted under a random private name in the same folder, made with O_EXCL and mode 0600, rid of the
+  access control list that its folder may have given it, given its owner and mode while it is empty, filled, flushed to
+  disk, and only then given its name: by link(), which fails when the name is taken, or by rename(), which replaces the
+  old file. Both are atomic on NFS too.
 * Nothing is ever opened for truncation. slurmctld and slurmdbd map their key, and would die of it. For the same
   reason overwrite() exists: bytes that change where they are, in one write of the same length, change in every process
   that has mapped the file.
@@ -28,18 +27,36 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Callable, Iterator, NamedTuple, Sequence
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import (
+    NO_ACL,
+    Acl,
+    drop_acl,
+    mode_text,
+    read_acl,
+    writers,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._folder import (
+    FolderMissing,
+    SecretFileError,
+    SecretFileMissing,
+    exchange,
+    explained,
+    folder_of,
+    kind,
+    open_folder,
+)
+
+__all__ = ["FolderMissing", "SecretFileError", "SecretFileMissing"]
+
 MODES = ("0400", "0440", "0600", "0640")
 
 _LIMIT = 1024 * 1024  # nothing that this collection keeps secret is larger
 _STALE = 600  # seconds after which a draft was surely left by a run that was killed
 _BATCH = 100  # files that are flushed together, each with two descriptors of the 1024 that a process usually has
 _PATIENCE = 60.0  # seconds to wait for another run that holds the lock
-_LINKS = 40  # as many as Linux itself follows
 _LINKINGS = 10  # attempts, against runs that sweep at the same time
 _DRAFT = re.compile(r"^\.slurm_jwt\..+\.[0-9a-f]{16}\.tmp$")
 
-_SEARCH = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-_LIST = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDONLY
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _REWRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -47,41 +64,6 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _NO_SYNC = (errno.EBADF, errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOTSUP)
 _TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
-
-_REMEDIES = {
-    errno.ENOSPC: "The file system is full (see df -h and df -i); make room and run again.",
-    errno.EDQUOT: "The quota of this user is used up; make room and run again.",
-    errno.EFBIG: "The largest file size allowed to this process is too small.",
-    errno.EROFS: "The file system is mounted read-only.",
-    errno.EACCES: "Run as root (become: true); on an NFS export with root_squash, as the owner (become_user).",
-    errno.EPERM: "Run as root (become: true); on an NFS export with root_squash, as the owner (become_user)."
-    " If it is root already, look for an immutable flag with lsattr.",
-    errno.ENAMETOOLONG: "The name leaves no room for a temporary one beside it; choose a shorter name.",
-}
-
-_KINDS = (
-    (stat.S_ISLNK, "a symbolic link"),
-    (stat.S_ISDIR, "a directory"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISBLK, "a block device"),
-    (stat.S_ISCHR, "a character device"),
-)
-
-
-class SecretFileError(Exception):
-    """Something is wrong with a file or the place it is in; str() says what, where and what to do."""
-
-    path: str | None = None
-    """The file that was to be read or written, where it is one of many."""
-
-
-class SecretFileMissing(SecretFileError, FileNotFoundError):
-    """There is no such file."""
-
-
-class FolderMissing(SecretFileMissing):
-    """There is not even the folder."""
 
 
 class SecretFile(NamedTuple):
@@ -93,6 +75,12 @@ class SecretFile(NamedTuple):
     mode: int
     mtime: float
     inode: int
+    acl: Acl = NO_ACL
+    """Whom an access control list gives more than owner, group and mode say."""
+
+    def is_dressed(self, uid: int, gid: int, mode: int) -> bool:
+        """Whether it has this owner, group and mode, and gives nobody more than they say."""
+        return (self.uid, self.gid, self.mode) == (uid, gid, mode) and not self.acl.grants
 
     def __repr__(self) -> str:
         # A traceback must not print the secret.
@@ -128,15 +116,18 @@ def _objection(mode: int) -> str:
     return "does not let the owner read it, or lets the owner execute it"
 
 
-def examine_place(path: str) -> None:
+def examine_place(path: str, secret: bool = True) -> None:
     """Raise SecretFileError unless PATH is free or a plain file, in a folder that no stranger can tamper with."""
-    with _folder(path) as (folder, name):
+    with folder_of(path, secret) as (folder, name):
         _plain(folder, name, path)
 
 
-def read_secret(path: str, limit: int = _LIMIT) -> SecretFile:
-    """The content of a plain file and its attributes; SecretFileMissing when it is not there."""
-    with _folder(path) as (folder, name), _explained("read", path):
+def read_secret(path: str, secret: bool = True, limit: int = _LIMIT) -> SecretFile:
+    """The content of a plain file and its attributes; SecretFileMissing when it is not there.
+
+    What is no SECRET, or what is only read to be removed, may lie in a folder that a group shares.
+    """
+    with folder_of(path, secret) as (folder, name), explained("read", path):
         fd = _open(folder, name, path)
         try:
             info = os.fstat(fd)
@@ -145,16 +136,16 @@ def read_secret(path: str, limit: int = _LIMIT) -> SecretFile:
                     f"{path} has {info.st_size} bytes, which is no secret of ours: at most {limit} are read."
                     " Check the path, and move the file away if it is the right one."
                 )
-            data = _drain(fd, limit)
+            data, acl = _drain(fd, limit), _file_acl(fd, info)
         finally:
             os.close(fd)
-    return SecretFile(data, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode), info.st_mtime, info.st_ino)
+    return SecretFile(data, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode), info.st_mtime, info.st_ino, acl)
 
 
-def read_if_there(path: str, folder_may_lack: bool = True) -> SecretFile | None:
+def read_if_there(path: str, folder_may_lack: bool = True, secret: bool = True) -> SecretFile | None:
     """The same, or None if there is no such file."""
     try:
-        return read_secret(path)
+        return read_secret(path, secret)
     except FolderMissing:
         if folder_may_lack:
             return None
@@ -164,16 +155,17 @@ def read_if_there(path: str, folder_may_lack: bool = True) -> SecretFile | None:
 
 
 def refuse_public_folder(path: str, what: str) -> None:
-    """Raise SecretFileError where every user of the host could put WHAT of his own there before us."""
+    """Raise SecretFileError where others than root and the folder's owner could put WHAT of theirs there before us."""
     folder = os.path.dirname(path)
     try:
-        mode = os.stat(folder).st_mode
+        info, acl = os.stat(folder), read_acl(folder)
     except OSError:
         return  # the look that follows says it better
-    if mode & 0o002:
+    who = writers(info, acl)
+    if who:
         raise SecretFileError(
-            f"{folder} is writable by every user of the host (mode {mode & 0o7777:04o}), so anyone could put {what} of"
-            " their own there first. Choose another folder, or take that away (chmod o-w)."
+            f"{folder} is writable by {' and by '.join(who)} (mode {mode_text(info.st_mode, acl)}), so {what} could be"
+            " put there by them first. Choose another folder, or take that away (chmod go-w, setfacl -b)."
         )
 
 
@@ -225,13 +217,13 @@ def _flush(drafts: Sequence[Draft]) -> None:
         for fd in {os.fstat(draft.fd).st_dev: draft.fd for draft in drafts}.values():
             syncfs(fd)
     for draft in drafts:
-        with _explained("write", draft.path):
+        with explained("write", draft.path):
             os.fsync(draft.fd)
 
 
 def _flush_folders(drafts: Sequence[Draft]) -> None:
     for draft in {os.fstat(draft.folder)[1:3]: draft for draft in drafts}.values():
-        with _explained("write", draft.path):
+        with explained("write", draft.path):
             _sync(draft.folder)
 
 
@@ -242,19 +234,24 @@ def _syncfs() -> Callable[[int], int] | None:
     return getattr(ctypes.CDLL(None), "syncfs", None)
 
 
-def set_attributes(path: str, uid: int, gid: int, mode: int) -> bool:
-    """Give PATH this owner, group and mode. False if it had them."""
-    with _folder(path) as (folder, name), _explained("set owner and mode of", path):
+def set_attributes(path: str, uid: int, gid: int, mode: int, ours: bool = True) -> bool:
+    """Give PATH this owner, group and mode, and nobody more than they say. False if that was so.
+
+    Of a file that is not OURS but the site's, its access control list and its folder are the site's affair.
+    """
+    with folder_of(path, ours and _is_secret(mode)) as (folder, name), explained("set owner and mode of", path):
         fd = _open(folder, name, path)
         try:
             info = os.fstat(fd)
-            if _dressed(info, uid, gid, mode):
+            if _dressed(info, uid, gid, mode) and not (ours and _file_acl(fd, info).grants):
                 return False
             if info.st_nlink > 1:
                 _refuse_other_names(fd, path, "its owner and mode are")
             # First take away what the new mode does not give, so that a new owner or group never gets the old one's.
+            if ours:
+                drop_acl(fd)
             os.fchmod(fd, stat.S_IMODE(info.st_mode) & mode)
-            _dress(fd, uid, gid, mode, path)
+            _dress(fd, uid, gid, mode, path, ours)
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -263,7 +260,7 @@ def set_attributes(path: str, uid: int, gid: int, mode: int) -> bool:
 
 def remove(path: str) -> bool:
     """Remove PATH. False if it was not there."""
-    with _folder(path) as (folder, name), _explained("remove", path):
+    with folder_of(path, secret=False) as (folder, name), explained("remove", path):
         if _plain(folder, name, path) is None:
             return False
         os.unlink(name, dir_fd=folder)
@@ -273,7 +270,7 @@ def remove(path: str) -> bool:
 
 def move(path: str, target: str) -> None:
     """Give PATH another name in its folder; a name that is taken is refused."""
-    with _folder(path) as (folder, name), _explained("rename", path):
+    with folder_of(path) as (folder, name), explained("rename", path):
         new = os.path.basename(target)
         if _plain(folder, new, target) is not None:
             raise SecretFileError(f"{target} exists already; move it away and run again.")
@@ -287,7 +284,7 @@ def overwrite(path: str, data: bytes) -> None:
     The one write lies within what is allocated already, so that a full disk cannot stop it half-way, and a kill comes
     before it or after it. Should it fail all the same, the old bytes are written again.
     """
-    with _folder(path) as (folder, name), _explained("overwrite", path):
+    with folder_of(path) as (folder, name), explained("overwrite", path):
         fd = _open(folder, name, path, _REWRITE)
         try:
             old = os.pread(fd, _LIMIT, 0)
@@ -311,7 +308,7 @@ def overwrite(path: str, data: bytes) -> None:
 
 def link_as(path: str, target: str) -> bool:
     """Give the very file PATH a second name in its folder, in the place of what has it. False if that cannot be."""
-    with _folder(path) as (folder, name), _explained("link", path):
+    with folder_of(path) as (folder, name), explained("link", path):
         new = os.path.basename(target)
         _plain(folder, new, target)
         for attempts_left in reversed(range(_LINKINGS)):
@@ -338,7 +335,7 @@ def link_as(path: str, target: str) -> bool:
 
 def take_name(path: str, target: str) -> None:
     """Give PATH the name of another file of its folder, in the place of that file."""
-    with _folder(path) as (folder, name), _explained("rename", path):
+    with folder_of(path) as (folder, name), explained("rename", path):
         new = os.path.basename(target)
         _plain(folder, new, target)
         os.replace(name, new, src_dir_fd=folder, dst_dir_fd=folder)
@@ -348,7 +345,7 @@ def take_name(path: str, target: str) -> None:
 def sweep(path: str) -> list[str]:
     """Remove the drafts that killed runs left in the folder of PATH; their names are returned."""
     gone = []
-    with _folder(path) as (folder, name):
+    with folder_of(path, secret=False) as (folder, name):
         for draft in filter(_DRAFT.match, _names(folder)):
             if _left_over(folder, draft, name):
                 _unlink_quietly(folder, draft)
@@ -365,7 +362,7 @@ def held(path: str, patience: float = _PATIENCE) -> Iterator[None]:
     """
     deadline = time.monotonic() + patience
     while True:
-        with _folder(path) as (folder, name), _explained("lock", path):
+        with folder_of(path, secret=False) as (folder, name), explained("lock", path):
             fd = _open_locked(folder, name, path, deadline)
             if _same(fd, folder, name):
                 break
@@ -390,7 +387,7 @@ class Renames:
     def __enter__(self) -> Renames:
         try:
             for path, target in self._pairs:
-                with _explained("rename", path):
+                with explained("rename", path):
                     folder = self._reach(path)
                     if _plain(folder, os.path.basename(path), path) is None:
                         raise SecretFileMissing(f"{path} does not exist.")
@@ -414,7 +411,7 @@ class Renames:
         done: list[float | SecretFileError] = []
         for folder, old, new, path in steps:
             try:
-                with _explained("rename", path):
+                with explained("rename", path):
                     os.replace(old, new, src_dir_fd=folder, dst_dir_fd=folder)
                 done.append(time.time())
             except SecretFileError as exc:
@@ -426,7 +423,7 @@ class Renames:
     def _reach(self, path: str) -> int:
         name = os.path.dirname(path)
         if name not in self._folders:
-            self._folders[name] = _open_folder(path)
+            self._folders[name] = open_folder(path)
         return self._folders[name]
 
 
@@ -451,8 +448,8 @@ class Draft:
 
     def __enter__(self) -> Draft:
         try:
-            with _explained("write", self.path):
-                self._folder = _open_folder(self.path)
+            with explained("write", self.path):
+                self._folder = open_folder(self.path, self.is_secret())
                 _plain(self._folder, self._name, self.path)
                 self._write()
         except BaseException:
@@ -469,6 +466,10 @@ class Draft:
         self._fd = self._folder = -1
         self._left = False
 
+    def is_secret(self) -> bool:
+        """Whether nobody but owner and root may be able to write to any folder on the way."""
+        return _is_secret(self._dress[2])
+
     @property
     def fd(self) -> int:
         return self._fd
@@ -479,7 +480,7 @@ class Draft:
 
     def link(self) -> bool:
         """Take the name if it is free; False if it is not."""
-        with _explained("write", self.path):
+        with explained("write", self.path):
             try:
                 here = self._folder
                 os.link(self._draft, self._name, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)
@@ -498,7 +499,7 @@ class Draft:
 
     def rename(self) -> None:
         """Take the name from whatever file has it."""
-        with _explained("write", self.path):
+        with explained("write", self.path):
             os.replace(self._draft, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             self._left = False
             if not self._in_batch:
@@ -507,7 +508,7 @@ class Draft:
     def _write(self) -> None:
         self._fd = os.open(self._draft, _CREATE, 0o600, dir_fd=self._folder)
         self._left = True
-        _drop_acl(self._fd)
+        drop_acl(self._fd)
         _dress(self._fd, *self._dress, path=self.path)
         _try_lock(self._fd)
         rest = memoryview(self._data)
@@ -543,112 +544,6 @@ def _draft_name(name: str) -> str:
     return f".slurm_jwt.{name}.{os.urandom(8).hex()}.tmp"
 
 
-@contextmanager
-def _folder(path: str) -> Iterator[tuple[int, str]]:
-    fd = _open_folder(path)
-    try:
-        yield fd, os.path.basename(path)
-    finally:
-        os.close(fd)
-
-
-def _open_folder(path: str) -> int:
-    """A descriptor of the folder that holds PATH, reached without a step that a stranger could have redirected."""
-    if not os.path.isabs(path) or os.path.basename(path) in ("", ".", ".."):
-        raise SecretFileError(f"'{path}' is not the absolute path of a file; write it from / to the file's name.")
-    todo = _steps(os.path.dirname(path))
-    links = 0
-    with _explained("reach", path):
-        fd = os.open("/", _SEARCH)
-        try:
-            while todo:
-                step = todo.pop()
-                target = _link_target(fd, step, path)
-                if target is None:
-                    fd = _exchange(fd, os.open(step, _SEARCH, dir_fd=fd))
-                    continue
-                links += 1
-                if links > _LINKS:
-                    raise SecretFileError(f"{path} leads through more than {_LINKS} symbolic links.")
-                if target.startswith("/"):
-                    fd = _exchange(fd, os.open("/", _SEARCH))
-                todo.extend(_steps(target))
-            _refuse_open_folder(fd, path)
-            return _exchange(fd, _listable(fd))
-        except BaseException:
-            os.close(fd)
-            raise
-
-
-def _steps(folder: str) -> list[str]:
-    return [step for step in reversed(folder.split("/")) if step not in ("", ".")]
-
-
-def _exchange(old: int, new: int) -> int:
-    os.close(old)
-    return new
-
-
-def _listable(fd: int) -> int:
-    """The same folder, opened so that it can be listed and flushed; as it is if we may only pass through it."""
-    try:
-        return os.open(".", _LIST, dir_fd=fd)
-    except PermissionError:
-        return os.dup(fd)
-
-
-def _link_target(folder: int, step: str, path: str) -> str | None:
-    """Where a symbolic link on the way leads, if it may be trusted; None for a directory."""
-    holder = _refuse_open_folder(folder, path)
-    try:
-        entry = os.stat(step, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        raise FolderMissing(
-            f"The folder {os.path.dirname(path)} does not exist ('{step}' is missing);"
-            " create it first, with the owner it is to have."
-        ) from None
-    if stat.S_ISDIR(entry.st_mode):
-        return None
-    if not stat.S_ISLNK(entry.st_mode):
-        raise SecretFileError(f"'{step}' in {path} is {_kind(entry.st_mode)}, not a folder; correct the path.")
-    if _planted(holder, entry):
-        raise SecretFileError(
-            f"'{step}' in {path} is a symbolic link in a place where an unprivileged user can write, so that user says"
-            " where the secret ends up. Name the folder the link leads to, or put a real folder there."
-        )
-    return os.readlink(step, dir_fd=folder)
-
-
-def _trusted() -> tuple[int, int]:
-    return 0, os.geteuid()
-
-
-def _planted(holder: os.stat_result, entry: os.stat_result) -> bool:
-    """Whether somebody other than root and ourselves could have put this entry into its folder."""
-    if holder.st_uid not in _trusted():
-        return True
-    shared = holder.st_mode & 0o002 or (holder.st_mode & 0o020 and holder.st_gid != 0)
-    return bool(shared) and not (holder.st_mode & stat.S_ISVTX and entry.st_uid in _trusted())
-
-
-def _refuse_open_folder(folder: int, path: str) -> os.stat_result:
-    info = os.fstat(folder)
-    if info.st_mode & 0o002 and not info.st_mode & stat.S_ISVTX:
-        raise SecretFileError(
-            f"{_where(folder)}, on the way to {path}, is writable by every user of the host (mode"
-            f" {stat.S_IMODE(info.st_mode):04o}), who could put another file or folder in its place."
-            " Take that away first (chmod o-w)."
-        )
-    return info
-
-
-def _where(folder: int) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{folder}")
-    except OSError:
-        return "A folder"
-
-
 def _plain(folder: int, name: str, path: str) -> os.stat_result | None:
     """stat() of a plain file, None if the name is free; an error for anything else."""
     try:
@@ -658,11 +553,7 @@ def _plain(folder: int, name: str, path: str) -> os.stat_result | None:
     if stat.S_ISREG(info.st_mode):
         return info
     remedy = "name the file it leads to" if stat.S_ISLNK(info.st_mode) else "choose another path"
-    raise SecretFileError(f"{path} is {_kind(info.st_mode)}, not a file. Remove it, or {remedy}. Nothing was changed.")
-
-
-def _kind(mode: int) -> str:
-    return next((name for test, name in _KINDS if test(mode)), "a plain file")
+    raise SecretFileError(f"{path} is {kind(info.st_mode)}, not a file. Remove it, or {remedy}. Nothing was changed.")
 
 
 def _open(folder: int, name: str, path: str, flags: int = _READ) -> int:
@@ -695,25 +586,28 @@ def _dressed(info: os.stat_result, uid: int, gid: int, mode: int) -> bool:
     return (info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)) == (uid, gid, mode)
 
 
-def _dress(fd: int, uid: int, gid: int, mode: int, path: str) -> None:
+def _dress(fd: int, uid: int, gid: int, mode: int, path: str, ours: bool = True) -> None:
     """Owner first, while nobody else may do anything, then the mode. Then look: some file systems only pretend."""
     info = os.fstat(fd)
     if (info.st_uid, info.st_gid) != (uid, gid):
         os.fchown(fd, uid, gid)
     os.fchmod(fd, mode)
     info = os.fstat(fd)
-    if not _dressed(info, uid, gid, mode):
+    acl = _file_acl(fd, info) if ours else NO_ACL
+    if not _dressed(info, uid, gid, mode) or acl.grants:
         raise SecretFileError(
             f"The file system of {path} does not keep owners and modes: asked for {uid}:{gid} {mode:04o}, it made"
-            f" {info.st_uid}:{info.st_gid} {stat.S_IMODE(info.st_mode):04o}. Choose a folder on another file system."
+            f" {info.st_uid}:{info.st_gid} {mode_text(info.st_mode, acl)}. Choose a folder on another file system."
         )
 
 
-def _drop_acl(fd: int) -> None:
-    """A folder's default ACL would let the users it names in through the group bits."""
-    if hasattr(os, "removexattr"):
-        with suppress(OSError):  # none there, or none possible here
-            os.removexattr(fd, "system.posix_acl_access")
+def _file_acl(fd: int, info: os.stat_result) -> Acl:
+    """The list of a file, where it can let anybody in: nobody in it gets what the group bits do not have."""
+    return read_acl(fd) if info.st_mode & 0o070 else NO_ACL
+
+
+def _is_secret(mode: int) -> bool:
+    return not mode & 0o004
 
 
 def _refuse_other_names(fd: int, path: str, what: str) -> None:
@@ -750,7 +644,7 @@ def _open_locked(folder: int, name: str, path: str, deadline: float) -> int:
         if not _lock(fd, path, deadline):
             # NFS locks only what is open for writing. If that is not allowed either, we go on without.
             with suppress(OSError):
-                fd = _exchange(fd, os.open(name, _READ | os.O_RDWR, dir_fd=folder))
+                fd = exchange(fd, os.open(name, _READ | os.O_RDWR, dir_fd=folder))
                 _lock(fd, path, deadline)
     except BaseException:
         os.close(fd)
@@ -810,18 +704,3 @@ def _sync(folder: int) -> None:
         # A folder that we may not list, or a file system that does not flush folders.
         if exc.errno not in _NO_SYNC:
             raise
-
-
-@contextmanager
-def _explained(doing: str, path: str) -> Iterator[None]:
-    """Turn an OSError into words for the person who has to mend it."""
-    try:
-        yield
-    except SecretFileError as exc:
-        exc.path = exc.path or path
-        raise
-    except OSError as exc:
-        remedy = _REMEDIES.get(exc.errno or 0, "")
-        failure = SecretFileError(f"Cannot {doing} {path}: {exc.strerror}. {remedy}".rstrip())
-        failure.path = path
-        raise failure from exc

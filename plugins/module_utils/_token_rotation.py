@@ -95,17 +95,20 @@ def _taken(step: Step, when: float | SecretFileError) -> float | SecretFileError
 def _keep(step: Step) -> None:
     """Copy the live token aside. Going back needs no such copy: the token that is left was never meant to stay."""
     live = step.live
-    if step.source == PREVIOUS or live is None:
+    if step.source == PREVIOUS or live is None or step.new is None:
         return
     mode = live.mode & _TIGHTEST
+    # Whose the token is to be shows in the staged one. The live one may have been given to somebody else since.
+    uid = live.uid if live.uid in (0, step.new.uid) else step.new.uid
+    gid = live.gid if live.gid in (0, step.new.gid) else step.new.gid
     kept = read_if_there(beside(step.dest, PREVIOUS))
-    if kept is None or (kept.data, kept.uid, kept.gid, kept.mode) != (live.data, live.uid, live.gid, mode):
-        replace(beside(step.dest, PREVIOUS), live.data, live.uid, live.gid, mode)
+    if kept is None or kept.data != live.data or not kept.is_dressed(uid, gid, mode):
+        replace(beside(step.dest, PREVIOUS), live.data, uid, gid, mode)
 
 
 def leftovers(dest: str) -> list[str]:
     """What a rotation has left beside the file."""
-    return [path for path in (beside(dest, NEXT), beside(dest, PREVIOUS)) if read_if_there(path) is not None]
+    return [path for path in (beside(dest, NEXT), beside(dest, PREVIOUS)) if read_if_there(path, secret=False)]
 
 
 def sweep_folders(paths: Sequence[str]) -> None:

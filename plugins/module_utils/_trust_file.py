@@ -260,7 +260,7 @@ class TrustFile:
             dress,
             not nothing and (found.file is None or found.file.data != data),
             not nothing and (found.record_file is None or found.record_file.data != on_record),
-            any((file.uid, file.gid, file.mode) != dress for file in files),
+            any(not file.is_dressed(*dress) for file in files),
             tuple(heard.failed) if heard else (),
         )
 

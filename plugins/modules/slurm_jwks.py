@@ -438,7 +438,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import NobodyOfThatName, declared
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import OwnershipError, declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import (
     LEAST_BITS,
     MAX_BITS,
@@ -449,8 +449,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import (
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import Inherited, Wishes, next_change
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint, format_time, parse_time
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFile, SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._trust_file import Found, Plan, Refusal, Task, TrustFile
@@ -665,7 +665,7 @@ def main() -> None:
         module.fail_json(msg=f"timeout: {timeout} is out of range; give 1 to 3600 seconds.")
     try:
         result = getattr(KeySetTask(module), module.params["state"])()
-    except (Refusal, NobodyOfThatName, SecretFileError, LibraryMissing) as exc:
+    except (Refusal, OwnershipError, SecretFileError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

@@ -110,7 +110,9 @@ options:
     type: bool
     default: true
   environment:
-    description: Variables for the program, such as C(HTTPS_PROXY). They can be read by every user of the host.
+    description:
+      - Variables for the program, such as C(HTTPS_PROXY), which may hold a password.
+      - They are kept in C(/etc/slurm-jwks-follow/environment), which only root can read, and shown nowhere.
     type: dict
     default: {}
   program:
@@ -191,9 +193,11 @@ from typing import Any, NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
+    _acl,
     _client,
     _daemon,
     _dress,
+    _folder,
     _following,
     _hold,
     _installation,
@@ -205,6 +209,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _jwks_sources,
     _jwks_trust,
     _key,
+    _names,
     _pem,
     _places,
     _processes,
@@ -223,12 +228,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import
     forget,
     timer_states,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._sandbox import quoted, sandbox
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, held
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
 
 PARTS = (
-    _client, _daemon, _dress, _following, _hold, _jwk, _jwks, _jwks_distrust, _jwks_fetch, _jwks_record, _jwks_sources,
-    _jwks_trust, _key, _pem, _places, _processes, _rsa_weakness, _secret_file, _timed_program, _trust_file,
+    _acl, _client, _daemon, _dress, _folder, _following, _hold, _jwk, _jwks, _jwks_distrust, _jwks_fetch, _jwks_record,
+    _jwks_sources, _jwks_trust, _key, _names, _pem, _places, _processes, _rsa_weakness, _secret_file, _timed_program,
+    _trust_file,
 )  # fmt: skip
 """What the program imports. Its parts are the very files that modules use, under the same names."""
 
@@ -252,13 +259,7 @@ ExecStart={python} -I {program} {settings}
 TimeoutStartSec={longest}
 {environment}# With a token in its environment scontrol would ask as the token's user.
 UnsetEnvironment=SLURM_JWT
-UMask=0077
-NoNewPrivileges=true
-ProtectKernelModules=true
-ProtectKernelTunables=true
-LockPersonality=true
-RestrictRealtime=true
-"""
+{sandbox}"""
 
 TIMER = """\
 # Written by hpc.slurm_jwt; changes are lost.
@@ -283,6 +284,11 @@ class Places(NamedTuple):
     settings: str = "/etc/slurm-jwks-follow/settings.json"
     record: str = "/var/lib/slurm-jwks-follow/record.json"
     units: str = "/etc/systemd/system"
+
+    @property
+    def environment(self) -> str:
+        """Proxies, for instance, and perhaps their passwords: units are for everybody to read, and this is not."""
+        return os.path.join(os.path.dirname(self.settings), "environment")
 
     @property
     def timer(self) -> str:
@@ -312,14 +318,17 @@ def seconds(params: dict[str, Any], option: str, least: int = 0) -> int:
 
 
 def environment(variables: dict[str, Any]) -> str:
-    """Lines for a unit."""
+    """The file of variables that systemd reads for the unit."""
     lines = []
     for name, value in sorted(variables.items()):
         text = str(value)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or not text.isprintable():
-            raise Failure(f"environment: {name!r} cannot be a variable in a unit. Use letters, digits and _.")
-        text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-        lines.append(f'Environment="{name}={text}"\n')
+            raise Failure(
+                f"environment: {name!r} cannot be a variable of a unit. Use letters, digits and _ in its name, and one"
+                " line as its value."
+            )
+        text = re.sub(r'(["\\`$])', r"\\\1", text)
+        lines.append(f'{name}="{text}"\n')
     return "".join(lines)
 
 
@@ -340,6 +349,8 @@ class Timer:
         with self.while_none_is_at_work():
             changed = [path for path, file in wanted.items() if self.files.put(path, file)]
             old = [path for path in _installation.strangers(PLACES.program, wanted) if self.files.take_away(path)]
+            if PLACES.environment not in wanted and self.files.take_away(PLACES.environment, secret=True):
+                old.append(PLACES.environment)
         idle = not at_work(state)
         if not self.module.check_mode:
             if idle or PLACES.timer in changed or PLACES.service in changed:
@@ -361,6 +372,7 @@ class Timer:
             gone = [
                 path for path in [*paths, *_installation.strangers(PLACES.program, {})] if self.files.take_away(path)
             ]
+            gone += [PLACES.environment] if self.files.take_away(PLACES.environment, secret=True) else []
         if gone and not self.module.check_mode:
             forget(PLACES.units, f"{UNIT}.timer")
             self.tell("daemon-reload")
@@ -404,16 +416,28 @@ class Timer:
         )
         files = _installation.program(PLACES.program, params["program"], PARTS)
         files[PLACES.settings] = File(_following.write_settings(settings), PRIVATE)
-        service = SERVICE.format(
-            python=params["python"],
-            program=PLACES.program,
-            settings=PLACES.settings,
-            environment=environment(params["environment"]),
-            longest=LONGEST_RUN,
-        )
-        files[PLACES.service] = File(service, PUBLIC)
+        variables = environment(params["environment"])
+        if variables:
+            files[PLACES.environment] = File(variables, PRIVATE, secret=True)
+        files[PLACES.service] = File(self.service(bool(variables)), PUBLIC)
         files[PLACES.timer] = File(TIMER.format(period=period, jitter=period // 4), PUBLIC)
         return files
+
+    def service(self, has_variables: bool) -> str:
+        """The unit, which can write the key set and what the program leaves word in, and nothing else."""
+        written = [self.params["path"], PLACES.record, self.metrics()]
+        # Connections to slurmdbd wait in the packet filter while it restarts.
+        pauses = self.params["hold"] and any(one["part"] == "slurmdbd" for one in self.params["daemons"])
+        return SERVICE.format(
+            python=self.params["python"],
+            program=PLACES.program,
+            settings=PLACES.settings,
+            environment=f"EnvironmentFile={quoted(PLACES.environment)}\n" if has_variables else "",
+            longest=LONGEST_RUN,
+            sandbox=sandbox(
+                (os.path.dirname(path) for path in written if path), ("CAP_NET_ADMIN",) if pauses else ()
+            ),
+        )
 
     def metrics(self) -> str | None:
         folder = self.params["metrics_dir"]
@@ -458,7 +482,7 @@ def main() -> None:
             "gap": {"type": "str", "default": "15m"},
             "silence": {"type": "str", "default": "1d"},
             "hold": {"type": "bool", "default": True},
-            "environment": {"type": "dict", "default": {}},
+            "environment": {"type": "dict", "default": {}, "no_log": True},
             "program": {"type": "str"},
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},

@@ -194,7 +194,8 @@ options:
   owner:
     description:
       - Name or number of the user who is to own the key. SlurmUser can use it with every release of Slurm.
-      - If not given, a key that exists keeps its owner and a new one belongs to the user who runs the module.
+      - If not given, it is the user who runs the module, root as a rule. A key that belongs to anybody else is refused
+        then. It is neither left to a user whom nobody has declared, nor taken from a daemon that runs as that user.
     type: str
   mode:
     description:
@@ -204,8 +205,8 @@ options:
     type: raw
     default: '0400'
 notes:
-  - Whoever owns a key that the module finds, or could read it, may have copied it. The module mends owner and mode and
-    warns, and leaves it to the site to rotate the key.
+  - Whoever owns a key that the module finds, or could read it, may have copied it. The module mends owner, mode and
+    access control list and warns, and leaves it to the site to rotate the key.
   - A run that is killed leaves the old key or the new one, complete. What else it leaves has a name that
     begins with C(.slurm_jwt.) and is as private as the key. The next run after ten minutes removes it.
 requirements:
@@ -458,7 +459,14 @@ from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Dress, NobodyOfThatName, declared
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import mode_text
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import (
+    Declared,
+    Dress,
+    OwnershipError,
+    declared,
+    dress,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import InstantTooFar
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
     MAX_SIZE,
@@ -492,7 +500,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import
     unstage,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import look as look_at_all
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import group_name, user_name
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     Draft,
     SecretFile,
@@ -668,7 +676,8 @@ class KeyFile:
         return Found(key, record_file, record)
 
     def _read(self, path: str) -> SecretFile | None:
-        return read_if_there(path, self.module.check_mode or self.params["state"] == "absent")
+        removes = self.params["state"] == "absent"
+        return read_if_there(path, self.module.check_mode or removes, secret=not removes)
 
     # What is to be done
 
@@ -683,7 +692,7 @@ class KeyFile:
             return Plan(dress, reason)
         record = self._wanted_record(key, found.record)
         files = [key] + ([found.record_file] if found.record_file and found.record else [])
-        mend = any((file.uid, file.gid, file.mode) != dress for file in files)
+        mend = any(not file.is_dressed(*dress) for file in files)
         return Plan(dress, None, None if record == found.record else record, mend)
 
     def _refuse_during_rotation(self) -> None:
@@ -780,7 +789,7 @@ class KeyFile:
     def _keep(self, key: SecretFile) -> None:
         if self.params["backup"]:
             spare = self._spare("bak")
-            if not create(spare, key.data, key.uid, key.gid, 0o400):
+            if not create(spare, key.data, *Declared.of_copy(key, self.declared.dress(key))):
                 raise Refusal(f"{spare} exists already: another run wrote it. Nothing was replaced; run again.")
             self.outcome["backup_file"] = spare
 
@@ -790,7 +799,8 @@ class KeyFile:
         gone = [remove(name) for name in (*others, record_path(self.path))]
         if found.key and self.params["backup"]:
             spare = self._spare("removed")
-            set_attributes(self.path, found.key.uid, found.key.gid, 0o400)
+            wanted = dress(self.declared.uid, self.declared.gid, 0o400)
+            set_attributes(self.path, *Declared.of_copy(found.key, wanted))
             move(self.path, spare)
             self.outcome["backup_file"] = spare
             return True
@@ -907,7 +917,8 @@ class KeyFile:
             "serial": found.record.serial if found.record else None,
             "owner": user_name(found.key.uid),
             "group": group_name(found.key.gid),
-            "mode": f"{found.key.mode:04o}",
+            "mode": mode_text(found.key.mode, found.key.acl),
+            **({"acl": found.key.acl.words()} if found.key.acl.grants else {}),
         }
 
     def _summary_after(self, after: Found, plan: Plan) -> dict[str, Any]:
@@ -937,7 +948,12 @@ class KeyFile:
     def _warn(self, key: SecretFile) -> None:
         """Things about a key that stays which its owner should know."""
         mended = "would be mended" if self.module.check_mode else "were mended"
-        if key.mode & 0o037:
+        if key.acl.grants:
+            self.module.warn(
+                f"{self.path} had an access control list that let in the {key.acl.words()}. Its permissions {mended},"
+                " but take the key as known to them, and rotate it."
+            )
+        elif key.mode & 0o037:
             who = "every user of the host" if key.mode & 0o007 else "its group"
             did = "write" if key.mode & 0o022 else "read"
             self.module.warn(
@@ -978,7 +994,10 @@ class Rotating(KeyFile):
 
     def staged(self) -> dict[str, Any]:
         refuse_public_folder(self.path, "a key")
-        reason = self._reason_to_stage(self._see())
+        stand = self._see()
+        reason = self._reason_to_stage(stand)
+        if reason and stand.live:
+            self.declared.dress(stand.live.key)  # refuses in check mode, too
         if reason and not self.module.check_mode:
             sweep(self.path)
             with held(self.path):
@@ -1219,7 +1238,7 @@ def main() -> None:
     try:
         key_file = (KeyFile if state in ("present", "absent") else Rotating)(module)
         result = getattr(key_file, state)()
-    except (Refusal, RotationError, InstantTooFar, NobodyOfThatName, SecretFileError) as exc:
+    except (Refusal, RotationError, InstantTooFar, OwnershipError, SecretFileError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

@@ -218,10 +218,13 @@ from typing import Any, NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
+    _acl,
     _client,
     _client_reply,
     _dress,
+    _folder,
     _installation,
+    _names,
     _places,
     _releases,
     _renewal,
@@ -242,13 +245,17 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import UNIT
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._sandbox import is_hidden, sandbox
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     SecretFileError,
     parse_mode,
     read_if_there,
 )
 
-PARTS = (_client, _client_reply, _dress, _places, _releases, _renewal, _secret_file, _timed_program, _token)
+PARTS = (
+    _acl, _client, _client_reply, _dress, _folder, _names, _places, _releases, _renewal, _secret_file,
+    _timed_program, _token,
+)  # fmt: skip
 """What the program imports. Its parts are the very files that modules use, under the same names."""
 
 _CLIENTS = ("scontrol", _client_reply.CLIENTS["slurmctld"][0])
@@ -268,15 +275,7 @@ ExecStart={python} -I -S {program} {settings}/%i.json
 TimeoutStartSec=10min
 # With a token in its environment a client would ask as the token's user.
 UnsetEnvironment=SLURM_JWT
-UMask=0077
-# A core dump would hold the token.
-LimitCORE=0
-NoNewPrivileges=true
-ProtectKernelModules=true
-ProtectKernelTunables=true
-LockPersonality=true
-RestrictRealtime=true
-"""
+{sandbox}"""
 
 TIMER = """\
 # Written by hpc.slurm_jwt; changes are lost.
@@ -306,8 +305,12 @@ class Places(NamedTuple):
     def timer(self, name: str) -> str:
         return os.path.join(self.units, timer_of(name))
 
+    def service(self, name: str) -> str:
+        return os.path.join(self.units, f"{UNIT}@{name}.service")
+
     @property
-    def service(self) -> str:
+    def template(self) -> str:
+        """What an earlier version had for all timers together."""
         return os.path.join(self.units, f"{UNIT}@.service")
 
     def setting(self, name: str) -> str:
@@ -372,6 +375,11 @@ class Renewals:
             if name in seen:
                 raise Failure(f"timers: {name!r} is there twice. Give each a name of its own.")
             seen.add(name)
+            if is_hidden(timer["dest"]):
+                raise Failure(
+                    f"timers: {name}: {timer['dest']} is in a folder for temporary files, which every user of the host"
+                    " can write; the timer's program does not see it. Choose another folder."
+                )
         if self.timers and not self.params["program"]:
             raise Failure("program is needed with timers: it is the source of what they run.")
         try:
@@ -391,11 +399,9 @@ class Renewals:
         if not self.timers:
             return {}
         files = _installation.program(PLACES.program, self.params["program"], PARTS)
-        files[PLACES.service] = File(
-            SERVICE.format(python=self.params["python"], program=PLACES.program, settings=PLACES.settings), PUBLIC
-        )
         for timer in self.timers:
             files[PLACES.setting(timer["name"])] = File(_renewal.write_settings(self.settings(timer)), PRIVATE)
+            files[PLACES.service(timer["name"])] = File(self.service(timer), PUBLIC)
         for timer in self.timers:
             files[PLACES.timer(timer["name"])] = File(TIMER.format(**timer), PUBLIC)
         return files
@@ -426,6 +432,16 @@ class Renewals:
             systemctl=self.systemctl,
         )
 
+    def service(self, timer: dict[str, Any]) -> str:
+        """The unit that renews one token, and can write beside it and nowhere else."""
+        written = [timer["dest"], PLACES.record(timer["name"]), self.metrics_of(timer["name"])]
+        return SERVICE.format(
+            python=self.params["python"],
+            program=PLACES.program,
+            settings=PLACES.settings,
+            sandbox=sandbox(os.path.dirname(path) for path in written if path),
+        )
+
     def metrics_of(self, name: str) -> str | None:
         folder = self.params["metrics_dir"]
         return os.path.join(folder, f"slurm_jwt_token_{name}.prom") if folder else None
@@ -442,13 +458,11 @@ class Renewals:
 
     def leftovers(self, gone: list[str], wanted: dict[str, File]) -> list[str]:
         """Files to take away: those of timers that are not wanted, and with the last timer all the rest."""
-        found = []
+        found = [PLACES.template]
         for name in gone:
-            found += [PLACES.timer(name), PLACES.setting(name), PLACES.record(name)]
+            found += [PLACES.timer(name), PLACES.service(name), PLACES.setting(name), PLACES.record(name)]
             metrics = self.metrics_of(name) or metrics_in(PLACES.setting(name))
             found += [metrics] if metrics else []
-        if not self.timers:
-            found.append(PLACES.service)
         return found + _installation.strangers(PLACES.program, wanted)
 
     # -- systemd -------------------------------------------------------------------------------------------------------
@@ -488,7 +502,7 @@ class Renewals:
         self.module.run_command([self.systemctl, verb, "--", *map(timer_of, names)], check_rc=True)
 
     def touched(self, name: str, changed: list[str]) -> bool:
-        return PLACES.timer(name) in changed or PLACES.setting(name) in changed
+        return bool({PLACES.timer(name), PLACES.service(name), PLACES.setting(name)} & set(changed))
 
     def describe(self, name: str, states: dict[str, dict[str, str]], changed: bool) -> dict[str, Any]:
         state = states.get(timer_of(name), {})

@@ -49,8 +49,8 @@ options:
         they expire.
       - V(verified) changes nothing. It judges the token in O(token), or those in files, with O(key_path).
       - V(staged) is V(present) for the file DEST.next beside O(dest), while O(dest) stays as it is. With O(key_path)
-        that names the next key, it makes the tokens that will be good once that key is in force. Owner, group and mode
-        that are not given are those of O(dest). Where O(dest) holds such a token already, none is staged, and if one
+        that names the next key, it makes the tokens that will be good once that key is in force. A mode that is not
+        given is that of O(dest). Where O(dest) holds such a token already, none is staged, and if one
         is, DEST.previous of an earlier rotation goes.
       - V(active) has DEST.next take the place of O(dest), see O(activate). Where nothing is staged nothing is changed.
         O(dest) is missing at no instant, and the token that it held is kept in DEST.previous.
@@ -182,12 +182,13 @@ options:
   owner:
     description:
       - Name or number of the user who is to own the file.
-      - If not given, a file that exists keeps its owner and a new one belongs to the user who runs the module.
+      - If not given, it is the user who runs the module, root as a rule. Whoever owned a file that is there already
+        keeps nothing of it.
     type: str
   group:
     description:
       - Name or number of the group that is to own the file.
-      - If not given, a file that exists keeps its group and a new one gets the primary group of its owner.
+      - If not given, it is the primary group of the owner.
     type: str
   mode:
     description:
@@ -417,7 +418,8 @@ tokens:
           other text around it), V(claims), V(lifespan) (made to live longer than is asked for), V(key) (not signed by
           the key in force), V(expiring), V(given) (another token than the one given), or V(requested) where there is no
           file.
-        - V(attributes) if only owner, group or mode were mended, V(present) if the file was removed.
+        - V(attributes) if only owner, group, mode or an access control list were mended, V(present) if the file was
+          removed.
         - With O(state=active), V(next) or V(previous) if that token is live now, and V(same) if it was already, so that
           only its copy had to be removed. With O(state=settled), V(leftover).
       returned: always
@@ -494,6 +496,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import NO_ACL, Acl, mode_text
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
     TIMED_OUT,
     Client,
@@ -864,7 +867,7 @@ def kid_of(path: str, data: bytes, wanted: str | None) -> str | None:
 def read_dest(path: str, module: AnsibleModule) -> SecretFile | None:
     """The token file as it is, None if it is not there."""
     try:
-        return read_secret(path)
+        return read_secret(path, secret=module.params["state"] != "absent")
     except FolderMissing:
         if not module.check_mode and module.params["state"] in ("present", "staged"):
             raise
@@ -1066,7 +1069,7 @@ class Present:
             if wanted.path is None:
                 continue
             dress, secret = self.dress(wanted, there), there.secret
-            drifted = secret is not None and dress != (secret.uid, secret.gid, secret.mode)
+            drifted = secret is not None and not secret.is_dressed(*dress)
             if self.module.check_mode:
                 if drifted or there.reason is not None:
                     yield wanted.path
@@ -1075,6 +1078,9 @@ class Present:
                     # Of an earlier rotation: nobody may ever go back to it.
                     remove(beside(wanted.dest, PREVIOUS))
                 files.append(NewFile(wanted.path, render(wanted.form, token, wanted.user), *dress))
+            elif drifted and secret is not None and secret.uid not in (0, dress[0]):
+                # Its owner may have it open: only another file is not his.
+                files.append(NewFile(wanted.path, secret.data, *dress))
             elif drifted and set_attributes(wanted.path, *dress):
                 yield wanted.path
         for file in replace_all(files):
@@ -1086,7 +1092,7 @@ class Present:
         mode = 0o400 if wanted.mode is None else wanted.mode
         if wanted.mode is None and wanted.path != wanted.dest and model is not None and f"{model.mode:04o}" in MODES:
             mode = model.mode
-        return dress(model, wanted.uid, wanted.gid, mode)
+        return dress(wanted.uid, wanted.gid, mode)
 
     def describe(self, wanted: Wanted, found: Found, token: str | None) -> dict[str, Any]:
         result = entry_of(wanted.name, wanted.user, wanted.dest, wanted.form if wanted.dest else None)
@@ -1119,7 +1125,7 @@ class Present:
         if secret is None:
             return {"before_header": header, "after_header": header, "before": {}, "after": after}
         before = dict(after) if result["reason"] in (None, "attributes") else shape(secret, wanted.form, self.key)
-        before.update(dressed(secret.uid, secret.gid, secret.mode))
+        before.update(dressed(*worn(secret)))
         return {"before_header": header, "after_header": header, "before": before, "after": after}
 
 
@@ -1150,9 +1156,15 @@ def shape(secret: SecretFile, form: str, key: Key | None) -> dict[str, Any]:
     }
 
 
-def dressed(uid: int, gid: int, mode: int) -> dict[str, Any]:
-    """Owner, group and mode as a diff shows them."""
-    return {"owner": uid, "group": gid, "mode": f"{mode:04o}"}
+def dressed(uid: int, gid: int, mode: int, acl: Acl = NO_ACL) -> dict[str, Any]:
+    """Owner, group and mode as a diff shows them, and who else has access."""
+    others = {"acl": acl.words()} if acl.grants else {}
+    return {"owner": uid, "group": gid, "mode": mode_text(mode, acl), **others}
+
+
+def worn(secret: SecretFile) -> tuple[int, int, int, Acl]:
+    """What a file has, for dressed()."""
+    return secret.uid, secret.gid, secret.mode, secret.acl
 
 
 def refuse_twice(paths: list[str | None]) -> None:
@@ -1198,8 +1210,8 @@ def gone(module: AnsibleModule, which: Callable[[str], list[str]]) -> dict[str, 
 
 
 def diff_of_removal(path: str) -> dict[str, Any]:
-    secret = read_if_there(path)
-    before = dressed(secret.uid, secret.gid, secret.mode) if secret else {}
+    secret = read_if_there(path, secret=False)
+    before = dressed(*worn(secret)) if secret else {}
     return {
         "before_header": path,
         "after_header": path,
@@ -1262,7 +1274,7 @@ def swap_diff(entry: dict[str, Any], step: Step) -> dict[str, Any]:
     before, after = (
         {}
         if file is None
-        else dict(shape(file, form, None), content=fingerprint(file.data), **dressed(file.uid, file.gid, file.mode))
+        else dict(shape(file, form, None), content=fingerprint(file.data), **dressed(*worn(file)))
         for file in files
     )
     return {"before_header": path, "after_header": path, "before": before, "after": after}

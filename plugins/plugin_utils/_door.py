@@ -47,7 +47,10 @@ _COMMON = frozenset(
 )
 
 # Options of modules that carry a secret.
-_SECRETS = ("content", "return_content", "token", "tokens", "return_token", "return_tokens", "sample_token", "current")
+_SECRETS = (
+    *("content", "return_content", "token", "tokens", "return_token", "return_tokens", "sample_token", "current"),
+    "environment",
+)
 
 display = Display()
 

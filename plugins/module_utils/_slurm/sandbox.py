@@ -15,11 +15,13 @@ from typing import Sequence
 NO_CORE_DUMPS = ("LimitCORE=0", "CoredumpFilter=elf-headers")
 
 _ALWAYS = (
+    "UMask=0077",
     "NoNewPrivileges=yes",
+    "KeyringMode=private",
     "ProtectSystem=strict",
-    "ProtectHome=yes",
     "PrivateTmp=yes",
     "PrivateDevices=yes",
+    "PrivateMounts=yes",
     "ProtectClock=yes",
     "ProtectHostname=yes",
     "ProtectKernelLogs=yes",
@@ -33,19 +35,29 @@ _ALWAYS = (
     "LockPersonality=yes",
     "MemoryDenyWriteExecute=yes",
     "SystemCallArchitectures=native",
-    "SystemCallFilter=@system-service",
-    "SystemCallFilter=~@privileged @resources",
     "SystemCallErrorNumber=EPERM",
-    "UMask=0077",
+    "SystemCallFilter=@system-service",
 )
 
 
-def lines(families: Sequence[str], capabilities: Sequence[str] = ()) -> list[str]:
-    """The lines of a unit's [Service] section for a program that needs these address families and capabilities."""
+def lines(
+    families: Sequence[str],
+    capabilities: Sequence[str] = (),
+    ambient: bool = False,
+    home: str = "yes",
+    denied: Sequence[str] = ("@privileged", "@resources"),
+) -> list[str]:
+    """The lines of a unit's [Service] section for a program that needs these address families and capabilities.
+
+    ``ambient`` gives it the capabilities although its user is not root. ``home`` is the value of ProtectHome.
+    ``denied`` are the groups of system calls that it does without, of those that systemd calls @system-service.
+    """
     return [
         *NO_CORE_DUMPS,
         *_ALWAYS,
+        f"SystemCallFilter=~{' '.join(denied)}",
+        f"ProtectHome={home}",
         f"RestrictAddressFamilies={' '.join(families)}",
         f"CapabilityBoundingSet={' '.join(capabilities)}",
-        *(f"AmbientCapabilities={capability}" for capability in capabilities),
+        *(f"AmbientCapabilities={capability}" for capability in capabilities if ambient),
     ]

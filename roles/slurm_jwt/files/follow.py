@@ -32,6 +32,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
     FAILED,
     POSTPONED,
     RECONFIGURE,
+    STARTED,
     WAITING,
     Daemon,
     Record,
@@ -39,6 +40,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
     metrics,
     read_record,
     read_settings,
+    started_at,
     unheard,
     wait_before_load,
     wait_for_others,
@@ -163,9 +165,11 @@ class Following:
 
     def is_behind(self, daemon: Daemon) -> bool:
         """Whether a daemon started before the file was written. One that does not run loads it at its start."""
-        place, pid = _places.look(self.settings.path), self.unit(daemon).pid
-        process = _processes.look(pid) if pid else None
-        return place.kind == "file" and process is not None and place.modified > process.started
+        place, told = _places.look(self.settings.path), self.told(daemon)
+        if place.kind != "file" or not _daemon.parse_unit(told).pid:
+            return False
+        started = started_at(told, time.time(), time.monotonic())
+        return started is None or place.modified > started
 
     def has_distrusted_key(self, daemon: Daemon) -> bool:
         """Whether the site has distrusted a key since a daemon started. Which keys it names no source can choose."""
@@ -176,8 +180,12 @@ class Following:
         return process is not None and any(each.name and each.since + 1 > process.started for each in distrusted)
 
     def unit(self, daemon: Daemon) -> _daemon.Unit:
-        argv = [self.settings.systemctl, "show", "--property", ",".join(_daemon.UNIT_PROPERTIES), "--", daemon.service]
-        return _daemon.parse_unit(run(argv, {})[1])
+        return _daemon.parse_unit(self.told(daemon))
+
+    def told(self, daemon: Daemon) -> str:
+        """What systemd says of a daemon. Its process cannot be asked: the sandbox hides those of others."""
+        properties = ",".join([*_daemon.UNIT_PROPERTIES, STARTED])
+        return run([self.settings.systemctl, "show", "--property", properties, "--", daemon.service], {})[1]
 
     def have_it_load(self, daemon: Daemon) -> None:
         if daemon.way == RECONFIGURE:

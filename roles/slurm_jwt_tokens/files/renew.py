@@ -207,7 +207,7 @@ class Renewal:
     def write(self, token: str, file: SecretFile | None) -> None:
         """Put the token into the file. What is noted first is that services have yet to be told."""
         settings = self.settings
-        data, attributes = render(settings.format, token, settings.user), dress_of(settings, file)
+        data, attributes = render(settings.format, token, settings.user), dress_of(settings)
         owed, self.untold = self.untold, bool(settings.restarts or settings.reloads)
         if self.untold:
             self.note(KEPT, "", None if file is None else judge(file.data, settings, time.time()).expires)
@@ -242,11 +242,11 @@ class Renewal:
         ))  # fmt: skip
 
 
-def dress_of(settings: Settings, file: SecretFile | None) -> Dress:
-    """What the file is to have; what is not declared stays as it is, as with the module slurm_jwt_token."""
+def dress_of(settings: Settings) -> Dress:
+    """What the file is to have, as with the module slurm_jwt_token."""
     uid = number_of(settings.owner, "user", lambda name: pwd.getpwnam(name).pw_uid)
     gid = number_of(settings.group, "group", lambda name: grp.getgrnam(name).gr_gid)
-    return dress(file, uid, gid, parse_mode(settings.mode))
+    return dress(uid, gid, parse_mode(settings.mode))
 
 
 def number_of(name: str | None, kind: str, find: Callable[[str], int]) -> int | None:

@@ -38,6 +38,9 @@ pid = int((here / "pid").read_text() or 0)
 if name == "systemctl" and sys.argv[1] == "show":
     state = "active" if pid else "inactive"
     print(f"LoadState=loaded\nActiveState={state}\nSubState=running\nResult=success\nMainPID={pid}")
+    if pid:
+        ticks = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[19])
+        print(f"ExecMainStartTimestampMonotonic={ticks * 1000000 // os.sysconf('SC_CLK_TCK')}")
     sys.exit(0)
 with open(here / "calls", "a") as log:
     print(json.dumps([name, *sys.argv[1:]]), file=log)

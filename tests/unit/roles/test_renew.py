@@ -114,11 +114,11 @@ class TestFile:
         assert stat.S_IMODE(host.dest.stat().st_mode) == 0o440
 
     @as_root
-    def test_owner_and_group_stay(self, host):
+    def test_root_owns_what_nobody_declared_otherwise(self, host):
         host.put(left=10)
         os.chown(host.dest, 65534, 1)
-        host.run()
-        assert (host.dest.stat().st_uid, host.dest.stat().st_gid) == (65534, 1)
+        host.run(mode="0440")
+        assert (host.dest.stat().st_uid, host.dest.stat().st_gid) == (0, 0)
 
     @as_root
     def test_owner_and_group_that_are_declared(self, host):

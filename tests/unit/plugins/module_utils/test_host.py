@@ -19,12 +19,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _host,
     _install,
     _key,
-    _places,
+    _names,
     _processes,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._daemon_host import DaemonHost
 
-ME = _places.user_name(os.geteuid())
+ME = _names.user_name(os.geteuid())
 GOOD_KEY = hashlib.sha256(b"a key for tests").digest()
 DECLARED = {"auth_alt_types": ["auth/jwt"], "parameters": {"jwt_key": None}}
 

@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _places
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _names, _places
 
 MOUNTINFO = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -72,8 +72,8 @@ def test_users_by_name_and_number() -> None:
     assert _places.find_user("4294967290") is None
     for no_name in ("\u0660", "\u00b2", "9" * 30, "a\0b", "\ud800", ""):
         assert _places.find_user(no_name) is None
-    assert _places.user_name(0) == _places.group_name(0) == "root"
-    assert _places.user_name(4294967290) == _places.group_name(4294967290) == "4294967290"
+    assert _names.user_name(0) == _names.group_name(0) == "root"
+    assert _names.user_name(4294967290) == _names.group_name(4294967290) == "4294967290"
 
 
 def test_room_where_there_is_room(tmp_path: pathlib.Path) -> None:

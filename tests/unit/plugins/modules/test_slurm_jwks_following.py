@@ -119,8 +119,31 @@ def test_another_period_does(host):
 
 
 def test_variables_of_the_unit(host):
-    host.run(environment={"HTTPS_PROXY": 'http://a%b"c'})
-    assert 'Environment="HTTPS_PROXY=http://a%%b\\"c"\n' in host.read(f"units/{SERVICE}")
+    secret = 'http://user:a%b"c$d@proxy'
+    path = host.folder / "etc/environment"
+    for check in (True, False):
+        result = host.run(check, environment={"HTTPS_PROXY": secret})
+        assert result["changed"] and secret not in str(result) and "a%b" not in str(result)
+    # Everybody can read a unit.
+    assert "proxy" not in host.read(f"units/{SERVICE}").lower()
+    assert f"EnvironmentFile={path}\n" in host.read(f"units/{SERVICE}")
+    assert path.read_text() == 'HTTPS_PROXY="http://user:a%b\\"c\\$d@proxy"\n'
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not host.run(environment={"HTTPS_PROXY": secret})["changed"]
+    result = host.run()
+    assert result["changed"] and not path.exists() and "EnvironmentFile" not in host.read(f"units/{SERVICE}")
+    host.run(environment={"HTTPS_PROXY": secret})
+    assert host.run(state="absent")["changed"] and not path.exists()
+
+
+def test_only_where_slurmdbd_restarts_may_it_touch_the_packet_filter(host):
+    host.run()
+    assert "CAP_NET_ADMIN" not in host.read(f"units/{SERVICE}")
+    dbd = {"part": "slurmdbd", "service": "slurmdbd", "way": "restart", "port": 6819}
+    host.run(daemons=[DAEMON, dbd])
+    assert "CAP_NET_ADMIN" in host.read(f"units/{SERVICE}")
+    host.run(daemons=[DAEMON, dbd], hold=False)
+    assert "CAP_NET_ADMIN" not in host.read(f"units/{SERVICE}")
 
 
 @pytest.mark.parametrize(
@@ -128,8 +151,8 @@ def test_variables_of_the_unit(host):
     [
         ({"period": "5s"}, "period: 5 s is too short"),
         ({"gap": "soon"}, "gap: 'soon' is no duration"),
-        ({"environment": {"A B": "c"}}, "environment: 'A B' cannot be a variable"),
-        ({"environment": {"A": "c\nExecStart=/bin/sh"}}, "environment: 'A' cannot be a variable"),
+        ({"environment": {"A B": "some value"}}, "environment: 'A B' cannot be a variable"),
+        ({"environment": {"A": "value\nExecStart=/bin/sh"}}, "environment: 'A' cannot be a variable"),
     ],
 )
 def test_what_cannot_be(host, options, because):

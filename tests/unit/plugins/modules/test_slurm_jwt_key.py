@@ -24,6 +24,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
     format_time,
     parse_record,
 )
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.access_lists import let_in, names_in, needs_acl
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
     environment,
@@ -251,12 +252,31 @@ class TestAKeyThatExists:
         assert place.applied(owner=str(NOBODY))["changed"] is True
 
     @as_root
-    def test_keeps_owner_and_group_that_are_not_named(self, place: Place) -> None:
+    def test_of_somebody_whom_nobody_named_is_neither_left_to_them_nor_taken_from_a_daemon(self, place: Place) -> None:
         place.have()
-        os.chown(place.key, NOBODY, NOBODY)
+        os.chown(place.key, NOBODY, 0)
+        place.refused("owner: the file belongs to the user nobody.*Nothing was changed.*name root")
+        place.refused("owner: the file belongs to the user nobody", state="staged", serial="x")
+        assert place.applied(owner="nobody")["changed"] is False
+        os.chown(place.key, 0, 1)
+        place.refused("group: the file belongs to the group daemon", mode="0440")
         assert place.applied()["changed"] is False
-        place.applied(force=False, serial="x")
-        assert place.record_file.stat().st_uid == NOBODY
+        assert place.applied(mode="0440", group="daemon")["changed"] is True
+
+    @as_root
+    @needs_acl
+    def test_that_an_access_list_gives_to_others_is_mended_with_a_warning(self, place: Place) -> None:
+        place.have(mode=0o440)
+        let_in(place.key, user=NOBODY)
+        for check in (True, False):
+            result = place.run(check, mode="0440")
+            assert (result["changed"], result["reason"]) == (True, None)
+            assert result["diff"]["before"]["acl"] == "user nobody (r)" and "acl" not in result["diff"]["after"]
+            assert (result["diff"]["before"]["mode"], result["diff"]["after"]["mode"]) == ("0440+", "0440")
+            assert re.search("let in the user nobody.*rotate it", result["warnings"][0])
+        assert names_in(place.key) == set() and mode_of(place.key) == 0o440
+        assert place.applied(mode="0440")["changed"] is False
+        assert "warnings" not in place.run(mode="0440")
 
     @pytest.mark.parametrize(
         ("mode", "said"),
@@ -603,11 +623,14 @@ class TestBackup:
         assert len(place.names()) == 5
 
     @as_root
-    def test_belongs_to_whom_the_key_belonged(self, place: Place) -> None:
+    def test_belongs_to_root_or_to_whom_the_key_belongs(self, place: Place) -> None:
         place.have()
-        os.chown(place.key, NOBODY, NOBODY)
-        kept = place.run(backup=True, force=True, owner="root", group="root")["backup_file"]
-        assert os.stat(kept).st_uid == NOBODY
+        cases = (("root", 0, 0), ("nobody", NOBODY, NOBODY), ("nobody", 0, 0), ("root", NOBODY, 0))
+        for owner, before, belongs in cases:
+            os.chown(place.key, before, 0)
+            kept = place.run(backup=True, force=True, owner=owner, group="root")["backup_file"]
+            assert os.stat(kept).st_uid == belongs
+            os.unlink(kept)
 
     def test_none_where_nothing_is_replaced(self, place: Place) -> None:
         place.have(mode=0o600)
@@ -653,7 +676,16 @@ class TestPlaces:
     @pytest.mark.parametrize("mode", [0o777, 0o1777])
     def test_a_folder_that_everyone_can_write_to(self, place: Place, mode: int) -> None:
         place.folder.chmod(mode)
-        place.refused(f"writable by every user of the host .mode {mode:04o}.*chmod o-w")
+        place.refused(f"writable by every user of the host .mode {mode:04o}.*chmod go-w")
+
+    @as_root
+    @pytest.mark.parametrize("sticky", [0, 0o1000])
+    def test_a_folder_that_a_group_can_write_to(self, place: Place, sticky: int) -> None:
+        os.chown(place.folder, 0, 100)
+        place.folder.chmod(0o770 | sticky)
+        place.refused("writable by the group users .mode .770")
+        place.refused("writable by the group users .mode .770", state="staged")
+        assert place.applied(state="absent")["changed"] is False
 
     def test_a_relative_path(self) -> None:
         result = run({"path": "jwt.key"})

@@ -45,7 +45,7 @@ WEB.update(calendar="*-*-* *:0/5:00", jitter=75, interval=375)
 PROXY = dict(WEB, name="proxy", format="nginx", restarts=["a.service"], reloads=["a.service", "b.service"], mode="0440")
 
 TIMER = "slurm-jwt-renew@web.timer"
-SERVICE = "slurm-jwt-renew@.service"
+SERVICE = "slurm-jwt-renew@web.service"
 
 
 class Host:
@@ -101,6 +101,30 @@ class TestInstall:
         service = (host.folder / "units" / SERVICE).read_text()
         assert f"ExecStart=/usr/bin/python3 -I -S {host.folder}/lib {host.folder}/etc/%i.json\n" in service
 
+    def test_each_can_write_its_own_folders_and_no_others(self, host):
+        host.run(WEB, dict(PROXY, dest="/srv/a b%c/token"), metrics_dir="/prom")
+        writes = [
+            [line for line in (host.folder / "units" / name).read_text().splitlines() if line.startswith("ReadWrite")]
+            for name in (SERVICE, "slurm-jwt-renew@proxy.service")
+        ]
+        assert writes == [
+            [f"ReadWritePaths=-/etc -/prom -{host.folder}/var"],
+            [f'ReadWritePaths=-/prom "-/srv/a b%%c" -{host.folder}/var'],
+        ]
+        result = host.run(dict(WEB, dest="/srv/web"), dict(PROXY, dest="/srv/a b%c/token"), metrics_dir="/prom")
+        assert [timer["changed"] for timer in result["timers"]] == [True, False] and host.told == ["daemon-reload"]
+
+    def test_not_in_a_folder_for_temporary_files(self, host):
+        result = host.run(dict(WEB, dest="/var/tmp/web/token"))
+        assert result["failed"] and "web: /var/tmp/web/token is in a folder for temporary files" in result["msg"]
+        assert host.files == []
+
+    def test_the_unit_of_all_that_an_earlier_version_had_is_gone(self, host):
+        old = host.folder / "units" / "slurm-jwt-renew@.service"
+        old.write_text("[Service]\n")
+        assert host.run(WEB)["changed"] and not old.exists()
+        assert not host.run(WEB)["changed"]
+
     def test_twice(self, host):
         host.run(WEB, PROXY)
         result = host.run(WEB, PROXY)
@@ -142,9 +166,7 @@ class TestInstall:
     def test_systemd_understands_the_units(self, host):
         host.run(WEB, python=sys.executable)
         units = [str(host.folder / "units" / name) for name in (TIMER, SERVICE)]
-        instance = host.folder / "units" / "slurm-jwt-renew@web.service"
-        instance.write_text(pathlib.Path(units[1]).read_text())
-        argv = ["systemd-analyze", "verify", "--man=no", units[0], str(instance)]
+        argv = ["systemd-analyze", "verify", "--man=no", *units]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         mine = [line for line in done.stderr.splitlines() if "slurm-jwt-renew" in line and "munge" not in line]
         assert mine == []

@@ -16,6 +16,7 @@ import yaml
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _token
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.access_lists import let_in, names_in, needs_acl
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
 KEY = bytes(range(32))
@@ -177,10 +178,54 @@ class TestPresent:
         found = host.dest.stat()
         assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (65534, 0o440)
         assert not host.run(owner="nobody", mode="0440")["changed"]
-        # Not told, they stay.
-        assert not host.run(mode="0440")["changed"]
         result = host.run(owner="0", group="daemon", mode="0440")
         assert (only(result)["reason"], host.dest.stat().st_uid, host.dest.stat().st_gid) == ("attributes", 0, 1)
+        assert not host.run(owner="0", group="daemon", mode="0440")["changed"]
+
+    @as_root
+    def test_root_owns_what_nobody_declared_and_a_planted_file_is_not_used(self, host):
+        token = host.put()
+        host.dest.parent.chmod(0o777 & ~0o022)
+        os.chown(host.dest.parent, 65534, 65534)
+        os.chown(host.dest, 65534, 1)
+        planted = host.dest.open("rb+")
+        for check in (True, False):
+            result = host.run(check, mode="0440")
+            assert (result["changed"], only(result)["reason"]) == (True, "attributes")
+        found = host.dest.stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, 0o440)
+        # Whoever has the planted file open has nothing of ours.
+        assert os.fstat(planted.fileno()).st_ino != found.st_ino and host.token() == token
+        planted.close()
+        assert not host.run(mode="0440")["changed"]
+
+    @as_root
+    @needs_acl
+    def test_what_an_access_list_gives_to_others_is_taken_away(self, host):
+        host.put()
+        host.dest.chmod(0o440)
+        let_in(host.dest, user=65534)
+        for check in (True, False):
+            result = host.run(check, mode="0440")
+            assert (result["changed"], only(result)["reason"]) == (True, "attributes")
+            before, after = result["diff"][0]["before"], result["diff"][0]["after"]
+            assert (before["acl"], before["mode"], after["mode"]) == ("user nobody (r)", "0440+", "0440")
+        assert names_in(host.dest) == set()
+        assert not host.run(mode="0440")["changed"]
+
+    @as_root
+    @needs_acl
+    def test_a_folder_that_others_may_write(self, host):
+        os.chown(host.dest.parent, 0, 100)
+        host.dest.parent.chmod(0o770)
+        result = host.run()
+        assert result["failed"] and "writable by the group users" in result["msg"] and not host.dest.exists()
+        host.dest.parent.chmod(0o700)
+        let_in(host.dest.parent, user=65534, permissions=7)
+        result = host.run()
+        assert result["failed"] and "by an access control list, the user nobody (rwx)" in result["msg"]
+        let_in(host.dest.parent, user=65534, permissions=5)
+        assert host.run()["changed"]
 
     def test_no_diff_unless_asked(self, host):
         assert host.run(diff=False)["diff"] == []

@@ -271,13 +271,13 @@ class TestStaged:
         assert _token.signed_by(host.next.read_text(), NEXT_KEY)
 
     @as_root
-    def test_it_looks_like_the_live_one(self, host: Host) -> None:
+    def test_it_has_the_mode_of_the_live_one_and_is_roots(self, host: Host) -> None:
         host.put(token_of(), mode=0o440)
         os.chown(host.dest, NOBODY, 1)
         options = {"state": "staged", "token": token_of(key=NEXT_KEY)}
         host.run(**options)
         found = host.next.stat()
-        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (NOBODY, 1, 0o440)
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, 0o440)
         host.next.chmod(0o400)
         assert only(host.run(**options))["reason"] == "attributes"
         host.run(owner="0", group="0", mode="0600", **options)
@@ -385,10 +385,18 @@ class TestActive:
     def test_the_previous_one_is_as_private_as_it_was(self, host: Host) -> None:
         self.stage(host)
         os.chown(host.dest, NOBODY, 1)
+        os.chown(host.next, NOBODY, 1)
         host.dest.chmod(0o644)
         host.run(state="active")
         found = host.previous.stat()
         assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (NOBODY, 1, 0o640)
+
+    @as_root
+    def test_the_previous_one_belongs_to_nobody_whom_the_new_one_does_not_belong_to(self, host: Host) -> None:
+        self.stage(host)
+        os.chown(host.dest, NOBODY, 1)
+        host.run(state="active")
+        assert (host.previous.stat().st_uid, host.previous.stat().st_gid) == (0, 0)
 
     def test_what_is_no_token_does_not_go_live(self, host: Host) -> None:
         live, _new = self.stage(host)

@@ -324,7 +324,9 @@ def test_whatever_sources_do(steps, retain, merge):
             assert key in outcome.keys or key.n in moduli or key.kid in [other.kid for other in outcome.keys]
         for key in outcome.keys:
             assert key in keys or now < seen[key] + retain + 2 * DAY * len(steps)
-        again = decide(outcome.keys, outcome.record, [source(*keys)], Wishes(retain, remove, merge), now)
+        # A source without a key is a silent one.
+        heard, silent = ([source(*keys)], []) if keys else ([], [IDP])
+        again = decide(outcome.keys, outcome.record, heard, Wishes(retain, remove, merge), now, silent)
         assert (sorted(again.keys), again.record) == (sorted(outcome.keys), outcome.record)
         silent = decide(outcome.keys, outcome.record, [], Wishes(retain, remove, merge), now, None)
         assert sorted(silent.keys) == sorted(outcome.keys)

@@ -37,8 +37,8 @@ class Daemon(NamedTuple):
     hs256_key: bytes | None = None
     key_set: KeySet | None = None
     slurm_user: str = "slurm"
-    any_case: bool = False
-    """Whether its libjwt takes rs256 for RS256. One of 1.10 does, later ones refuse it."""
+    old_libjwt: bool = False
+    """Whether its libjwt is one of 1.10, which takes rs256 for RS256 and minds the type; those of 1.17 do neither."""
 
     @property
     def claim_field(self) -> str | None:
@@ -112,6 +112,7 @@ def identify(token: str, daemon: Daemon, find_user: FindUser, now: float) -> Ide
         [
             *_unable(daemon),
             *refusals,
+            *_odd_type(parts, daemon),
             *expiry_refusals(parts.claims, now),
             *_nobody(claim, name, daemon),
         ],
@@ -170,7 +171,7 @@ def _unable(daemon: Daemon) -> list[str]:
 def _signature(token: str, parts: Parts, daemon: Daemon) -> tuple[str | None, list[str]]:
     """Who signed it, and why that is not enough."""
     written = str(parts.header.get("alg"))
-    algorithm = written.upper() if daemon.any_case else written
+    algorithm = written.upper() if daemon.old_libjwt else written
     if algorithm == "RS256":
         return _rs256(token, parts, daemon)
     if algorithm != "HS256" and (has(daemon.release, "jwks") or not algorithm.startswith("HS")):
@@ -180,6 +181,13 @@ def _signature(token: str, parts: Parts, daemon: Daemon) -> tuple[str | None, li
     if not signed_by(token, daemon.hs256_key):
         return None, ["It was not signed by the key in jwt_key=, but by another one or by a forger."]
     return "HS256", []
+
+
+def _odd_type(parts: Parts, daemon: Daemon) -> list[str]:
+    kind = parts.header.get("typ")
+    if not daemon.old_libjwt or not isinstance(kind, str) or kind.upper() == "JWT":
+        return []
+    return [f"It is of type {kind!r}, and the libjwt of this host takes 'JWT' or no type at all."]
 
 
 def _rs256(token: str, parts: Parts, daemon: Daemon) -> tuple[str | None, list[str]]:

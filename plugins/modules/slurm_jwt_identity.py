@@ -148,7 +148,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Rel
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import parse as parse_release
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, read_secret
 
-_ANY_CASE = "libjwt.so.0"
+_OLD_LIBJWT = "libjwt.so.0"
 
 _FILES = {"slurmctld": "slurm.conf", "slurmdbd": "slurmdbd.conf"}
 
@@ -186,16 +186,16 @@ def daemon_here(module: AnsibleModule) -> Daemon:
         read_keys(jwt.jwks_path),
         # Without SlurmUser in the file the daemons run as root.
         file.conf.value("SlurmUser") or "root",
-        takes_any_case(file.conf.value("PluginDir"), module.params["bin_dir"]),
+        has_old_libjwt(file.conf.value("PluginDir"), module.params["bin_dir"]),
     )
 
 
-def takes_any_case(plugin_dir: str | None, bin_dir: str | None) -> bool:
-    """Whether Slurm's libjwt on this host takes the name of an algorithm in any case, as the oldest does."""
+def has_old_libjwt(plugin_dir: str | None, bin_dir: str | None) -> bool:
+    """Whether Slurm's libjwt on this host is one that takes the name of an algorithm in any case."""
     program = _install.find_program("slurmctld", [bin_dir] if bin_dir else [])
     folder = _install.plugin_dir(plugin_dir, program)
     libjwt = None if folder is None else _install.find_libjwt(os.path.join(folder, "auth_jwt.so"))
-    return libjwt is not None and libjwt.name == _ANY_CASE
+    return libjwt is not None and libjwt.name == _OLD_LIBJWT
 
 
 def read_key(path: str | None) -> bytes | None:

@@ -131,7 +131,7 @@ def test_a_user_whom_the_host_does_not_know_is_let_in_as_nobody(user):
 
 
 @pytest.mark.parametrize(
-    ("alg", "any_case", "good"),
+    ("alg", "old", "good"),
     [
         ("RS256", False, True),
         ("rs256", False, False),
@@ -145,21 +145,33 @@ def test_a_user_whom_the_host_does_not_know_is_let_in_as_nobody(user):
         ("HS384", True, False),
     ],
 )
-def test_an_algorithm_in_lower_case_is_refused_but_by_the_oldest_libjwt(alg, any_case, good):
-    """Measured, see takes_any_case() of the module: libjwt decides, not Slurm."""
+def test_an_algorithm_in_lower_case_is_refused_but_by_the_oldest_libjwt(alg, old, good):
+    """Measured, see has_old_libjwt() of the module: libjwt decides, not Slurm."""
     rsa = alg.upper() == "RS256"
     claims = {"iat": NOW, "exp": NOW + 60, "sun": "alice"}
-    by = daemon()._replace(hs256_key=SHARED, any_case=any_case)
+    by = daemon()._replace(hs256_key=SHARED, old_libjwt=old)
     found = identify(odd_token(alg, claims, rsa), by, USERS.get, NOW)
     assert (found.refusals == [], found.signer is not None) == (good, good)
     if not good:
         assert f"signed with {alg!r}" in found.refusals[0]
 
 
-def odd_token(alg: str, claims: dict[str, Any], rsa: bool) -> str:
+@pytest.mark.parametrize(
+    ("kind", "old", "good"),
+    [("JWT", True, True), ("jwt", True, True), ("at+jwt", False, True), ("at+jwt", True, False), ("", True, False)]
+    + [(None, True, True), (7, True, True)],
+)
+def test_an_odd_type_is_refused_by_the_oldest_libjwt_alone(kind, old, good):
+    token = odd_token("HS256", {"iat": NOW, "exp": NOW + 60, "sun": "alice"}, False, typ=kind)
+    found = identify(token, daemon()._replace(hs256_key=SHARED, old_libjwt=old), USERS.get, NOW)
+    assert (found.refusals == []) == good
+    assert good or f"of type {kind!r}" in found.refusals[0]
+
+
+def odd_token(alg: str, claims: dict[str, Any], rsa: bool, **more: Any) -> str:
     """A token whose header says ALG, with a good signature."""
     signed = sign(claims, KEY if rsa else SHARED, "RS256" if rsa else "HS256", KID if rsa else None)
-    header = {**split(signed).header, "alg": alg}
+    header = {**split(signed).header, "alg": alg, **more}
     parts = [json.dumps(each).encode() for each in (header, claims)]
     text = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
     if rsa:

@@ -16,10 +16,10 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Iterator, Mapping, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._run_lock import locked
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     Draft,
     examine_place,
-    held,
     set_attributes,
     sweep,
 )
@@ -82,8 +82,11 @@ def examine(changes: list[Change]) -> None:
 
 @contextmanager
 def alone(path: str) -> Iterator[None]:
-    """Keep other runs away from this file while it is read, changed and written."""
-    with held(resolved(path)):
+    """Keep other runs on this host away from this file while it is read, changed and written.
+
+    A run on another host that shares the file is noticed when the new one is put in its place.
+    """
+    with locked(resolved(path)):
         yield
 
 

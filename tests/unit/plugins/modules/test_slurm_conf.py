@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _run_lock
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_conf
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules import forked
 
@@ -256,13 +257,21 @@ def test_many_runs_at_once_lose_nothing(place: Place) -> None:
 
 
 def test_a_run_waits_for_another(place: Place) -> None:
-    with open(place.file, "rb") as file, ThreadPoolExecutor(1) as pool:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        waiting = pool.submit(place.run, **ON)
-        time.sleep(0.3)
-        assert place.file.read_bytes() == SLURM
-        fcntl.flock(file, fcntl.LOCK_UN)
+    with ThreadPoolExecutor(1) as pool:
+        with _run_lock.locked(str(place.file)):
+            waiting = pool.submit(place.run, **ON)
+            time.sleep(0.3)
+            assert place.file.read_bytes() == SLURM
         assert waiting.result()["changed"] is True
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can lock where nobody else can")
+def test_a_user_who_can_only_read_the_file_keeps_nobody_from_changing_it(place: Place) -> None:
+    with open(place.file, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        begin = time.monotonic()
+        assert place.run(**ON)["changed"] is True
+        assert time.monotonic() - begin < 10
 
 
 def test_killed_at_any_time_the_file_is_old_or_new(place: Place) -> None:

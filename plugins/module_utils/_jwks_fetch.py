@@ -10,6 +10,7 @@ one thread fetches while another looks at the clock. All sources are asked at on
 
 from __future__ import annotations
 
+import ipaddress
 import queue
 import ssl
 import threading
@@ -27,6 +28,9 @@ _T = TypeVar("_T")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _PIECE = 16 * 1024
+
+ANYBODYS_PORT = 1024
+"""From this port on every user of a host may listen."""
 
 DISCOVERY = "/.well-known/openid-configuration"
 
@@ -125,6 +129,11 @@ def refuse_address(url: str, rules: Rules) -> None:
             f"{url} is plain http, where anybody on the way could put keys of their own and be root on the cluster."
             " Use https, with ca_path for a certificate authority of the site. allow_http: true trusts the network."
         )
+    if parts.scheme == "http" and _is_loopback(host) and (parts.port or 80) >= ANYBODYS_PORT:
+        raise FetchError(
+            f"{url} is a port from {ANYBODYS_PORT} on of this host itself. Any local user can listen there while the"
+            " program that it belongs to is restarted, and publish keys of their own. Use https, or a port below that."
+        )
     why = _SHARED.get(host.lower())
     if why is None or rules.allow_shared:
         return
@@ -134,6 +143,13 @@ def refuse_address(url: str, rules: Rules) -> None:
         " you have made sure that the keys at this address sign for you alone, as those of an application of Entra ID"
         " with a signing key of its own may (?appid=), say allow_shared: true."
     )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost")
 
 
 def _in_time(work: Callable[[float], _T], what: str, timeout: float) -> Callable[[], _T]:

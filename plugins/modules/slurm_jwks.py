@@ -110,6 +110,8 @@ options:
         description:
           - Whether the keys may come over plain http. Anybody on the way can then put keys of their own there, and
             is root on the cluster.
+          - An address of this very host is refused all the same if its port is 1024 or more, where any local user can
+            listen.
         type: bool
         default: false
       allow_shared:
@@ -172,6 +174,14 @@ options:
         at once.
     type: int
     default: 30
+  environment:
+    description:
+      - Variables for whatever fetches keys, each as C(NAME=VALUE), such as C(HTTPS_PROXY=http://proxy:3128).
+      - A value may hold a password. The keyword C(environment) of a task would put it into a command line, which every
+        user of the host can read; this option does not, and it is not logged.
+    type: list
+    elements: str
+    default: []
   backup:
     description:
       - Whether to keep the file, and the record beside it, before the first change to either of them. See
@@ -195,7 +205,7 @@ requirements:
 notes:
   - Whoever can change what a source says is root on the cluster. That goes for an identity provider, for those who
     administer it, and for the file of a source.
-  - C(HTTPS_PROXY) and C(NO_PROXY) in the task's environment are respected.
+  - C(HTTPS_PROXY) and C(NO_PROXY) are respected, in O(environment) and in the environment of the task.
 seealso:
   - module: hpc.slurm_jwt.slurm_jwt_key
   - module: hpc.slurm_jwt.slurm_jwt_token
@@ -434,6 +444,7 @@ gid:
 
 import json
 import os
+import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -481,6 +492,8 @@ ARGUMENTS = {
     "merge": {"type": "bool", "default": False},
     "min_bits": {"type": "int", "default": MIN_BITS},
     "timeout": {"type": "int", "default": 30},
+    # With its name before it even a short value is masked in results as the value of that variable, and nowhere else.
+    "environment": {"type": "list", "elements": "str", "default": [], "no_log": True},
     "backup": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "owner": {"type": "str"},
@@ -654,6 +667,14 @@ def _summary_of_keys(keys: Any, retired: dict[str, str]) -> list[dict[str, Any]]
     return summary
 
 
+def _variables(lines: list[str]) -> dict[str, str]:
+    """The option environment, as os.environ takes it."""
+    for line in lines:
+        if not re.match(r"[A-Za-z_][A-Za-z0-9_]*=[^\0]*$", line):
+            raise Refusal("environment: an entry is no variable. Write each as NAME=VALUE, with letters, digits and _.")
+    return dict(line.split("=", 1) for line in lines)
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     # Ansible would look at the path once more, and crash if another run has just removed the file.
@@ -664,6 +685,7 @@ def main() -> None:
     if not 1 <= timeout <= 3600:
         module.fail_json(msg=f"timeout: {timeout} is out of range; give 1 to 3600 seconds.")
     try:
+        os.environ.update(_variables(module.params["environment"]))
         result = getattr(KeySetTask(module), module.params["state"])()
     except (Refusal, OwnershipError, SecretFileError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from http.client import HTTPException
 
 import pytest
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwks_fetch
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import (
     DISCOVERY,
     FetchError,
@@ -207,3 +209,18 @@ class TestDiscovery:
     def test_no_configuration(self, page):
         with Issuer({DISCOVERY: page}) as idp, pytest.raises(FetchError, match="not the configuration of an OpenID"):
             fetch_keys_of_issuer(idp.url, opener(None), PLAIN)()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8098/k", "http://[::1]:1024/k", "http://localhost:6820/k", "http://127.9.9.9:65535/k"]
+)
+def test_a_port_of_this_host_that_every_user_can_take_is_refused(monkeypatch, url):
+    monkeypatch.setattr(_jwks_fetch, "ANYBODYS_PORT", 1024)
+    with pytest.raises(FetchError, match=f"{re.escape(url)} .*1024"):
+        refuse_address(url, PLAIN)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/k", "http://[::1]:1023/k", "https://127.0.0.1:8098/k"])
+def test_a_port_of_this_host_that_only_root_can_take_will_do(monkeypatch, url):
+    monkeypatch.setattr(_jwks_fetch, "ANYBODYS_PORT", 1024)
+    refuse_address(url, PLAIN)

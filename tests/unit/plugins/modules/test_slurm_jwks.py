@@ -509,3 +509,19 @@ def test_runs_at_the_same_time_make_one_file(host):
     assert sorted(codes) == [0, 0, 0, 0, 0, 2]
     assert not host.works(A, B, retain="1d")["changed"]
     assert sorted(path.name for path in host.folder.iterdir()) == ["jwks.json", "jwks.json.record"]
+
+
+def test_variables_for_the_fetch_count_and_are_shown_nowhere(host):
+    """A proxy that nobody can reach, with a password: what is fetched goes there, and no text shows the password."""
+    proxy = ["HTTPS_PROXY=http://site:open-sesame@127.0.0.1:1", "NO_PROXY=elsewhere"]
+    url = "https://keys.invalid/elsewhere"
+    result = host.run(sources=[{"url": url}], environment=proxy, timeout=5)
+    assert result["failed"]
+    # Not that there is no host of that name: nobody asked for it.
+    assert "refused" in result["msg"].lower()
+    assert url in result["msg"]
+    assert "open-sesame" not in result["everything"]
+
+
+def test_what_are_no_variables_is_refused(host):
+    assert "NAME=VALUE" in host.fails(A, environment=["HTTPS_PROXY"])

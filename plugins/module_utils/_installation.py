@@ -17,6 +17,7 @@ from typing import Any, Callable, NamedTuple, Sequence
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     SecretFile,
+    SecretFileError,
     read_if_there,
     remove,
     replace,
@@ -101,6 +102,14 @@ class Files:
         if not self.check_mode:
             remove(path)
         return True
+
+    def take_metrics_away(self, path: str, warn: Callable[[str], object]) -> bool:
+        """The same of a file of metrics. Whoever owns its folder may keep it, and keeps nobody from anything else."""
+        try:
+            return self.take_away(path)
+        except SecretFileError as exc:
+            warn(f"{exc} This file of metrics stays.")
+            return False
 
     def _note(self, path: str, there: SecretFile | None, text: str, secret: bool) -> None:
         before = "" if there is None else there.data.decode("utf-8", "replace")

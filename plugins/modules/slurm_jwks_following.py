@@ -364,7 +364,7 @@ class Timer:
     def absent(self) -> dict[str, Any]:
         state = self.state()
         metrics = self.metrics()
-        paths = [PLACES.timer, PLACES.service, PLACES.settings, PLACES.record, *([metrics] if metrics else [])]
+        paths = [PLACES.timer, PLACES.service, PLACES.settings, PLACES.record]
         there = os.path.exists(PLACES.timer)
         if there and not self.module.check_mode:
             self.tell("stop", f"{UNIT}.timer")
@@ -373,6 +373,7 @@ class Timer:
                 path for path in [*paths, *_installation.strangers(PLACES.program, {})] if self.files.take_away(path)
             ]
             gone += [PLACES.environment] if self.files.take_away(PLACES.environment, secret=True) else []
+            gone += [metrics] if metrics and self.files.take_metrics_away(metrics, self.module.warn) else []
         if gone and not self.module.check_mode:
             forget(PLACES.units, f"{UNIT}.timer")
             self.tell("daemon-reload")

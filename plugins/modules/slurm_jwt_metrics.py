@@ -14,6 +14,8 @@ description:
   - The folder may belong to the user whom Prometheus runs as. No link that this user has put there or on the way is
     followed, so that root writes nothing in another place. The file is root's, and everybody can read it.
   - Does nothing where there is no such folder, for there is no node_exporter then.
+  - What keeps the file from being written, such as a link or a pipe that this user has put in its place, is a warning,
+    so that the user cannot keep a run from the rest.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
 attributes:
@@ -74,10 +76,11 @@ def main() -> None:
     module.add_path_info = lambda result: result
     path = module.params["path"]
     files, exists = Files(module.check_mode), os.path.isdir(os.path.dirname(path))
+    changed = False
     try:
         changed = exists and files.put(path, File(module.params["content"], PUBLIC))
-    except SecretFileError as exc:
-        module.fail_json(msg=str(exc))
+    except (SecretFileError, OSError) as exc:
+        module.warn(f"{exc} Prometheus is not told.")
     module.exit_json(changed=changed, path=path, exists=exists, diff=files.diffs)
 
 

@@ -349,7 +349,9 @@ class Renewals:
         if wanted and not self.module.check_mode:
             os.makedirs(PLACES.records, mode=0o700, exist_ok=True)
         changed = [path for path, file in wanted.items() if self.files.put(path, file)]
+        metrics = self.metrics_left(gone)
         removed = [path for path in self.leftovers(gone, wanted) if self.files.take_away(path)]
+        removed += [path for path in metrics if self.files.take_metrics_away(path, self.module.warn)]
         started = self.have_run(states, changed, gone, bool(changed or removed))
         results = [
             self.describe(timer["name"], states, timer["name"] in started or self.touched(timer["name"], changed))
@@ -461,9 +463,12 @@ class Renewals:
         found = [PLACES.template]
         for name in gone:
             found += [PLACES.timer(name), PLACES.service(name), PLACES.setting(name), PLACES.record(name)]
-            metrics = self.metrics_of(name) or metrics_in(PLACES.setting(name))
-            found += [metrics] if metrics else []
         return found + _installation.strangers(PLACES.program, wanted)
+
+    def metrics_left(self, gone: list[str]) -> list[str]:
+        """What timers that are not wanted have told Prometheus, as long as their settings say where."""
+        found = [self.metrics_of(name) or metrics_in(PLACES.setting(name)) for name in gone]
+        return [path for path in found if path]
 
     # -- systemd -------------------------------------------------------------------------------------------------------
 

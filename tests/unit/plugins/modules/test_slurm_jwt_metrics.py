@@ -67,5 +67,13 @@ def test_no_link_of_the_folders_owner_is_followed(folder: pathlib.Path, tmp_path
     (folder / "sub").symlink_to(tmp_path)
     for path in (folder / "key.prom", folder / "sub" / "passwd"):
         result = write(path)
-        assert result["failed"] and "is a symbolic link" in result["msg"]
+        assert not result.get("failed") and not result["changed"]
+        assert "is a symbolic link" in result["everything"] and "Prometheus is not told" in result["everything"]
     assert target.read_text() == "root\n" and sorted(os.listdir(tmp_path)) == ["node-exporter", "passwd"]
+
+
+@as_root
+def test_a_pipe_in_its_place_keeps_nobody_waiting(folder: pathlib.Path) -> None:
+    os.mkfifo(folder / "key.prom")
+    result = write(folder / "key.prom")
+    assert not result.get("failed") and "is a named pipe" in result["everything"]

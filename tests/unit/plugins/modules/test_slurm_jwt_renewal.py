@@ -241,6 +241,15 @@ class TestRemove:
         assert host.files == []
         assert not host.run(program=None)["changed"]
 
+    def test_whoever_owns_the_folder_of_metrics_keeps_nothing_else(self, host):
+        metrics = host.folder / "prom"
+        metrics.mkdir()
+        host.run(WEB, metrics_dir=str(metrics))
+        os.mkfifo(metrics / "slurm_jwt_token_web.prom")
+        result = host.run(program=None)
+        assert result["removed"] == ["web"] and "is a named pipe" in str(result["warnings"])
+        assert [name for name in host.files if "web" in name] in ([], ["prom/slurm_jwt_token_web.prom"])
+
     def test_what_a_killed_run_has_left(self, host):
         host.run(WEB)
         (host.folder / "units" / TIMER).unlink()

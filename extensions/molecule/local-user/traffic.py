@@ -1,0 +1,30 @@
+"""Asks the proxy as alice, ten times a second, until it is ended: traffic.py VERSION FILE
+
+FILE says how many answers there were of each status, and how many of them mallory gave.
+"""
+
+import base64
+import collections
+import http.client
+import json
+import pathlib
+import ssl
+import sys
+import time
+
+counts = collections.Counter()
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+headers = {"Authorization": "Basic " + base64.b64encode(b"alice:lab").decode()}
+while True:
+    connection = http.client.HTTPSConnection("127.0.0.1", 443, timeout=10, context=context)
+    try:
+        connection.request("GET", f"/slurm/{sys.argv[1]}/diag", headers=headers)
+        answer = connection.getresponse()
+        counts["by mallory"] += b"mallory" in answer.read()
+        counts[str(answer.status)] += 1
+    except (OSError, http.client.HTTPException) as error:
+        counts[type(error).__name__] += 1
+    connection.close()
+    pathlib.Path(sys.argv[2]).write_text(json.dumps(counts))
+    time.sleep(0.1)

@@ -24,7 +24,7 @@ def lines(*arguments: object) -> dict[str, list[str]]:
 
 def test_no_core_dump_and_no_more_than_it_takes():
     found = lines(["/etc/web"])
-    assert (found["LimitCORE"], found["CoredumpFilter"]) == (["0"], ["0"])
+    assert (found["LimitCORE"], found["CoredumpFilter"]) == (["0"], ["elf-headers"])
     assert found["CapabilityBoundingSet"] == ["CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"]
     assert found["SystemCallFilter"] == ["@system-service", "~@resources"]
     assert found["RestrictAddressFamilies"] == ["AF_UNIX AF_INET AF_INET6 AF_NETLINK"]

@@ -169,10 +169,11 @@ class TestPresent:
         assert (known["kids"], known["added"], known["kept"]) == (["a", "b"], ["b"], ["a"])
 
     @as_root
-    def test_owner_and_mode_are_kept(self, host):
+    def test_owner_and_mode_are_as_declared(self, host):
         result = host.works(A, owner="nobody", mode="0440")
         assert (result["owner"], result["mode"]) == ("nobody", "0440")
-        assert not host.works(A, mode="0440")["changed"]
+        assert not host.works(A, owner="nobody", mode="0440")["changed"]
+        assert "does not say whose it is to be" in host.fails(A, mode="0440")
         host.path.chmod(0o646)
         os.chown(host.path, 0, 0)
         mended = host.works(A, owner="nobody", mode="0440")

@@ -135,8 +135,8 @@ SPKI = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.P
         token(exp=[9e9]), token(exp=float("nan")), token(exp=-1), token(exp={}),
         # What a whole number is, and is not; and how long a token may live.
         token(exp=1e308), token(exp=float("inf")), token(exp=float("-inf")), token(exp=time.time() + 60.5),
-        token(exp=10**400), token(exp=int(time.time()) + 86400 + 60), token(iat=int(time.time()) - 90000),
-        token(iat=..., exp=int(time.time()) + 86400 + 60), token(iat=int(time.time()) + 60), token(iat=True),
+        token(exp=10**400), token(exp=int(time.time()) + 86400 + 3600), token(iat=int(time.time()) - 90000),
+        token(iat=..., exp=int(time.time()) + 86400 + 3600), token(iat=int(time.time()) + 3600), token(iat=True),
         token(iat=float("nan")), token(iat="x"), token(iat=None), token(iat=0),
         token(nbf=int(time.time()) + 3600), token(nbf="x"),
         token(preferred_username=...), token(preferred_username=""), token(preferred_username=1),

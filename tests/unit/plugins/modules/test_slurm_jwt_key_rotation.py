@@ -263,10 +263,11 @@ class TestStaged:
         assert result["diff"]["after"] == {"live": live, "next": staged, "previous": None}
 
     @as_root
-    def test_has_the_owner_of_the_one_in_force(self, place: Place) -> None:
+    def test_has_the_owner_that_is_declared(self, place: Place) -> None:
         place.live()
         os.chown(place.key, NOBODY, NOBODY)
-        place.applied(state="staged", serial="2", mode="0440")
+        place.refused("does not say whose it is to be", state="staged", serial="2", mode="0440")
+        place.applied(state="staged", serial="2", mode="0440", owner=str(NOBODY), group=str(NOBODY))
         for path in (place.next, place.folder / "key.next.record"):
             assert (path.stat().st_uid, path.stat().st_gid, mode_of(path)) == (NOBODY, NOBODY, 0o440)
 

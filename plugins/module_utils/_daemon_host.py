@@ -138,10 +138,16 @@ class DaemonHost(_host.Host):
         if place.is_link or place.kind not in ("file", "missing"):
             self.problems += _daemon_problems.key_not_a_file(part, path, place)
             return _facts.key(path, place)
+        # Where no key is wanted, nobody minds that there is no place for one.
+        wanted = place.kind == "file" or self._declared_parameters().get("jwt_key") is not False
+        folder = os.path.dirname(path)
+        if wanted and _daemon_problems.writable_by_others(_places.look(folder), self._user):
+            self.problems += _daemon_problems.key_place(part, path, f"Others can write to {folder}.")
+            return _facts.key(path, place)
         try:
             stand = _key_rotation.look(path)
         except _secret_file.SecretFileError as error:
-            if place.kind == "file" or not self._lies_in_a_folder_to_mend(path):
+            if wanted:
                 self.problems += _daemon_problems.key_place(part, path, str(error))
             return _facts.key(path, place)
         if stand.live is None:
@@ -158,14 +164,6 @@ class DaemonHost(_host.Host):
             "next": self._key_beside(path, _key_rotation.NEXT, stand.next),
             "previous": self._key_beside(path, _key_rotation.PREVIOUS, stand.previous),
         }
-
-    def _lies_in_a_folder_to_mend(self, path: str) -> bool:
-        """Whether a rollout takes the permissions of StateSaveLocation away before it puts a key there."""
-        if "slurmctld" not in self.parts or self.slurm is None:
-            return False
-        folder = _facts.state_save_location(self.slurm.conf)
-        is_open = _daemon_problems.writable_by_others(_places.look(folder), self._user)
-        return is_open and os.path.realpath(os.path.dirname(path)) == os.path.realpath(folder)
 
     def _key_beside(self, path: str, which: str, kept: _key_rotation.Kept | None) -> dict[str, Any] | None:
         if kept is None:

@@ -71,18 +71,14 @@ def state_dir(path: str, place: Place, user: User | None) -> list[Problem]:
         found = f"StateSaveLocation {path} is not a folder."
         effect, remedy = "slurmctld does not start.", "Put a folder there, or correct StateSaveLocation."
         return [Problem(ERROR, "state_dir_no_folder", "slurmctld", path, found, effect, remedy)]
-    problems = []
-    if user and place.uid != user.uid:
-        found = f"StateSaveLocation {path} belongs to the user with the number {place.uid}, not to {user.name}."
-        effect = "Its owner could put another key in place of the cluster's."
-        remedy = "A rollout gives it to SlurmUser."
-        problems.append(Problem(WARNING, "state_dir_owner", "slurmctld", path, found, effect, remedy))
-    if writable_by_others(place, user):
-        found = f"StateSaveLocation {path} has the mode {place.octal}."
-        effect = "Others can put another key in place of the cluster's, and so become root on the cluster."
-        remedy = "A rollout takes the permission away."
-        problems.append(Problem(WARNING, "state_dir_writable", "slurmctld", path, found, effect, remedy))
-    return problems
+    others = writable_by_others(place, user)
+    if not others and (user is None or place.uid in (0, user.uid)):
+        return []
+    whose = "others can write" if others else f"belongs to the user with the number {place.uid}"
+    found = f"StateSaveLocation {path}, mode {place.octal}, {whose}."
+    effect = "They can change what slurmctld knows of jobs. It is left as it is, and no key is put there."
+    remedy = "Give slurmctld a folder of its own (StateSaveLocation), and the key too (slurm_jwt_key_path)."
+    return [Problem(WARNING, "state_dir_open", "slurmctld", path, found, effect, remedy)]
 
 
 def writable_by_others(place: Place, user: User | None) -> bool:
@@ -107,7 +103,10 @@ def key_not_a_file(part: str, path: str, place: Place) -> list[Problem]:
 def key_place(part: str, path: str, message: str) -> list[Problem]:
     """The way to the key leads through a place that a stranger can change, or it cannot be read."""
     effect = "Nothing is read from or written to such a place."
-    remedy = "Mend the folder, or choose another path (slurm_jwt_key_path)."
+    remedy = (
+        "Name another place in slurm_jwt_key_path, in a folder of SlurmUser's or root's that nobody else can write, "
+        "such as /etc/slurm/jwt_hs256.key. An existing folder is never given another owner or mode."
+    )
     return [Problem(ERROR, "key_place", part, path, message, effect, remedy)]
 
 

@@ -139,6 +139,7 @@ def key(path: str, place: Place) -> dict[str, Any]:
         **attributes(place),
         "path": path,
         "exists": there,
+        "folder_exists": os.path.isdir(os.path.dirname(path)),
         "size": place.size if there else None,
         "inode": place.inode if there else None,
         "modified": place.modified if there else None,

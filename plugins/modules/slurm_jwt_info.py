@@ -428,6 +428,10 @@ key:
       description: Whether it is there.
       type: bool
       sample: true
+    folder_exists:
+      description: Whether its folder is there.
+      type: bool
+      sample: true
     size:
       description: Its size in bytes.
       type: int

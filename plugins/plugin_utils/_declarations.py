@@ -38,7 +38,7 @@ OF_PLAYBOOKS = frozenset(("slurm_jwt_report",))
 OWN_RESULTS = frozenset(
     f"slurm_jwt_{name}"
     for name in (
-        *("declarations", "declarations_read", "plan", "look", "failure", "as_before", "removing"),
+        *("declarations", "declarations_read", "plan", "look", "failure", "as_before", "removing", "folder_there"),
         *("conf", "dbd_conf", "packages", "folder", "jwks", "jwks_look", "jwks_removed", "jwks_following"),
         *("key_at_source", "key_at_target", "key_read", "key_removed", "own_key", "own_key_made", "own_key_staged"),
         *("own_key_active", "own_key_ended", "own_key_removed", "staged", "staged_here", "next_key", "swap_at"),

@@ -195,6 +195,7 @@ _KEY = Members(
         **_KEY_COPY,
         "path": PATH,
         "exists": flag,
+        "folder_exists": flag,
         "size": maybe(whole()),
         "weakness": maybe(TEXT),
         "inode": maybe(whole(0, 2**64)),

@@ -172,7 +172,8 @@ class Cluster:
     # -- key ---------------------------------------------------------------------------------------------------------
 
     def key(self, host: str) -> Mapping[str, Any]:
-        return self.looks[host]["key"] or {"exists": False, "fingerprint": None, "path": None}
+        unseen = {"exists": False, "folder_exists": False, "fingerprint": None, "path": None}
+        return self.looks[host]["key"] or unseen
 
     @property
     def key_path(self) -> str:
@@ -236,23 +237,20 @@ class Cluster:
         return [host for host in self.holders if ours is None or self.key(host)["fingerprint"] != ours]
 
     def folders_to_make(self) -> dict[str, str]:
-        """StateSaveLocation where it is not SlurmUser's own, or where the key goes there and it does not exist.
+        """StateSaveLocation where the key goes there and nobody has seen it yet.
 
-        A folder that the site chose for its key is the site's: it is never given to anybody else.
+        A folder that turns out to be there keeps its owner, group and mode, whatever it is called.
         """
         if self.wishes.removing or self.primary is None:
             return {}
-        folders = {}
-        for host in self.controllers:
-            state = self.looks[host]["state_dir"]
-            if state and (state["owner"] != self.owner(host)["name"] or state["writable_by_others"]):
-                folders[host] = str(state["path"])
         state = self.looks[self.primary]["state_dir"]
-        for host in self.dbds:
-            key_folder = "" if self._without_key else self.key_path_of(host).rpartition("/")[0]
-            if host not in self.controllers and state and key_folder == state["path"] and not self.key(host)["exists"]:
-                folders[host] = key_folder
-        return folders
+        if state is None or self._without_key:
+            return {}
+        return {
+            host: str(state["path"])
+            for host in self.holders
+            if self.key_path_of(host).rpartition("/")[0] == state["path"] and not self.key(host)["folder_exists"]
+        }
 
     @property
     def own_key_changes(self) -> bool:

@@ -15,7 +15,7 @@ Variables = Mapping[str, Any]
 # Registered result -> what it means if it changed something. The order is that of the rollout.
 DEEDS = (
     ("slurm_jwt_packages", "packages installed"),
-    ("slurm_jwt_folder", "StateSaveLocation made safe"),
+    ("slurm_jwt_folder", "StateSaveLocation made"),
     ("slurm_jwt_key_at_source", "key made"),
     ("slurm_jwt_key_at_target", "key installed"),
     ("slurm_jwt_own_key_made", "RSA key made"),

@@ -486,20 +486,25 @@ def test_a_key_in_a_place_for_everybody(site: Site) -> None:
     site.state.chmod(0o777)
     found = codes(site.look(["slurmctld"]))
     assert ("error", "key_place") in found
-    assert ("warning", "state_dir_writable") in found
+    assert ("warning", "state_dir_open") in found
 
 
-def test_a_folder_that_the_rollout_mends_before_it_puts_a_key_there(site: Site) -> None:
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_a_folder_that_everybody_can_write_is_no_place_for_a_key(site: Site, mode: int) -> None:
     site.runs("slurmctld")
-    site.state.chmod(0o777)
+    site.state.chmod(mode)
     found = site.look(["slurmctld"], declared=DECLARED)
+    assert [code for code in codes(found) if code[0] == "error"] == [("error", "key_place")]
+    (problem,) = [problem for problem in found["problems"] if problem["code"] == "key_place"]
+    assert "slurm_jwt_key_path" in problem["remedy"]
+    assert ("warning", "state_dir_open") in codes(found)
+    # The key elsewhere, and all is well; or no key at all.
+    good = site.root / "good"
+    good.mkdir(mode=0o755)
+    found = site.look(["slurmctld"], key_path=str(good / "key"), declared=DECLARED)
     assert not [code for code in codes(found) if code[0] == "error"]
-    assert ("warning", "state_dir_writable") in codes(found)
-    other = site.root / "other"
-    other.mkdir()
-    other.chmod(0o777)
-    found = site.look(["slurmctld"], key_path=str(other / "key"))
-    assert ("error", "key_place") in codes(found), "nobody mends a folder that the site chose itself"
+    only_rsa = {"auth_alt_types": ["auth/jwt"], "parameters": {"jwt_key": False, "jwks": str(good / "jwks")}}
+    assert ("error", "key_place") not in codes(site.look(["slurmctld"], declared=only_rsa))
 
 
 def test_a_lost_key(site: Site) -> None:

@@ -58,8 +58,8 @@ KEPT = {
     "run": "a:b:c:1:2", "run_age": 7,
 }  # fmt: skip
 KEY = {
-    **KEPT, "path": looks.KEY_PATH, "exists": True, "size": 32, "weakness": None, "inode": 7, "modified": 7.0,
-    "next": None, "previous": None,
+    **KEPT, "path": looks.KEY_PATH, "exists": True, "folder_exists": True, "size": 32, "weakness": None, "inode": 7,
+    "modified": 7.0, "next": None, "previous": None,
 }  # fmt: skip
 STATE_DIR = {
     **OWNERSHIP, "path": looks.STATE, "exists": True, "writable_by_others": True, "mount": "/", "source": "/dev/vda",
@@ -152,6 +152,7 @@ ANSWERS = {
         *_each(
             KEY,
             exists=[False],
+            folder_exists=[False],
             fingerprint=[None, looks.FINGERPRINT],
             path=["/other/key"],
             next=[KEPT],

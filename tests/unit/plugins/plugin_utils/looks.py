@@ -40,10 +40,10 @@ def daemon(active="active", key_loaded="current", service="slurmctld"):
 
 def key(exists=True, fingerprint=FINGERPRINT):
     if not exists:
-        return {"path": KEY_PATH, "exists": False, "fingerprint": None, "owner": None, "mode": None, "serial": None}
-    return {
-        "path": KEY_PATH, "exists": True, "fingerprint": fingerprint, "owner": "slurm", "mode": "0400", "serial": None
-    }  # fmt: skip
+        nothing = dict.fromkeys(("fingerprint", "owner", "mode", "serial"))
+        return {"path": KEY_PATH, "exists": False, "folder_exists": True, **nothing}
+    known = {"fingerprint": fingerprint, "owner": "slurm", "mode": "0400", "serial": None}
+    return {"path": KEY_PATH, "exists": True, "folder_exists": True, **known}
 
 
 def look(host, part, jwt):

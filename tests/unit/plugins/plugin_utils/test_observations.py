@@ -346,6 +346,7 @@ ANSWER = {
         **COPY,
         "path": KEY,
         "exists": True,
+        "folder_exists": True,
         "size": 32,
         "weakness": "has 16 bytes only; an HS256 key has 32 at least",
         "inode": 262147,

@@ -136,9 +136,14 @@ def test_owner_and_mode_of_the_key_are_mended_without_a_restart(drift):
 
 
 @pytest.mark.parametrize("drift", [{"owner": "root"}, {"writable_by_others": True}])
-def test_a_state_save_location_that_others_can_write_is_mended(drift):
+def test_a_folder_that_exists_is_never_given_to_anybody(drift):
     looks = cluster(jwt=True, ctl1={"state_dir": dict(look("ctl1", "slurmctld", True)["state_dir"], **drift)})
-    assert decide(looks)["folders"] == {"ctl1": STATE}
+    assert decide(looks)["folders"] == {}
+
+
+def test_a_state_save_location_that_is_missing_is_made():
+    looks = cluster(jwt=False, ctl1={"key": dict(key(exists=False), folder_exists=False)})
+    assert decide(looks)["folders"] == {"ctl1": STATE, "dbd1": STATE}
 
 
 def test_the_folder_of_the_key_is_made_on_slurmdbds_host():

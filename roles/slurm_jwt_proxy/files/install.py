@@ -1,0 +1,52 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Installs the proxy's programs all at once: python3 -I -S -c TEXT FOLDER [check] < JSON, a dictionary of names and texts.
+
+The folder is root's and holds these files and no other program. Each is replaced by a rename. Prints the names of those
+that differed; with "check" nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+
+def read(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def write(path: str, text: str) -> None:
+    temporary = f"{path}.new"
+    with open(temporary, "w", encoding="utf-8", newline="") as stream:
+        os.fchmod(stream.fileno(), 0o644)
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+def install(folder: str, programs: dict[str, str], check: bool) -> list[str]:
+    """The names of files that differed from the programs, or that are none of them."""
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    there = [name for name in names if name.endswith((".py", ".new"))]
+    differ = [name for name, text in programs.items() if read(os.path.join(folder, name)) != text]
+    gone = [name for name in there if name not in programs]
+    if not check:
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        for name in differ:
+            write(os.path.join(folder, name), programs[name])
+        for name in gone:
+            os.unlink(os.path.join(folder, name))
+    return differ + gone
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    print(json.dumps(install(sys.argv[1], json.load(sys.stdin), sys.argv[2:] == ["check"])))

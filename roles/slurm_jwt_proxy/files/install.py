@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Installs the proxy's programs all at once: python3 -I -S -c TEXT FOLDER [check] < JSON, a dictionary of names and texts.
+"""Installs the proxy's programs all at once: python3 -I -S -c TEXT FOLDER [check], with a JSON dictionary on its input.
 
 The folder is root's and holds these files and no other program. Each is replaced by a rename. Prints the names of those
 that differed; with "check" nothing is written.

@@ -30,6 +30,10 @@ options:
     description: Whether packages may be installed.
     type: bool
     default: true
+  nodes_unreachable_max:
+    description: How many nodes may be unreachable, a number or a percentage of all nodes such as V(5%).
+    type: str
+    default: "0"
   removing:
     description: Whether JWT is taken back rather than brought.
     type: bool
@@ -70,9 +74,11 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declared_trust, _plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import AllowanceError
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
@@ -95,7 +101,10 @@ def rollout_plan(
     # Left out, it follows slurm.conf.
     declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in parts["slurmrestd"] if host in hostvars]
     serves = any(boolean(value, strict=False) for value in declared)
-    return _plan.plan(looks, parts, hosts, _plan.Wishes(trust=trust, serves_slurmdb=serves, **wishes))
+    try:
+        return _plan.plan(looks, parts, hosts, _plan.Wishes(trust=trust, serves_slurmdb=serves, **wishes))
+    except AllowanceError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:

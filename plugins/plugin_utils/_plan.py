@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import command_line
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust, _unreachable
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import unreachable
 
 Look = Mapping[str, Any]
 
@@ -35,16 +36,13 @@ class Wishes(NamedTuple):
     run_tags: Sequence[str] = ("all",)
     skip_tags: Sequence[str] = ()
     trust: _trust.Trust = _trust.Trust()
+    nodes_unreachable_max: str = "0"
     serves_slurmdb: bool = True
     """Whether a slurmrestd of the inventory is to serve /slurmdb."""
 
     def chosen(self, tag: str) -> bool:
         """Whether ``--tags`` and ``--skip-tags`` let the tasks of this tag run."""
         return ("all" in self.run_tags or tag in self.run_tags) and tag not in self.skip_tags
-
-
-def unreachable(look: Look) -> bool:
-    return bool(look.get("unreachable"))
 
 
 # Members without which there is no inspection.
@@ -366,7 +364,7 @@ def reasons_for_no_run(
     cluster: Cluster, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str]
 ) -> list[str]:
     """What no run begins with, be it a rollout or a rotation."""
-    reasons = [_unreachable(host, look, parts) for host, look in looks.items() if unreachable(look)]
+    reasons = _unreachable.refusals(looks, parts)
     reasons += [
         f"{host}: the look at the host failed: {_said(look)}."
         for host, look in looks.items()
@@ -401,14 +399,6 @@ def _under_way(cluster: Cluster) -> list[str]:
         for host, key in staged.items()
         if key and not cluster.wishes.removing
     ][:1]
-
-
-def _unreachable(host: str, look: Look, parts: Mapping[str, Sequence[str]]) -> str:
-    servers = {name for part in ("slurmctld", "slurmdbd", "slurmrestd") for name in parts[part]}
-    remedy = "Bring it up"
-    if host not in servers:
-        remedy += f", or leave it out for now with --limit 'all:!{host}'"
-    return f"{host}: cannot be reached ({_said(look)}). {remedy}."
 
 
 def _sentences(problem: Mapping[str, str]) -> str:
@@ -637,7 +627,10 @@ def plan(
     """All that the rollout's tasks ask, in plain lists and dictionaries."""
     looks = {host: looks[host] for host in in_play}
     without = {**left_out(looks, parts, wishes.removing), **_uninstallable(looks, parts, wishes)}
-    looks = {host: look for host, look in looks.items() if host not in without}
+    silent = _unreachable.nodes(looks, parts)
+    if len(silent) > _unreachable.allowed(wishes.nodes_unreachable_max, len(parts["node"])):
+        silent = []
+    looks = {host: look for host, look in looks.items() if host not in without and host not in silent}
     cluster = Cluster(looks, parts, wishes)
     no = refusals(cluster, looks, parts, in_play)
     if no:
@@ -654,7 +647,7 @@ def plan(
     changing = [*packages, *conf, *dbd_conf, *targets, *own, *jwks, *folders, *source, *slurmdbd, *slurmctld]
     return {
         "refusals": [],
-        "warnings": warnings(cluster, parts, in_play),
+        "warnings": _unreachable.notes(silent) + warnings(cluster, parts, in_play),
         "primary": cluster.primary,
         "standbys": cluster.controllers[1:],
         "speaker": cluster.primary or next(iter(cluster.nodes), None) or next(iter(in_play), None),

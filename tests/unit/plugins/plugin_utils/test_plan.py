@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import INFO
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import Wishes, plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import AllowanceError
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     FINGERPRINT,
@@ -228,10 +229,51 @@ def test_a_host_that_is_down_is_named():
     looks = dict(cluster(jwt=False), node2={"unreachable": True, "msg": "No route to host.\nmore"})
     (reason,) = refused(looks)
     assert reason == (
-        "node2: cannot be reached (No route to host). Bring it up, or leave it out for now with --limit 'all:!node2'."
+        "node2: cannot be reached (No route to host). Bring it up, leave it out for now with --limit 'all:!node2', or "
+        "allow so many nodes to be down: slurm_jwt_nodes_unreachable_max=1."
     )
     (reason,) = refused(dict(cluster(jwt=False), dbd1={"unreachable": True, "msg": "timed out"}))
     assert "--limit" not in reason
+
+
+def half_down(number):
+    """As many nodes, each second of them silent."""
+    nodes = [f"node{each:03d}" for each in range(1, number + 1)]
+    servers = {host: seen for host, seen in cluster(jwt=False).items() if not host.startswith("node")}
+    answers = {host: look(host, "node", False) for host in nodes[::2]}
+    silent = {host: {"unreachable": True, "msg": "No route to host"} for host in nodes[1::2]}
+    return {**servers, **answers, **silent}, {**PARTS, "node": nodes}
+
+
+@pytest.mark.parametrize("most", ["20", "50%", "100 %", "39"])
+def test_so_many_nodes_may_be_down(most):
+    looks, parts = half_down(40)
+    found = decide(looks, in_play=list(looks), parts=parts, nodes_unreachable_max=most)
+    assert (found["refusals"], found["left_out"]) == ([], {})
+    assert [host for host in found["outer_hosts"] if host.startswith("node")] == parts["node"][::2]
+    (note,) = [note for note in found["warnings"] if "cannot be reached" in note]
+    assert note.startswith("20 node(s) cannot be reached and were left out")
+    assert "node[002,004,006," in note
+
+
+@pytest.mark.parametrize("most", ["0", "19", "49%"])
+def test_more_nodes_than_may_be_down_are_told_in_one_sentence(most):
+    looks, parts = half_down(40)
+    (reason,) = decide(looks, in_play=list(looks), parts=parts, nodes_unreachable_max=most)["refusals"]
+    assert reason.startswith("node[002,004,006,")
+    assert reason.endswith("allow so many nodes to be down: slurm_jwt_nodes_unreachable_max=20.")
+    assert "--limit" not in reason
+
+
+def test_servers_are_never_counted_as_nodes():
+    looks = dict(cluster(jwt=False), rest1={"unreachable": True, "msg": "down"})
+    assert refused(looks, nodes_unreachable_max="100%") == ["rest1: cannot be reached (down). Bring it up."]
+
+
+@pytest.mark.parametrize("most", ["", "-1", "x", "101%", "5 nodes", "1.5", "%", "٣"])
+def test_an_allowance_that_is_none(most):
+    with pytest.raises(AllowanceError, match="Give a number of nodes, such as 20, or a percentage"):
+        decide(cluster(jwt=False), nodes_unreachable_max=most)
 
 
 @pytest.mark.parametrize("host", ["ctl1", "dbd1"])

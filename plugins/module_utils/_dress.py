@@ -107,17 +107,25 @@ def _number(
     params: Mapping[str, Any], option: str, kind: str, find: Callable[[str], int], may_lack: bool
 ) -> int | None:
     name = params[option]
-    if name is None or name.isdigit():
-        return None if name is None else int(name)
-    try:
-        return find(name)
-    except KeyError:
-        if may_lack:
-            return NOBODY
+    if name is None:
+        return None
+    number = number_behind(name, find)
+    if number is not None:
+        return number
+    if may_lack:
+        return NOBODY
     raise NobodyOfThatName(
         f"{option}: there is no {kind} '{name}' on this host. Install Slurm or create the {kind} first, or correct"
         " the name."
     )
+
+
+def number_behind(name: str, find: Callable[[str], int]) -> int | None:
+    """The number of a user or group: by name first, as a name may be made of digits; a number need not be known."""
+    try:
+        return find(name)
+    except KeyError:
+        return int(name) if name.isascii() and name.isdigit() else None
 
 
 def dress(uid: int | None, gid: int | None, mode: int) -> Dress:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import NO_ACL, Acl, mode_text, read_acl
 
@@ -70,12 +70,18 @@ class User(NamedTuple):
 
 
 def find_user(name: str) -> User | None:
-    """The user of that name or number, as Slurm takes both."""
-    try:
-        entry = pwd.getpwuid(int(name)) if name.isascii() and name.isdigit() else pwd.getpwnam(name)
-    except (KeyError, ValueError, OverflowError):  # what a token says may be no name at all
-        return None
-    return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    """The user of that name or number, in Slurm's order: a login name may be made of digits (uid_from_string)."""
+    finders: tuple[Callable[[], pwd.struct_passwd], ...] = (
+        lambda: pwd.getpwnam(name),
+        lambda: pwd.getpwuid(int(name) if name.isascii() and name.isdigit() else -1),
+    )
+    for find in finders:
+        try:
+            entry = find()
+        except (KeyError, ValueError, OverflowError):  # what a token says may be no name at all
+            continue
+        return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return None
 
 
 class Mount(NamedTuple):

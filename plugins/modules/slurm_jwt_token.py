@@ -490,7 +490,6 @@ release:
 import grp
 import json
 import os
-import pwd
 import time
 from typing import Any, Callable, Iterator, NamedTuple
 
@@ -503,10 +502,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
     ClientError,
     forget_environment,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import dress
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import dress, number_behind
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import InstantTooFar, refuse_far
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import find_user
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
     MODES,
@@ -791,23 +791,14 @@ def refuse_privileged(user: str, uid: int | None, site: Site) -> None:
 
 
 def find_uid(name: str) -> int | None:
-    """The uid behind a name or a number, if such a user exists, found in the order in which Slurm looks."""
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
-        pass
-    try:
-        return pwd.getpwuid(int(name)).pw_uid
-    except (KeyError, ValueError, OverflowError):
-        return None
+    """The uid behind a name or a number, if such a user exists."""
+    user = find_user(name)
+    return user.uid if user else None
 
 
 def find_gid(name: str) -> int | None:
     """The gid behind a name; a number need not be known."""
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
-        return int(name) if name.isdigit() else None
+    return number_behind(name, lambda known: grp.getgrnam(known).gr_gid)
 
 
 def number_of(name: str | None, find: Callable[[str], int | None], module: AnsibleModule) -> int | None:

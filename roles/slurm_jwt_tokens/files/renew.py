@@ -35,7 +35,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import
     Reply,
     reply_of_client,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Dress, dress
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Dress, dress, number_behind
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import (
     FAILED,
     KEPT,
@@ -251,14 +251,10 @@ def dress_of(settings: Settings) -> Dress:
 
 def number_of(name: str | None, kind: str, find: Callable[[str], int]) -> int | None:
     """The uid or gid behind a name or a number; None if none is declared."""
-    if name is None:
-        return None
-    try:
-        return find(name)
-    except KeyError:
-        if name.isdigit():
-            return int(name)
-        raise Failure(f"There is no {kind} {name!r} on this host, who is to own the file. Create it.") from None
+    number = None if name is None else number_behind(name, find)
+    if name is not None and number is None:
+        raise Failure(f"There is no {kind} {name!r} on this host, who is to own the file. Create it.")
+    return number
 
 
 def run(argv: list[str], more: dict[str, str], timeout: int) -> tuple[int, str, str]:

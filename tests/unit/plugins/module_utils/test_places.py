@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import os
 import pathlib
+import pwd
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _names, _places
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _dress, _names, _places
 
 MOUNTINFO = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -74,6 +75,17 @@ def test_users_by_name_and_number() -> None:
         assert _places.find_user(no_name) is None
     assert _names.user_name(0) == _names.group_name(0) == "root"
     assert _names.user_name(4294967290) == _names.group_name(4294967290) == "4294967290"
+
+
+def test_a_login_name_of_digits_is_a_name_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As Slurm's uid_from_string() has it.
+    known = {"2024": pwd.struct_passwd(("2024", "x", 7001, 7002, "", "/", "/bin/sh"))}
+    monkeypatch.setattr(pwd, "getpwnam", known.__getitem__)
+    user = _places.find_user("2024")
+    assert user is not None
+    assert (user.name, user.uid, user.gid) == ("2024", 7001, 7002)
+    declared = _dress.declared({"owner": "2024", "group": None, "mode": "0400"}, may_lack=False)
+    assert declared.uid == 7001
 
 
 def test_room_where_there_is_room(tmp_path: pathlib.Path) -> None:

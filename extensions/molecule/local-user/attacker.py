@@ -94,7 +94,7 @@ class Ledger:
             self.gained(attack, "private key", where)
         for mark in self.marks:
             if mark in data:
-                self.gained(attack, "password", where)
+                self.gained(attack, "password", where, mark=mark.decode())
         # Bytes that are no text, or what stands for such bytes.
         if (len(data) <= 128 and not data.isascii()) or LIKE_A_KEY.search(data):
             (self.folder / "loot" / digest.hex()).write_bytes(data[:KEPT])

@@ -22,6 +22,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _secret_file,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners
 
 DPKG_QUERY, RPM = "/usr/bin/dpkg-query", "/usr/bin/rpm"
 _PLUGINS_OF = {
@@ -295,6 +296,7 @@ class DaemonHost(_host.Host):
         loaded, reasons = "unknown", []
         if part == "slurmrestd":
             self.problems += _daemon_problems.slurmrestd_user(process, self._user)
+            self.problems += _daemon_problems.slurmrestd_unit(unit)
             reasons = _stale_slurmrestd(unit, process)
         else:
             files = [path for path in unit.environment_files if _processes.sets_slurm_jwt(path)]
@@ -303,7 +305,9 @@ class DaemonHost(_host.Host):
             if process is not None and file is not None:
                 loaded, reasons = self._stale_holder(part, process, file)
         self.problems += _daemon_problems.stale(part, reasons)
-        return {**_facts.daemon(service, unit, process), "key_loaded": loaded, "stale": reasons}
+        listens = listeners.of_process(process.pid) if process and part == "slurmrestd" else []
+        found = _facts.daemon(service, unit, process)
+        return {**found, "key_loaded": loaded, "stale": reasons, "listens": listens}
 
     def _unmanaged(self, part: str) -> int:
         file, key = (self.slurmdbd, "PidFile") if part == "slurmdbd" else (self.slurm, "SlurmctldPidFile")

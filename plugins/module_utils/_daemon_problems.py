@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import WRITE
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._problems import ERROR, INFO, WARNING, Problem
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, has
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import rest_unit
 
 if TYPE_CHECKING:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._install import Libjwt
@@ -290,6 +291,32 @@ def slurmrestd_user(process: Process | None, user: User | None) -> list[Problem]
     effect = "A mistake in its HTTP server is a mistake with that power."
     remedy = "A rollout gives it a user of its own."
     return [Problem(WARNING, "slurmrestd_user", "slurmrestd", None, found, effect, remedy)]
+
+
+def slurmrestd_unit(unit: Unit) -> list[Problem]:
+    """What the site's own files say of slurmrestd, and what a rollout cannot go along with."""
+    problems = []
+    given = rest_unit.variable(rest_unit.OPTIONS, unit.environment, unit.environment_files)
+    told = rest_unit.options(given.value) if given else rest_unit.Options([], [])
+    source = given.source if given else ""
+    if told.user:
+        found = f"{rest_unit.OPTIONS} in {source} has {' and '.join(told.user)}."
+        effect = "The unit says who runs slurmrestd, and with both slurmrestd fails: it cannot drop its groups."
+        remedy = "Take it out there, and name the user in slurmrestd_user."
+        problems.append(Problem(ERROR, "slurmrestd_options", "slurmrestd", source, found, effect, remedy))
+    if told.addresses:
+        found = f"{rest_unit.OPTIONS} in {source} has {' and '.join(told.addresses)}."
+        effect = "slurmrestd would listen there beside what is declared, or not start."
+        remedy = "Take it out there, and name all addresses in slurmrestd_listen."
+        problems.append(Problem(ERROR, "slurmrestd_options", "slurmrestd", source, found, effect, remedy))
+    for path in unit.files:
+        undone = rest_unit.overrules(path)
+        if undone:
+            found = f"{path} sets {', '.join(undone)}, and comes after {rest_unit.DROPIN}, which a rollout writes."
+            effect = "What the rollout sets has no effect."
+            remedy = "Give it a name that comes before, or take these lines out; the role's variables do the same."
+            problems.append(Problem(ERROR, "slurmrestd_dropin", "slurmrestd", path, found, effect, remedy))
+    return problems
 
 
 def stale(part: str, reasons: list[str]) -> list[Problem]:

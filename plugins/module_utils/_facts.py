@@ -173,6 +173,7 @@ def daemon(service: str, unit: Unit | None, process: Process | None) -> dict[str
         "slurm_jwt": process.slurm_jwt if process else None,
         "key_loaded": "unknown",
         "stale": [],
+        "listens": [],
     }
 
 

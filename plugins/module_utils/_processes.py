@@ -46,6 +46,8 @@ class Unit(NamedTuple):
     files: tuple[str, ...]
     """The unit's own file and its drop-ins."""
     needs_reload: bool
+    environment: tuple[str, ...] = ()
+    """The variables that the unit itself sets, as systemd writes them."""
 
     @property
     def exists(self) -> bool:
@@ -98,6 +100,7 @@ def _parse_unit(block: str) -> Unit:
         ),
         files=tuple(name for name in [last("FragmentPath"), *last("DropInPaths").split()] if name),
         needs_reload=last("NeedDaemonReload") == "yes",
+        environment=tuple(filter(None, found.get("Environment", ()))),
     )
 
 

@@ -43,6 +43,12 @@ options:
         of this host it listens on, or V(unix:PATH).
       - Without it a living process is enough.
     type: str
+  listens:
+    description:
+      - All addresses at which the daemon is to listen, each V(HOST:PORT), V(:PORT) or V(unix:PATH). The module fails if
+        its process listens at another one, or not at one of these. It looks at the sockets of the process.
+    type: list
+    elements: str
   hold:
     description:
       - With O(state=restarted), lets new connections to the port of O(address) wait while the daemon restarts, instead
@@ -118,6 +124,7 @@ from collections.abc import Sequence
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _hold
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners
 
 
 class Daemon:
@@ -155,6 +162,22 @@ class Daemon:
         params = self.module.params
         return _daemon.wait(self.unit, self.address, params["timeout"], params["settle"], time.monotonic, time.sleep)
 
+    def see_listeners(self, pid: int) -> None:
+        """Fail unless it listens at the declared addresses and nowhere else."""
+        declared, found = self.module.params["listens"], listeners.of_process(pid)
+        different = listeners.compare(found, declared)
+        if different.extra:
+            self.module.fail_json(
+                msg=f"{self.service}, process {pid}, listens at {', '.join(different.extra)} as well, which nobody "
+                f"declared, beside {', '.join(declared)}. Find what tells it so with 'systemctl cat {self.service}': "
+                "SLURMRESTD_LISTEN, SLURMRESTD_OPTIONS and drop-ins."
+            )
+        if different.missing:
+            self.module.fail_json(
+                msg=f"{self.service}, process {pid}, does not listen at {', '.join(different.missing)}, but at "
+                f"{', '.join(found) or 'no address'}."
+            )
+
     def fail(self, found: str, seconds: float) -> None:
         unit, log = self.unit(), self.module.params["log_file"]
         argv = ["journalctl", "--no-pager", "--quiet", "-n", "40"]
@@ -179,6 +202,7 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["alive", "restarted"], "default": "alive"},
             "address": {"type": "str"},
+            "listens": {"type": "list", "elements": "str"},
             "hold": {"type": "bool", "default": False},
             "timeout": {"type": "float", "default": 60.0},
             "settle": {"type": "float", "default": 1.0},
@@ -198,6 +222,8 @@ def main() -> None:
         module.fail_json(msg=f"address: {error}.")
     if not verdict.alive:
         daemon.fail(verdict.found, verdict.seconds)
+    if module.params["listens"]:
+        daemon.see_listeners(verdict.unit.pid)
     module.exit_json(changed=restart, pid=verdict.unit.pid, seconds=round(verdict.seconds, 2), held=held)
 
 

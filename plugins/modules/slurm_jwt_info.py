@@ -602,6 +602,7 @@ daemons:
       slurm_jwt: false
       key_loaded: current
       stale: []
+      listens: []
   contains:
     DAEMON:
       description:
@@ -613,6 +614,7 @@ daemons:
         - C(key_loaded) is V(current) if the process has the very key file that is on the disk mapped, V(copied) if it
           holds that as a copy of its own, V(replaced) if it holds one that has been replaced, V(absent) if it holds
           none, and V(unknown) where that does not apply.
+        - C(listens) has the addresses at which slurmrestd listens, each C(HOST:PORT) or C(unix:PATH).
         - C(stale) has a sentence for everything in which the process runs with something older than the files say;
           a daemon with such a sentence needs a reload or restart.
       type: dict

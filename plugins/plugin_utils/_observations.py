@@ -233,6 +233,7 @@ _DAEMON = Members(
         "slurm_jwt": maybe(flag),
         "key_loaded": one_of("current", "copied", "replaced", "absent", "unknown"),
         "stale": list_of(TEXT, 100),
+        "listens": list_of(LINE, 100),
     }
 )
 _DIFFERENCES = list_of(

@@ -37,6 +37,8 @@ class Wishes(NamedTuple):
     skip_tags: Sequence[str] = ()
     trust: _trust.Trust = _trust.Trust()
     nodes_unreachable_max: str = "0"
+    listeners_undeclared: Sequence[str] = ()
+    """Hosts of slurmrestd for which the site does not say where it listens."""
     serves_slurmdb: bool = True
     """Whether a slurmrestd of the inventory is to serve /slurmdb."""
 
@@ -84,6 +86,27 @@ def left_out(
             errors = _errors(look, removing)
             if errors:
                 found[host] = " ".join(_sentences(problem) for problem in errors)
+    return found
+
+
+# Where slurmrestd listens if nobody says anything, beside the proxy and elsewhere.
+USUAL_LISTENERS = ("127.0.0.1:6820", "unix:/run/slurmrestd/slurmrestd.socket")
+
+
+def _cut_off(looks: Mapping[str, Look], wishes: Wishes) -> dict[str, str]:
+    """The hosts where slurmrestd serves clients at addresses that it would lose although nobody has said so."""
+    if wishes.removing:
+        return {}
+    found = {}
+    for host in wishes.listeners_undeclared:
+        daemon = ((looks.get(host) or {}).get("daemons") or {}).get("slurmrestd") or {}
+        lost = [each for each in daemon.get("listens") or () if each not in USUAL_LISTENERS]
+        if lost:
+            found[host] = (
+                f"slurmrestd listens at {', '.join(lost)}, and clients there would be cut off: by default it would "
+                f"listen at {USUAL_LISTENERS[0]} alone. Say where it is to listen in slurmrestd_listen; to keep it: "
+                f"slurmrestd_listen: [{', '.join(repr(each) for each in daemon['listens'])}]."
+            )
     return found
 
 
@@ -626,7 +649,11 @@ def plan(
 ) -> dict[str, Any]:
     """All that the rollout's tasks ask, in plain lists and dictionaries."""
     looks = {host: looks[host] for host in in_play}
-    without = {**left_out(looks, parts, wishes.removing), **_uninstallable(looks, parts, wishes)}
+    without = {
+        **left_out(looks, parts, wishes.removing),
+        **_uninstallable(looks, parts, wishes),
+        **_cut_off(looks, wishes),
+    }
     silent = _unreachable.nodes(looks, parts)
     if len(silent) > _unreachable.allowed(wishes.nodes_unreachable_max, len(parts["node"])):
         silent = []

@@ -71,6 +71,7 @@ DAEMON = {
     "service": "slurmctld", "exists": True, "active": "active", "sub": "running", "enabled": "enabled",
     "needs_reload": True, "pid": 7, "started": 7.0, "user": "slurm", "uid": 64030, "command": ["/usr/sbin/slurmctld"],
     "slurm_jwt": True, "key_loaded": "replaced", "stale": ["slurm.conf was written after it was started"],
+    "listens": ["0.0.0.0:6820"],
 }  # fmt: skip
 PARTS = ("slurmctld", "slurmdbd", "slurmrestd")
 

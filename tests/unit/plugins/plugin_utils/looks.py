@@ -35,7 +35,7 @@ def conf(parameters=None, controllers=("ctl1",), index=None):
 
 
 def daemon(active="active", key_loaded="current", service="slurmctld"):
-    return {"active": active, "key_loaded": key_loaded, "stale": [], "service": service}
+    return {"active": active, "key_loaded": key_loaded, "stale": [], "listens": [], "service": service}
 
 
 def key(exists=True, fingerprint=FINGERPRINT):

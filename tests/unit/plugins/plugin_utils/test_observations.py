@@ -300,6 +300,7 @@ DAEMON = {
     "slurm_jwt": False,
     "key_loaded": "current",
     "stale": ["slurmctld began before its key was written."],
+    "listens": ["127.0.0.1:6820"],
 }
 # What a controller that is everything at once says, without a null in it.
 ANSWER = {

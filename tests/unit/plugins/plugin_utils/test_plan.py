@@ -377,6 +377,26 @@ def test_a_slurmdbd_that_nobody_listed(serves):
     assert not reasons or "slurm.conf keeps accounts in slurmdbd on dbd9 (AccountingStorageHost)" in reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("listens", "left"),
+    [
+        ([], False),
+        (["127.0.0.1:6820"], False),
+        (["unix:/run/slurmrestd/slurmrestd.socket"], False),
+        (["[::]:6820"], True),
+        (["127.0.0.1:6820", "unix:/com/slurmrestd.socket"], True),
+    ],
+)
+def test_clients_of_slurmrestd_are_not_cut_off_without_a_word(listens, left):
+    looks = cluster(jwt=False)
+    looks["rest1"]["daemons"]["slurmrestd"]["listens"] = listens
+    found = decide(looks, listeners_undeclared=["rest1"])["left_out"]
+    assert list(found) == (["rest1"] if left else [])
+    assert not left or f"slurmrestd_listen: [{', '.join(map(repr, listens))}]" in found["rest1"]
+    assert decide(looks)["left_out"] == {}
+    assert decide(looks, listeners_undeclared=["rest1"], removing=True)["left_out"] == {}
+
+
 def test_a_standby_that_the_inventory_does_not_know():
     looks = cluster(jwt=False, ctl1={"conf": conf(controllers=("ctl1", "ctl2"), index=0)})
     (reason,) = refused(looks)

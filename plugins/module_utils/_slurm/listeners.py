@@ -1,0 +1,111 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a process listens, by the kernel (proc(5)), and whether that is where it should. Private to this collection.
+
+slurmrestd listens at the addresses of its command line and at those of SLURMRESTD_LISTEN, from whichever of four files
+that comes. So it is not read what it was told, but seen what it does.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+import struct
+from typing import Iterable, NamedTuple
+
+_LISTENING = "0A"
+_ACCEPTS = 0x00010000
+"""Of the flags in /proc/net/unix: __SO_ACCEPTCON."""
+_SOCKET = re.compile(r"socket:\[(\d+)\]")
+_ANY = ("", "*")
+
+
+class AddressError(ValueError):
+    """No address that slurmrestd takes. The text says what was given, and what to give."""
+
+
+class Difference(NamedTuple):
+    """What is there and was not declared, and the other way round."""
+
+    extra: list[str]
+    missing: list[str]
+
+
+def of_process(pid: int, root: str = "/") -> list[str]:
+    """Each as ``HOST:PORT``, ``[HOST]:PORT`` or ``unix:PATH``; none where the kernel does not say."""
+    process = os.path.join(root, "proc", str(pid))
+    own = _inodes(os.path.join(process, "fd"))
+    found = [
+        *(_address(fields[1]) for table in ("tcp", "tcp6") for fields in _rows(os.path.join(process, "net", table))
+          if fields[3] == _LISTENING and fields[9] in own),
+        *(f"unix:{fields[7]}" for fields in _rows(os.path.join(process, "net", "unix"))
+          if len(fields) > 7 and int(fields[3], 16) & _ACCEPTS and fields[6] in own),
+    ]  # fmt: skip
+    return sorted(dict.fromkeys(found))
+
+
+def _inodes(folder: str) -> set[str]:
+    found: set[str] = set()
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return found
+    for name in names:
+        try:
+            match = _SOCKET.fullmatch(os.readlink(os.path.join(folder, name)))
+        except OSError:
+            # Closed meanwhile.
+            continue
+        if match:
+            found.add(match[1])
+    return found
+
+
+def _rows(path: str) -> list[list[str]]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as table:
+            return [line.split() for line in table.readlines()[1:]]
+    except OSError:
+        return []
+
+
+def _address(text: str) -> str:
+    """Words of 32 bits in the machine's order, in hex, as the kernel writes them."""
+    host, dummy_colon, port = text.partition(":")
+    packed = b"".join(struct.pack("=I", int(host[at : at + 8], 16)) for at in range(0, len(host), 8))
+    return _written(ipaddress.ip_address(packed), int(port, 16))
+
+
+def _written(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> str:
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def allowed_by(declared: str) -> set[str]:
+    """The listeners that an address of slurmrestd's stands for: a name may stand for several."""
+    if declared.startswith("unix:"):
+        return {f"unix:{re.sub('^/var/run/', '/run/', declared[len('unix:'):])}"}
+    host, colon, port = declared.rpartition(":")
+    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+        raise AddressError(f"{declared!r} is no address for slurmrestd. Give HOST:PORT or unix:PATH.")
+    host = host.strip("[]")
+    if host in _ANY:
+        return {_written(ipaddress.ip_address(each), int(port)) for each in ("0.0.0.0", "::")}
+    try:
+        found = {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError as exc:
+        raise AddressError(f"{declared!r}: the name {host!r} is not known on this host ({exc.strerror}).") from exc
+    return {_written(ipaddress.ip_address(each), int(port)) for each in found}
+
+
+def compare(found: Iterable[str], declared: Iterable[str]) -> Difference:
+    """Listeners that nobody declared, and declared ones of which none is there."""
+    there = [re.sub("^unix:/var/run/", "unix:/run/", each) for each in found]
+    allowed = {each: allowed_by(each) for each in declared}
+    every = set().union(*allowed.values()) if allowed else set()
+    return Difference(
+        [each for each in there if each not in every],
+        [each for each, listeners in allowed.items() if not listeners & set(there)],
+    )

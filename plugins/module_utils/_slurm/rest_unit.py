@@ -1,0 +1,92 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a site's own files add to slurmrestd's unit, and what of it a rollout cannot go along with. Private to this
+collection.
+
+Upstream's unit reads /etc/sysconfig/slurmrestd and /etc/default/slurmrestd, and sites have drop-ins of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import Iterable, NamedTuple, Sequence
+
+OPTIONS = "SLURMRESTD_OPTIONS"
+DROPIN = "slurm_jwt.conf"
+"""What the role slurmrestd writes. systemd reads drop-ins in the order of their names, whatever their folders are."""
+
+# Of slurmrestd(8): letters that take a value, in the same word or in the next one.
+_WITH_VALUE = "adfgstu"
+# Lines of a later drop-in that undo what the role writes.
+_UNDOES = re.compile(
+    r"^\s*(User|Group|ExecStart|UnsetEnvironment|Environment(?==.*SLURM_(?:JWT|CONF)=))\s*=", re.MULTILINE
+)
+
+
+class Found(NamedTuple):
+    """A value, and where it comes from."""
+
+    value: str
+    source: str
+
+
+def variable(name: str, shown: Iterable[str], files: Sequence[str]) -> Found | None:
+    """A variable of the unit's environment. Files come after the unit's own lines, and the last one wins."""
+    found = None
+    for line in shown:
+        for word in _words(line):
+            if word.startswith(f"{name}="):
+                found = Found(word[len(name) + 1 :], "its unit")
+    for path in files:
+        try:
+            with open(path.lstrip("-"), encoding="utf-8", errors="replace") as stream:
+                text = stream.read()
+        except OSError:
+            continue
+        for match in re.finditer(rf"^[ \t]*{name}=(.*)$", text, re.MULTILINE):
+            found = Found(" ".join(_words(match[1])), path.lstrip("-"))
+    return found
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text, comments=False)
+    except ValueError:
+        return text.split()
+
+
+class Options(NamedTuple):
+    """What slurmrestd would read from the words."""
+
+    user: list[str]
+    """-u and -g, each with its value."""
+    addresses: list[str]
+
+
+def options(text: str) -> Options:
+    user, addresses = [], []
+    words = iter(_words(text))
+    for word in words:
+        if not word.startswith("-") or word.startswith("--"):
+            addresses += [] if word.startswith("--") else [word]
+            continue
+        for number, letter in enumerate(word[1:], 2):
+            if letter in _WITH_VALUE:
+                value = word[number:] or next(words, "")
+                user += [f"-{letter} {value}"] if letter in "ug" else []
+                break
+    return Options(user, addresses)
+
+
+def overrules(path: str) -> list[str]:
+    """The settings by which a drop-in undoes what the role writes; none if it comes before or sets other things."""
+    if os.path.basename(path) <= DROPIN:
+        return []
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return list(dict.fromkeys(_UNDOES.findall(stream.read())))
+    except OSError:
+        return []

@@ -82,8 +82,12 @@ def options(text: str) -> Options:
 
 
 def overrules(path: str) -> list[str]:
-    """The settings by which a drop-in undoes what the role writes; none if it comes before or sets other things."""
-    if os.path.basename(path) <= DROPIN:
+    """The settings by which a drop-in undoes what the role writes; none if it comes before or sets other things.
+
+    The unit's own file comes before all of them.
+    """
+    folder, name = os.path.split(path)
+    if not folder.endswith(".d") or name <= DROPIN:
         return []
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:

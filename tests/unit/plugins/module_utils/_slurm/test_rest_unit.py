@@ -53,6 +53,14 @@ def test_who_runs_it_and_where_it_listens(text: str, user: list[str], addresses:
     ],
 )
 def test_a_dropin_that_comes_later_and_wins(tmp_path: Path, name: str, text: str, expected: list[str]) -> None:
-    (tmp_path / name).write_text(text)
-    assert rest_unit.overrules(str(tmp_path / name)) == expected
-    assert rest_unit.overrules(str(tmp_path / "zz-missing.conf")) == []
+    folder = tmp_path / "slurmrestd.service.d"
+    folder.mkdir()
+    (folder / name).write_text(text)
+    assert rest_unit.overrules(str(folder / name)) == expected
+    assert rest_unit.overrules(str(folder / "zz-missing.conf")) == []
+
+
+def test_the_unit_itself_comes_first(tmp_path: Path) -> None:
+    unit = tmp_path / "slurmrestd.service"
+    unit.write_text("[Service]\nExecStart=/usr/sbin/slurmrestd\n")
+    assert rest_unit.overrules(str(unit)) == []

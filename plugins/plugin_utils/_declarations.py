@@ -50,9 +50,8 @@ OWN_RESULTS = frozenset(
         *("tokens_swap", "tokens_activated", "tokens_put_back", "tokens_restarted", "tokens_reloaded"),
         *("tokens_renewal", "tokens_settled", "tokens_key_metrics"),
         *("proxy_look", "proxy_package", "proxy_files", "proxy_unit", "proxy_removed", "proxy_files_removed"),
-        *("proxy_listens", "proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_health"),
+        *("proxy_listens", "proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_probe"),
         *(
-            "proxy_stranger",
             "proxy_program",
             "proxy_passwords",
             "proxy_passwords_read",

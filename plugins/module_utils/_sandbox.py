@@ -10,6 +10,7 @@ root may have systemd restart a service. Everything else that root can do is tak
 from __future__ import annotations
 
 import os
+import stat
 from typing import Iterable, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.sandbox import lines
@@ -26,9 +27,36 @@ _TEMPORARY = ("/tmp", "/var/tmp")
 def sandbox(writable: Iterable[str], capabilities: Sequence[str] = ()) -> str:
     """Lines of [Service] for a program that writes into these folders, and into no others."""
     # A folder that is missing is for the program to complain of; it would keep the whole unit from starting.
-    folders = " ".join(quoted(f"-{folder}") for folder in sorted(set(writable)))
+    folders = " ".join(quoted(f"-{folder}") for folder in sorted(set(map(firm, writable))))
     common = lines(_FAMILIES, [*_FILES, *capabilities], home="read-only", denied=["@resources"])
     return "\n".join([f"ReadWritePaths={folders}", "IPAddressDeny=multicast", *common, ""])
+
+
+def firm(folder: str) -> str:
+    """A folder, or the nearest above it, in whose place nobody but root can put something else.
+
+    systemd fails to start a unit one of whose folders becomes a link or a pipe at that instant. So a user in whose
+    folder a program writes, such as Prometheus's, could keep it from doing all the rest.
+    """
+    path = "/"
+    for step in folder.split("/"):
+        try:
+            holder, entry = os.stat(path), os.lstat(os.path.join(path, step))
+        except OSError:
+            return folder  # not there yet
+        if _is_replaceable(holder, entry):
+            return path
+        path = os.path.join(path, step)
+    return path.rstrip("/") or "/"
+
+
+def _is_replaceable(holder: os.stat_result, entry: os.stat_result) -> bool:
+    """Whether somebody else can give the name of an entry to something of theirs."""
+    trusted = (0, os.geteuid())
+    if holder.st_uid not in trusted:
+        return True
+    shared = holder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return bool(shared) and not (holder.st_mode & stat.S_ISVTX and entry.st_uid in trusted)
 
 
 def is_hidden(path: str) -> bool:

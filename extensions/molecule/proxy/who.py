@@ -33,6 +33,9 @@ class Who(http.server.BaseHTTPRequestHandler):
 
 
 class Here(socketserver.ThreadingUnixStreamServer):
+    # As many as ask at once, and more.
+    request_queue_size = 128
+
     def server_bind(self):
         super().server_bind()
         os.chmod(self.server_address, 0o666)

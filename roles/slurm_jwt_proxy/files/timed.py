@@ -83,8 +83,14 @@ class Unix(Http):
     def connect(self) -> None:
         connected = socket.socket(socket.AF_UNIX)
         self.sock: Any = Timed(connected, self.deadline)
-        self.sock.hurry()
-        connected.connect(self.path)
+        while True:
+            self.sock.hurry()
+            try:
+                connected.connect(self.path)
+                return
+            except BlockingIOError:
+                # Too many wait there already. TCP would wait as well; a socket of this host says so at once.
+                time.sleep(0.01)
 
 
 class Https(http.client.HTTPSConnection):

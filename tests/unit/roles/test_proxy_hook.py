@@ -8,10 +8,12 @@ from __future__ import annotations
 import http.server
 import pathlib
 import shutil
+import socket
 import socketserver
 import sys
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -113,3 +115,37 @@ def test_nobody_answers():
 def test_hooks_that_cannot_be_asked(members):
     with pytest.raises(ValueError):
         hook.settings_of({"url": "https://example.org/who", "header": "X-Remote-User", **members})
+
+
+def test_a_program_with_a_full_queue_is_waited_for():
+    folder = pathlib.Path(tempfile.mkdtemp(dir="/run", prefix="slurm-jwt-test-"))
+    path = str(folder / "who.socket")
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen(0)
+    waiting, accepted = [], []
+    try:
+        # The queue is full as soon as a connection has to wait.
+        with pytest.raises(BlockingIOError):
+            for _number in range(100):
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)
+                waiting[-1].connect(path)
+
+        def answer():
+            time.sleep(0.3)
+            # The last of those that waited was turned away; ours comes in its place.
+            for _number in waiting:
+                channel, _peer = server.accept()
+                accepted.append(channel)
+                channel.sendall(b"HTTP/1.1 200 OK\r\nX-Remote-User: alice\r\nContent-Length: 0\r\n\r\n")
+
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
+        asked = hook.settings_of({"url": f"http://unix:{path}:/", "header": "X-Remote-User"})
+        assert hook.ask(asked, {}) == hook.Answer(200, "alice")
+    finally:
+        answering.join(20)
+        for each in [server, *waiting, *accepted]:
+            each.close()
+        shutil.rmtree(folder)

@@ -134,16 +134,15 @@ class Reader:
         except _jwks_fetch.FetchError as exc:
             failure = _Unusable(str(exc))
             return lambda: _fail(failure)
-        begun: Callable[[], bytes]
-        if source["issuer"]:
-            both = _jwks_fetch.fetch_keys_of_issuer(name, get, rules)
-            begun = lambda: both()[1]  # noqa: E731
-        else:
-            begun = _jwks_fetch.fetch_keys(name, get, rules)
+        of_issuer = _jwks_fetch.fetch_keys_of_issuer(name, get, rules) if source["issuer"] else None
+        of_address = None if of_issuer else _jwks_fetch.fetch_keys(name, get, rules)
 
         def answer() -> bytes:
             try:
-                return begun()
+                if of_issuer:
+                    return of_issuer()[1]
+                assert of_address
+                return of_address()
             except _jwks_fetch.FetchError as exc:
                 raise _Unusable(str(exc), unreachable=True) from exc
 

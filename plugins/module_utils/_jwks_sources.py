@@ -134,15 +134,17 @@ class Reader:
         except _jwks_fetch.FetchError as exc:
             failure = _Unusable(str(exc))
             return lambda: _fail(failure)
-        of_issuer = _jwks_fetch.fetch_keys_of_issuer(name, get, rules) if source["issuer"] else None
-        of_address = None if of_issuer else _jwks_fetch.fetch_keys(name, get, rules)
+        if source["issuer"]:
+            both = _jwks_fetch.fetch_keys_of_issuer(name, get, rules)
+
+            def begun() -> bytes:
+                return both()[1]
+        else:
+            begun = _jwks_fetch.fetch_keys(name, get, rules)
 
         def answer() -> bytes:
             try:
-                if of_issuer:
-                    return of_issuer()[1]
-                assert of_address
-                return of_address()
+                return begun()
             except _jwks_fetch.FetchError as exc:
                 raise _Unusable(str(exc), unreachable=True) from exc
 

@@ -49,4 +49,4 @@ def install(folder: str, programs: dict[str, str], check: bool) -> list[str]:
 
 if __name__ == "__main__":
     os.umask(0o022)
-    print(json.dumps(install(sys.argv[1], json.load(sys.stdin), sys.argv[2:] == ["check"])))
+    print(json.dumps(install(sys.argv[1], json.load(sys.stdin.buffer), sys.argv[2:] == ["check"])))

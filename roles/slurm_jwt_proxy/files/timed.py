@@ -115,8 +115,8 @@ class _Handler(urllib.request.HTTPSHandler):
         super().__init__(context=context)
         self.connection: Callable[..., Any] = lambda host, **more: Https(host, deadline, context=context, **more)
 
-    def https_open(self, request: urllib.request.Request) -> Any:
-        return self.do_open(self.connection, request)
+    def https_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(self.connection, req)
 
 
 def get(url: str, ca_file: str, deadline: float, largest: int) -> bytes:

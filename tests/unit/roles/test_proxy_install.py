@@ -33,7 +33,7 @@ def test_all_of_them_and_then_nothing(folder):
     assert install(folder, PROGRAMS, "check") == ["a.py", "b.py"]
     assert not folder.exists()
     assert install(folder, PROGRAMS) == ["a.py", "b.py"]
-    assert {path.name: path.read_text() for path in folder.iterdir()} == PROGRAMS
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == PROGRAMS
     assert {path.stat().st_mode & 0o7777 for path in [folder, *folder.iterdir()]} == {0o755, 0o644}
     assert install(folder, PROGRAMS) == []
 
@@ -46,7 +46,7 @@ def test_what_was_edited_or_left_behind(folder):
     assert install(folder, PROGRAMS, "check") == ["a.py", "b.py.new", "old.py"]
     assert (folder / "old.py").exists()
     assert install(folder, PROGRAMS) == ["a.py", "b.py.new", "old.py"]
-    assert {path.name: path.read_text() for path in folder.iterdir()} == PROGRAMS
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == PROGRAMS
 
 
 def test_the_role_installs_every_program_that_it_has():

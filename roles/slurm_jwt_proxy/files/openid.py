@@ -66,7 +66,9 @@ def name_in(token: str, keys: Keys) -> str:
 def check_times(claims: dict[str, Any], longest: int, now: float) -> None:
     """Whole numbers, not for longer than a token may live: PyJWT takes 1e308, and its versions differ on the rest."""
     expiry, issued = claims.get("exp"), claims.get("iat", int(now))
-    if not isinstance(expiry, int) or not isinstance(issued, int) or isinstance(expiry, bool) or isinstance(issued, bool):
+    if isinstance(expiry, bool) or isinstance(issued, bool):
+        raise Invalid("its expiry, or the time of its issue, is no number")
+    if not isinstance(expiry, int) or not isinstance(issued, int):
         raise Invalid("its expiry, or the time of its issue, is no whole number")
     if not now < expiry:
         raise Invalid("it has expired")

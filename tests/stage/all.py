@@ -106,7 +106,7 @@ def stages() -> list[Stage]:
 
 # Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
 LONG = (
-    "high-availability", "jwks", "local-user", "proxy", "proxy-apache", "rotation-killed", "rotation-way-back", "rs256",
+    "high-availability", "jwks", "proxy", "proxy-apache", "rotation-killed", "rotation-way-back", "rs256",
     "short-tokens", "tokens",
 )  # fmt: skip
 

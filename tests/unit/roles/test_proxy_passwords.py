@@ -465,7 +465,7 @@ def service(tmp_path):
     listener.listen()
     argv = [sys.executable, "-I", "-S", str(FILES / "verifier.py"), str(policy), "serve"]
     handing_over = f"import os; os.dup2({listener.fileno()}, 3); os.execv({argv[0]!r}, {argv!r})"
-    with users.open() as handed, listener:
+    with listener, users.open() as handed:
         process = subprocess.Popen([sys.executable, "-c", handing_over], stdin=handed, pass_fds=[listener.fileno()])
     yield tmp_path / "socket", users, process
     process.kill()

@@ -73,7 +73,7 @@ def ask(hook: Hook, proof: dict[str, str]) -> Answer:
     """Who it is. Any answer that is not clear raises: then nothing can be decided."""
     parts = urllib.parse.urlsplit(hook.url)
     deadline = time.monotonic() + SECONDS
-    connection: timed.Http | timed.Https
+    connection: timed.Http
     socket = SOCKET.fullmatch(hook.url)
     if socket:
         connection = timed.Unix(socket[1], deadline)

@@ -93,14 +93,8 @@ class Unix(Http):
                 time.sleep(0.01)
 
 
-class Https(http.client.HTTPSConnection):
-    def __init__(self, host: str, deadline: float, **more: Any) -> None:
-        super().__init__(host, **{**more, "timeout": left_until(deadline)})
-        self.deadline = deadline
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock: Any = Timed(self.sock, self.deadline)
+class Https(Http, http.client.HTTPSConnection):
+    """As Http, whose deadline is put around the encrypted socket: HTTPSConnection connects first."""
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

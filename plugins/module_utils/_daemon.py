@@ -31,7 +31,8 @@ class Unit(NamedTuple):
     result: str
     pid: int
     started: float = 0.0
-    """When its main process was started last, in seconds since 1970; 0 if it never was."""
+    """When its main process started last, in seconds since 1970, also if it took the place of another; 0 if systemd
+    does not say."""
     invocation: str = ""
     """What systemd calls its present start, in the journal as well."""
 

@@ -28,9 +28,6 @@ source cannot be reached for now."""
 
 RECONFIGURE, RESTART = "reconfigure", "restart"
 
-STARTED = "ExecMainStartTimestampMonotonic"
-"""The property by which systemd says when the main process of a unit started, also if it took the place of another."""
-
 
 class Daemon(NamedTuple):
     """One daemon of this host that loads the key set."""
@@ -133,12 +130,6 @@ def wait_for_others(wrote: bool, modified: float, courtesy: int, now: float) -> 
     if wrote or modified > now:
         return 0
     return max(0, int(modified + courtesy - now))
-
-
-def started_at(told: str, now: float, monotonic: float) -> float | None:
-    """When the main process of a unit started, by what systemd TOLD of it and both clocks; None if it does not say."""
-    found = next((line.partition("=")[2] for line in told.splitlines() if line.startswith(f"{STARTED}=")), "")
-    return now - monotonic + int(found) / 1e6 if found.isdigit() and int(found) else None
 
 
 def unheard(record: Record | None, now: int) -> int:

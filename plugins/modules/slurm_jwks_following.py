@@ -212,7 +212,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _names,
     _pem,
     _places,
-    _processes,
     _rsa_weakness,
     _secret_file,
     _timed_program,
@@ -234,8 +233,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenE
 
 PARTS = (
     _acl, _client, _daemon, _dress, _folder, _following, _hold, _jwk, _jwks, _jwks_distrust, _jwks_fetch, _jwks_record,
-    _jwks_sources, _jwks_trust, _key, _names, _pem, _places, _processes, _rsa_weakness, _secret_file, _timed_program,
-    _trust_file,
+    _jwks_sources, _jwks_trust, _key, _names, _pem, _places, _rsa_weakness, _secret_file, _timed_program, _trust_file,
 )  # fmt: skip
 """What the program imports. Its parts are the very files that modules use, under the same names."""
 

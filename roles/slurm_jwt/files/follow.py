@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _hold, _places, _processes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _hold, _places
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import TIMED_OUT, Client, ClientError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import Declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
@@ -32,7 +32,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
     FAILED,
     POSTPONED,
     RECONFIGURE,
-    STARTED,
     WAITING,
     Daemon,
     Record,
@@ -40,7 +39,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import (
     metrics,
     read_record,
     read_settings,
-    started_at,
     unheard,
     wait_before_load,
     wait_for_others,
@@ -165,27 +163,20 @@ class Following:
 
     def is_behind(self, daemon: Daemon) -> bool:
         """Whether a daemon started before the file was written. One that does not run loads it at its start."""
-        place, told = _places.look(self.settings.path), self.told(daemon)
-        if place.kind != "file" or not _daemon.parse_unit(told).pid:
-            return False
-        started = started_at(told, time.time(), time.monotonic())
-        return started is None or place.modified > started
+        place, unit = _places.look(self.settings.path), self.unit(daemon)
+        return place.kind == "file" and unit.pid > 0 and place.modified > unit.started
 
     def has_distrusted_key(self, daemon: Daemon) -> bool:
         """Whether the site has distrusted a key since a daemon started. Which keys it names no source can choose."""
-        record, pid = read_if_there(record_path(self.settings.path)), self.unit(daemon).pid
-        process = _processes.look(pid) if pid else None
+        record, unit = read_if_there(record_path(self.settings.path)), self.unit(daemon)
         distrusted = parse_record(record.data).distrusted if record else ()
         # The record has whole seconds.
-        return process is not None and any(each.name and each.since + 1 > process.started for each in distrusted)
+        return unit.pid > 0 and any(each.name and each.since + 1 > unit.started for each in distrusted)
 
     def unit(self, daemon: Daemon) -> _daemon.Unit:
-        return _daemon.parse_unit(self.told(daemon))
-
-    def told(self, daemon: Daemon) -> str:
         """What systemd says of a daemon. Its process cannot be asked: the sandbox hides those of others."""
-        properties = ",".join([*_daemon.UNIT_PROPERTIES, STARTED])
-        return run([self.settings.systemctl, "show", "--property", properties, "--", daemon.service], {})[1]
+        argv = [self.settings.systemctl, "show", "--property", ",".join(_daemon.UNIT_PROPERTIES), "--", daemon.service]
+        return _daemon.parse_unit(run(argv, {})[1])
 
     def have_it_load(self, daemon: Daemon) -> None:
         if daemon.way == RECONFIGURE:

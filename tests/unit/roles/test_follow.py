@@ -37,7 +37,9 @@ name = os.path.basename(sys.argv[0])
 pid = int((here / "pid").read_text() or 0)
 if name == "systemctl" and sys.argv[1] == "show":
     state = "active" if pid else "inactive"
-    print(f"LoadState=loaded\nActiveState={state}\nSubState=running\nResult=success\nMainPID={pid}")
+    # The sandbox hides the processes of others: there is none of that number to be seen.
+    shown = pid and pid + 2**22
+    print(f"LoadState=loaded\nActiveState={state}\nSubState=running\nResult=success\nMainPID={shown}")
     if pid:
         ticks = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[19])
         print(f"ExecMainStartTimestampMonotonic={ticks * 1000000 // os.sysconf('SC_CLK_TCK')}")

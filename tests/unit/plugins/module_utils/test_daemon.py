@@ -88,6 +88,21 @@ def test_parse_unit():
     assert _daemon.parse_unit("").pid == 0
 
 
+@pytest.mark.parametrize(
+    ("told", "ago"),
+    [
+        ("MainPID=7\nExecMainStartTimestampMonotonic=%d", 9.5),
+        ("ExecMainStartTimestampMonotonic=0", None),
+        ("ExecMainStartTimestampMonotonic=", None),
+        ("MainPID=7", None),
+    ],
+)
+def test_when_a_daemon_started_by_systemds_word(told, ago):
+    microseconds = int((time.monotonic() - (ago or 0)) * 1e6)
+    started = _daemon.parse_unit(told.replace("%d", str(microseconds))).started
+    assert started == 0.0 if ago is None else abs(time.time() - ago - started) < 0.5
+
+
 def test_answers_on_tcp_and_unix(tmp_path):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

@@ -81,16 +81,3 @@ def test_metrics():
     assert "slurm_jwks_attempt_success 0\n" in text
     assert "slurm_jwks_keys 2\n" in text
     assert f"slurm_jwks_reached_timestamp_seconds {NOW}\n" in text
-
-
-@pytest.mark.parametrize(
-    ("told", "started"),
-    [
-        ("MainPID=7\nExecMainStartTimestampMonotonic=90500000", 990.5),
-        ("ExecMainStartTimestampMonotonic=0", None),
-        ("ExecMainStartTimestampMonotonic=", None),
-        ("MainPID=7", None),
-    ],
-)
-def test_when_a_daemon_started_by_systemds_word(told, started):
-    assert _following.started_at(told, now=1000.0, monotonic=100.0) == started

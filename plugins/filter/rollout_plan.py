@@ -101,8 +101,8 @@ def rollout_plan(
     # Left out, it follows slurm.conf.
     declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in parts["slurmrestd"] if host in hostvars]
     serves = any(boolean(value, strict=False) for value in declared)
-    silent = [host for host in parts["slurmrestd"] if host in hostvars and "slurmrestd_listen" not in hostvars[host]]
-    wanted = _plan.Wishes(trust=trust, serves_slurmdb=serves, listeners_undeclared=silent, **wishes)
+    listeners = _cluster.default_listeners(groups, hostvars)
+    wanted = _plan.Wishes(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **wishes)
     try:
         return _plan.plan(looks, parts, hosts, wanted)
     except AllowanceError as error:

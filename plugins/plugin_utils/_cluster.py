@@ -111,6 +111,20 @@ def proxy_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]
     return list(groups.get(any_variables(groups, hostvars).get(option) or name, ()))
 
 
+# The same in slurmrestd_listen of the role slurmrestd: behind the proxy a socket, as anybody may take an open port.
+DEFAULT_LISTENER, DEFAULT_LISTENER_OF_PROXY = "127.0.0.1:6820", "unix:/run/slurmrestd/slurmrestd.socket"
+
+
+def default_listeners(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> dict[str, str]:
+    """Where slurmrestd is to listen on each of its hosts for which the site does not declare slurmrestd_listen."""
+    behind_proxy = proxy_hosts(groups, hostvars)
+    return {
+        host: DEFAULT_LISTENER_OF_PROXY if host in behind_proxy else DEFAULT_LISTENER
+        for host in hosts_by_part(groups, any_variables(groups, hostvars))["slurmrestd"]
+        if host in hostvars and "slurmrestd_listen" not in hostvars[host]
+    }
+
+
 def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     """The hosts of one step of a playbook, by the plan that an earlier play left with localhost.
 

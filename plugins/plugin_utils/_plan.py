@@ -37,8 +37,8 @@ class Wishes(NamedTuple):
     skip_tags: Sequence[str] = ()
     trust: _trust.Trust = _trust.Trust()
     nodes_unreachable_max: str = "0"
-    listeners_undeclared: Sequence[str] = ()
-    """Hosts of slurmrestd for which the site does not say where it listens."""
+    default_listeners: Mapping[str, str] = {}
+    """Where slurmrestd is to listen on each host for which the site does not say it."""
     serves_slurmdb: bool = True
     """Whether a slurmrestd of the inventory is to serve /slurmdb."""
 
@@ -89,23 +89,21 @@ def left_out(
     return found
 
 
-# Where slurmrestd listens if nobody says anything, beside the proxy and elsewhere.
-USUAL_LISTENERS = ("127.0.0.1:6820", "unix:/run/slurmrestd/slurmrestd.socket")
-
-
 def _cut_off(looks: Mapping[str, Look], wishes: Wishes) -> dict[str, str]:
     """The hosts where slurmrestd serves clients at addresses that it would lose although nobody has said so."""
     if wishes.removing:
         return {}
     found = {}
-    for host in wishes.listeners_undeclared:
+    for host, default in wishes.default_listeners.items():
         daemon = ((looks.get(host) or {}).get("daemons") or {}).get("slurmrestd") or {}
-        lost = [each for each in daemon.get("listens") or () if each not in USUAL_LISTENERS]
+        current = daemon.get("listens") or []
+        lost = [each for each in current if each != default]
         if lost:
+            kept = [*current, *([default] if default.startswith("unix:") and default not in current else [])]
             found[host] = (
                 f"slurmrestd listens at {', '.join(lost)}, and clients there would be cut off: by default it would "
-                f"listen at {USUAL_LISTENERS[0]} alone. Say where it is to listen in slurmrestd_listen; to keep it: "
-                f"slurmrestd_listen: [{', '.join(repr(each) for each in daemon['listens'])}]."
+                f"listen at {default} alone. Say where it is to listen in slurmrestd_listen; to keep it: "
+                f"slurmrestd_listen: [{', '.join(map(repr, kept))}]."
             )
     return found
 

@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import jinja2
 import pytest
+import yaml
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster
+
+ROLES = Path(__file__).resolve().parents[4] / "roles"
 
 GROUPS = {"all": ["ctl1", "rest1", "rest2"], "slurmctld": ["ctl1"], "slurm_proxy": ["rest1"], "doors": ["rest2"]}
 NAMED = {"slurm_jwt_group_proxy": "doors"}
@@ -32,3 +38,18 @@ def test_no_proxy():
     assert _cluster.proxy_hosts({"all": ["ctl1"], "slurmctld": ["ctl1"]}, {"ctl1": {}}) == []
     # --syntax-check knows no host's variables.
     assert _cluster.proxy_hosts(GROUPS, {}) == ["rest1"]
+
+
+@pytest.mark.parametrize("variables", [{}, {"slurm_jwt_group_proxy": "gateways"}])
+def test_default_listeners_are_those_of_the_roles(variables):
+    """Found out before the first change, and written by the role slurmrestd: two places that must say the same."""
+    groups = {"all": ["rest1", "gate1", "own1"], "slurmctld": ["rest1"], "slurmrestd": ["rest1", "gate1", "own1"],
+              variables.get("slurm_jwt_group_proxy", "slurm_proxy"): ["gate1"]}
+    hostvars = {host: dict(variables) for host in groups["all"]}
+    hostvars["own1"]["slurmrestd_listen"] = ["[::]:6820"]
+    found = _cluster.default_listeners(groups, hostvars)
+    assert found == {"rest1": "127.0.0.1:6820", "gate1": "unix:/run/slurmrestd/slurmrestd.socket"}
+    (default,) = yaml.safe_load((ROLES / "slurmrestd/defaults/main.yml").read_text())["slurmrestd_listen"]
+    for host, listener in found.items():
+        assert jinja2.Template(default).render(groups=groups, inventory_hostname=host, **variables) == listener
+    assert _cluster.DEFAULT_LISTENER_OF_PROXY in (ROLES / "slurm_jwt_proxy/vars/main.yml").read_text()

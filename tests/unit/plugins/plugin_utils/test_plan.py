@@ -377,24 +377,31 @@ def test_a_slurmdbd_that_nobody_listed(serves):
     assert not reasons or "slurm.conf keeps accounts in slurmdbd on dbd9 (AccountingStorageHost)" in reasons[0]
 
 
+SOCKET = "unix:/run/slurmrestd/slurmrestd.socket"
+
+
 @pytest.mark.parametrize(
-    ("listens", "left"),
+    ("default", "listens", "kept"),
     [
-        ([], False),
-        (["127.0.0.1:6820"], False),
-        (["unix:/run/slurmrestd/slurmrestd.socket"], False),
-        (["[::]:6820"], True),
-        (["127.0.0.1:6820", "unix:/com/slurmrestd.socket"], True),
+        ("127.0.0.1:6820", [], None),
+        ("127.0.0.1:6820", ["127.0.0.1:6820"], None),
+        ("127.0.0.1:6820", [SOCKET], [SOCKET]),
+        ("127.0.0.1:6820", ["[::]:6820"], ["[::]:6820"]),
+        ("127.0.0.1:6820", ["127.0.0.1:6820", "unix:/com/s.socket"], ["127.0.0.1:6820", "unix:/com/s.socket"]),
+        (SOCKET, [SOCKET], None),
+        # The proxy has to have its socket.
+        (SOCKET, ["127.0.0.1:6820"], ["127.0.0.1:6820", SOCKET]),
     ],
 )
-def test_clients_of_slurmrestd_are_not_cut_off_without_a_word(listens, left):
+def test_clients_of_slurmrestd_are_not_cut_off_without_a_word(default, listens, kept):
     looks = cluster(jwt=False)
     looks["rest1"]["daemons"]["slurmrestd"]["listens"] = listens
-    found = decide(looks, listeners_undeclared=["rest1"])["left_out"]
-    assert list(found) == (["rest1"] if left else [])
-    assert not left or f"slurmrestd_listen: [{', '.join(map(repr, listens))}]" in found["rest1"]
+    found = decide(looks, default_listeners={"rest1": default})["left_out"]
+    assert list(found) == (["rest1"] if kept else [])
+    assert not kept or f"listen at {default} alone" in found["rest1"]
+    assert not kept or f"slurmrestd_listen: [{', '.join(map(repr, kept))}]" in found["rest1"]
     assert decide(looks)["left_out"] == {}
-    assert decide(looks, listeners_undeclared=["rest1"], removing=True)["left_out"] == {}
+    assert decide(looks, default_listeners={"rest1": default}, removing=True)["left_out"] == {}
 
 
 def test_a_standby_that_the_inventory_does_not_know():

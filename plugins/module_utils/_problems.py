@@ -241,16 +241,19 @@ def full(part: str, found: str) -> list[Problem]:
 
 def environment(part: str, service: str, process: Process | None, unit_sets: bool, files: list[str]) -> list[Problem]:
     """SLURM_JWT in any daemon but slurmrestd takes the place of munge."""
-    effect = f"SLURM_JWT makes {part} authenticate by JWT instead of AuthType, and cuts it off from the cluster"
-    later = f"{effect} at its next start."
-    cases: list[tuple[str | None, str, str, str]] = [
-        (path, f"{path}, which {part} is started with, sets SLURM_JWT.", later, "Take it out.") for path in files
-    ]
+    effect = f"SLURM_JWT makes {part} authenticate by JWT instead of AuthType, and cuts it off from the cluster."
+    later = f"At its next start {effect}"
+    problems = []
+    for path in files:
+        found = f"{path}, which {part} is started with, sets SLURM_JWT."
+        remedy = "Remove it there."
+        problems.append(Problem(ERROR, "slurm_jwt_in_daemon", part, path, found, later, remedy))
     if unit_sets:
-        remedy = f"Take it out; systemctl cat {service} shows the file."
-        cases.append((None, f"The unit {service} sets SLURM_JWT (Environment=).", later, remedy))
+        found = f"The unit {service} sets SLURM_JWT (Environment=)."
+        remedy = f"Remove it there; systemctl cat {service} shows the file."
+        problems.append(Problem(ERROR, "slurm_jwt_in_daemon", part, None, found, later, remedy))
     if process is not None and process.slurm_jwt:
         found = f"SLURM_JWT is in the environment of {part}, process {process.pid}."
-        remedy = "Find out where it comes from, take it out, and restart the daemon."
-        cases.append((None, found, f"{effect}.", remedy))
-    return [Problem(ERROR, "slurm_jwt_in_daemon", part, *case) for case in cases]
+        remedy = "Find out where it comes from, remove it there, and restart the daemon."
+        problems.append(Problem(ERROR, "slurm_jwt_in_daemon", part, None, found, effect, remedy))
+    return problems

@@ -1,12 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes docs/releases.md from the table that the modules ask, or says that it is stale.
-
-releases_page.py            writes the page
-releases_page.py --check    fails unless the page is what would be written
-releases_page.py --print    prints it
-"""
+"""Makes docs/releases.md from the table that the modules ask."""
 
 from __future__ import annotations
 
@@ -31,7 +26,7 @@ TESTED = (
 HEAD = """\
 # Slurm's releases and JWT
 
-<!-- Written by tests/stage/releases_page.py from plugins/module_utils/_releases.py. Change it there. -->
+<!-- Written by tests/stage/pages.py from plugins/module_utils/_releases.py. Change it there. -->
 
 What each release of Slurm can do with JWT, and what it punishes. Modules and roles decide by this very table, and
 `hpc.slurm_jwt.slurm_jwt_info` returns it for a host's release as `capabilities`. The releases at the top of the columns
@@ -96,24 +91,3 @@ def markdown(text: str) -> str:
 def row(cells: list[str]) -> str:
     """One line of a table."""
     return f"| {' | '.join(cells)} |"
-
-
-def main(arguments: list[str]) -> int:
-    """Write, check or print the page."""
-    wanted = page(load())
-    if arguments == ["--print"]:
-        print(wanted, end="")
-        return 0
-    if arguments == ["--check"]:
-        found = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-        if found == wanted:
-            return 0
-        print(f"{PAGE.relative_to(ROOT)} is not what _releases.py says. Run: python tests/stage/releases_page.py")
-        return 1
-    PAGE.write_text(wanted, encoding="utf-8")
-    print(f"wrote {PAGE.relative_to(ROOT)}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pages of the documentation that are made from the code, so that they cannot lag behind it.
+
+pages.py          writes them
+pages.py --check  fails unless each of them is what would be written
+"""
+
+from __future__ import annotations
+
+import sys
+
+import releases_page
+import troubleshooting_page
+
+PAGES = {
+    releases_page.PAGE: lambda: releases_page.page(releases_page.load()),
+    troubleshooting_page.PAGE: troubleshooting_page.page,
+}
+
+
+def main(arguments: list[str]) -> int:
+    if arguments not in ([], ["--check"]):
+        print("usage: pages.py [--check]")
+        return 2
+    stale = 0
+    for path, made in PAGES.items():
+        text, name = made(), path.relative_to(releases_page.ROOT)
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        if arguments:
+            print(f"{name} is not what the code says. Run: .work/venv/bin/python tests/stage/pages.py")
+            stale += 1
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {name}")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

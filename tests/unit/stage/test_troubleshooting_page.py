@@ -1,0 +1,73 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guide "Troubleshooting": no message of the code is missing in it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests/stage"))
+import troubleshooting_page  # noqa: E402
+
+
+@pytest.fixture(name="code")
+def _code(tmp_path):
+    def write(text):
+        path = tmp_path / "code.py"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_what_a_branch_adds_and_what_it_leaves_out(code):
+    path = code('''
+def judge(path, missing, names):
+    """A docstring. It is no message."""
+    remedy = "Mend it."
+    if missing:
+        remedy += f" Make {path}."
+    found, effect = f"{path} has {', '.join(names)}.", "It dies."
+    return [Problem(ERROR, "code", "part", path, found, effect, remedy)]
+''')
+    (message,) = troubleshooting_page.messages_of(path, troubleshooting_page.problem)
+    assert message == ("PATH has NAMES.", "It dies.", "Mend it. Or: Mend it. Make PATH.")
+
+
+def test_a_text_of_several_sentences(code):
+    path = code('''
+_DO = "Run it again."
+
+def refusals(hosts):
+    """A docstring. It is no message."""
+    yield "one word"
+    return [f"{host}: slurm.conf is broken in version 2.5. " + _DO for host in hosts]
+''')
+    (message,) = troubleshooting_page.messages_of(path, troubleshooting_page.spoken)
+    assert message == ("HOST: slurm.conf is broken in version 2.5.", "", "Run it again.")
+
+
+def test_every_problem_and_every_role_is_there():
+    page = re.sub(r"\s+", " ", troubleshooting_page.page())
+    for words in (
+        "StateSaveLocation PATH is not a folder.",
+        "SLURM_JWT is in the environment of PART, process PID.",
+        "an Include without a file name",
+        "Name its unit in PART_service",
+        "Say where it is to listen in slurmrestd_listen",
+        "SILENT: cannot be reached",
+    ):
+        assert words in page
+    # No placeholder for a text that is handed on, and no text for nobody.
+    assert "* - FOUND" not in page
+    assert len(re.findall(r"\* - ", page)) > 200
+
+
+def test_what_reads_as_markup_is_shown_as_it_is():
+    assert troubleshooting_page.escaped("a *b* `c` slurm_jwt_ d_e|") == r"a \*b\* \`c\` slurm_jwt\_ d_e\|"

@@ -304,7 +304,7 @@ def _written(key: str, value: Any) -> str | None:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, (str, int, float)):
-        raise _refused("settings", key, f"a text, a number, a boolean or null, not a {type(value).__name__}")
+        raise _refused("settings", key, f"a text, a number, a boolean or null, not a {value.__class__.__name__}")
     return str(value)
 
 
@@ -327,7 +327,7 @@ def _values(key: str, value: Any) -> dict[str, str | None]:
         raise _refused("options", key, "given a dictionary of names and values in present")
     named: dict[str, str | None] = {}
     for name, content in value.items():
-        if content is False or not isinstance(content, (str, int, float, type(None))):
+        if content is False or not (content is None or isinstance(content, (str, int, float))):
             raise _refused("options", f"{name} of {key}", "a text, a number or true; to remove it, name it in absent")
         named[str(name)] = None if content is None or content is True else str(content)
     return named

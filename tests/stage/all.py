@@ -29,6 +29,7 @@ HERE = COLLECTIONS / "ansible_collections/hpc/slurm_jwt"
 PLUGINS = "ansible_collections.hpc.slurm_jwt.plugins"
 
 RELEASES = ("20.11", "22.05", "24.11", "26.05")
+CORES = ("2.16", "2.17", "2.18", "2.19", "2.20", "2.21")
 # Of scenarios that are not about one release.
 USUAL_RELEASE = "24.11"
 
@@ -89,13 +90,14 @@ def stages() -> list[Stage]:
         stage("ansible-lint", "lint", "reads roles and playbooks, profile production", "ansible-lint -q"),
         stage("docs", "lint", "checks the documentation of modules, roles and guides",
               "antsibull-docs lint-collection-docs --plugin-docs .", env={"HOME": str(WORK / "home")}),
+        stage("pages", "lint", "checks the pages that are made from the code", "python tests/stage/pages.py --check"),
         stage("changelog", "lint", "checks the changelog and its fragments", "antsibull-changelog lint"),
         stage("unit", "unit", "runs the unit tests",
               "python -m pytest -q -n 2 --junit-xml=.work/logs/{name}.xml tests/unit"),
         stage("tarball", "tarball", "builds the tarball, imports it as Galaxy would, runs its playbooks from there",
               "tests/stage/tarball"),
         *(stage(f"sanity-{core}", "sanity", f"runs ansible-test sanity of ansible-core {core}",
-                f"python tests/stage/sanity.py {core}") for core in ("2.18", "2.19", "2.20", "2.21")),
+                f"python tests/stage/sanity.py {core}") for core in CORES),
         stage("judge", "judge", "asks Slurm's own parsers about 1,000 configurations", "python tests/judge/judge",
               lane="lab", needs=("images",)),
         stage("judge-key-sets", "judge", "has slurmctld load what becomes of 2,000 key sets, and take tokens by it",
@@ -106,8 +108,8 @@ def stages() -> list[Stage]:
 
 # Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
 LONG = (
-    "high-availability", "jwks", "proxy", "proxy-apache", "rotation-killed", "rotation-way-back", "rs256",
-    "short-tokens", "tokens",
+    "cores", "high-availability", "jwks", "nodes-down", "proxy", "proxy-apache", "rotation-killed", "rotation-way-back",
+    "rs256", "short-tokens", "tokens",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@
 """sanity.py CORE: runs ansible-test sanity of ansible-core CORE, such as 2.19, on a clean copy of the collection.
 
 No container engine, no ignore file. Modules are compiled and imported by every Python of a managed host that this
-machine has. Where it has no Python new enough for CORE, a minimal Debian 13 is made and lends its own.
+machine has. Where it has no Python for CORE, a minimal Debian is made and lends its own.
 """
 
 from __future__ import annotations
@@ -18,9 +18,14 @@ from pathlib import Path
 from cores import CONTROLLER, PATH, ROOT, WORK, find_python, programs_of, run
 
 HERE = Path(__file__).resolve().parent
-DEBIAN = WORK / "debian-13"
+
+# ansible-core -> the Debian whose own Python it runs on.
+DEBIAN = {"2.16": "bookworm", "2.17": "bookworm"}
+NEWER_DEBIAN = "trixie"
 
 MANAGED = {
+    "2.16": ("3.8", "3.9", "3.10", "3.11", "3.12"),
+    "2.17": ("3.8", "3.9", "3.10", "3.11", "3.12"),
     "2.18": ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13"),
     "2.19": ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13"),
     "2.20": ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14"),
@@ -49,23 +54,25 @@ def pip_settings(python: str) -> str:
 def make_home(home: Path, python: str) -> None:
     """A home of its own, because ansible-test keeps its virtual environments there and passes no variable of pip on."""
     (home / ".ansible/test/cache").mkdir(parents=True, exist_ok=True)
-    for version in ("24_2", "25_2"):
+    for version in ("23_1_2", "24_2", "25_2"):
         (home / f".ansible/test/cache/get_pip_{version}.py").write_text(GET_PIP)
     (home / ".config/pip").mkdir(parents=True, exist_ok=True)
     (home / ".config/pip/pip.conf").write_text(pip_settings(python) + "quiet = 1\n")
 
 
 def in_debian(core: str) -> None:
-    """Runs this script again, for the same core, with the Python of a minimal Debian 13."""
-    if not DEBIAN.exists():
-        draft = DEBIAN.with_suffix(".new")
+    """Runs this script again, for the same core, with the Python of a minimal Debian."""
+    release = DEBIAN.get(core, NEWER_DEBIAN)
+    root = WORK / f"debian-{release}"
+    if not root.exists():
+        draft = root.with_suffix(".new")
         shutil.rmtree(draft, ignore_errors=True)
         run("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=ca-certificates,git,python3-venv",
-            "trixie", str(draft))
-        draft.rename(DEBIAN)
+            release, str(draft))
+        draft.rename(root)
     for file in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"):
-        shutil.copy(file, f"{DEBIAN}{file}")
-    (DEBIAN / "etc/pip.conf").write_text(pip_settings(sys.executable))
+        shutil.copy(file, f"{root}{file}")
+    (root / "etc/pip.conf").write_text(pip_settings(sys.executable))
     # The mounts are seen by nobody else and end with the shell.
     run("unshare", "--mount", "sh", "-euc", """
         for folder in /dev /proc /sys "$2"; do
@@ -73,7 +80,7 @@ def in_debian(core: str) -> None:
             mount --bind "$folder" "$1$folder"
         done
         exec chroot "$1" env --chdir="$2" PATH=/usr/sbin:/usr/bin:/sbin:/bin python3 tests/stage/sanity.py "$3"
-        """, "sh", str(DEBIAN), str(ROOT), core)
+        """, "sh", str(root), str(ROOT), core)
 
 
 def main(core: str) -> None:
@@ -87,7 +94,7 @@ def main(core: str) -> None:
     make_home(place / "home", str(ansible / "python"))
     # The judge's cases have to break every rule: foreign line ends, bytes that are no UTF-8. What users do not install
     # is read once, by the newest core, because that takes as long as all the rest.
-    left_out = ["tests/judge/cases/*/**"] if core == max(CONTROLLER) else ["tests/**", "extensions/**"]
+    left_out = ["tests/judge/cases/*/**"] if core == max(CONTROLLER) else ["tests/*/**", "extensions/**"]
     run(str(HERE / "clean-copy"), str(place), *(f":(exclude){path}" for path in left_out))
     targets = [f"--target-python={version}@{pythons[version]}" for version in MANAGED[core] if pythons[version]]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}

@@ -9,7 +9,8 @@ import ipaddress
 import threading
 import time
 from collections import OrderedDict
-from typing import Callable, Hashable
+from collections.abc import Hashable
+from typing import Callable
 
 KEYS = 10000
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict, deque
-from typing import Callable, Hashable
+from collections.abc import Hashable
+from typing import Callable
 
 WORKERS = max(1, min(8, ((os.cpu_count() or 1) + 1) // 2))
 MOST_OF_ONE = 16

@@ -9,11 +9,12 @@ import base64
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import tempfile
 import threading
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -28,6 +29,22 @@ def collection_path() -> str:
     parent.mkdir(parents=True)
     (parent / "slurm_jwt").symlink_to(ROOT)
     return str(place)
+
+
+def to_be_had(releases: Iterable[str]) -> list[str]:
+    """Those that the lab could get; it says once which ones it could not, see slurmlab/images.py."""
+    found = ROOT / ".work/lab/releases.json"
+    gone = json.loads(found.read_text(encoding="utf-8"))["gone"] if found.exists() else {}
+    for release in set(releases) & set(gone):
+        print(f"Slurm {release} is left out, as it cannot be had any more: {gone[release]}", flush=True)
+    return [release for release in releases if release not in gone]
+
+
+def year_and_month(version: str) -> tuple[int, int]:
+    """Of what a daemon says of itself: Debian sid may have a newer Slurm than the lab calls it by."""
+    match = re.search(r"(\d+)\.(\d+)", version)
+    assert match, version
+    return int(match[1]), int(match[2])
 
 
 class Witness:

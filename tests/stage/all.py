@@ -10,6 +10,7 @@ The last line counts what passed and what failed: test cases where a stage has s
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import signal
@@ -47,6 +48,8 @@ class Stage(NamedTuple):
     env: dict[str, str] = {}
     minutes: int = 20
     """After so many it hangs, and is ended."""
+    release: str = ""
+    """The Slurm that it cannot do without."""
 
     @property
     def log(self) -> Path:
@@ -130,6 +133,7 @@ def scenario(name: str, crossed_with: str | None = None) -> Stage:
         f"molecule/{name}@{crossed_with}" if crossed_with else f"molecule/{name}", "molecule",
         f"runs the scenario against a real cluster of Slurm {release}",
         f"tests/lab/enter molecule test --scenario-name {name}", lane="lab", needs=("images",), minutes=60,
+        release=release,
         env={
             "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / cluster),
             "LAB_CLUSTER": cluster,
@@ -145,6 +149,15 @@ def matrix() -> list[Stage]:
         stages()[0],
         *(scenario(name, release) for name in scenario_names() if not own_release(name) for release in RELEASES),
     ]
+
+
+def gone() -> dict[str, str]:
+    """The releases of Slurm that the lab could not get any more, each with the reason."""
+    try:
+        found: dict[str, dict[str, str]] = json.loads((WORK / "lab/releases.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return found["gone"]
 
 
 def environment() -> dict[str, str]:
@@ -194,6 +207,9 @@ class Runner:
         if lost:
             stage.log.unlink(missing_ok=True)
             self._finish(stage, Result(0, 0, 1, reason=f"because {lost[0]} failed"))
+        elif None not in needs and (why := gone().get(stage.release)):
+            stage.log.unlink(missing_ok=True)
+            self._finish(stage, Result(0, 0, 0, 1, f"Slurm {stage.release} cannot be had any more: {why}"))
         elif self.free[stage.lane] and None not in needs:
             self.waiting.remove(stage)
             self.busy.add(stage.name)
@@ -240,6 +256,8 @@ class Runner:
             if lines := tail(stage.log):
                 print("".join(f"    {line}\n" for line in lines), end="")
                 print(f"    (all of it: {stage.log.relative_to(ROOT)})", flush=True)
+        elif result.skipped and not result.passed:
+            self.say(f"{stage.name}: skipped, because {result.reason}")
         else:
             self.say(f"{stage.name}: passed in {result.seconds:.0f} s")
 

@@ -18,18 +18,11 @@ from typing import Any, Callable, NamedTuple
 import hosts as kinds
 import images
 import reach
-from podman import LABEL, RUN, lock, podman, succeeds
+from podman import CONTAINER, LABEL, RUN, lock, podman, succeeds
 from progress import LabError, say, seconds, wait_for
 from releases import Release, release_named
 
 WORK = pathlib.Path(__file__).resolve().parents[3] / ".work" / "lab"
-
-#: crun must not raise limits where the machine may not; systemd wants the rest.
-CONTAINER = (
-    "--systemd=always", "--privileged", "--pids-limit=-1", "--no-hosts",
-    "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=8192:8192",
-)
-
 
 INOTIFY_INSTANCES = 1024
 #: On a cluster's network: its hosts in the order of their addresses.

@@ -9,15 +9,17 @@ An image is named after everything it is made of, so that a changed recipe is bu
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from podman import lock, podman, succeeds
-from progress import LabError, say, seconds
+from podman import CONTAINER, lock, podman, succeeds
+from progress import LabError, NotToBeHad, say, seconds
 from releases import Release
 
 REPOSITORY = "localhost/slurm-jwt-lab"
@@ -31,6 +33,12 @@ PACKAGES = (
     "procps", "ca-certificates", "curl", "jq", "munge", "mariadb-server",
     "slurmctld", "slurmd", "slurmdbd", "slurmrestd", "slurm-client",
 )
+#: What apt says of a suite that has ended, or that has lost a package.
+NOT_THERE = re.compile(r"(?:404 +Not Found|does not have a Release file|Unable to locate package [^ \n]+)")
+#: What the lab found when it made its images: release -> the Slurm in it, and release -> why there is none.
+FOUND = pathlib.Path(__file__).resolve().parents[3] / ".work/lab/releases.json"
+#: Most tests run on it. Without it they would all be left out, and nobody would notice.
+NEEDED = "24.11"
 #: Nobody reads these in a container.
 LEFT_OUT = ("doc", "info", "locale", "man")
 
@@ -82,25 +90,40 @@ def build(release: Release) -> str:
 
 
 def build_all(releases: Iterable[Release]) -> None:
-    """Several side by side; one that fails does not stop the others."""
-    failures = []
+    """Several side by side; one that fails does not stop the others, and one that has ended is left out with a word."""
+    failures, found, gone = [], {}, {}
     with ThreadPoolExecutor(max_workers=max(1, min(4, os.cpu_count() or 1))) as pool:
         for release, name in [(release, pool.submit(build, release)) for release in releases]:
             try:
-                say(release.name, f"{name.result()} is ready")
+                slurm = found[release.name] = slurm_in(name.result())
+                moved_on = f", as Debian {release.suite} has moved on" if not slurm.startswith(release.name) else ""
+                say(release.name, f"{name.result()} is ready: Slurm {slurm}{moved_on}")
                 _remove_others(release)
+            except NotToBeHad as failure:
+                gone[release.name] = str(failure)
+                say(release.name, f"cannot be had any more, so what needs it is skipped. {failure}")
             except LabError as failure:
                 failures.append(str(failure))
-    if failures:
-        raise LabError("\n".join(failures))
+    FOUND.parent.mkdir(parents=True, exist_ok=True)
+    FOUND.write_text(json.dumps({"found": found, "gone": gone}, indent=1), encoding="utf-8")
+    if failures or NEEDED in gone:
+        raise LabError("\n".join([*failures, *gone.values()]))
+
+
+def slurm_in(image: str) -> str:
+    """Which Slurm it really has: sid moves on."""
+    said = podman("run", "--rm", "--network=none", *CONTAINER, "--entrypoint=/usr/sbin/slurmctld", image, "-V")
+    return said.split()[-1]
 
 
 def _make(release: Release, name: str) -> None:
     with tempfile.TemporaryFile("w+") as complaints:
+        # Nobody reads it unless it fails, and then apt's own words count.
+        aloud = ["--verbose" if part == "--quiet" else part for part in recipe(release)]
         try:
             # /tmp may be small, and may not allow devices.
             bootstrap = subprocess.Popen(
-                recipe(release), stdout=subprocess.PIPE, stderr=complaints, env={**os.environ, "TMPDIR": "/var/tmp"}
+                aloud, stdout=subprocess.PIPE, stderr=complaints, env={**os.environ, "TMPDIR": "/var/tmp"}
             )
         except FileNotFoundError:
             raise LabError("There is no mmdebstrap here. Run tests/lab/prerequisites as root first.") from None
@@ -114,7 +137,11 @@ def _make(release: Release, name: str) -> None:
             if imported.returncode == 0:
                 podman("image", "rm", name)
             complaints.seek(0)
-            raise LabError(f"mmdebstrap could not make the image of Slurm {release.name}:\n{complaints.read()}")
+            said = complaints.read()
+            if missing := NOT_THERE.search(said):
+                raise NotToBeHad(f"Debian {release.suite}: {missing[0].strip()}")
+            last = "\n".join(said.splitlines()[-30:])
+            raise LabError(f"mmdebstrap could not make the image of Slurm {release.name}:\n{last}")
     if imported.returncode:
         raise LabError(f"podman could not import the image of Slurm {release.name}: {imported.stderr}")
 

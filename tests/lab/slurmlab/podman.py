@@ -19,6 +19,12 @@ LABEL = "slurm-jwt-lab"
 #: repository, as the names of containers are.
 RUN = pathlib.Path("/run/slurm-jwt-lab")
 
+#: crun must not raise limits where the machine may not; systemd wants the rest.
+CONTAINER = (
+    "--systemd=always", "--privileged", "--pids-limit=-1", "--no-hosts",
+    "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=8192:8192",
+)
+
 
 def podman(*arguments: str, timeout: float = 120) -> str:
     """Returns what podman printed; raises LabError with its complaint when it fails."""

@@ -15,6 +15,10 @@ class LabError(Exception):
     """Ends the lab's work; its text is all that is shown."""
 
 
+class NotToBeHad(LabError):
+    """A release whose packages are no longer where Debian had them. Its text says what is missing."""
+
+
 def seconds() -> float:
     return time.monotonic() - BEGIN
 

@@ -297,6 +297,7 @@ class DaemonHost(_host.Host):
         if part == "slurmrestd":
             self.problems += _daemon_problems.slurmrestd_user(process, self._user)
             self.problems += _daemon_problems.slurmrestd_unit(unit)
+            self.problems += _daemon_problems.slurmrestd_address(self.options.slurmrestd_listen, unit.pid)
             reasons = _stale_slurmrestd(unit, process)
         else:
             files = [path for path in unit.environment_files if _processes.sets_slurm_jwt(path)]

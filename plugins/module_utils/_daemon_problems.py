@@ -8,12 +8,12 @@ The continuation of _problems, for those hosts alone: nodes are many, and are no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import WRITE
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._problems import ERROR, INFO, WARNING, Problem
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, has
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import rest_unit
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners, rest_unit
 
 if TYPE_CHECKING:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._install import Libjwt
@@ -316,6 +316,25 @@ def slurmrestd_unit(unit: Unit) -> list[Problem]:
             effect = "What the rollout sets has no effect."
             remedy = "Give it a name that comes before, or take these lines out; the role's variables do the same."
             problems.append(Problem(ERROR, "slurmrestd_dropin", "slurmrestd", path, found, effect, remedy))
+    return problems
+
+
+def slurmrestd_address(declared: Sequence[str], own: int) -> list[Problem]:
+    """Somebody else listens where slurmrestd is to listen."""
+    effect = "slurmrestd could not listen there, and would not start."
+    try:
+        others = listeners.taken(declared, own)
+    except listeners.AddressError as error:
+        remedy = "Correct slurmrestd_listen."
+        return [Problem(ERROR, "slurmrestd_listen", "slurmrestd", None, f"{error}", effect, remedy)]
+    problems = []
+    for other in others:
+        who = f"{other.program}, process {other.pid}," if other.pid else "A program"
+        found = f"{who} of the user with the number {other.uid} listens at {other.listener}."
+        remedy = "Stop it, or name another address in slurmrestd_listen."
+        if other.program == "slurmrestd":
+            remedy = "If that is the site's slurmrestd, name its unit in slurmrestd_service; else stop it."
+        problems.append(Problem(ERROR, "slurmrestd_address", "slurmrestd", None, found, effect, remedy))
     return problems
 
 

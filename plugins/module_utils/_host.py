@@ -44,6 +44,7 @@ class Options(NamedTuple):
     jwks_path: str | None = None
     declared: dict[str, Any] | None = None
     services: dict[str, str] = {}
+    slurmrestd_listen: list[str] = []
     bin_dirs: list[str] = []
     plugin_dir: str | None = None
 

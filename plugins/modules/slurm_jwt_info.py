@@ -92,6 +92,13 @@ options:
     description: The systemd unit of slurmrestd.
     type: str
     default: slurmrestd
+  slurmrestd_listen:
+    description:
+      - Where slurmrestd is to listen, each V(HOST:PORT) or V(unix:PATH).
+      - Another program that listens there is a problem, as slurmrestd would not start.
+    type: list
+    elements: str
+    default: []
   slurmd_service:
     description: The systemd unit of slurmd.
     type: str
@@ -707,6 +714,7 @@ def _argument_spec() -> dict[str, Any]:
             },
         },
         "asked_at": {"type": "float"},
+        "slurmrestd_listen": {"type": "list", "elements": "str", "default": []},
         "bin_dirs": {"type": "list", "elements": "path", "default": []},
         "plugin_dir": {"type": "path"},
         **{f"{name}_service": {"type": "str", "default": name} for name in _SERVICES},
@@ -734,6 +742,7 @@ def main() -> None:
         jwks_path=params["jwks_path"],
         declared=params["declared"],
         services={name: params[f"{name}_service"] for name in _SERVICES},
+        slurmrestd_listen=params["slurmrestd_listen"],
         bin_dirs=params["bin_dirs"],
         plugin_dir=params["plugin_dir"],
     )

@@ -27,6 +27,16 @@ class AddressError(ValueError):
     """No address that slurmrestd takes. The text says what was given, and what to give."""
 
 
+class Taken(NamedTuple):
+    """An address at which somebody else listens."""
+
+    listener: str
+    pid: int
+    """0 where the kernel does not say."""
+    program: str
+    uid: int
+
+
 class Difference(NamedTuple):
     """What is there and was not declared, and the other way round."""
 
@@ -45,6 +55,43 @@ def of_process(pid: int, root: str = "/") -> list[str]:
           if len(fields) > 7 and int(fields[3], 16) & _ACCEPTS and fields[6] in own),
     ]  # fmt: skip
     return sorted(dict.fromkeys(found))
+
+
+def taken(declared: Iterable[str], own: int, root: str = "/") -> list[Taken]:
+    """Who else listens where slurmrestd is to listen: the port is not free for it. OWN is its process, 0 if none."""
+    wanted = [each for address in declared if not address.startswith("unix:") for each in allowed_by(address)]
+    ours = _inodes(os.path.join(root, "proc", str(own), "fd")) if own else set()
+    found = {}
+    for table in ("tcp", "tcp6"):
+        for fields in _rows(os.path.join(root, "proc/net", table)):
+            if fields[3] == _LISTENING and fields[9] not in ours:
+                listener = _address(fields[1])
+                if any(_collide(listener, each) for each in wanted):
+                    found[listener] = Taken(listener, *_program_of(fields[9], root), int(fields[7]))
+    return [found[listener] for listener in sorted(found)]
+
+
+def _collide(one: str, other: str) -> bool:
+    """Whether the kernel lets only one of two have its address. [::] takes the port of IPv4, too."""
+    (host, port), (other_host, other_port) = one.rsplit(":", 1), other.rsplit(":", 1)
+    hosts = {host, other_host}
+    if port != other_port:
+        return False
+    return host == other_host or "[::]" in hosts or ("0.0.0.0" in hosts and not any("[" in each for each in hosts))
+
+
+def _program_of(inode: str, root: str) -> tuple[int, str]:
+    """The process that has a socket, and what it is called."""
+    processes = os.path.join(root, "proc")
+    for pid in filter(str.isdigit, os.listdir(processes)):
+        if inode in _inodes(os.path.join(processes, pid, "fd")):
+            try:
+                with open(os.path.join(processes, pid, "comm"), encoding="utf-8", errors="replace") as file:
+                    return int(pid), file.read().strip()
+            except OSError:
+                # It has ended meanwhile.
+                continue
+    return 0, ""
 
 
 def _inodes(folder: str) -> set[str]:

@@ -42,7 +42,7 @@ def test_no_proxy():
 
 @pytest.mark.parametrize("variables", [{}, {"slurm_jwt_group_proxy": "gateways"}])
 def test_default_listeners_are_those_of_the_roles(variables):
-    """Found out before the first change, and written by the role slurmrestd: two places that must say the same."""
+    """Found out before the first change, and written by the role slurmrestd: places that must say the same."""
     groups = {"all": ["rest1", "gate1", "own1"], "slurmctld": ["rest1"], "slurmrestd": ["rest1", "gate1", "own1"],
               variables.get("slurm_jwt_group_proxy", "slurm_proxy"): ["gate1"]}
     hostvars = {host: dict(variables) for host in groups["all"]}
@@ -50,6 +50,9 @@ def test_default_listeners_are_those_of_the_roles(variables):
     found = _cluster.default_listeners(groups, hostvars)
     assert found == {"rest1": "127.0.0.1:6820", "gate1": "unix:/run/slurmrestd/slurmrestd.socket"}
     (default,) = yaml.safe_load((ROLES / "slurmrestd/defaults/main.yml").read_text())["slurmrestd_listen"]
+    looked_for = yaml.safe_load((ROLES / "slurm_jwt/vars/main.yml").read_text())["slurm_jwt__default_listener"]
     for host, listener in found.items():
-        assert jinja2.Template(default).render(groups=groups, inventory_hostname=host, **variables) == listener
+        for template in (default, looked_for):
+            told = jinja2.Template(template).render(groups=groups, inventory_hostname=host, **variables)
+            assert told.strip() == listener
     assert _cluster.DEFAULT_LISTENER_OF_PROXY in (ROLES / "slurm_jwt_proxy/vars/main.yml").read_text()

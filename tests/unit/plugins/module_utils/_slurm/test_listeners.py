@@ -65,3 +65,33 @@ def test_what_is_no_address(address: str) -> None:
 def test_a_name_that_nobody_knows() -> None:
     with pytest.raises(listeners.AddressError, match="not known on this host"):
         listeners.allowed_by("no-such-host.invalid:6820")
+
+
+def test_who_else_listens_there(opened: list[str]) -> None:
+    own = os.getpid()
+    assert listeners.taken(opened, own) == []
+    port = opened[0].rpartition(":")[2]
+    for declared in (opened[0], f"localhost:{port}", f"*:{port}"):
+        (other,) = listeners.taken([declared], 0)
+        assert (other.listener, other.pid, other.uid) == (opened[0], own, os.getuid())
+        assert other.program
+    assert listeners.taken([f"127.0.0.2:{port}"], 0) == []
+    # A socket is made where nobody else may write.
+    assert listeners.taken(opened[3:], 0) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "collide"),
+    [
+        ("127.0.0.1:6820", "127.0.0.1:6820", True),
+        ("127.0.0.1:6820", "127.0.0.1:6821", False),
+        ("127.0.0.1:6820", "192.0.2.1:6820", False),
+        ("0.0.0.0:6820", "192.0.2.1:6820", True),
+        ("[::]:6820", "192.0.2.1:6820", True),
+        ("[::]:6820", "[::1]:6820", True),
+        ("0.0.0.0:6820", "[::1]:6820", False),
+        ("[::1]:6820", "127.0.0.1:6820", False),
+    ],
+)
+def test_which_addresses_collide(one: str, other: str, collide: bool) -> None:
+    assert listeners._collide(one, other) is listeners._collide(other, one) is collide

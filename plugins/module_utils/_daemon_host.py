@@ -21,6 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _processes,
     _secret_file,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import access
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners
 
@@ -297,6 +298,7 @@ class DaemonHost(_host.Host):
         if part == "slurmrestd":
             self.problems += _daemon_problems.slurmrestd_user(process, self._user)
             self.problems += _daemon_problems.slurmrestd_unit(unit)
+            self._see_rest_user()
             self.problems += _daemon_problems.slurmrestd_address(self.options.slurmrestd_listen, unit.pid)
             reasons = _stale_slurmrestd(unit, process)
         else:
@@ -309,6 +311,20 @@ class DaemonHost(_host.Host):
         listens = listeners.of_process(process.pid) if process and part == "slurmrestd" else []
         found = _facts.daemon(service, unit, process)
         return {**found, "key_loaded": loaded, "stale": reasons, "listens": listens}
+
+    def _see_rest_user(self) -> None:
+        """Whether slurmrestd can run as whom the site wants."""
+        name, group = self.options.slurmrestd_user, self.options.slurmrestd_group
+        if not name:
+            return
+        user, gid = _places.find_user(name), access.gid_named(group) if group else None
+        self.problems += _daemon_problems.slurmrestd_user_to_be(name, user, self._user)
+        if group and gid is None:
+            self.problems += _daemon_problems.slurmrestd_group_missing(group)
+        for path in self.slurm.conf.paths if self.slurm else ():
+            barrier = access.barrier(path, access.who(user, gid))
+            if barrier:
+                self.problems += _daemon_problems.slurmrestd_conf(path, barrier, _places.look(barrier), name)
 
     def _unmanaged(self, part: str) -> int:
         file, key = (self.slurmdbd, "PidFile") if part == "slurmdbd" else (self.slurm, "SlurmctldPidFile")

@@ -319,6 +319,34 @@ def slurmrestd_unit(unit: Unit) -> list[Problem]:
     return problems
 
 
+def slurmrestd_user_to_be(name: str, user: User | None, slurm_user: User | None) -> list[Problem]:
+    """The user that the site wants for slurmrestd has more power than it needs."""
+    if name != "root" and (user is None or user.uid not in (0, slurm_user.uid if slurm_user else 0)):
+        return []
+    found = f"slurmrestd_user is {name}, the user that holds all power over the cluster."
+    effect = "Slurm refuses to run slurmrestd so, or runs it with that power."
+    remedy = "Name a system user of its own, for example slurmrestd."
+    return [Problem(ERROR, "slurmrestd_user", "slurmrestd", None, found, effect, remedy)]
+
+
+def slurmrestd_group_missing(name: str) -> list[Problem]:
+    """The group that the site wants for slurmrestd does not exist."""
+    found = f"slurmrestd_group is {name}, and this host has no such group."
+    effect = "systemd would not start slurmrestd (216/GROUP)."
+    remedy = "Make the group, or leave slurmrestd_group empty to run it with its user's own."
+    return [Problem(ERROR, "slurmrestd_group", "slurmrestd", None, found, effect, remedy)]
+
+
+def slurmrestd_conf(path: str, barrier: str, place: Place, name: str) -> list[Problem]:
+    """The user that slurmrestd is to run as cannot read slurm.conf."""
+    what = "enter" if barrier != path else "read"
+    found = f"{barrier} has the mode {place.octal}, so slurmrestd's user {name} cannot {what} it."
+    effect = f"slurmrestd would not find {path}, and not start. What is there keeps its owner and mode in a rollout."
+    remedy = f"Let it in (setfacl -m u:{name}:{'x' if what == 'enter' else 'r'} {barrier}), "
+    remedy += "or name a user or a group that may do so in slurmrestd_user or slurmrestd_group."
+    return [Problem(ERROR, "slurmrestd_conf", "slurmrestd", path, found, effect, remedy)]
+
+
 def slurmrestd_address(declared: Sequence[str], own: int) -> list[Problem]:
     """Somebody else listens where slurmrestd is to listen."""
     effect = "slurmrestd could not listen there, and would not start."

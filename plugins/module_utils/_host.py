@@ -45,6 +45,8 @@ class Options(NamedTuple):
     declared: dict[str, Any] | None = None
     services: dict[str, str] = {}
     slurmrestd_listen: list[str] = []
+    slurmrestd_user: str = ""
+    slurmrestd_group: str = ""
     bin_dirs: list[str] = []
     plugin_dir: str | None = None
 

@@ -99,6 +99,16 @@ options:
     type: list
     elements: str
     default: []
+  slurmrestd_user:
+    description:
+      - The user that slurmrestd is to run as. That it is root's or SlurmUser's equal, or cannot read slurm.conf, is a
+        problem. Left empty, nothing is said of it.
+    type: str
+    default: ""
+  slurmrestd_group:
+    description: The group that it is to run with. Empty, the user's own.
+    type: str
+    default: ""
   slurmd_service:
     description: The systemd unit of slurmd.
     type: str
@@ -715,6 +725,8 @@ def _argument_spec() -> dict[str, Any]:
         },
         "asked_at": {"type": "float"},
         "slurmrestd_listen": {"type": "list", "elements": "str", "default": []},
+        "slurmrestd_user": {"type": "str", "default": ""},
+        "slurmrestd_group": {"type": "str", "default": ""},
         "bin_dirs": {"type": "list", "elements": "path", "default": []},
         "plugin_dir": {"type": "path"},
         **{f"{name}_service": {"type": "str", "default": name} for name in _SERVICES},
@@ -743,6 +755,8 @@ def main() -> None:
         declared=params["declared"],
         services={name: params[f"{name}_service"] for name in _SERVICES},
         slurmrestd_listen=params["slurmrestd_listen"],
+        slurmrestd_user=params["slurmrestd_user"],
+        slurmrestd_group=params["slurmrestd_group"],
         bin_dirs=params["bin_dirs"],
         plugin_dir=params["plugin_dir"],
     )

@@ -362,3 +362,17 @@ def test_a_key_set(changes: dict[str, Any], expected: list[tuple[str, str]]) -> 
     # What the site declares a rollout brings back.
     mended = [("warning", code) for _severity, code in expected]
     assert brief(_daemon_problems.jwks("slurmdbd", "/jwks", place, SLURM, DEBIAN_13, True)) == mended
+
+
+def test_a_user_for_slurmrestd_that_cannot_be():
+    root, own = User("toor", 0, 0), User("slurmrestd", 990, 990)
+    for name, user in (("root", None), ("toor", root), (SLURM.name, SLURM)):
+        assert brief(_daemon_problems.slurmrestd_user_to_be(name, user, SLURM)) == [("error", "slurmrestd_user")]
+    assert _daemon_problems.slurmrestd_user_to_be("slurmrestd", own, SLURM) == []
+    assert _daemon_problems.slurmrestd_user_to_be("slurmrestd", None, SLURM) == []
+
+
+def test_an_address_for_slurmrestd_that_is_none():
+    (problem,) = _daemon_problems.slurmrestd_address(["no such host:6820"], 0)
+    assert brief([problem]) == [("error", "slurmrestd_listen")]
+    assert "is not known on this host" in problem.found

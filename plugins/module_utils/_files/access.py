@@ -1,0 +1,71 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a user that is not root could read a file, by modes and access control lists (acl(5)). Private to this
+collection.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+from typing import Iterator, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import EXECUTE, READ
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import Place, User, look
+
+
+class Who(NamedTuple):
+    """A process's user and all its groups, by number. A user who does not exist yet has the uid -1."""
+
+    uid: int
+    gids: frozenset[int]
+
+
+def who(user: User | None, gid: int | None) -> Who:
+    """As systemd starts a service with User= and, unless GID is None, with Group=."""
+    if user is None:
+        return Who(-1, frozenset() if gid is None else frozenset([gid]))
+    primary = user.gid if gid is None else gid
+    return Who(user.uid, frozenset(os.getgrouplist(user.name, primary)))
+
+
+def gid_named(name: str) -> int | None:
+    """The number of a group, which may be given by its number."""
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        return int(name) if name.isascii() and name.isdigit() else None
+
+
+def barrier(path: str, reader: Who) -> str | None:
+    """The first folder on the way to a file that somebody may not enter, or the file itself; None if he can read it."""
+    real = os.path.realpath(path)
+    for folder in _folders(real):
+        if not allows(look(folder), reader, EXECUTE):
+            return folder
+    return None if allows(look(real), reader, READ) else real
+
+
+def _folders(path: str) -> Iterator[str]:
+    """From the root to the folder of a path."""
+    names = os.path.dirname(path).split("/")
+    for number in range(1, len(names) + 1):
+        yield "/".join(names[:number]) or "/"
+
+
+def allows(place: Place, reader: Who, wanted: int) -> bool:
+    """Whether the kernel would let somebody do that, in the order in which it asks."""
+    if reader.uid == 0:
+        return True
+    if reader.uid == place.uid:
+        return bool((place.mode >> 6) & wanted)
+    for grant in place.acl.grants:
+        if grant.is_user and grant.number == reader.uid:
+            return bool(grant.permissions & wanted)
+    of_groups = [grant.permissions for grant in place.acl.grants if not grant.is_user and grant.number in reader.gids]
+    if place.gid in reader.gids:
+        of_groups.append(place.acl.group_permissions(place.mode))
+    if of_groups:
+        return any(permissions & wanted for permissions in of_groups)
+    return bool(place.mode & wanted)

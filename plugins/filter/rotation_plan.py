@@ -21,7 +21,7 @@ options:
     type: str
     default: ""
   max_age:
-    description: The greatest age of a key, in seconds or with a unit, such as V(90d).
+    description: The greatest age of a key, a duration such as V(90d).
     type: str
     default: ""
   now:
@@ -46,6 +46,7 @@ extends_documentation_fragment:
   - hpc.slurm_jwt.inventory.played
   - hpc.slurm_jwt.inventory.and_groups
   - hpc.slurm_jwt.trust
+  - hpc.slurm_jwt.durations
 author:
   - hpc.slurm_jwt contributors (@hpc)
 """
@@ -70,7 +71,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
     _cluster,
     _declared_trust,
@@ -99,8 +100,8 @@ def rotation_plan(
     parts = {**_cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars)), "node": []}
     looks = _declared_trust.looks(hostvars, hosts)
     try:
-        seconds = duration(max_age) if max_age else None
-    except TokenError as error:
+        seconds = duration(str(max_age)) if max_age else None
+    except DurationError as error:
         raise AnsibleFilterError(f"slurm_jwt_key_max_age: {error}") from error
     using = _services.service_hosts(groups, hostvars)
     wanted = _rotation.Wishes(max_age=seconds, run=_run.this_run(), token_hosts=using, **wishes)

@@ -22,6 +22,7 @@ import warnings
 from contextlib import contextmanager, nullcontext
 from typing import Any, Callable, ContextManager, Iterator, NamedTuple
 
+from ._durations import DurationError, duration
 from ._releases import Release, has
 
 ENDLESS = 2**31 - 2
@@ -33,8 +34,6 @@ LONGEST = 366 * 86400
 RESERVED_CLAIMS = ("iat", "exp", "sun", "username")
 """Claims that say who and until when. Whoever could set them freely could be anybody, for ever."""
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DURATION = re.compile(r"([0-9]{1,10})\s*([smhdw]?)")
 _USER = re.compile(r"[^\s:,/\x00-\x1f\x7f-]([^\s:,/\x00-\x1f\x7f])*")
 _NEVER_SHORT = 32  # bytes of a key for HS256 of which PyJWT never warns: what RFC 7518 demands
 _HMAC = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
@@ -319,20 +318,13 @@ def _user_refusals(claims: dict[str, Any], release: Release, user_known: Callabl
 # -- making ------------------------------------------------------------------------------------------------------------
 
 
-def duration(text: str) -> int:
-    """Seconds from a number of them or from such as 30m, 12h, 7d, 2w."""
-    found = _DURATION.fullmatch(text.strip())
-    if not found:
-        raise TokenError(
-            f"{text!r} is no duration. Give seconds, or a number with one of the units s, m, h, d and w, such as 12h."
-        )
-    return int(found[1]) * _UNITS[found[2]]
-
-
 def lifespan(text: str, allow_endless: bool = False, limit: int | None = None) -> int:
     """Seconds that a new token is to live, if such a token may be made. limit is the site's max_token_lifespan."""
     endless = text.strip().lower() in ("infinite", "unlimited")
-    seconds = ENDLESS if endless else duration(text)
+    try:
+        seconds = ENDLESS if endless else duration(text)
+    except DurationError as exc:
+        raise TokenError(str(exc)) from None
     if seconds < 1:
         raise TokenError(f"A token that lives {seconds} s is of no use. Give at least 1 s, such as 30m.")
     if seconds > ENDLESS:

@@ -36,6 +36,7 @@ author:
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
   - hpc.slurm_jwt.attributes.files
+  - hpc.slurm_jwt.durations
 attributes:
   check_mode:
     support: full
@@ -124,8 +125,7 @@ options:
         default: false
   retain:
     description:
-      - How long a key stays that its source has no more, from the first run on that finds it so. In seconds or with one
-        of the units C(s), C(m), C(h), C(d) and C(w).
+      - How long a key stays that its source has no more, from the first run on that finds it so. A duration.
       - Make it as long as the longest token that the source issues. V(0) distrusts the key at once.
     type: str
     default: 1d
@@ -450,6 +450,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import OwnershipError, declared
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import (
     LEAST_BITS,
     MAX_BITS,
@@ -463,7 +464,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerpr
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFile, SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._trust_file import Found, Plan, Refusal, Task, TrustFile
 
 SOURCE_OPTIONS = {
@@ -643,7 +643,7 @@ class KeySetTask:
 def _retain(text: str) -> int:
     try:
         return duration(text)
-    except TokenError as exc:
+    except DurationError as exc:
         raise Refusal(f"retain: {exc}") from None
 
 

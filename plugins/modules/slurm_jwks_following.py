@@ -21,6 +21,7 @@ description:
   - In check mode it tells the state of the timer, and changes nothing.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
+  - hpc.slurm_jwt.durations
 attributes:
   check_mode:
     support: full
@@ -91,16 +92,17 @@ options:
         type: int
   period:
     description:
-      - How often the sources are looked at, in seconds or with one of the units C(s), C(m), C(h), C(d) and C(w). The
-        timer adds up to a quarter of it at random, so that not all hosts ask, and restart, at once.
+      - How often the sources are looked at, a duration. The timer adds up to a quarter of it at random, so that not all
+        hosts ask, and restart, at once.
     type: str
     default: 15m
   gap:
-    description: How long daemons are left alone after they have loaded the keys, whatever the sources do meanwhile.
+    description:
+      - How long daemons are left alone after they have loaded the keys, a duration, whatever the sources do meanwhile.
     type: str
     default: 15m
   silence:
-    description: For how long a source may be out of reach before that counts as a failure.
+    description: For how long a source may be out of reach before that counts as a failure, a duration.
     type: str
     default: 1d
   hold:
@@ -217,6 +219,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _timed_program,
     _trust_file,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import UNIT
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import (
     PRIVATE,
@@ -229,7 +232,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._sandbox import quoted, sandbox
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, held
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, duration
 
 PARTS = (
     _acl, _client, _daemon, _dress, _folder, _following, _hold, _jwk, _jwks, _jwks_distrust, _jwks_fetch, _jwks_record,
@@ -308,7 +310,7 @@ def seconds(params: dict[str, Any], option: str, least: int = 0) -> int:
     """A duration among the options."""
     try:
         found = duration(params[option])
-    except TokenError as exc:
+    except DurationError as exc:
         raise Failure(f"{option}: {exc}") from None
     if found < least:
         raise Failure(f"{option}: {found} s is too short. Give {least} s at least.")

@@ -29,6 +29,7 @@ description:
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
   - hpc.slurm_jwt.attributes.files
+  - hpc.slurm_jwt.durations
 attributes:
   check_mode:
     support: full
@@ -108,8 +109,7 @@ options:
     type: raw
   max_age:
     description:
-      - The key is replaced when it is as old as this or older. Seconds, or a number with a unit, such as V(90d), V(12h)
-        or V(1w3d). Units are V(s), V(m), V(h), V(d) and V(w).
+      - The key is replaced when it is as old as this duration or older.
       - The age counts from the time on record, or from the file's modification time if there is no record.
       - With O(content), it replaces nothing by itself.
     type: str
@@ -467,6 +467,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import (
     declared,
     dress,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import InstantTooFar
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
     MAX_SIZE,
@@ -517,8 +518,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
     sweep,
 )
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION = re.compile(r"^(?:\d+|(?:\d+[smhdw])+)$")
 _RESTLESS = "Something makes {0} and takes it away again all the time; find out who."
 _ATTEMPTS = 100  # against runs that do the opposite at the same time
 
@@ -1169,13 +1168,12 @@ def _serial(value: Any) -> str | None:
 
 
 def _seconds(text: str | None) -> int | None:
-    text = (text or "").replace(" ", "").lower()
     if not text:
         return None
-    if not _DURATION.match(text):
-        raise Refusal(f"max_age: '{text}' is not a duration. Write seconds, or numbers with units: 90d, 12h, 1w3d.")
-    parts = re.findall(r"(\d+)([smhdw]?)", text)
-    seconds = sum(int(number) * _UNITS[unit or "s"] for number, unit in parts)
+    try:
+        seconds = duration(text)
+    except DurationError as exc:
+        raise Refusal(f"max_age: {exc}") from None
     if seconds == 0:
         raise Refusal("max_age: 0 would replace the key at every run. For a new key now, say force: true.")
     return seconds

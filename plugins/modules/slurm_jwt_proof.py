@@ -26,6 +26,7 @@ author:
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
   - hpc.slurm_jwt.attributes.info_module
+  - hpc.slurm_jwt.durations
 options:
   daemons:
     description:
@@ -77,7 +78,7 @@ options:
     type: str
     default: nobody
   lifespan:
-    description: How long the good token lives, in seconds or with one of the units C(s), C(m), C(h), C(d) and C(w).
+    description: How long the good token lives, a duration.
     type: str
     default: 5m
   conf_path:

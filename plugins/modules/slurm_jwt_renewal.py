@@ -19,6 +19,7 @@ description:
   - In check mode it tells the state of the timers, and changes nothing.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
+  - hpc.slurm_jwt.durations
 attributes:
   check_mode:
     support: full
@@ -61,12 +62,12 @@ options:
         choices: [raw, env, header, json, nginx, apache]
         default: raw
       lifespan:
-        description: Seconds that a new token is to live.
-        type: int
+        description: How long a new token is to live, a duration.
+        type: str
         required: true
       min_remaining:
-        description: A token with less of its life left than this number of seconds is renewed.
-        type: int
+        description: A token with less of its life left than this duration is renewed.
+        type: str
         required: true
       calendar:
         description: When the token is looked at, as C(OnCalendar=) of systemd.timer takes it.
@@ -135,8 +136,8 @@ EXAMPLES = r"""
         user: slurm-web
         dest: /etc/slurm-web/slurm.token
         owner: slurm-web
-        lifespan: 86400
-        min_remaining: 17280
+        lifespan: 1d
+        min_remaining: 4h48m
         calendar: "*-*-* *:0/30:00"
         jitter: 450
         interval: 2250
@@ -222,6 +223,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _client,
     _client_reply,
     _dress,
+    _durations,
     _folder,
     _installation,
     _names,
@@ -233,6 +235,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _token,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import (
     PRIVATE,
     PUBLIC,
@@ -253,8 +256,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 )
 
 PARTS = (
-    _acl, _client, _client_reply, _dress, _folder, _names, _places, _releases, _renewal, _secret_file,
-    _timed_program, _token,
+    _acl, _client, _client_reply, _dress, _durations, _folder, _names, _places, _releases, _renewal,
+    _secret_file, _timed_program, _token,
 )  # fmt: skip
 """What the program imports. Its parts are the very files that modules use, under the same names."""
 
@@ -418,8 +421,8 @@ class Renewals:
             user=timer["user"],
             dest=timer["dest"],
             format=timer["format"],
-            lifespan=timer["lifespan"],
-            min_remaining=timer["min_remaining"],
+            lifespan=self.seconds(timer, "lifespan"),
+            min_remaining=self.seconds(timer, "min_remaining"),
             interval=timer["interval"],
             owner=timer["owner"],
             group=timer["group"],
@@ -433,6 +436,13 @@ class Renewals:
             conf_path=self.params["conf_path"],
             systemctl=self.systemctl,
         )
+
+    def seconds(self, timer: dict[str, Any], option: str) -> int:
+        """One of the timer's durations."""
+        try:
+            return duration(timer[option])
+        except DurationError as exc:
+            raise Failure(f"timers: {timer['name']}: {option}: {exc}") from exc
 
     def service(self, timer: dict[str, Any]) -> str:
         """The unit that renews one token, and can write beside it and nowhere else."""
@@ -538,8 +548,8 @@ def main() -> None:
         "user": {"type": "str", "required": True},
         "dest": {"type": "path", "required": True},
         "format": {"type": "str", "choices": list(_token.FORMATS), "default": "raw"},
-        "lifespan": {"type": "int", "required": True},
-        "min_remaining": {"type": "int", "required": True},
+        "lifespan": {"type": "str", "required": True},
+        "min_remaining": {"type": "str", "required": True},
         "calendar": {"type": "str", "required": True},
         "jitter": {"type": "int", "default": 0},
         "interval": {"type": "int", "required": True},

@@ -22,6 +22,7 @@ author:
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
   - hpc.slurm_jwt.attributes.safe_writes
+  - hpc.slurm_jwt.durations
 attributes:
   check_mode:
     support: full
@@ -119,7 +120,7 @@ options:
         type: raw
   lifespan:
     description:
-      - How long a new token lives, in seconds or with one of the units C(s), C(m), C(h), C(d) and C(w).
+      - How long a new token lives, a duration.
       - A token that was made to live longer than this is made anew.
       - V(infinite) is what C(scontrol token) understands by it, some 68 years. It, more than 366 days, and more than
         O(max_lifespan) need O(allow_endless=true).
@@ -127,7 +128,7 @@ options:
     default: 30m
   min_remaining:
     description:
-      - A token with less of its life left than this is made anew. In the same form as O(lifespan), and shorter.
+      - A token with less of its life left than this is made anew. A duration shorter than O(lifespan).
       - By default a fifth of the lifespan.
     type: str
   claims:
@@ -235,7 +236,7 @@ options:
     type: str
   max_lifespan:
     description:
-      - How long a token may live without O(allow_endless=true), in the same form as O(lifespan).
+      - How long a token may live without O(allow_endless=true), a duration.
       - By default C(max_token_lifespan) in O(conf_path), and 366 days if there is none.
     type: str
   conf_path:
@@ -503,6 +504,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
     forget_environment,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import dress, number_behind
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import InstantTooFar, refuse_far
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
@@ -529,7 +531,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
     check_user_name,
     claims_for,
     differs,
-    duration,
     expiry_of,
     extract,
     is_pem,
@@ -668,7 +669,7 @@ def read_site(params: dict[str, Any]) -> Site:
         limit = said_limit if limit is None else limit
     try:
         return Site(slurm_user or "slurm", duration(limit) if limit else None)
-    except TokenError as exc:
+    except DurationError as exc:
         raise Failure(f"max_lifespan: {exc}") from exc
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import fits_a_unit
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import LONGEST, TokenError, duration, lifespan
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import LONGEST, TokenError, lifespan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import DECLARED, Service, ServicesError
 
 ATTEMPTS = 4
@@ -74,7 +75,7 @@ def _seconds(service: Service, where: str) -> tuple[int, int, int]:
         left = _given(service, option, life // 5)
         option = "renew_period"
         period = _given(service, option, left // (ATTEMPTS + 2))
-    except TokenError as exc:
+    except (DurationError, TokenError) as exc:
         raise ServicesError(f"{where}: {option}: {exc}") from exc
     if life > LONGEST:
         raise ServicesError(

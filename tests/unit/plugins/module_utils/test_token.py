@@ -178,7 +178,7 @@ class TestRefusals:
 class TestDurations:
     @pytest.mark.parametrize(
         ("text", "seconds"),
-        [("1", 1), ("1800", 1800), ("30m", 1800), ("12h", 43200), ("7d", 604800), ("2w", 1209600), (" 90 s ", 90)],
+        [("1", 1), ("1800", 1800), ("30m", 1800), ("12h", 43200), ("7d", 604800), ("1w3d", 864000), (" 90 s ", 90)],
     )
     def test_what_is_meant(self, text, seconds):
         assert _token.lifespan(text) == seconds

@@ -464,7 +464,7 @@ class TestMaxAge:
             ("90d", 7776000),
             ("1w3d", 864000),
             ("1d 12h", 129600),
-            ("2H", 7200),
+            ("1 d 12 h", 129600),
         ],
     )
     def test_counts_from_the_record(self, place: Place, max_age: object, seconds: int) -> None:
@@ -488,7 +488,7 @@ class TestMaxAge:
         result = place.applied(max_age="1h")
         assert (result["changed"], result["age"]) == (False, 0)
 
-    @pytest.mark.parametrize("max_age", ["-1", "1.5d", "never", "1y", "d", "90 days", "0", "0d"])
+    @pytest.mark.parametrize("max_age", ["-1", "1.5d", "never", "1y", "d", "90 days", "2H", "3d1w", "0", "0d"])
     def test_what_is_no_duration(self, place: Place, max_age: str) -> None:
         place.refused("max_age: ", max_age=max_age)
 

@@ -29,7 +29,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The C(host) and its C(key_path). Both are null if no controller is in the play.
+  description:
+    - The C(host), its C(key_path), and the C(algorithm) of that key. All are null if no controller is in the play.
   type: dict
 """
 

@@ -135,6 +135,11 @@ class DaemonHost(_host.Host):
                 self.problems += _daemon_problems.key_missing(holder, path)
         return found
 
+    def _in_force(self, path: str) -> bool:
+        """Whether the file of a daemon of this host says that this is its key."""
+        named = [file.jwt.key_path for dummy, file in self._holders() if file.jwt.enabled and file.jwt.key_path]
+        return any(os.path.realpath(each) == os.path.realpath(path) for each in named)
+
     def _key_file(self, part: str, path: str) -> dict[str, Any]:
         place = _places.look(path)
         if place.is_link or place.kind not in ("file", "missing"):
@@ -158,7 +163,9 @@ class DaemonHost(_host.Host):
             self.problems += _daemon_problems.key_attributes(part, path, place, self._user, self.release)
         weakness = _key.weakness(stand.live.key.data)
         if weakness:
-            self.problems += _daemon_problems.key_weak(part, path, weakness)
+            # With an empty key no daemon starts, whatever its file says.
+            in_force = self._in_force(path) and bool(stand.live.key.data)
+            self.problems += _daemon_problems.key_weak(part, path, weakness, in_force)
         return {
             **_facts.key(path, place),
             "weakness": weakness,

@@ -151,11 +151,16 @@ def _may_read(place: Place, user: User) -> bool:
     return bool(place.gid == user.gid and place.mode & 0o040)
 
 
-def key_weak(part: str, path: str, weakness: str) -> list[Problem]:
-    """Nobody should sign with this key."""
-    effect = "Whoever guesses or knows the key is root on the cluster."
-    remedy = "Replace the key: take the file away and let the rollout make one, or rotate it."
-    return [Problem(ERROR, "key_weak", part, path, f"{path} {weakness}.", effect, remedy)]
+def key_weak(part: str, path: str, weakness: str, in_force: bool) -> list[Problem]:
+    """Nobody should sign with this key. One that Slurm accepts stays in force until somebody replaces it."""
+    found, effect = f"{path} {weakness}.", "Whoever guesses or knows the key is root on the cluster."
+    if in_force:
+        effect += " It is in force, and stays so until it is rotated."
+        remedy = "Replace it: ansible-playbook hpc.slurm_jwt.rotate --extra-vars slurm_jwt_rotate_now=true"
+        return [Problem(WARNING, "key_weak", part, path, found, effect, remedy)]
+    effect += " No daemon uses it yet, and a rollout would put it into force."
+    remedy = "Move the file away, and the rollout makes a key in its place."
+    return [Problem(ERROR, "key_weak", part, path, found, effect, remedy)]
 
 
 def jwks(part: str, path: str, place: Place, user: User | None, release: Release, mended: bool) -> list[Problem]:

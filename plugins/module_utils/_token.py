@@ -202,20 +202,25 @@ def differs(data: bytes, form: str, token: str, user: str) -> str | None:
 
 
 def is_pem(key: bytes) -> bool:
-    """Whether a key is one in PEM, and so none for HS256."""
+    """Whether a key is one in PEM, and so none for HS256 unless somebody says that it is."""
     return key.lstrip().startswith(b"-----BEGIN ")
 
 
 def signed_by(token: str, key: bytes) -> bool:
-    """Whether this very key signed the token: with RS256 if it is in PEM, else with HS256 or a longer HMAC."""
+    """Whether this very key signed the token: with RS256 if it is in PEM and the token says so, else with an HMAC."""
     signed, _dot, signature = token.rpartition(".")
-    if is_pem(key):
+    # Slurm has a PEM as a key for HS256, too: what a key is used for is said by the token, and asked for by who calls.
+    algorithm = str(split(token).header.get("alg")).upper()
+    if algorithm == "RS256" and is_pem(key):
         return _signed_by_rsa_key(token, key)
-    digest = _HMAC.get(str(split(token).header.get("alg")).upper())
-    if digest is None:
+    if algorithm not in _HMAC:
         return False
-    wanted = base64.urlsafe_b64encode(hmac.new(key, signed.encode("utf-8"), digest).digest()).rstrip(b"=")
-    return hmac.compare_digest(wanted, signature.encode("utf-8"))
+    return hmac.compare_digest(_hmac_signature(signed, key, algorithm), signature)
+
+
+def _hmac_signature(signed: str, key: bytes, algorithm: str = "HS256") -> str:
+    digest = hmac.new(key, signed.encode("utf-8"), _HMAC[algorithm]).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
 def _signed_by_rsa_key(token: str, key: bytes) -> bool:
@@ -386,10 +391,20 @@ def sign(claims: dict[str, Any], key: bytes, algorithm: str = "HS256", kid: str 
         with silence:
             token = jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": kid} if kid else None)
     except (TypeError, ValueError, NotImplementedError, jwt.PyJWTError) as exc:
+        if algorithm == "HS256" and isinstance(exc, jwt.exceptions.InvalidKeyError):
+            # PyJWT has no HMAC with a PEM or an SSH key. Slurm does, and such a key is in force until it is rotated.
+            return _sign_with_any_key(claims, key)
         cause = str(exc).rstrip(".")
         raise TokenError(f"PyJWT {jwt.__version__} cannot sign with this key and these claims: {cause}.") from exc
     # PyJWT 1.7 returns bytes, 2.0 and later text.
     return token.decode("ascii") if isinstance(token, bytes) else str(token)
+
+
+def _sign_with_any_key(claims: dict[str, Any], key: bytes) -> str:
+    parts = ({"alg": "HS256", "typ": "JWT"}, claims)
+    texts = (json.dumps(part, separators=(",", ":")).encode("utf-8") for part in parts)
+    signed = ".".join(base64.urlsafe_b64encode(text).rstrip(b"=").decode("ascii") for text in texts)
+    return f"{signed}.{_hmac_signature(signed, key)}"
 
 
 @contextmanager

@@ -122,6 +122,7 @@ options:
       - V(replace) makes a new key in its place. Every token that the old one signed becomes invalid.
       - A file that is no key of that O(algorithm) at all, such as a PEM with V(HS256), JSON or a configuration file, is
         refused in each case and replaced or removed only with O(force=true).
+      - The key that O(fingerprint) names is accepted with a warning, whatever it looks like.
     type: str
     choices: [fail, keep, replace]
     default: fail
@@ -158,6 +159,9 @@ options:
   fingerprint:
     description:
       - The key that O(state=active) is to bring into force must have this fingerprint, or nothing is done.
+      - With V(present), V(absent) and V(staged), consent to the very key of this fingerprint, be it the one that is
+        there or the one in O(content), although it is weak or is no key of that O(algorithm). Slurm takes any file for
+        a key, and one that is in force has to be kept until it is rotated. An empty one is refused still.
     type: str
   by:
     description:
@@ -657,10 +661,14 @@ class KeyFile:
 
     def _refuse_to_remove(self, key: SecretFile) -> None:
         strange = self.kind.not_a_key(key.data)
-        if strange and not self.params["force"]:
+        if strange and not self.params["force"] and not self._is_named(key.data):
             raise Refusal(
                 f"{self.path} {strange}. It was left as it is. Correct the path, or remove the file with force: true."
             )
+
+    def _is_named(self, data: bytes) -> bool:
+        """Whether the task consents to this very key, whatever it looks like."""
+        return bool(data) and fingerprint(data) == self.params["fingerprint"]
 
     # What is there
 
@@ -705,7 +713,7 @@ class KeyFile:
     def _reason(self, key: SecretFile, record: Record | None) -> str | None:
         """Why the key is to be replaced, None if it stays."""
         strange = self.kind.not_a_key(key.data)
-        if strange and not self.params["force"]:
+        if strange and not self.params["force"] and not self._is_named(key.data):
             raise Refusal(
                 f"{self.path} {strange}. It was left as it is. Correct the path, or have a key made in its place with"
                 " force: true (and backup: true to keep the file)."
@@ -724,7 +732,7 @@ class KeyFile:
         weak = self.kind.weakness(data)
         if weak and self.params["weak"] == "replace":
             return "weak"
-        if weak and (self.params["weak"] == "fail" or not data):
+        if weak and not self._is_named(data) and (self.params["weak"] == "fail" or not data):
             accept = ", weak: keep accepts this one" if data else ""
             raise Refusal(
                 f"{self.path} {weak}. It was left as it is. weak: replace makes a new key in its place (tokens signed"
@@ -979,7 +987,7 @@ class KeyFile:
         if not data:
             raise Refusal("content is empty. Give the key in base64, or leave the option out to have a key made here.")
         weak = self.kind.not_a_key(data) or (None if self.params["weak"] == "keep" else self.kind.weakness(data))
-        if weak:
+        if weak and not self._is_named(data):
             raise Refusal(f"The key in content {weak}. It was not installed, and {self.path} was left as it is.")
         return data
 

@@ -42,6 +42,12 @@ options:
         wants the package C(python3-jwt), and an RSA key C(python3-cryptography), too.
       - One of this, O(jwks_path) and O(tokens) is needed.
     type: path
+  algorithm:
+    description:
+      - What the key at O(key_path) signs with. By default it is V(RS256) for a key in PEM, and V(HS256) for any other.
+      - V(HS256) is to be said where the cluster's key for HS256 may be a PEM, which Slurm accepts.
+    type: str
+    choices: [HS256, RS256]
   fingerprint:
     description:
       - The fingerprint that the key at O(key_path) has to have, C(SHA256:) and what C(sha256sum) prints. Another key
@@ -314,6 +320,7 @@ ARGUMENTS = {
         "default": ["slurmctld", "slurmdbd"],
     },
     "key_path": {"type": "path", "no_log": False},
+    "algorithm": {"type": "str", "choices": ["HS256", "RS256"]},
     "fingerprint": {"type": "str"},
     "jwks_path": {"type": "path"},
     "sample_token": {"type": "str", "no_log": True},
@@ -359,15 +366,16 @@ def minted(params: dict[str, Any]) -> dict[str, str]:
     retired = read_key("retired_key_path", params["retired_key_path"])
     # The way back makes the old key the one in force.
     now = time.time()
-    tokens = mint(user, None if key is None else signer_of(key), now, seconds, None if retired == key else retired)
+    signer = None if key is None else signer_of(key, params["algorithm"])
+    tokens = mint(user, signer, now, seconds, None if retired == key else retired)
     if params["jwks_path"]:
         tokens.update(forge(user, trusted_key(params["jwks_path"]), now, seconds))
     return tokens
 
 
-def signer_of(key: bytes) -> Signer:
+def signer_of(key: bytes, algorithm: str | None) -> Signer:
     """Who signs with that key."""
-    if not is_pem(key):
+    if algorithm == "HS256" or not is_pem(key):
         return Signer(key)
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key
 

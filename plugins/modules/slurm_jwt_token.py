@@ -157,6 +157,12 @@ options:
         changes. The same holds for O(method=given), and for a O(token), which is refused if another key signed it.
       - A key for HS256, or a private RSA key in PEM, which signs with RS256. M(hpc.slurm_jwt.slurm_jwt_key) makes both.
     type: path
+  algorithm:
+    description:
+      - What the key at O(key_path) signs with. By default it is V(RS256) for a key in PEM, and V(HS256) for any other.
+      - V(HS256) is to be said where the cluster's key for HS256 may be a PEM, which Slurm accepts.
+    type: str
+    choices: [HS256, RS256]
   kid:
     description:
       - What Slurm knows the RSA key in O(key_path) as. It stands in the header of the tokens that the key signs.
@@ -589,6 +595,7 @@ ARGUMENTS = dict(
     tokens={"type": "list", "elements": "dict", "no_log": False, "options": dict(_ENTRY_OPTIONS, name={"type": "str"})},
     method={"type": "str", "choices": ["key", "scontrol", "given"], "default": "key"},
     key_path={"type": "path", "no_log": False},
+    algorithm={"type": "str", "choices": ["HS256", "RS256"]},
     kid={"type": "str"},
     activate={"type": "str", "choices": [NEXT, PREVIOUS], "default": NEXT},
     activate_at={"type": "float"},
@@ -833,12 +840,12 @@ def read_key(module: AnsibleModule) -> Key | None:
         return None
     if not data:
         raise Failure(f"key_path: {path} is empty. Make a key with slurm_jwt_key.")
-    return Key(data, fingerprint(data), kid_of(path, data, module.params["kid"]))
+    return Key(data, fingerprint(data), kid_of(path, data, module.params["kid"], module.params["algorithm"]))
 
 
-def kid_of(path: str, data: bytes, wanted: str | None) -> str | None:
+def kid_of(path: str, data: bytes, wanted: str | None, algorithm: str | None) -> str | None:
     """The kid of an RSA key in PEM; None for a key that is none, which is one for HS256."""
-    if not is_pem(data):
+    if algorithm == "HS256" or not is_pem(data):
         if wanted is not None:
             raise Failure(f"kid: {path} is a key for HS256, and Slurm looks for a kid with RS256 only. Leave it out.")
         return None

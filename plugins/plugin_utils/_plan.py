@@ -271,6 +271,26 @@ class Cluster:
             if self.key_path_of(host).rpartition("/")[0] == state["path"] and not self.key(host)["folder_exists"]
         }
 
+    def keys_aside(self) -> dict[str, bool]:
+        """The key hosts whose key a removal puts aside, and whether it was in force: then it is one, like what it may.
+
+        A file of which that is not sure stays where it is.
+        """
+        if not self.wishes.removing:
+            return {}
+        found = {}
+        for host in self.holders:
+            look, key = self.looks[host], self.key(host)
+            named = key["path"] in [(look[name] or {}).get("key_path") for name in ("conf", "dbd_conf")]
+            if self._has_a_file(host) and (named or (key["fingerprint"] and not key.get("weakness"))):
+                found[host] = named
+        return found
+
+    def _has_a_file(self, host: str) -> bool:
+        """Whether there is a file where the key is to be, and not a link or a folder."""
+        odd = any(problem["code"] == "key_not_a_file" for problem in self.looks[host]["problems"])
+        return bool(self.key(host)["exists"]) and not odd
+
     @property
     def own_key_changes(self) -> bool:
         """Whether the site's own RSA key is to be made or mended on the primary controller."""
@@ -588,6 +608,13 @@ def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequ
         )
     if not cluster.wishes.removing:
         notes += _trust.warnings(cluster.wishes.trust, cluster.looks, cluster.holders)
+    aside = cluster.keys_aside()
+    notes += [
+        f"{host}: {cluster.key(host)['path']} stays where it is, since it is not sure that it is a key: no "
+        "configuration file names it, or it is a link or a folder. Move it away yourself if nothing else needs it."
+        for host in cluster.holders
+        if cluster.wishes.removing and cluster.key(host)["exists"] and host not in aside
+    ]
     source = cluster.key_source
     serial = cluster.key(source).get("serial") if source else None
     if cluster.wishes.key_serial and serial and serial != cluster.wishes.key_serial:
@@ -708,11 +735,13 @@ def plan(
         "conf_key_path": cluster.key_path if wishes.trust.with_hs256 else None,
         "hs256": wishes.trust.with_hs256,
         "signing_key": _trust.signing_key(wishes.trust, cluster.key_path),
+        "algorithm": "RS256" if wishes.trust.signs_rs256 else "HS256",
         "own_key_changes": bool(own),
         "jwks_targets": jwks,
         "jwks_distrusts": _trust.distrusts(cluster.looks, cluster.holders),
         "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.holders if wishes.trust.jwks},
         "holders": cluster.holders,
+        "keys_aside": cluster.keys_aside(),
         "key_source": cluster.key_source,
         "key_source_changes": bool(source),
         "key_targets": targets,

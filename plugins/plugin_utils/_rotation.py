@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import MAX_SIZE, MIN_SIZE
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import ROTATION_LASTS
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan
 
@@ -155,6 +156,13 @@ class Rotation:
             f"{part} on {host} {_NOT_MAPPED[daemon['key_loaded']]}, so it would not see a key that changes in place"
             for host, part, daemon in daemons(self.cluster)
             if daemon["key_loaded"] in _NOT_MAPPED and not self._stands_by(host, part)
+        ]
+        sizes = {self._key(host).get("size") for host in self.cluster.holders} - {None}
+        reasons += [
+            f"the key in force has {size} bytes and a new one has {MIN_SIZE} to {MAX_SIZE}, and a file that "
+            "daemons have mapped cannot change its length"
+            for size in sorted(sizes)
+            if not MIN_SIZE <= size <= MAX_SIZE
         ]
         if self.clocks_apart > IN_STEP:
             reasons.append(f"the clocks of the hosts that would swap are about {self.clocks_apart:.0f} s apart")

@@ -120,13 +120,15 @@ def token_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Vari
 def signer(
     hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]], hosts: Sequence[str]
 ) -> dict[str, Any]:
-    """The controller that signs, and the path of its key; nulls if it is not among the hosts of the play."""
+    """The controller that signs, its key, and with which algorithm; nulls if it is not among the hosts of the play."""
     local = left_with_localhost(hostvars)
-    nobody = {"host": None, "key_path": None}
+    nobody = {"host": None, "key_path": None, "algorithm": None}
     if PLAN in local:
         primary = local[PLAN].get("primary")
         known = primary is not None and primary in hosts
-        return {"host": primary, "key_path": local[PLAN]["signing_key"]} if known else nobody
+        if not known:
+            return nobody
+        return {"host": primary, "key_path": local[PLAN]["signing_key"], "algorithm": local[PLAN]["algorithm"]}
     controllers = hosts_by_part(groups, any_variables(groups, hostvars))["slurmctld"]
     found = {host: hostvars[host].get("slurm_jwt_tokens_controller") for host in controllers if host in hosts}
     # Who is first is written in slurm.conf.
@@ -139,7 +141,8 @@ def signer(
     conf, variables = looks[cluster.primary]["conf"], hostvars[cluster.primary]
     only_rs256 = bool(conf.get("jwks_path")) and not conf.get("key_path")
     own = variables.get(OWN_KEY) if only_rs256 or variables.get(SIGNING) == "RS256" else None
-    return {"host": cluster.primary, "key_path": own or cluster.key_path}
+    # Slurm takes a PEM for HS256, too, so the file does not say what it is for.
+    return {"host": cluster.primary, "key_path": own or cluster.key_path, "algorithm": "RS256" if own else "HS256"}
 
 
 def entries(services: Iterable[Service], tokens: Mapping[str, str] | None = None) -> list[dict[str, Any]]:

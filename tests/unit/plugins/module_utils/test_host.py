@@ -464,6 +464,30 @@ def test_bad_keys(site: Site, data: bytes, mode: int, expected: str) -> None:
     assert ("error", expected) in codes(site.look(["slurmctld"]))
 
 
+@pytest.mark.parametrize("data", [GOOD_KEY[:16], b"-----BEGIN RSA PRIVATE KEY-----\n" + b"A" * 64, b"\0" * 32])
+def test_a_bad_key_that_is_in_force_is_only_reported(site: Site, data: bytes) -> None:
+    site.runs("slurmctld")
+    site.switch_on()
+    site.key.unlink()
+    site.put_key(data)
+    found = site.look(["slurmctld"])
+    assert ("warning", "key_weak") in codes(found)
+    assert not [code for code in codes(found) if code[0] == "error"]
+    # Declared, and not what the daemons use.
+    other = site.state / "other.key"
+    other.write_bytes(data)
+    other.chmod(0o400)
+    assert ("error", "key_weak") in codes(site.look(["slurmctld"], key_path=str(other)))
+
+
+def test_an_empty_key_is_none_although_a_file_names_it(site: Site) -> None:
+    site.runs("slurmctld")
+    site.switch_on()
+    site.key.unlink()
+    site.put_key(b"")
+    assert ("error", "key_weak") in codes(site.look(["slurmctld"]))
+
+
 def test_what_is_in_the_place_of_a_key(site: Site) -> None:
     site.runs("slurmctld")
     target = site.root / "elsewhere"

@@ -235,7 +235,10 @@ def test_what_is_no_key() -> None:
     assert "link" in _daemon_problems.key_not_a_file("slurmctld", "/k", MISSING._replace(is_link=True))[0].found
     assert brief(_daemon_problems.key_place("slurmctld", "/k", "It is bad.")) == [("error", "key_place")]
     assert brief(_daemon_problems.key_missing("slurmctld", "/k")) == [("warning", "key_missing")]
-    assert brief(_daemon_problems.key_weak("slurmctld", "/k", "is empty")) == [("error", "key_weak")]
+    for in_force, severity, remedy in ((False, "error", "Move the file away"), (True, "warning", "rotate_now=true")):
+        (found,) = _daemon_problems.key_weak("slurmctld", "/k", "is weak", in_force)
+        assert (found.severity, found.code) == (severity, "key_weak")
+        assert remedy in found.remedy
     assert brief(_daemon_problems.key_elsewhere("slurmctld", "/k", "/o")) == [("warning", "key_elsewhere")]
 
 

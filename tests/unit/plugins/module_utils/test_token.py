@@ -169,6 +169,15 @@ class TestRefusals:
     def test_users_are_not_judged_unless_asked(self):
         assert _token.refusals(forge(dict(GOOD, sun="nemo")), KEY, RELEASES[-1], NOW) == []
 
+    @pytest.mark.parametrize("head", [b"-----BEGIN RSA PRIVATE KEY-----\n", b"ssh-rsa AAAA", b""])
+    def test_a_file_that_slurm_takes_for_a_key_signs_as_there(self, head):
+        key = head + b"x" * 40 + b"\n-----END RSA PRIVATE KEY-----\n"
+        token = _token.sign(GOOD, key)
+        assert _token.refusals(forge(GOOD, key=key), key, RELEASES[-1], NOW) == []
+        assert _token.refusals(token, key, RELEASES[-1], NOW) == []
+        assert _token.refusals(token, KEY, RELEASES[-1], NOW) != []
+        assert _token.split(token).claims == GOOD
+
     @given(st.binary(min_size=1, max_size=40), st.sampled_from(RELEASES))
     def test_no_other_key_signs(self, key, release):
         token = _token.sign(GOOD, KEY)
@@ -277,14 +286,17 @@ class TestMaking:
         assert _token.split(token).header["alg"] == "none"
 
     @pytest.mark.parametrize(
-        ("claims", "key"),
-        [(GOOD, b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), ({"x": {1}}, KEY)],
+        ("claims", "key", "algorithm"),
+        [
+            (GOOD, b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "RS256"),
+            ({"x": {1}}, KEY, "HS256"),
+        ],
     )
-    def test_what_cannot_be_signed_is_said_without_the_key(self, claims, key):
+    def test_what_cannot_be_signed_is_said_without_the_key(self, claims, key, algorithm):
         with pytest.raises(
             TokenError, match=r"PyJWT [\d.]+ cannot sign with this key and these claims: .*[^.]\.$"
         ) as exc:
-            _token.sign(claims, key)
+            _token.sign(claims, key, algorithm)
         assert "AAAA" not in str(exc.value)
 
     def test_a_short_key_draws_no_warning(self):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -374,6 +375,28 @@ class TestWhatIsNoKey:
         assert result["reason"] == "force"
         assert pathlib.Path(result["backup_file"]).read_bytes() == data
         assert len(place.key.read_bytes()) == 32
+
+    @pytest.mark.parametrize("data", [*OTHER_FILES, GOOD[:16]])
+    def test_stays_if_the_task_names_it(self, place: Place, data: bytes) -> None:
+        place.have(data)
+        named = "SHA256:" + hashlib.sha256(data).hexdigest()
+        result = place.applied(fingerprint=named, mode="0440")
+        assert (result["reason"], place.key.read_bytes()) == (None, data)
+        assert any("jwt.key" in warning and "HS256 key" in warning for warning in result["warnings"])
+        place.refused("It was left as it is", fingerprint="SHA256:" + "0" * 64)
+        assert place.applied(fingerprint=named, state="absent", backup=True)["changed"] is True
+        assert [path.read_bytes() for path in place.folder.glob("*.removed")] == [data]
+
+    @pytest.mark.parametrize("data", [PEM, GOOD[:16]])
+    def test_is_installed_if_the_task_names_it(self, place: Place, data: bytes) -> None:
+        content, named = base64.b64encode(data).decode(), "SHA256:" + hashlib.sha256(data).hexdigest()
+        place.refused("was not installed|bytes only", content=content, fingerprint="SHA256:" + "0" * 64)
+        place.run(content=content, fingerprint=named)
+        assert place.key.read_bytes() == data
+
+    def test_an_empty_one_is_none(self, place: Place) -> None:
+        place.have(b"")
+        place.refused("is empty", fingerprint="SHA256:" + hashlib.sha256(b"").hexdigest())
 
     def test_is_removed_by_force(self, place: Place) -> None:
         place.have(PEM)

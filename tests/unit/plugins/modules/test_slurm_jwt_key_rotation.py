@@ -153,6 +153,24 @@ def mode_of(path: pathlib.Path) -> int:
 
 
 class TestStaged:
+    @pytest.mark.parametrize(
+        ("data", "size"),
+        [(b"-----BEGIN RSA PRIVATE KEY-----\n" + b"Ab1" * 500, 1532), (OLD[:16], 32), (b"-----BEGIN X-----" * 400, 32)],
+    )
+    def test_what_nobody_should_sign_with_gets_a_next_key_of_its_length_if_it_can(
+        self, place: Place, data: bytes, size: int
+    ) -> None:
+        place.key.write_bytes(data)
+        place.key.chmod(0o400)
+        named = fingerprint(data)
+        result = place.run(state="staged", serial="2", fingerprint=named)
+        assert (result["changed"], result["reason"]) == (True, "serial")
+        assert (len(place.next.read_bytes()), place.key.read_bytes()) == (size, data)
+        method = "in_place" if size == len(data) else "rename"
+        place.run(state="active", method=method)
+        assert len(place.key.read_bytes()) == size
+        assert place.previous.read_bytes() == data
+
     def test_lays_a_key_beside_the_one_in_force_and_leaves_that_alone(self, place: Place) -> None:
         place.live()
         before = place.snapshot()
@@ -203,7 +221,7 @@ class TestStaged:
 
     @pytest.mark.parametrize(
         "params",
-        [{}, {"serial": "1"}, {"max_age": "9999w"}, {"content": b64(OLD)}, {"content": b64(OLD), "serial": "2"}],
+        [{}, {"serial": "1"}, {"max_age": "5000w"}, {"content": b64(OLD)}, {"content": b64(OLD), "serial": "2"}],
     )
     def test_without_a_reason_nothing(self, place: Place, params: dict[str, Any]) -> None:
         place.live()

@@ -312,6 +312,32 @@ def test_removing_is_not_stopped_by_what_goes_with_jwt():
     assert found["slurmrestd_hosts"] == ["rest1"]
 
 
+class TestKeysThatARemovalPutsAside:
+    PEM = {**key(), "weakness": "is a PEM file"}
+
+    def test_what_was_in_force_is_a_key_whatever_it_looks_like(self):
+        found = decide(cluster(jwt=True, ctl1={"key": self.PEM}), removing=True)
+        assert found["keys_aside"] == {"ctl1": True, "dbd1": True}
+        assert found["warnings"] == []
+
+    def test_what_nobody_used_is_left_alone_unless_it_is_a_key(self):
+        looks = cluster(jwt=False, ctl1={"key": key()})
+        assert decide(looks, removing=True)["keys_aside"] == {"ctl1": False}
+        looks = cluster(jwt=False, ctl1={"key": self.PEM})
+        found = decide(looks, removing=True)
+        assert found["keys_aside"] == {}
+        assert any("stays where it is, since it is not sure that it is a key" in told for told in found["warnings"])
+
+    def test_a_link_stays(self):
+        odd = dict(PROBLEM, code="key_not_a_file")
+        looks = cluster(jwt=True, ctl1={"key": {**key(), "fingerprint": None}, "problems": [odd]})
+        found = decide(looks, removing=True)
+        assert (found["refusals"], found["keys_aside"]) == ([], {"dbd1": True})
+
+    def test_a_rollout_puts_none_aside(self):
+        assert decide(cluster(jwt=True))["keys_aside"] == {}
+
+
 def test_a_limit_takes_all_servers_or_none():
     (reason,) = refused(cluster(jwt=False), in_play=["ctl1", "node1"])
     assert "--limit leaves out dbd1, rest1" in reason

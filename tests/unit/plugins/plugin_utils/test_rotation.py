@@ -240,6 +240,16 @@ class TestHow:
         (warning,) = found["warnings"]
         assert f"{part} on {host} {words}" in warning
 
+    @pytest.mark.parametrize(
+        ("size", "method"), [(16, "reload"), (32, "in_place"), (1704, "in_place"), (6363, "reload")]
+    )
+    def test_a_key_of_a_length_that_no_new_one_may_have(self, size, method):
+        looks = small({**BEFORE, "size": size}, {**BEFORE, "size": size})
+        found = decide(looks, now=True)
+        assert (found["refusals"], found["method"]) == ([], method)
+        told = [f"the key in force has {size} bytes" in warning for warning in found["warnings"]]
+        assert told == ([True] if method == "reload" else [])
+
     @pytest.mark.parametrize(("lag", "method"), [(2.1, "in_place"), (2.2, "reload"), (-2.0, "reload")])
     def test_clocks_that_are_apart(self, lag, method):
         looks = small()

@@ -74,16 +74,17 @@ class TestHosts:
 
 class TestSigner:
     def test_the_plan_knows(self):
-        local = {"slurm_jwt_plan": {"primary": "ctl1", "signing_key": "/key"}}
+        local = {"slurm_jwt_plan": {"primary": "ctl1", "signing_key": "/key", "algorithm": "RS256"}}
         found = _services.signer({"localhost": local}, GROUPS, ["ctl1", "svc1"])
-        assert found == {"host": "ctl1", "key_path": "/key"}
+        assert found == {"host": "ctl1", "key_path": "/key", "algorithm": "RS256"}
         assert _services.signer({"localhost": local}, GROUPS, ["svc1"])["host"] is None
 
     def test_a_cluster_without_hs256_has_a_key_of_its_own(self):
         conf = {**looks.conf(), "jwks_path": "/jwks.json", "key_path": None}
         look = dict(looks.look("ctl1", "slurmctld", True), conf=conf)
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look, "slurm_jwt_rs256_key_path": "/own.pem"})
-        assert _services.signer(variables, GROUPS, ["ctl1", "svc1"]) == {"host": "ctl1", "key_path": "/own.pem"}
+        wanted = {"host": "ctl1", "key_path": "/own.pem", "algorithm": "RS256"}
+        assert _services.signer(variables, GROUPS, ["ctl1", "svc1"]) == wanted
 
     def test_the_site_may_say_which_signs(self):
         conf = {**looks.conf({"jwt_key": looks.KEY_PATH}), "jwks_path": "/jwks.json"}
@@ -97,7 +98,7 @@ class TestSigner:
         look = dict(looks.look("ctl1", "slurmctld", True), conf=looks.conf())
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look})
         found = _services.signer(variables, GROUPS, GROUPS["all"])
-        assert found == {"host": "ctl1", "key_path": looks.KEY_PATH}
+        assert found == {"host": "ctl1", "key_path": looks.KEY_PATH, "algorithm": "HS256"}
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": {"unreachable": True}})
         assert _services.signer(variables, GROUPS, GROUPS["all"])["host"] is None
         without = {"conf": {"exists": False, "path": "/etc/slurm/slurm.conf"}}

@@ -22,6 +22,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _secret_file,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import access
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared, whereabouts
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners
 
@@ -48,18 +49,41 @@ class DaemonHost(_host.Host):
         asked = [part for part in _host.PARTS[:3] if part in (self.parts or _host.PARTS)]
         if not self.parts:
             asked.append("slurmd")
-        names = [_processes.unit_name(self._service(part)) for part in asked]
-        argv = ["systemctl", "show", "--property", ",".join(_processes.UNIT_PROPERTIES), "--", *names]
-        dummy_rc, out, dummy_err = self.run(argv, self.options.conf_path)
-        self._units = dict(zip(asked, _processes.parse_units(out)))
+        self._units = self._show(asked)
         if not self.parts:
             used = [part for part, unit in self._units.items() if unit.in_use]
             self.parts = [part for part in _host.PARTS[:3] if part in used]
             if "slurmd" in used or not self.parts:
                 self.parts.append("node")
 
+    def _show(self, asked: list[str]) -> dict[str, _processes.Unit]:
+        names = [_processes.unit_name(self._service(part)) for part in asked]
+        argv = ["systemctl", "show", "--property", ",".join(_processes.UNIT_PROPERTIES), "--", *names]
+        dummy_rc, out, dummy_err = self.run(argv, self.options.conf_path)
+        return dict(zip(asked, _processes.parse_units(out)))
+
     def _service(self, part: str) -> str:
         return self.options.services.get(part, part)
+
+    def _daemon_of(self, part: str) -> whereabouts.Daemon:
+        """A daemon by its unit, or by the one that it runs in instead."""
+        if part == "node":
+            return super()._daemon_of(part)
+        unit = self._units.get(part, _processes.NO_UNIT)
+        if not unit.pid:
+            named = self._service(part)
+            service = next((service for dummy_pid, service in whereabouts.running(part)), None)
+            if service and _processes.unit_name(service) != _processes.unit_name(named):
+                self.undeclared.append(undeclared.service(part, named, service))
+                self.options = self.options._replace(services={**self.options.services, part: service})
+                self._units.update(self._show([part]))
+                unit = self._units.get(part, _processes.NO_UNIT)
+        self._running[part] = process = _processes.look(unit.pid) if unit.pid else None
+        found = whereabouts.look(part, self._service(part), unit, process)
+        if found.program is None or not os.path.exists(found.program):
+            at_hand = _install.find_program(part, self.options.bin_dirs)
+            found = found._replace(program=None if at_hand else _install.find_elsewhere([part]))
+        return found
 
     def _python(self) -> dict[str, Any]:
         # The first entry may be the module's own archive.
@@ -295,7 +319,7 @@ class DaemonHost(_host.Host):
         service = self._service(part)
         unit = self._units.get(part, _processes.NO_UNIT)
         unmanaged = 0 if unit.pid else self._unmanaged(part)
-        process = _processes.look(unit.pid or unmanaged) if unit.pid or unmanaged else None
+        process = self._running.get(part) or (_processes.look(unmanaged) if unmanaged else None)
         if part not in self._uninstalled:
             self.problems += _daemon_problems.unit(part, service, unit, unmanaged)
         self.problems += _daemon_problems.replaced_program(part, process)

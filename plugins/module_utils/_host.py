@@ -24,7 +24,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _releases,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import ConfError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import distribution
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import distribution, undeclared, whereabouts
 
 PARTS = ("slurmctld", "slurmdbd", "slurmrestd", "node")
 CONFIGLESS_CONF = "/run/slurm/conf/slurm.conf"
@@ -49,6 +49,7 @@ class Options(NamedTuple):
     slurmrestd_group: str = ""
     bin_dirs: list[str] = []
     plugin_dir: str | None = None
+    slurmrestd_binary: str | None = None
 
 
 class Host:
@@ -65,10 +66,13 @@ class Host:
         self.slurm: _facts.ConfFile | None = None
         self.slurmdbd: _facts.ConfFile | None = None
         self.configless = False
+        self.undeclared: list[undeclared.Setting] = []
+        self._running: dict[str, _processes.Process | None] = {}
 
     def report(self) -> dict[str, Any]:
         """All that slurm_jwt_info returns."""
         self._see_environment()
+        self._see_whereabouts()
         slurm_conf, dbd_conf = self._see_slurm_conf(), self._see_dbd_conf()
         self._see_release()
         slurm_user, key_path = self._see_slurm_user(), self._key_path()
@@ -94,13 +98,14 @@ class Host:
             "daemons": self._daemons(),
             "differences": differences,
             "wanted": wanted,
+            "undeclared": {setting.variable: setting.value for setting in self.undeclared},
         }
         self._see_room(found)
         found["problems"] = [problem._asdict() for problem in _problems.in_order(self._worth_telling())]
         return found
 
     def _worth_telling(self) -> list[_problems.Problem]:
-        """Where there is no Slurm at all, everything else that lacks follows from that."""
+        """Where there is no Slurm at all, everything else that is missing follows from that."""
         missing = [problem for problem in self.problems if problem.code == "slurm_missing"]
         return missing or self.problems
 
@@ -124,6 +129,48 @@ class Host:
     def _plugins(self) -> dict[str, Any] | None:
         return None
 
+    # Where Slurm is
+
+    def _see_whereabouts(self) -> None:
+        """Go on with the files and programs of the daemons that run, where they are not those that were named."""
+        daemons = [self._daemon_of(part) for part in self.parts]
+        told, folders = self.options, self.options.bin_dirs
+        found = [
+            undeclared.programs(daemons, folders),
+            undeclared.slurm_conf(daemons, told.conf_path),
+            undeclared.slurmdbd_conf(daemons, told.dbd_conf_path),
+            undeclared.slurmrestd(daemons, told.slurmrestd_binary, folders),
+        ]
+        self.undeclared += [setting for setting in found if setting is not None]
+        self.problems += [_problems.undeclared(setting) for setting in self.undeclared]
+        usable = {setting.variable: setting.value for setting in self.undeclared if setting.usable}
+        self.options = told._replace(
+            bin_dirs=[*usable.get("slurm_jwt_bin_dirs", ()), *folders],
+            conf_path=str(usable.get("slurm_jwt_conf_path", told.conf_path)),
+            dbd_conf_path=str(usable.get("slurm_jwt_dbd_conf_path", told.dbd_conf_path)),
+        )
+
+    def _is_told(self, variable: str) -> bool:
+        """Whether the site has to set a variable, from which all that is missing here may follow."""
+        return any(setting.variable == variable for setting in self.undeclared)
+
+    def _daemon_of(self, part: str) -> whereabouts.Daemon:
+        """slurmd; its process is only looked for where something is not in its place, as nodes are many."""
+        service = self.options.services.get("slurmd", "slurmd")
+        pid = _processes.main_pid(service, "slurmd")
+        if not pid and not self._is_in_place():
+            pid, service = next(whereabouts.running("slurmd"), (0, service))
+        self._running["slurmd"] = process = _processes.look(pid) if pid else None
+        found = whereabouts.look(part, service, process=process)
+        if found.program is None and not self._is_in_place():
+            # A login host has clients only.
+            found = found._replace(program=_install.find_elsewhere([found.name, "scontrol"]))
+        return found
+
+    def _is_in_place(self) -> bool:
+        has_conf = os.path.exists(self.options.conf_path) or os.path.exists(CONFIGLESS_CONF)
+        return has_conf and bool(_install.find_programs(["slurmd", "scontrol"], self.options.bin_dirs))
+
     # Slurm itself
 
     def _see_release(self) -> None:
@@ -137,7 +184,7 @@ class Host:
             self.program, complaint = self.program or program, complaint or out + err
         if self.program:
             self.problems += _problems.no_release(self.parts[0], self.program, complaint)
-        elif not _install.find_program("scontrol", self.options.bin_dirs):
+        elif not _install.find_program("scontrol", self.options.bin_dirs) and not self._is_told("slurm_jwt_bin_dirs"):
             self._no_program()
 
     def _tellers(self) -> Iterator[str]:
@@ -275,9 +322,11 @@ class Host:
     def _daemons(self) -> dict[str, Any]:
         service = self.options.services.get("slurmd", "slurmd")
         conf = self.slurm.conf if self.slurm else None
-        pid_file = (conf.value("SlurmdPidFile") if conf else None) or "/var/run/slurmd.pid"
-        pid = _processes.main_pid(service, "slurmd", (pid_file,))
-        process = _processes.look(pid) if pid else None
+        process = self._running.get("slurmd")
+        if process is None:
+            pid_file = (conf.value("SlurmdPidFile") if conf else None) or "/var/run/slurmd.pid"
+            pid = _processes.main_pid(service, "slurmd", (pid_file,))
+            process = _processes.look(pid) if pid else None
         files = [path for path in _processes.usual_environment_files("slurmd") if _processes.sets_slurm_jwt(path)]
         self.problems += _problems.environment("slurmd", service, process, False, files)
         if not self.configless:

@@ -25,7 +25,11 @@ UNIT_PROPERTIES = (
     "FragmentPath",
     "DropInPaths",
     "NeedDaemonReload",
+    "ExecStart",
 )
+
+# What the kernel adds to the name of a file that is no longer there.
+_DELETED = " (deleted)"
 
 # Both layouts of the control groups, the unified one first.
 _CGROUPS = ("sys/fs/cgroup/system.slice", "sys/fs/cgroup/systemd/system.slice")
@@ -48,6 +52,8 @@ class Unit(NamedTuple):
     needs_reload: bool
     environment: tuple[str, ...] = ()
     """The variables that the unit itself sets, as systemd writes them."""
+    program: str | None = None
+    """What it starts."""
 
     @property
     def exists(self) -> bool:
@@ -101,12 +107,13 @@ def _parse_unit(block: str) -> Unit:
         files=tuple(name for name in [last("FragmentPath"), *last("DropInPaths").split()] if name),
         needs_reload=last("NeedDaemonReload") == "yes",
         environment=tuple(filter(None, found.get("Environment", ()))),
+        program=next(iter(re.findall(r"\{ path=(\S+) ;", last("ExecStart"))), None),
     )
 
 
 def sets_slurm_jwt(path: str) -> bool:
     """Whether a file of variables, such as /etc/environment or an EnvironmentFile=, sets SLURM_JWT."""
-    data = _read(path) or b""
+    data = read(path) or b""
     # Nearly no file does, and a pattern costs more than the file.
     return b"SLURM_JWT" in data and re.search(rb"(?m)^[ \t]*(?:export[ \t]+)?SLURM_JWT[ \t]*=", data) is not None
 
@@ -126,21 +133,24 @@ class Process(NamedTuple):
     """Whether its program is no longer the one on the disk."""
     conf: str | None
     """The slurm.conf that it was told to read, by -f or by SLURM_CONF; None if it was told nothing."""
+    program: str | None = None
+    """The file that it runs, without links."""
 
 
 def look(pid: int, root: str = "/") -> Process | None:
     """The process of that number, or None if there is none."""
     folder = os.path.join(root, "proc", str(pid))
-    stat, status = _read(os.path.join(folder, "stat")), _read(os.path.join(folder, "status"))
+    stat, status = read(os.path.join(folder, "stat")), read(os.path.join(folder, "status"))
     if stat is None or status is None:
         return None
     # The name is in brackets and may itself hold brackets and blanks.
     name, rest = stat[stat.index(b"(") + 1 : stat.rindex(b")")], stat[stat.rindex(b")") + 2 :].split()
     uids = next((line.split() for line in status.splitlines() if line.startswith(b"Uid:")), [])
-    environ = _read(os.path.join(folder, "environ"))
+    environ = read(os.path.join(folder, "environ"))
     variables = (environ or b"").split(b"\0")
-    words = (_read(os.path.join(folder, "cmdline")) or b"").split(b"\0")[:-1]
+    words = (read(os.path.join(folder, "cmdline")) or b"").split(b"\0")[:-1]
     command = tuple(word.decode(errors="surrogateescape") for word in words)
+    program = _link(os.path.join(folder, "exe"))
     return Process(
         pid=pid,
         name=name.decode(errors="replace"),
@@ -148,8 +158,9 @@ def look(pid: int, root: str = "/") -> Process | None:
         started=_booted() + int(rest[19]) / os.sysconf("SC_CLK_TCK"),
         command=command,
         slurm_jwt=None if environ is None else any(word.startswith(b"SLURM_JWT=") for word in variables),
-        replaced=_link(os.path.join(folder, "exe")).endswith(" (deleted)"),
+        replaced=program.endswith(_DELETED),
         conf=_told_conf(command, variables),
+        program=(program[: -len(_DELETED)] if program.endswith(_DELETED) else program) or None,
     )
 
 
@@ -170,7 +181,7 @@ def holds(pid: int, path: str, root: str = "/") -> str:
     "copied": that file, but as a private copy, which nobody else's writing reaches. "replaced": one that was there and
     is not any more. "absent": no file from that path. "unknown": the kernel does not say.
     """
-    maps = _read(os.path.join(root, "proc", str(pid), "maps"))
+    maps = read(os.path.join(root, "proc", str(pid), "maps"))
     if maps is None:
         return "unknown"
     wanted = os.fsencode(os.path.realpath(path))
@@ -209,12 +220,12 @@ def _same(found: os.stat_result, device: bytes, inode: bytes) -> bool | None:
 def main_pid(service: str, program: str, pid_files: tuple[str, ...] = (), root: str = "/") -> int:
     """The number of a daemon's process without asking systemd, for hosts where that would cost too much; 0 for none."""
     for cgroup in _CGROUPS:
-        numbers = _read(os.path.join(root, cgroup, unit_name(service), "cgroup.procs"))
+        numbers = read(os.path.join(root, cgroup, unit_name(service), "cgroup.procs"))
         for number in (numbers or b"").split():
             if _is(int(number), program, root):
                 return int(number)
     for pid_file in pid_files:
-        number = (_read(os.path.join(root, pid_file.lstrip("/"))) or b"").strip()
+        number = (read(os.path.join(root, pid_file.lstrip("/"))) or b"").strip()
         if number.isdigit() and _is(int(number), program, root):
             return int(number)
     return 0
@@ -222,14 +233,15 @@ def main_pid(service: str, program: str, pid_files: tuple[str, ...] = (), root: 
 
 def _is(pid: int, program: str, root: str) -> bool:
     # The kernel cuts names after 15 characters; Slurm's daemons name their main thread after themselves.
-    return (_read(os.path.join(root, "proc", str(pid), "comm")) or b"").strip() == program.encode()[:15]
+    return (read(os.path.join(root, "proc", str(pid), "comm")) or b"").strip() == program.encode()[:15]
 
 
 def _booted() -> float:
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _read(path: str) -> bytes | None:
+def read(path: str) -> bytes | None:
+    """What is in a file; None where it cannot be read."""
     try:
         with open(path, "rb") as stream:
             return stream.read()

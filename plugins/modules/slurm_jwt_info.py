@@ -123,6 +123,11 @@ options:
       - The folder of Slurm's plugins.
       - If not given, C(PluginDir) of the configuration, else the usual places below the prefix of Slurm's programs.
     type: path
+  slurmrestd_binary:
+    description:
+      - The program that a rollout names in slurmrestd's unit. RV(undeclared) says if the unit has another one.
+      - If not given, nothing is said of it.
+    type: path
 seealso:
   - module: hpc.slurm_jwt.slurm_conf
   - module: hpc.slurm_jwt.slurm_jwt_key
@@ -658,6 +663,16 @@ wanted:
       parameters: {jwt_key: /var/lib/slurm/slurmctld/jwt_hs256.key, disable_token_creation: true}
       parameters_absent: []
     slurmdbd_conf: null
+undeclared:
+  description:
+    - What the site has to set in its inventory, variable to value, because the daemons that run, or their units, have
+      other files, programs and units than the ones that this module was told. RV(problems) says how each was found.
+    - All else in this result is as it is with these values.
+  returned: success
+  type: dict
+  sample:
+    slurm_jwt_conf_path: /opt/slurm/etc/slurm.conf
+    slurm_jwt_bin_dirs: [/opt/slurm/current/bin, /opt/slurm/current/sbin]
 problems:
   description:
     - Everything that is wrong, the worst first.
@@ -729,6 +744,7 @@ def _argument_spec() -> dict[str, Any]:
         "slurmrestd_group": {"type": "str", "default": ""},
         "bin_dirs": {"type": "list", "elements": "path", "default": []},
         "plugin_dir": {"type": "path"},
+        "slurmrestd_binary": {"type": "path"},
         **{f"{name}_service": {"type": "str", "default": name} for name in _SERVICES},
     }
 
@@ -759,6 +775,7 @@ def main() -> None:
         slurmrestd_group=params["slurmrestd_group"],
         bin_dirs=params["bin_dirs"],
         plugin_dir=params["plugin_dir"],
+        slurmrestd_binary=params["slurmrestd_binary"],
     )
 
     def run(argv: list[str], conf_path: str) -> tuple[int, str, str]:

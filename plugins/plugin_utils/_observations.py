@@ -33,6 +33,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._shape import (
 TEXT = sentence()
 LINE = word()
 PATH = word(r"/(?!(?:[^\x00]*/)?\.\.(?:/|$))[^\x00-\x1f\x7f]*", 4096, "an absolute path without '..'")
+# What a person is told to copy into the inventory: nothing that YAML or Jinja would take for anything else.
+COPIED_PATH = word(r"/(?!(?:[^\x00]*/)?\.\.(?:/|$))[A-Za-z0-9_./+@-]+", 1001, "a path that is fit for an inventory")
+COPIED_NAME = word(r"[A-Za-z0-9_.@-]+", 200, "a unit's name that is fit for an inventory")
 # Active Directory has blanks and backslashes in names.
 NAME = word(r"[^\x00-\x1f\x7f:/]{1,256}", 256, "the name of a user or a group")
 # With a + where an access control list gives more, as ls shows it.
@@ -297,6 +300,16 @@ INFO = observation(
         "daemons": Members({}, dict.fromkeys(("slurmctld", "slurmdbd", "slurmrestd", "slurmd"), _DAEMON)),
         "differences": Members({"slurm_conf": _DIFFERENCES, "slurmdbd_conf": _DIFFERENCES}),
         "wanted": Members({"slurm_conf": maybe(_WANTED), "slurmdbd_conf": maybe(_WANTED)}),
+        "undeclared": Members(
+            {},
+            {
+                **dict.fromkeys(("slurm_jwt_conf_path", "slurm_jwt_dbd_conf_path", "slurmrestd_binary"), COPIED_PATH),
+                "slurm_jwt_bin_dirs": list_of(COPIED_PATH, 20),
+                **dict.fromkeys(
+                    ("slurm_jwt_slurmctld_service", "slurm_jwt_slurmdbd_service", "slurmrestd_service"), COPIED_NAME
+                ),
+            },
+        ),
         "problems": list_of(PROBLEM, 500),
     }
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import command_line
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust, _unreachable
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust, _undeclared, _unreachable
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import unreachable
 
 Look = Mapping[str, Any]
@@ -463,16 +463,19 @@ def _errors(look: Look, removing: bool) -> list[Mapping[str, str]]:
 
 # What stands in the way of taking JWT back as well; anything else that is wrong with JWT goes with it.
 _STOPS_REMOVAL = (
-    "slurm_missing", "release_unknown", "conf_missing", "conf_broken", "dbd_conf_missing", "unit_missing", "no_room"
+    "slurm_missing", "release_unknown", "conf_missing", "conf_broken", "dbd_conf_missing", "unit_missing", "no_room",
+    _undeclared.CODE,
 )  # fmt: skip
 
 
 def _problems(cluster: Cluster) -> list[str]:
-    return [
-        _told(host, problem)
+    errors = [
+        (host, problem)
         for host, look in cluster.looks.items()
         for problem in _errors(look, cluster.wishes.removing)
     ]
+    undeclared = _undeclared.sentences([each for each in errors if each[1]["code"] == _undeclared.CODE])
+    return undeclared + [_told(host, problem) for host, problem in errors if problem["code"] != _undeclared.CODE]
 
 
 def _limited(parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
@@ -669,11 +672,30 @@ def unseen_by_check(cluster: Cluster) -> dict[str, list[str]]:
     return unseen
 
 
+def refused(
+    no: Sequence[str], without: Mapping[str, str], looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """A plan that is none. Where the site has to set variables, all of them are in it, for all hosts at once."""
+    settings = _undeclared.settings(looks, parts, key_hosts(parts))
+    told = {
+        host: errors
+        for host in without
+        if settings and (errors := _errors(looks[host], removing=False)) and _undeclared.are_all(errors)
+    }
+    more = _undeclared.sentences([(host, problem) for host, errors in told.items() for problem in errors])
+    return {
+        "refusals": [*no, *more],
+        "warnings": [],
+        "left_out": {host: reason for host, reason in without.items() if host not in told},
+        **({"settings": settings, "settings_text": _undeclared.text(settings)} if settings else {}),
+    }
+
+
 def plan(
     looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str], wishes: Wishes
 ) -> dict[str, Any]:
     """All that the rollout's tasks ask, in plain lists and dictionaries."""
-    looks = {host: looks[host] for host in in_play}
+    everybody = looks = {host: looks[host] for host in in_play}
     without = {
         **left_out(looks, parts, wishes.removing),
         **_uninstallable(looks, parts, wishes),
@@ -686,7 +708,7 @@ def plan(
     cluster = Cluster(looks, parts, wishes)
     no = refusals(cluster, looks, parts, in_play)
     if no:
-        return {"refusals": no, "warnings": [], "left_out": without}
+        return refused(no, without, everybody, parts)
     slurmdbd, slurmctld = cluster.slurmdbd_restarts(), cluster.slurmctld_loads()
     packages = {host: cluster.packages(host) for host in cluster.servers if cluster.packages(host)}
     nodes = [host for host in cluster.nodes if cluster.conf_changes(host)]

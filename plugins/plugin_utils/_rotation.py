@@ -345,7 +345,7 @@ def plan(
     is_dead: Callable[[str], bool | None],
 ) -> dict[str, Any]:
     """All that the rotation's tasks ask, in plain lists and dictionaries."""
-    looks = {host: looks[host] for host in in_play}
+    everybody = looks = {host: looks[host] for host in in_play}
     without = _plan.left_out(looks, parts, unreachable_too=True)
     looks = {host: look for host, look in looks.items() if host not in without}
     cluster = _plan.Cluster(looks, parts, _plan.Wishes())
@@ -353,7 +353,7 @@ def plan(
     rotation = Rotation(cluster, wishes)
     no = no or refusals(rotation, is_dead)
     if no:
-        return {"refusals": no, "warnings": [], "left_out": without}
+        return _plan.refused(no, without, everybody, parts)
     reason = rotation.reason
     services = [host for host in wishes.token_hosts if host not in without] if reason else []
     hosts = list(dict.fromkeys([*cluster.holders, *cluster.restds, *services]))

@@ -186,6 +186,7 @@ ANSWERS = {
         {"slurm_conf": None, "slurmdbd_conf": None},
         {"slurm_conf": {"parameters": {"AuthAltTypes": "x"}, "parameters_absent": ["JobComp"]}, "slurmdbd_conf": None},
     ],
+    "undeclared": [{}, {"slurm_jwt_conf_path": "/opt/slurm/etc/slurm.conf", "slurm_jwt_bin_dirs": ["/opt/slurm/bin"]}],
     "problems": [
         [],
         *([problem(severity)] for severity in ("error", "warning", "info")),

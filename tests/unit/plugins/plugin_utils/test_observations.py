@@ -384,6 +384,15 @@ ANSWER = {
         "slurm_conf": {"parameters": {"jwt_key": KEY, "disable_token_creation": True}, "parameters_absent": ["jwks"]},
         "slurmdbd_conf": {"parameters": {"jwt_key": KEY}, "parameters_absent": ["jwks"]},
     },
+    "undeclared": {
+        "slurm_jwt_conf_path": "/opt/slurm/etc/slurm.conf",
+        "slurm_jwt_dbd_conf_path": "/opt/slurm/etc/slurmdbd.conf",
+        "slurm_jwt_bin_dirs": ["/opt/slurm/current/bin"],
+        "slurm_jwt_slurmctld_service": "slurmctld@prod",
+        "slurm_jwt_slurmdbd_service": "slurmdbd-prod",
+        "slurmrestd_service": "restd",
+        "slurmrestd_binary": "/opt/slurm/current/sbin/slurmrestd",
+    },
     "problems": [
         {
             "severity": "error",
@@ -551,3 +560,21 @@ def test_paths_lead_nowhere_else(path):
     for text in ("../../x", "/etc/slurm/../../x", "/..", "etc/slurm", ""):
         with pytest.raises(Misfit):
             _observations.INFO.members(replaced(path.split("."), text), "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/opt/{{ lookup('pipe', 'id') }}",
+        "/opt/slurm: x",
+        "/opt/a\nansible_connection: local",
+        "/opt/../etc/shadow",
+        "/opt/[a]",
+        "opt/slurm.conf",
+        "!unsafe /opt",
+    ],
+)
+def test_what_is_to_be_copied_into_an_inventory_is_nothing_but_a_path(value):
+    for undeclared in ({"slurm_jwt_conf_path": value}, {"slurm_jwt_bin_dirs": [value]}, {"slurmrestd_service": value}):
+        with pytest.raises(Misfit):
+            _observations.INFO.members({**ANSWER, "undeclared": undeclared}, "")

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the site has not declared, and its daemons say otherwise: paths, folders and units of a Slurm that is not at the
+usual places. Private to this collection.
+
+The rest of the inspection goes on with what was found, so that one run tells everything that is to be told.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple, Sequence
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _install
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.whereabouts import Daemon
+
+USUAL_SLURMRESTD = "/usr/sbin/slurmrestd"
+SERVICE_VARIABLES = {
+    "slurmctld": "slurm_jwt_slurmctld_service",
+    "slurmdbd": "slurm_jwt_slurmdbd_service",
+    "slurmrestd": "slurmrestd_service",
+}
+
+
+class Setting(NamedTuple):
+    """A variable that the site has to set, with the value that was found and how."""
+
+    variable: str
+    value: str | list[str]
+    part: str
+    found: str
+    usable: bool = True
+    """Whether the inspection itself may go on with it."""
+
+
+def service(part: str, named: str, found: str) -> Setting:
+    """The daemon runs in another unit than the one that is named."""
+    name = _install.DAEMON_OF[part]
+    return Setting(SERVICE_VARIABLES[part], found, part, f"{name} runs in the unit {found}, and not in {named}.")
+
+
+def programs(daemons: Sequence[Daemon], declared: Sequence[str]) -> Setting | None:
+    """The folders of Slurm's programs."""
+    elsewhere = [daemon for daemon in daemons if _is_elsewhere(daemon, declared)]
+    if not elsewhere:
+        return None
+    paths = [daemon.program or "" for daemon in elsewhere]
+    folders = list(dict.fromkeys(folder for path in paths for folder in whereabouts.bin_dirs(path)))
+    usable = all(map(whereabouts.only_root_writes, [*paths, *folders]))
+    first, path = elsewhere[0], paths[0]
+    at = _install.find_program(os.path.basename(path), list(declared))
+    instead = f"the one that is found is {at}" if at else "there is none in the usual folders"
+    found = f"{os.path.basename(path)} {_verb(first)} {path}, and {instead}."
+    return Setting("slurm_jwt_bin_dirs", folders, first.part, found, usable)
+
+
+def _is_elsewhere(daemon: Daemon, declared: Sequence[str]) -> bool:
+    path = daemon.program
+    if not path or not os.path.exists(path) or not whereabouts.can_be_named(path):
+        return False
+    at = _install.find_program(os.path.basename(path), list(declared))
+    return at is None or not (_is_declared(at, declared) or _is_same_file(at, path))
+
+
+def _verb(daemon: Daemon) -> str:
+    if daemon.process:
+        return "runs as"
+    return "is, by its unit," if daemon.unit.program else "is"
+
+
+def _is_declared(path: str, declared: Sequence[str]) -> bool:
+    return any(os.path.normpath(folder) == os.path.dirname(path) for folder in declared)
+
+
+def slurm_conf(daemons: Sequence[Daemon], declared: str) -> Setting | None:
+    """The slurm.conf that a daemon reads. slurmdbd reads none."""
+    for daemon in daemons:
+        found = whereabouts.conf(daemon) if daemon.part != "slurmdbd" else None
+        # A daemon that was told nothing is not asked further where the file is where it should be.
+        if found and not _is_same_file(found, declared) and (daemon.conf or not os.path.exists(declared)):
+            return _conf("slurm_jwt_conf_path", found, declared, daemon)
+    return None
+
+
+def slurmdbd_conf(daemons: Sequence[Daemon], declared: str) -> Setting | None:
+    """The slurmdbd.conf that slurmdbd reads."""
+    for daemon in daemons:
+        found = whereabouts.dbd_conf(daemon) if daemon.part == "slurmdbd" else None
+        if found and not _is_same_file(found, declared) and (daemon.conf or not os.path.exists(declared)):
+            return _conf("slurm_jwt_dbd_conf_path", found, declared, daemon)
+    return None
+
+
+def _is_same_file(path: str, other: str) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
+
+
+def _conf(variable: str, found: str, declared: str, daemon: Daemon) -> Setting:
+    there = "" if os.path.exists(declared) else ", which does not exist"
+    return Setting(variable, found, daemon.part, f"{daemon.name} reads {found}, and not {declared}{there}.")
+
+
+def slurmrestd(daemons: Sequence[Daemon], declared: str | None, folders: Sequence[str]) -> Setting | None:
+    """The program of slurmrestd, which a rollout names in its unit."""
+    if declared is None:
+        return None
+    for daemon in daemons:
+        if daemon.part != "slurmrestd":
+            continue
+        path = daemon.program
+        if not path or not os.path.exists(path):
+            path = _install.find_program("slurmrestd", list(folders))
+        if not path or not whereabouts.can_be_named(path) or _is_same_file(path, declared):
+            return None
+        # Where the site names another one than its unit does, that is what it wants.
+        if os.path.exists(declared) and declared != USUAL_SLURMRESTD:
+            return None
+        return Setting("slurmrestd_binary", path, "slurmrestd", f"slurmrestd is {path}, and not {declared}.")
+    return None

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a site has its Slurm, by its daemons that run and by their units. Private to this collection.
+
+Somebody other than root must not be able to say which program root is to run, or which file it is to edit: only daemons
+of a systemd service are believed, and only places that nobody else can write.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import Iterator, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _install, _processes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._processes import NO_UNIT, Process, Unit
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import rest_unit
+
+# What a person may copy into an inventory: nothing that YAML or Jinja would take for anything but a path or a name.
+_PATH = re.compile(r"/[A-Za-z0-9_./+@-]{1,1000}")
+_SERVICE = re.compile(r"[A-Za-z0-9_.@-]{1,200}")
+_SYSTEM_SERVICE = re.compile(rb"^[0-9]+:(?:name=systemd)?:/system\.slice/(?:[^/\n]+\.slice/)*([^/\n]+)\.service", re.M)
+# A build has the path of its slurm.conf in its library. This one is for hosts that have none of their own.
+_BUILT_CONF = re.compile(rb"\0(/[A-Za-z0-9_./+@-]+/slurm\.conf)\0")
+_CONFIGLESS = "/run/slurm/"
+
+
+class Daemon(NamedTuple):
+    """One daemon of Slurm, as it runs or as its unit would start it."""
+
+    part: str
+    name: str
+    service: str
+    """Its unit, without .service."""
+    unit: Unit
+    process: Process | None
+    program: str | None
+    """As it was started, so that a link such as /opt/slurm/current stays one."""
+    conf: str | None
+    """The slurm.conf that it reads, or would read."""
+
+
+def look(part: str, service: str, unit: Unit = NO_UNIT, process: Process | None = None) -> Daemon:
+    """What a unit, and its process if it runs, say of a daemon."""
+    name = _install.DAEMON_OF[part]
+    if process is not None and not _runs(process, name):
+        process = None
+    program = program_of(process) if process else unit.program
+    conf = process.conf if process else _conf_of_unit(unit)
+    return Daemon(part, name, service, unit, process, program, conf)
+
+
+def _runs(process: Process, name: str) -> bool:
+    # Debian's alternatives have names such as slurmctld-wlm.
+    return os.path.basename(program_of(process) or "").partition("-")[0] == name
+
+
+def program_of(process: Process) -> str | None:
+    """The program of a process by the name with which it was started, where that still leads there."""
+    started = process.command[0] if process.command else ""
+    if os.path.isabs(started) and os.path.realpath(started) == process.program:
+        return started
+    return process.program
+
+
+def _conf_of_unit(unit: Unit) -> str | None:
+    told = rest_unit.variable("SLURM_CONF", unit.environment, unit.environment_files)
+    return told.value if told and told.value else None
+
+
+def running(name: str, root: str = "/") -> Iterator[tuple[int, str]]:
+    """The processes with that name that belong to a service of systemd: number, and the service."""
+    folder = os.path.join(root, "proc")
+    for entry in sorted((entry for entry in os.listdir(folder) if entry.isdigit()), key=int):
+        if _processes.read(os.path.join(folder, entry, "comm")) != name.encode()[:15] + b"\n":
+            continue
+        found = _SYSTEM_SERVICE.search(_processes.read(os.path.join(folder, entry, "cgroup")) or b"")
+        if found and _SERVICE.fullmatch(found[1].decode(errors="replace")):
+            yield int(entry), found[1].decode()
+
+
+def bin_dirs(program: str) -> list[str]:
+    """The folders of a daemon's program and of the clients beside it, the clients' first."""
+    folder = os.path.dirname(program)
+    prefix, last = os.path.split(folder)
+    clients = [os.path.join(prefix, "bin"), folder] if last == "sbin" else [folder]
+    having = [each for each in clients if os.path.exists(os.path.join(each, "scontrol"))][:1]
+    return list(dict.fromkeys([*having, folder]))
+
+
+def built_conf(program: str) -> str | None:
+    """The slurm.conf that a build reads if it is told nothing."""
+    folder = _install.plugin_dir(None, program)
+    data = (_processes.read(os.path.join(folder, "libslurmfull.so")) if folder else None) or b""
+    found = [os.fsdecode(path) for path in _BUILT_CONF.findall(data)]
+    return next((path for path in found if not path.startswith(_CONFIGLESS)), None)
+
+
+def conf(daemon: Daemon) -> str | None:
+    """The slurm.conf of a daemon, if it is there and can be named to others."""
+    built = built_conf(daemon.program) if daemon.program and not daemon.conf else None
+    path = daemon.conf or built
+    if not path or path.startswith(_CONFIGLESS) or not os.path.isfile(path):
+        return None
+    return path if can_be_named(path) and not _anybody_writes(path) else None
+
+
+def dbd_conf(daemon: Daemon) -> str | None:
+    """The slurmdbd.conf of a slurmdbd: slurmdbd looks for it beside the slurm.conf, which need not be there."""
+    slurm_conf = daemon.conf or (built_conf(daemon.program) if daemon.program else None)
+    path = os.path.join(os.path.dirname(slurm_conf), "slurmdbd.conf") if slurm_conf else None
+    if not path or not os.path.isfile(path):
+        return None
+    return path if can_be_named(path) and not _anybody_writes(path) else None
+
+
+def can_be_named(path: str) -> bool:
+    """Whether a path may be shown to be copied."""
+    return _PATH.fullmatch(path) is not None and ".." not in path.split("/")
+
+
+def only_root_writes(path: str) -> bool:
+    """Whether nobody but root can put another file or folder in the place of any part of a path."""
+    return all(found.st_uid == 0 and not _others_write(found) for found in _on_the_way(path))
+
+
+def _anybody_writes(path: str) -> bool:
+    return any(found.st_mode & 0o002 for found in _on_the_way(path) if not stat.S_ISLNK(found.st_mode))
+
+
+def _others_write(found: os.stat_result) -> bool:
+    if stat.S_ISLNK(found.st_mode):
+        return False
+    return bool(found.st_mode & 0o002 or (found.st_mode & 0o020 and found.st_gid != 0))
+
+
+def _on_the_way(path: str) -> Iterator[os.stat_result]:
+    """The path, what a link on it leads to, and all folders above both."""
+    for one in dict.fromkeys((path, os.path.realpath(path))):
+        while True:
+            try:
+                yield os.lstat(one)
+            except OSError:
+                # What is not there is nobody's.
+                yield os.stat_result((stat.S_IFREG | 0o002, 0, 0, 1, 65534, 65534, 0, 0, 0, 0))
+            if one == "/":
+                break
+            one = os.path.dirname(one)

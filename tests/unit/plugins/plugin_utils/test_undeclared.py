@@ -1,0 +1,101 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _rotation
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import HOSTS, PARTS, cluster
+
+CONF = {"slurm_jwt_conf_path": "/opt/slurm/etc/slurm.conf"}
+DBD_CONF = {"slurm_jwt_dbd_conf_path": "/opt/slurm/etc/slurmdbd.conf"}
+BIN = {"slurm_jwt_bin_dirs": ["/opt/slurm/current/bin", "/opt/slurm/current/sbin"]}
+BINARY = {"slurmrestd_binary": "/opt/slurm/current/sbin/slurmrestd"}
+
+
+def needs(**settings):
+    """What an inspection adds where the site has to set variables."""
+    problems = [
+        {
+            "severity": "error",
+            "code": "undeclared",
+            "part": "slurmctld",
+            "path": None,
+            "found": f"It is {value}.",
+            "effect": "It would not work.",
+            "remedy": f"Set {name} to {value}.",
+        }
+        for name, value in settings.items()
+    ]
+    return {"undeclared": settings, "problems": problems}
+
+
+def decide(looks):
+    return _plan.plan(looks, PARTS, HOSTS, _plan.Wishes())
+
+
+def all_in_a_prefix():
+    return cluster(
+        jwt=False,
+        ctl1=needs(**CONF, **BIN),
+        dbd1=needs(**DBD_CONF, **BIN),
+        rest1=needs(**CONF, **BIN, **BINARY),
+        node1=needs(**CONF, **BIN),
+        node2=needs(**CONF, **BIN),
+    )
+
+
+@pytest.mark.parametrize("removing", [False, True])
+def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
+    found = _plan.plan(all_in_a_prefix(), PARTS, HOSTS, _plan.Wishes(removing=removing))
+    assert found["settings"] == {"group_vars/all.yml": {**CONF, **DBD_CONF, **BIN, **BINARY}}
+    assert found["left_out"] == {}
+    assert "ctl1: It is /opt/slurm/etc/slurm.conf." in found["refusals"]
+    assert "rest1, node1, node2: It is /opt/slurm/etc/slurm.conf." in found["refusals"]
+    assert yaml.safe_load(found["settings_text"].partition("\n")[2]) == {**CONF, **DBD_CONF, **BIN, **BINARY}
+
+
+def test_a_rotation_says_the_same():
+    looks = all_in_a_prefix()
+    found = _rotation.plan(looks, PARTS, HOSTS, _rotation.Wishes(), lambda run: None)
+    assert found["settings"] == decide(looks)["settings"]
+
+
+def test_a_host_without_a_key_is_left_out_and_says_why():
+    found = decide(cluster(jwt=False, node2=needs(**CONF)))
+    assert found["refusals"] == []
+    assert "Set slurm_jwt_conf_path to /opt/slurm/etc/slurm.conf." in found["left_out"]["node2"]
+
+
+def test_a_node_does_not_say_what_others_have():
+    looks = all_in_a_prefix()
+    looks["node2"] = {**looks["node2"], **needs(slurm_jwt_conf_path="/tmp/evil.conf", **BIN)}
+    found = decide(looks)["settings"]
+    assert found["group_vars/all.yml"]["slurm_jwt_conf_path"] == CONF["slurm_jwt_conf_path"]
+    assert found["host_vars/node2.yml"] == {"slurm_jwt_conf_path": "/tmp/evil.conf"}
+
+
+def test_hosts_that_are_as_declared_stay_so():
+    """A path for all would take theirs away; folders of programs do no harm."""
+    looks = cluster(jwt=False, ctl1=needs(**CONF, **BIN), rest1=needs(**BINARY))
+    assert decide(looks)["settings"] == {
+        "group_vars/all.yml": {**BIN, **BINARY},
+        "host_vars/ctl1.yml": CONF,
+    }
+
+
+def test_hosts_that_differ_have_their_own():
+    looks = cluster(jwt=False, ctl1=needs(**BIN), dbd1=needs(slurm_jwt_bin_dirs=["/opt/dbd/sbin"]))
+    found = decide(looks)["settings"]
+    assert found == {"host_vars/ctl1.yml": BIN, "host_vars/dbd1.yml": {"slurm_jwt_bin_dirs": ["/opt/dbd/sbin"]}}
+
+
+def test_other_reasons_are_told_as_well():
+    looks = all_in_a_prefix()
+    looks["rest1"]["problems"].append({**looks["rest1"]["problems"][0], "code": "slurmrestd_options"})
+    found = decide(looks)
+    assert list(found["left_out"]) == ["rest1"]
+    assert found["settings"]["group_vars/all.yml"]["slurmrestd_binary"] == BINARY["slurmrestd_binary"]

@@ -157,7 +157,8 @@ class Rotation:
             for host, part, daemon in daemons(self.cluster)
             if daemon["key_loaded"] in _NOT_MAPPED and not self._stands_by(host, part)
         ]
-        sizes = {self._key(host).get("size") for host in self.cluster.holders} - {None}
+        keys = [self._key(host) for host in self.cluster.holders]
+        sizes = {int(key["size"]) for key in keys if key.get("size") is not None}
         reasons += [
             f"the key in force has {size} bytes and a new one has {MIN_SIZE} to {MAX_SIZE}, and a file that "
             "daemons have mapped cannot change its length"

@@ -29,6 +29,11 @@ INJECTED = (
     "collection does not need it. Switch it off in ansible.cfg, in the section [defaults]: inject_facts_as_vars = false"
 )
 
+FREE = (
+    "The strategy of this play is {0}, with which no host waits for another. The hosts of a cluster change one after the "
+    "other. Write strategy: linear beside hosts: of the play; the playbooks of this collection have it."
+)
+
 
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Reads what the site declares, before any host is asked. It talks to no host."""
@@ -42,6 +47,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         super().run(tmp, variables)
         hostvars, groups = variables["hostvars"], variables["groups"]
         reasons: list[str] = [KEEPS_FILES] if C.DEFAULT_KEEP_REMOTE_FILES else []
+        strategy = str(self._task.get_play().strategy)
+        if strategy.endswith(("free", "host_pinned")):
+            reasons.append(FREE.format(strategy))
         injected = bool(C.config.get_config_value("INJECT_FACTS_AS_VARS"))
         hosts = [host for host in dict.fromkeys([*groups.get("all", ()), "localhost"]) if host in hostvars]
         written = {host: _cluster.raw(hostvars, host) for host in hosts}

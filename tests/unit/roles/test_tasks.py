@@ -257,6 +257,14 @@ def _accesses():
             yield path.name, "each", match["name"]
 
 
+def test_every_play_has_its_hosts_wait_for_each_other():
+    """Whatever ansible.cfg says: with the strategy free a host goes on while another has not been looked at yet."""
+    plays = [(path, play) for path, play in PLAYS if "hosts" in play]
+    assert len(plays) > 50
+    for path, play in plays:
+        assert (path.name, play["name"], play.get("strategy")) == (path.name, play["name"], "linear")
+
+
 def test_what_crosses_from_host_to_host_is_on_the_list():
     crossing = {}
     for file, which, member in _accesses():

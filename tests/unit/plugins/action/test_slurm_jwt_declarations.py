@@ -92,11 +92,12 @@ def injecting(whether):
         yield
 
 
-def read(groups=None, facts=None, inject=True, play=None, **hosts):
+def read(groups=None, facts=None, inject=True, play=None, strategy="linear", **hosts):
     """What the action says of these hosts; what is given of a host is added to what is declared."""
     groups = GROUPS if groups is None else groups
     everybody = {host: {**DECLARED, **hosts.get(host, {})} for host in [*GROUPS["all"], "localhost"]}
     task = mock.Mock(args={}, async_val=0, check_mode=False)
+    task.get_play.return_value.strategy = strategy
     connection = mock.Mock()
     action = slurm_jwt_declarations.ActionModule(task, connection, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
     variables = {"groups": groups, "hostvars": HostVars(everybody, facts or {}), **(play or {})}
@@ -113,6 +114,13 @@ def refused(**options):
     assert "frozen" not in found
     assert found["msg"][0] == "Nothing was changed, as what is declared cannot be relied on:"
     return found["msg"][1:]
+
+
+@pytest.mark.parametrize("strategy", ["free", "host_pinned", "ansible.builtin.free", "mitogen_free"])
+def test_hosts_that_do_not_wait_for_each_other(strategy):
+    (reason,) = refused(strategy=strategy)
+    assert reason.startswith(f"The strategy of this play is {strategy}, with which no host waits")
+    assert "failed" not in read(strategy="debug")
 
 
 # -- frozen -----------------------------------------------------------------------------------------------------------

@@ -30,8 +30,8 @@ INJECTED = (
 )
 
 FREE = (
-    "The strategy of this play is {0}, with which no host waits for another. The hosts of a cluster change one after the "
-    "other. Write strategy: linear beside hosts: of the play; the playbooks of this collection have it."
+    "The strategy of this play is {0}, with which no host waits for another. The hosts of a cluster change one after "
+    "the other. Write strategy: linear beside hosts: of the play; the playbooks of this collection have it."
 )
 
 

@@ -22,7 +22,13 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _secret_file,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import access
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared, whereabouts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
+    distribution,
+    interpreter,
+    packages,
+    undeclared,
+    whereabouts,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners
 
@@ -88,10 +94,22 @@ class DaemonHost(_host.Host):
     def _python(self) -> dict[str, Any]:
         # The first entry may be the module's own archive.
         folders = [folder for folder in sys.path if os.path.isdir(folder)]
-        pyjwt = _install.python_library("jwt", folders)
-        if pyjwt is None and "slurmctld" in self.parts:
+        modules = {"pyjwt": "jwt", "cryptography": "cryptography"}
+        found = {library: _install.python_library(name, folders) for library, name in modules.items()}
+        family = distribution.family_of_host()
+        missing = [packages.of_library(library, family) for library, version in found.items() if version is None]
+        if found["pyjwt"] is None and "slurmctld" in self.parts:
             self.problems += _daemon_problems.pyjwt_missing("slurmctld", sys.executable)
-        return {**super()._python(), "pyjwt": pyjwt, "cryptography": _install.python_library("cryptography", folders)}
+        return {
+            **super()._python(),
+            **found,
+            "served": interpreter.is_served(folders),
+            "distributions": interpreter.distributions(),
+            "unavailable": self._unavailable(missing) if "slurmctld" in self.parts else [],
+        }
+
+    def _unavailable(self, names: list[str]) -> list[str]:
+        return packages.unavailable(names, lambda argv: self.run(argv, self.options.conf_path))
 
     def _see_release(self) -> None:
         super()._see_release()
@@ -270,12 +288,14 @@ class DaemonHost(_host.Host):
         libjwt = _install.find_libjwt(auth_jwt) if auth_jwt else None
         if auth_jwt:
             self.problems += _daemon_problems.libjwt_missing(needed["auth_jwt.so"], auth_jwt, libjwt)
+        bring = self._packages(missing, folder) if missing else []
         return {
             "dir": folder,
             "auth_jwt": auth_jwt,
             "rest_auth_jwt": paths["rest_auth_jwt.so"],
             "libjwt": libjwt._asdict() if libjwt else None,
-            "packages": self._packages(missing, folder) if missing else [],
+            "packages": bring,
+            "unavailable": self._unavailable(bring),
         }
 
     def _packages(self, missing: dict[str, str], folder: str | None) -> list[str]:
@@ -283,7 +303,7 @@ class DaemonHost(_host.Host):
         if os.path.exists(DPKG_QUERY):
             argv = [DPKG_QUERY, "-W", "-f", _install.DPKG_FORMAT, *_install.PACKAGES_ASKED]
             installed = _install.parse_dpkg(self.run(argv, self.options.conf_path)[1])
-        packages: dict[str, None] = {}
+        found: dict[str, None] = {}
         for name, part in missing.items():
             bring = _install.missing_packages(name, installed)
             owner = self._owner(os.path.join(folder, name)) if folder and not bring else None
@@ -292,8 +312,8 @@ class DaemonHost(_host.Host):
                 self.problems += _daemon_problems.plugin_lost(part, name, folder, owner.name, command)
             else:
                 self.problems += _daemon_problems.plugin_missing(part, name, folder, bring, os.path.exists(RPM))
-            packages.update(dict.fromkeys(bring))
-        return list(packages)
+            found.update(dict.fromkeys(bring))
+        return list(found)
 
     def _owner(self, path: str) -> _install.Package | None:
         """The installed package that a missing file belongs to."""

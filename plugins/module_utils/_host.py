@@ -220,7 +220,15 @@ class Host:
 
     def _python(self) -> dict[str, Any]:
         version = ".".join(map(str, sys.version_info[:3]))
-        return {"executable": sys.executable, "version": version, "pyjwt": None, "cryptography": None}
+        return {
+            "executable": sys.executable,
+            "version": version,
+            "pyjwt": None,
+            "cryptography": None,
+            "served": None,
+            "distributions": None,
+            "unavailable": [],
+        }
 
     # slurm.conf
 

@@ -597,12 +597,27 @@ plugins:
       type: list
       elements: str
       sample: [slurm-wlm-jwt-plugin=24.11.5-4]
+    unavailable:
+      description: Those of them that no repository of this host has, as far as its package manager knows.
+      type: list
+      elements: str
+      sample: []
 python:
-  description: The Python that Ansible uses on this host, and the versions of its libraries; null if not installed or
-    not looked for.
+  description:
+    - The Python that Ansible uses on this host, and the versions of its libraries; null if not installed or not looked
+      for.
+    - C(served) says whether the distribution's packages are for this Python, C(distributions) which one is the
+      distribution's own. C(unavailable) lists packages of missing libraries that no repository of this host has.
   returned: success
   type: dict
-  sample: {executable: /usr/bin/python3, version: 3.13.5, pyjwt: 2.10.1, cryptography: null}
+  sample:
+    executable: /usr/bin/python3
+    version: 3.13.5
+    pyjwt: 2.10.1
+    cryptography: null
+    served: true
+    distributions: /usr/bin/python3
+    unavailable: []
 daemons:
   description:
     - The daemons of this host, each under its name. On a node that is slurmd, of which only the process is looked at.

@@ -291,11 +291,17 @@ INFO = observation(
                     "rest_auth_jwt": maybe(PATH),
                     "libjwt": maybe(Members({"name": LINE, "path": maybe(LINE)})),
                     "packages": list_of(PACKAGE, 50),
+                    "unavailable": list_of(PACKAGE, 50),
                 }
             )
         ),
         "python": Members(
-            {"executable": maybe(LINE), "version": LINE, "pyjwt": maybe(LINE), "cryptography": maybe(LINE)}
+            {
+                **dict.fromkeys(("executable", "pyjwt", "cryptography", "distributions"), maybe(LINE)),
+                "version": LINE,
+                "served": maybe(flag),
+                "unavailable": list_of(PACKAGE, 10),
+            }
         ),
         "daemons": Members({}, dict.fromkeys(("slurmctld", "slurmdbd", "slurmrestd", "slurmd"), _DAEMON)),
         "differences": Members({"slurm_conf": _DIFFERENCES, "slurmdbd_conf": _DIFFERENCES}),

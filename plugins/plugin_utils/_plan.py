@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import command_line
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust, _undeclared, _unreachable
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _packages, _trust, _undeclared, _unreachable
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import unreachable
 
 Look = Mapping[str, Any]
@@ -109,18 +109,16 @@ def _cut_off(looks: Mapping[str, Look], wishes: Wishes) -> dict[str, str]:
 
 
 def _uninstallable(looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], wishes: Wishes) -> dict[str, str]:
-    """The hosts without a key that lack packages which this run may not install."""
-    if wishes.removing or (wishes.install and wishes.chosen("packages")):
+    """The hosts without a key on which packages are missing that this run cannot install."""
+    if wishes.removing:
         return {}
-    found = {}
+    may_install, found = wishes.install and wishes.chosen("packages"), {}
     for host, look in looks.items():
         packages = (look.get("plugins") or {}).get("packages")
-        if packages and host not in key_hosts(parts):
-            found[host] = f"It lacks {' and '.join(packages)}. {_INSTALL}"
+        reasons = _packages.obstacles(look, packages, may_install) if packages and host not in key_hosts(parts) else []
+        if reasons:
+            found[host] = " ".join(reasons)
     return found
-
-
-_INSTALL = "Install it, or let the rollout do it: slurm_jwt_install is false, or --tags leaves out packages."
 
 
 _UNREAD = "its answer says neither what its configuration file holds nor what is wrong with that"
@@ -377,14 +375,9 @@ class Cluster:
         """NAME=VERSION of what brings a missing auth_jwt.so, and PyJWT where tokens are minted."""
         if self.wishes.removing:
             return []
-        look = self.looks[host]
-        plugins = list((look["plugins"] or {}).get("packages", ()))
-        if host == self.primary and look["python"]["pyjwt"] is None:
-            plugins.append("python3-jwt")
-        if host == self.primary and self.wishes.trust.jwks and look["python"].get("cryptography") is None:
-            # The proof shows forged RS256 tokens.
-            plugins.append("python3-cryptography")
-        return plugins
+        signs = host == self.primary
+        # The proof shows forged RS256 tokens.
+        return _packages.missing(self.looks[host], signs, signs and bool(self.wishes.trust.jwks))
 
 
 def refusals(
@@ -518,13 +511,14 @@ def _keys(cluster: Cluster) -> list[str]:
 
 
 def _install(cluster: Cluster) -> list[str]:
-    if cluster.wishes.install and cluster.wishes.chosen("packages"):
-        return []
-    lacking = {host: cluster.packages(host) for host in cluster.holders}
+    may_install = cluster.wishes.install and cluster.wishes.chosen("packages")
+    # Of a host that signs no tokens only the plugins matter.
+    signer = cluster.primary
     return [
-        f"{host}: lacks {' and '.join(packages)}. {_INSTALL}"
-        for host, packages in lacking.items()
-        if packages
+        f"{host}: {reason}"
+        for host in cluster.holders
+        for reason in _packages.obstacles(cluster.looks[host], cluster.packages(host), may_install)
+        if host == signer or cluster.packages(host)
     ]
 
 

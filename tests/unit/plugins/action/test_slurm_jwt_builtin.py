@@ -374,3 +374,25 @@ def test_a_question_for_a_job_takes_no_longer_than_the_job(left, least, most):
     action = make(job(**options), {"finished": 1})
     action.run(task_vars={})
     assert least <= action.observation().seconds <= most
+
+
+# -- check mode where Ansible's apt would want to be installed first ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stdout", "changed"),
+    [("installed nginx 1.26\n", True), ("installed nginx 1.26\ninstalled python3-jwt 2.10\n", False), ("", True)],
+)
+def test_dpkg_says_what_is_missing(stdout, changed):
+    action = make({"package": {"name": ["nginx", "python3-jwt=2.10"], "state": "present"}})
+    refused = {"failed": True, "msg": "python3-apt must be installed to use check mode. If run normally ..."}
+    answers = [refused, {"failed": changed, "rc": int(changed), "stdout": stdout}]
+    action._shared_loader_obj.action_loader.get.return_value.run.side_effect = answers
+    action._task.copy = lambda: Task(args={}, check_mode=True)
+    found = action.run(task_vars={"inventory_hostname": "node1"})
+    assert not found.get("failed")
+    assert found["changed"] is changed
+    named, told = action._shared_loader_obj.action_loader.get.call_args
+    assert named == ("ansible.builtin.command",)
+    assert told["task"].args["argv"][-2:] == ["nginx", "python3-jwt"]
+    assert told["task"].check_mode is False, "it reads, and so it runs in check mode"

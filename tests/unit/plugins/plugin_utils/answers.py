@@ -65,8 +65,14 @@ STATE_DIR = {
     **OWNERSHIP, "path": looks.STATE, "exists": True, "writable_by_others": True, "mount": "/", "source": "/dev/vda",
     "fstype": "ext4", "network": False, "identity": "1:2",
 }  # fmt: skip
-PLUGINS = {"dir": None, "auth_jwt": None, "rest_auth_jwt": None, "libjwt": None, "packages": ["slurm-jwt=24.11.5-4"]}
-PYTHON = {"executable": "/usr/bin/python3", "version": "3.9.2", "pyjwt": "2.10.1", "cryptography": "43.0.0"}
+PLUGINS = {
+    **dict.fromkeys(("dir", "auth_jwt", "rest_auth_jwt", "libjwt")),
+    **{"packages": ["slurm-jwt=24.11.5-4"], "unavailable": []},
+}
+PYTHON = {
+    **{"executable": "/usr/bin/python3", "version": "3.9.2", "pyjwt": "2.10.1", "cryptography": "43.0.0"},
+    **{"served": True, "distributions": "/usr/bin/python3", "unavailable": []},
+}
 DAEMON = {
     "service": "slurmctld", "exists": True, "active": "active", "sub": "running", "enabled": "enabled",
     "needs_reload": True, "pid": 7, "started": 7.0, "user": "slurm", "uid": 64030, "command": ["/usr/sbin/slurmctld"],
@@ -162,8 +168,8 @@ ANSWERS = {
     ],
     "jwks": [None, {**OWNERSHIP, "path": "/other/jwks", "exists": True, "kids": ["a", "b"]}],
     "state_dir": [None, *_each(STATE_DIR, path=["/other"], exists=[False], writable_by_others=[False])],
-    "plugins": [None, *_each(PLUGINS, packages=[[], ["mallory"]])],
-    "python": _each(PYTHON, pyjwt=[None], cryptography=[None]),
+    "plugins": [None, *_each(PLUGINS, packages=[[], ["mallory"]], unavailable=[["mallory"]])],
+    "python": _each(PYTHON, pyjwt=[None, "1.x"], cryptography=[None], served=[None, False], unavailable=[["mallory"]]),
     "daemons": [
         {},
         *(

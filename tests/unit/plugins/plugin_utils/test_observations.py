@@ -373,8 +373,17 @@ ANSWER = {
         "rest_auth_jwt": "/usr/lib/slurm-wlm/rest_auth_jwt.so",
         "libjwt": {"name": "libjwt.so.2", "path": "/lib/libjwt.so.2"},
         "packages": ["slurm-wlm-jwt-plugin=24.11.5-4"],
+        "unavailable": ["slurm-wlm-jwt-plugin=24.11.5-4"],
     },
-    "python": {"executable": "/usr/bin/python3", "version": "3.13.5", "pyjwt": "2.10.1", "cryptography": "43.0.0"},
+    "python": {
+        "executable": "/usr/bin/python3",
+        "version": "3.13.5",
+        "pyjwt": "2.10.1",
+        "cryptography": "43.0.0",
+        "served": True,
+        "distributions": "/usr/bin/python3",
+        "unavailable": ["python3-jwt"],
+    },
     "daemons": {name: {**DAEMON, "service": name} for name in ("slurmctld", "slurmdbd", "slurmrestd", "slurmd")},
     "differences": {
         "slurm_conf": [{"parameter": "AuthAltTypes", "before": "x", "after": "auth/jwt", "path": "/etc/slurm.conf"}],

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Packages that a run has to install on a host, and why it could not. Private to this collection.
+
+All of this is known before the first change: that they may not be installed, that no repository has them, that they
+would be installed for another Python than the one that Ansible uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.packages import LIBRARIES, of_library
+
+Look = Mapping[str, Any]
+
+# What pip calls a library.
+_PIP = {"pyjwt": "PyJWT>=1.7", "cryptography": "cryptography"}
+_LEAST_PYJWT = (1, 7)
+
+_FORBIDDEN = "Install it, or let the rollout do it: slurm_jwt_install is false, or --tags leaves out packages."
+
+
+def missing(look: Look, signs: bool, rs256: bool) -> list[str]:
+    """NAME=VERSION of what brings missing plugins, and names of the Python libraries that are missing where a host
+    signs tokens; with RSA keys it needs one more."""
+    found = list((look["plugins"] or {}).get("packages", ()))
+    libraries = ["pyjwt", *(["cryptography"] if rs256 else [])] if signs else []
+    return found + [of_library(name, look.get("os_family")) for name in _absent(look, libraries)]
+
+
+def _absent(look: Look, libraries: Sequence[str]) -> list[str]:
+    return [name for name in libraries if look["python"].get(name) is None]
+
+
+def obstacles(look: Look, packages: Sequence[str], may_install: bool) -> list[str]:
+    """Why these packages cannot be brought to a host, each with what to do."""
+    python = look["python"]
+    libraries = [name for name in LIBRARIES if of_library(name, look.get("os_family")) in packages]
+    if libraries and python.get("served") is False:
+        return [_of_another_python(python, libraries)]
+    if not packages:
+        return _too_old(python)
+    if not may_install:
+        hint = f" {_pip(python, libraries)} does as well." if libraries else ""
+        return [f"{' and '.join(packages)} {_are(packages)} missing. {_FORBIDDEN}{hint}"]
+    none = [*python.get("unavailable", ()), *(look["plugins"] or {}).get("unavailable", ())]
+    none = [name for name in packages if name in none]
+    lost = [name for name in libraries if of_library(name, look.get("os_family")) in none]
+    return [_unavailable(look, none, lost)] if none else []
+
+
+def _are(names: Sequence[str]) -> str:
+    return "are" if names[1:] else "is"
+
+
+def _pip(python: Mapping[str, Any], libraries: Sequence[str]) -> str:
+    words = " ".join(f"'{_PIP[name]}'" for name in libraries)
+    return f"{python.get('executable') or 'python3'} -m pip install {words}"
+
+
+def _of_another_python(python: Mapping[str, Any], libraries: Sequence[str]) -> str:
+    names = " and ".join(_PIP[name].partition(">")[0] for name in libraries)
+    own = python.get("distributions")
+    other = f"Set ansible_python_interpreter to {own} for this host, or install it" if own else "Install it"
+    whose = f"the distribution's Python, {own}" if own else "another Python"
+    return (
+        f"Ansible uses {python.get('executable')}, Python {python.get('version')}, which has no {names}. The "
+        f"distribution's packages are for {whose}, so they would be of no use to it. {other} for the one in use: "
+        f"{_pip(python, libraries)}."
+    )
+
+
+def _too_old(python: Mapping[str, Any]) -> list[str]:
+    """A library that is there and of no use."""
+    version = str(python.get("pyjwt") or "")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if len(numbers) < 2 or numbers >= _LEAST_PYJWT:
+        return []
+    return [
+        f"{python.get('executable')} has PyJWT {version}, and 1.7 or later is needed. Install a newer one for it: "
+        f"{_pip(python, ['pyjwt'])}."
+    ]
+
+
+def _unavailable(look: Look, names: Sequence[str], libraries: Sequence[str]) -> str:
+    where = {
+        "Debian": "Refresh what apt knows (apt-get update), or add a mirror that has it.",
+        "RedHat": "Enable the repository that has it: of Python's libraries AppStream or EPEL, by release.",
+    }.get(look.get("os_family") or "", "Add a repository that has it.")
+    hint = f" {_pip(look['python'], libraries)} does as well." if libraries else ""
+    return f"{' and '.join(names)} {_are(names)} missing, and no repository of this host has it. {where}{hint}"

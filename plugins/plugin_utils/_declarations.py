@@ -68,7 +68,7 @@ OWN_RESULTS = frozenset(
 ) | frozenset(
     f"slurmrestd_{name}"
     for name in (
-        *("look", "package", "account", "dropin", "dropin_folder", "dropin_removed", "unit", "proof", "back"),
+        *("look", "package", "known", "account", "dropin", "dropin_folder", "dropin_removed", "unit", "proof", "back"),
         "proof_from_controller",
     )
 )

@@ -17,14 +17,15 @@ options:
   step:
     description:
       - V(outer) are the hosts without a key and V(key_hosts) those with it that change, V(slurmrestd) those of the REST
-        API. None of them after a failure. V(put_back) are those to put back after a failure. V(report) is the host that
+        API. None of them after a failure. V(put_back) are those to put back after a failure, V(tidying) those on which
+        something may be left over after a success. V(report) is the host that
         tells what ran.
       - In a rotation V(signer_and_services) are the controller that signs and the hosts of services, V(services) the
         latter alone, V(overlapping) and V(withdrawing) those that get one more RS256 key and lose the old one,
         V(receiving) those that get tokens of it, V(reviving) those whose slurmrestd has died with slurmdbd.
     type: str
     choices: [outer, key_hosts, slurmrestd, signer_and_services, services, overlapping, withdrawing, receiving,
-      reviving, put_back, report]
+      reviving, put_back, tidying, report]
     required: true
 extends_documentation_fragment:
   - hpc.slurm_jwt.inventory.hostvars

@@ -11,10 +11,11 @@ the owner of the file has put in a safe place is followed, as sites share slurm.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Iterator, Mapping, NamedTuple
+from typing import Iterable, Iterator, Mapping, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._run_lock import locked
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
@@ -25,6 +26,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 )
 
 _LINKS = 40  # as many as Linux itself follows
+
+# What the name of a copy ends with, see _back_up().
+_STAMP = re.compile(r"\.[0-9]{8}T[0-9]{6}Z(?:\.[0-9]{1,2})?~")
 
 
 class ConfFileError(Exception):
@@ -164,6 +168,29 @@ def _back_up(change: Change) -> str:
             if draft.link():
                 return name
     raise ConfFileError(f"{name} and a hundred more backups of this second exist; remove them and run again.")
+
+
+def needless_backups(paths: Iterable[str]) -> list[str]:
+    """The copies of each file that were kept before it was changed, if it is again what the first of them holds."""
+    found = []
+    for path in paths:
+        real = resolved(path)
+        folder, name = os.path.split(real)
+        beside = [each for each in os.listdir(folder) if each.startswith(name)]
+        copies = sorted(each for each in beside if _STAMP.fullmatch(each[len(name) :]))
+        first = os.path.join(folder, copies[0]) if copies else None
+        if first and _content(first) == _content(real):
+            found += [os.path.join(folder, each) for each in copies]
+    return found
+
+
+def _content(path: str) -> bytes | None:
+    """None for what is no plain file."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+    except OSError:
+        return None
 
 
 class _LikeDraft(Draft):

@@ -236,7 +236,7 @@ def pyjwt_missing(part: str, executable: str) -> list[Problem]:
     """Nothing on this host can sign a token but scontrol."""
     found = f"{executable} has no PyJWT."
     effect = "Tokens cannot be signed on this host, nor the cluster proven from it."
-    remedy = "The role installs python3-jwt."
+    remedy = "The role installs python3-jwt where tokens are signed, on the primary controller."
     return [Problem(INFO, "pyjwt_missing", part, None, found, effect, remedy)]
 
 

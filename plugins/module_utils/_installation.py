@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 from types import ModuleType
 from typing import Any, Callable, NamedTuple, Sequence
 
@@ -25,6 +26,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
 )
 
 PUBLIC, PRIVATE = 0o644, 0o600
+
+STAMPS = "/var/lib/systemd/timers"
+"""Where systemd notes when a persistent timer last ran."""
 
 TIMER_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NextElapseUSecRealtime", "NeedDaemonReload")
 
@@ -103,6 +107,19 @@ class Files:
             remove(path)
         return True
 
+    def take_folder_away(self, folder: str) -> bool:
+        """The same of a folder that this collection made, with what Python has left in it; not if others use it."""
+        if os.path.islink(folder) or not os.path.isdir(folder):
+            return False
+        ours = {diff["before_header"] for diff in self.diffs}
+        for path, _folders, names in os.walk(folder):
+            left = [os.path.join(path, name) for name in names if os.path.basename(path) != "__pycache__"]
+            if any(each not in ours or not self.check_mode for each in left):
+                return False
+        if not self.check_mode:
+            shutil.rmtree(folder)
+        return True
+
     def take_metrics_away(self, path: str, warn: Callable[[str], object]) -> bool:
         """The same of a file of metrics. Whoever owns its folder may keep it, and keeps nobody from anything else."""
         try:
@@ -142,8 +159,12 @@ def unread(state: dict[str, str]) -> bool:
     return state.get("NeedDaemonReload") == "yes"
 
 
-def forget(units: str, timer: str) -> None:
-    """Take away the link by which boots start a timer whose unit is gone already; disable wants that."""
-    link = os.path.join(units, "timers.target.wants", timer)
-    if os.path.islink(link):
-        os.unlink(link)
+def forget(units: str, timer: str, stamps: str = STAMPS) -> None:
+    """Take away the link by which boots start a timer whose unit is gone already; disable wants that.
+
+    And the file in which systemd notes when it last ran.
+    """
+    link, stamp = os.path.join(units, "timers.target.wants", timer), os.path.join(stamps, f"stamp-{timer}")
+    for path in (link, stamp):
+        if os.path.lexists(path):
+            os.unlink(path)

@@ -92,6 +92,12 @@ options:
         the owner and the mode of the file.
     type: bool
     default: false
+  prune_backups:
+    description:
+      - Remove the copies that O(backup) has kept in all earlier runs, if the file is again what the first of them
+        holds. Otherwise they stay, since they may be all that is left of it.
+    type: bool
+    default: false
   allow_unknown:
     description:
       - Write names that no release of Slurm from 20.11 to 26.05 knows. A parameter that yours does not know stops
@@ -175,6 +181,12 @@ backup_files:
   type: dict
   sample:
     /etc/slurm/slurm.conf: /etc/slurm/slurm.conf.20261123T044300Z~
+pruned_backups:
+  description: The copies that were removed, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/slurm/slurm.conf.20261123T044300Z~]
 before:
   description:
     - The values in force before, of the parameters named by O(settings), O(lists) and O(options). V(null) is a
@@ -226,6 +238,7 @@ problems:
       sample: Correct the spelling or remove it.
 """
 
+import os
 from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
@@ -411,7 +424,10 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             result, changes = _edited(module, demand)
             backups = _conf_file.put(changes, module.params["backup"])
     found = result.dump(changes)
-    found.update(changed=bool(changes), backup_files=backups)
+    pruned = _conf_file.needless_backups(found["files"]) if module.params["prune_backups"] and not changes else []
+    for path in [] if module.check_mode else pruned:
+        os.unlink(path)
+    found.update(changed=bool(changes or pruned), backup_files=backups, pruned_backups=pruned)
     if module._diff:
         found["diff"] = [{"prepared": difference(change, demand.keys)} for change in changes]
     for problem in found["problems"]:
@@ -429,6 +445,7 @@ def main() -> None:
             "lists": {"type": "dict", "default": {}},
             "options": {"type": "dict", "default": {}},
             "backup": {"type": "bool", "default": False},
+            "prune_backups": {"type": "bool", "default": False},
             "allow_unknown": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

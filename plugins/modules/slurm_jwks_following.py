@@ -291,6 +291,11 @@ class Places(NamedTuple):
         return os.path.join(os.path.dirname(self.settings), "environment")
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """What is made here and nothing else's."""
+        return (self.program, os.path.dirname(self.settings), os.path.dirname(self.record))
+
+    @property
     def timer(self) -> str:
         return os.path.join(self.units, f"{UNIT}.timer")
 
@@ -374,6 +379,7 @@ class Timer:
             ]
             gone += [PLACES.environment] if self.files.take_away(PLACES.environment, secret=True) else []
             gone += [metrics] if metrics and self.files.take_metrics_away(metrics, self.module.warn) else []
+        gone += [path for path in PLACES.folders if self.files.take_folder_away(path)]
         if gone and not self.module.check_mode:
             forget(PLACES.units, f"{UNIT}.timer")
             self.tell("daemon-reload")

@@ -305,6 +305,11 @@ class Places(NamedTuple):
     records: str = "/var/lib/slurm-jwt-renew"
     units: str = "/etc/systemd/system"
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """What is made here and nothing else's."""
+        return (self.program, self.settings, self.records)
+
     def timer(self, name: str) -> str:
         return os.path.join(self.units, timer_of(name))
 
@@ -355,6 +360,8 @@ class Renewals:
         metrics = self.metrics_left(gone)
         removed = [path for path in self.leftovers(gone, wanted) if self.files.take_away(path)]
         removed += [path for path in metrics if self.files.take_metrics_away(path, self.module.warn)]
+        if not wanted:
+            removed += [path for path in PLACES.folders if self.files.take_folder_away(path)]
         started = self.have_run(states, changed, gone, bool(changed or removed))
         results = [
             self.describe(timer["name"], states, timer["name"] in started or self.touched(timer["name"], changed))

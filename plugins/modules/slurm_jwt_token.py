@@ -47,7 +47,7 @@ options:
     description:
       - V(present) sees to it that each token is there, good, and has enough of its life left.
       - V(absent) removes the files, and what a rotation has left beside them. Tokens copied from them stay good until
-        they expire.
+        they expire. A file that holds no token in that O(format) is something else, and stays with a warning.
       - V(verified) changes nothing. It judges the token in O(token), or those in files, with O(key_path).
       - V(staged) is V(present) for the file DEST.next beside O(dest), while O(dest) stays as it is. With O(key_path)
         that names the next key, it makes the tokens that will be good once that key is in force. A mode that is not
@@ -1181,22 +1181,39 @@ def refuse_twice(paths: list[str | None]) -> None:
 
 def absent(module: AnsibleModule) -> dict[str, Any]:
     """The state in which there is no token file, and nothing beside it."""
-    return gone(module, lambda dest: [*([dest] if read_dest(dest, module) else []), *leftovers(dest)])
+
+    def there(dest: str, form: str) -> list[str]:
+        secret = read_dest(dest, module)
+        if secret is None or holds_token(form, secret.data):
+            return [dest, *leftovers(dest)] if secret else leftovers(dest)
+        module.warn(f"{dest} holds no token in the format {form}, so it is something else and stays.")
+        return leftovers(dest)
+
+    return gone(module, there)
+
+
+def holds_token(form: str, data: bytes) -> bool:
+    """Whether a file is what this module writes, or what is left of it: an empty one is of no use to anybody."""
+    try:
+        extract(form, data)
+    except TokenError:
+        return not data.strip()
+    return True
 
 
 def settled(module: AnsibleModule) -> dict[str, Any]:
     """The state in which nothing of a rotation is left beside the token files."""
-    return gone(module, leftovers)
+    return gone(module, lambda dest, _form: leftovers(dest))
 
 
-def gone(module: AnsibleModule, which: Callable[[str], list[str]]) -> dict[str, Any]:
-    """Remove files of each token; WHICH lists those there are, the live one first."""
+def gone(module: AnsibleModule, which: Callable[[str, str], list[str]]) -> dict[str, Any]:
+    """Remove files of each token; WHICH lists those there are, by path and format, the live one first."""
     results = []
     diffs = []
     for entry in entries(module.params):
         dest = dest_of(entry, module)
         result = entry_of(name_of(entry), entry["user"], dest, entry["format"])
-        for path in which(dest):
+        for path in which(dest, entry["format"]):
             reason = "present" if path == dest else "leftover"
             result.update(changed=True, reason=result["reason"] or reason)
             diffs.append(diff_of_removal(path))

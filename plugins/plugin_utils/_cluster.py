@@ -131,7 +131,7 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     Steps: ``outer`` hosts, which have no key, and ``key_hosts`` change, ``slurmrestd`` ones serve the REST API. In a
     rotation ``signer_and_services`` and ``services`` get tokens of the next key, ``overlapping`` ones one more RS256
     key, ``withdrawing`` ones lose the old one, and on ``reviving`` ones slurmrestd is started again. ``put_back``
-    follows a failure, ``report`` closes the run.
+    follows a failure, ``tidying`` a success, ``report`` closes the run.
     """
     if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
         # Nothing was looked at yet: --syntax-check, --list-tasks.
@@ -143,6 +143,8 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
         return list(plan["hosts_to_change"]) if step == "put_back" else []
     if step == "put_back":
         return []
+    if step == "tidying":
+        return [host for host in plan["hosts_to_change"] if not is_left_out(hostvars, host)]
     if step == "withdrawing":
         # Services have tokens of the new key before the old one goes.
         lost = TOKENS_FAILURE in hostvars["localhost"]

@@ -329,6 +329,7 @@ CONF = observation(
         "files": list_of(LINE),
         "changed_files": list_of(LINE),
         "backup_files": map_of(LINE, LINE),
+        "pruned_backups": list_of(LINE),
         "before": map_of(IDENTIFIER, maybe(TEXT)),
         "effective": map_of(IDENTIFIER, maybe(TEXT)),
         "problems": list_of(

@@ -34,18 +34,27 @@ DEEDS = (
     ("slurm_jwt_slurmctld_restart", "slurmctld restarted"),
     ("slurm_jwt_slurmctld_reconfigure", "slurmctld reconfigured"),
     ("slurm_jwt_jwks_following", "timer of key sets set"),
+    ("slurm_jwt_jwks_timer_removed", "timer of key sets removed"),
     ("slurm_jwt_key_removed", "key put aside"),
+    ("slurm_jwt_own_key_removed", "RSA key put aside"),
     ("slurm_jwt_jwks_removed", "key set put aside"),
+    ("slurm_jwt_conf_copies", "copies removed"),
+    ("slurm_jwt_dbd_conf_copies", "copies removed"),
     ("slurmrestd_package", "slurmrestd installed"),
     ("slurmrestd_account", "user made"),
     ("slurmrestd_dropin", "drop-in written"),
     ("slurmrestd_unit", "slurmrestd (re)started"),
+    ("slurmrestd_stopped", "slurmrestd stopped"),
+    ("slurmrestd_dropin_removed", "drop-in removed"),
+    ("slurmrestd_account_removed", "user removed"),
     ("slurm_jwt_tokens_written", "token written"),
     ("slurm_jwt_tokens_activated", "token swapped"),
     ("slurm_jwt_tokens_put_back", "token put back"),
     ("slurm_jwt_tokens_restarted", "service restarted"),
     ("slurm_jwt_tokens_reloaded", "service reloaded"),
     ("slurm_jwt_tokens_renewal", "timers set"),
+    ("slurm_jwt_tokens_timers_removed", "timers removed"),
+    ("slurm_jwt_tokens_removed", "token removed"),
     ("slurm_jwt_proxy_package", "proxy installed"),
     ("slurm_jwt_proxy_policy_written", "policy written"),
     ("slurm_jwt_proxy_verifier", "verifier (re)started"),
@@ -81,7 +90,7 @@ def _cause(result: Mapping[str, Any]) -> str:
 
 
 def deeds(variables: Variables) -> list[str]:
-    return [text for name, text in DEEDS if _changed(variables.get(name))]
+    return list(dict.fromkeys(text for name, text in DEEDS if _changed(variables.get(name))))
 
 
 def _changed(result: Any) -> bool:

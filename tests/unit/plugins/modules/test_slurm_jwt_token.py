@@ -418,6 +418,13 @@ class TestAbsent:
             assert host.dest.exists() == check
         assert not host.run(state="absent")["changed"]
 
+    def test_what_is_no_token_stays(self, host):
+        host.dest.write_text("PermitRootLogin no\n")
+        host.dest.chmod(0o400)
+        result = host.run(state="absent")
+        assert (result["changed"], host.dest.exists()) == (False, True)
+        assert "holds no token in the format raw" in str(result["warnings"])
+
     def test_no_folder_no_file(self, host):
         assert not host.run(state="absent", dest="/nonexistent/token", check=True)["changed"]
         assert not host.run(state="absent", dest="/nonexistent/token")["changed"]

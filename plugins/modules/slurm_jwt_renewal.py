@@ -304,6 +304,7 @@ class Places(NamedTuple):
     settings: str = "/etc/slurm-jwt-renew"
     records: str = "/var/lib/slurm-jwt-renew"
     units: str = "/etc/systemd/system"
+    stamps: str = _installation.STAMPS
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -510,7 +511,7 @@ class Renewals:
         if gone:
             self.tell("stop", gone)
             for name in gone:
-                forget(PLACES.units, timer_of(name))
+                forget(PLACES.units, timer_of(name), PLACES.stamps)
         if reload or any(map(unread, states.values())):
             self.module.run_command([self.systemctl, "daemon-reload"], check_rc=True)
         anew = [timer["name"] for timer in self.timers if PLACES.timer(timer["name"]) in changed]

@@ -55,6 +55,26 @@ def place(tmp_path: pathlib.Path) -> Place:
     return Place(tmp_path)
 
 
+def test_copies_go_when_the_file_is_as_it_was_before_the_first(place: Place) -> None:
+    switch = {"lists": {"AuthAltTypes": {"present": ["auth/jwt"]}}, "backup": True}
+    off = {"lists": {"AuthAltTypes": {"absent": ["auth/jwt"]}}, "backup": True}
+    before = place.names()
+    place.run(**switch)
+    kept = set(place.names()) - set(before)
+    assert len(kept) == 1
+    # It may be all that is left of what the site had.
+    result = place.run(prune_backups=True)
+    assert (result["changed"], result["pruned_backups"]) == (False, [])
+    place.run(**off)
+    (place.folder / "slurm.conf.mine~").write_text("")
+    assert len(place.run(check=True, prune_backups=True)["pruned_backups"]) == 2
+    assert kept < set(place.names())
+    result = place.run(prune_backups=True)
+    assert result["changed"] and len(result["pruned_backups"]) == 2
+    assert set(place.names()) == {*before, "slurm.conf.mine~"}
+    assert not place.run(prune_backups=True)["changed"]
+
+
 def test_switches_tokens_on_and_off_again(place: Place) -> None:
     result = place.run(backup=True, **ON)
     assert result["changed"] is True

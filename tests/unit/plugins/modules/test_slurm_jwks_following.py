@@ -173,6 +173,7 @@ def test_absent(host):
     host.run()
     result = host.run(state="absent")
     assert result["changed"] and host.files == set()
+    assert not [name for name in ("lib", "etc", "var") if (host.folder / name).exists()]
     assert host.told == [f"stop {TIMER}", "daemon-reload"]
     assert not os.path.lexists(host.folder / "units/timers.target.wants" / TIMER)
     again = host.run(state="absent")

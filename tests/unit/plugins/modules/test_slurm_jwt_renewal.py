@@ -51,7 +51,7 @@ SERVICE = "slurm-jwt-renew@web.service"
 class Host:
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
-        for name in ("bin", "units"):
+        for name in ("bin", "units", "stamps"):
             (folder / name).mkdir()
         for name in ("scontrol", "sdiag"):
             (folder / "bin" / name).write_text("#!/bin/sh\n")
@@ -63,7 +63,7 @@ class Host:
 
     def run(self, *timers, check=False, **options):
         (self.folder / "told").write_text("")
-        places = slurm_jwt_renewal.Places(*(str(self.folder / name) for name in ("lib", "etc", "var", "units")))
+        places = slurm_jwt_renewal.Places(*(str(self.folder / name) for name in ("lib", "etc", "var", "units", "stamps")))
 
         def prepare():
             os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
@@ -236,9 +236,23 @@ class TestRemove:
         metrics.mkdir()
         host.run(WEB, metrics_dir=str(metrics))
         (metrics / "slurm_jwt_token_web.prom").write_text("")
+        (host.folder / "stamps" / f"stamp-{TIMER}").write_text("")
+        (host.folder / "lib/__pycache__").mkdir()
+        (host.folder / "lib/__pycache__/__main__.pyc").write_text("")
+        check = host.run(program=None, check=True)
+        assert check["changed"] and (host.folder / "lib").is_dir()
         result = host.run(program=None)
         assert result["removed"] == ["web"] and result["timers"] == []
         assert host.files == []
+        for name in ("lib", "etc", "var", f"stamps/stamp-{TIMER}"):
+            assert not (host.folder / name).exists(), name
+        assert not host.run(program=None)["changed"]
+
+    def test_a_folder_in_which_somebody_else_has_something_stays(self, host):
+        host.run(WEB)
+        (host.folder / "etc/mine").write_text("")
+        host.run(program=None)
+        assert (host.folder / "etc/mine").exists() and not (host.folder / "lib").exists()
         assert not host.run(program=None)["changed"]
 
     def test_whoever_owns_the_folder_of_metrics_keeps_nothing_else(self, host):

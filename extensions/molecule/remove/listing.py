@@ -2,7 +2,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything on this host that a run could have made or changed, a line each: path, type, owner, mode, sha256; and units."""
+"""What a run could have made or changed on this host, a line each: path, type, owner, mode, sha256; and units."""
 
 from __future__ import annotations
 

@@ -63,7 +63,8 @@ class Host:
 
     def run(self, *timers, check=False, **options):
         (self.folder / "told").write_text("")
-        places = slurm_jwt_renewal.Places(*(str(self.folder / name) for name in ("lib", "etc", "var", "units", "stamps")))
+        names = ("lib", "etc", "var", "units", "stamps")
+        places = slurm_jwt_renewal.Places(*(str(self.folder / name) for name in names))
 
         def prepare():
             os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"

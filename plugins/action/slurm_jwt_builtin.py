@@ -75,7 +75,7 @@ class ActionModule(Door):
         return found
 
     def _asked_of_dpkg(self, known: Mapping[str, Any], variables: dict[str, Any]) -> Mapping[str, Any]:
-        """In check mode Ansible's apt wants python3-apt, which it would install otherwise. dpkg says what is missing."""
+        """In check mode Ansible's apt wants python3-apt, which it installs otherwise. dpkg says what is missing."""
         names = self.options.get("name") or []
         wanted = [str(name) for name in ([names] if isinstance(names, str) else names)]
         task = self._task.copy()

@@ -20,7 +20,7 @@ Look = Mapping[str, Any]
 _PIP = {"pyjwt": "PyJWT>=1.7", "cryptography": "cryptography"}
 _LEAST_PYJWT = (1, 7)
 
-_FORBIDDEN = "Install it, or let the rollout do it: slurm_jwt_install is false, or --tags leaves out packages."
+_FORBIDDEN = "Install them, or let the rollout do it: slurm_jwt_install is false, or --tags leaves out packages."
 
 
 def missing(look: Look, signs: bool, rs256: bool) -> list[str]:
@@ -45,15 +45,11 @@ def obstacles(look: Look, packages: Sequence[str], may_install: bool) -> list[st
         return _too_old(python)
     if not may_install:
         hint = f" {_pip(python, libraries)} does as well." if libraries else ""
-        return [f"{' and '.join(packages)} {_are(packages)} missing. {_FORBIDDEN}{hint}"]
+        return [f"Missing packages: {' and '.join(packages)}. {_FORBIDDEN}{hint}"]
     none = [*python.get("unavailable", ()), *(look["plugins"] or {}).get("unavailable", ())]
     none = [name for name in packages if name in none]
     lost = [name for name in libraries if of_library(name, look.get("os_family")) in none]
     return [_unavailable(look, none, lost)] if none else []
-
-
-def _are(names: Sequence[str]) -> str:
-    return "are" if names[1:] else "is"
 
 
 def _pip(python: Mapping[str, Any], libraries: Sequence[str]) -> str:
@@ -87,8 +83,8 @@ def _too_old(python: Mapping[str, Any]) -> list[str]:
 
 def _unavailable(look: Look, names: Sequence[str], libraries: Sequence[str]) -> str:
     where = {
-        "Debian": "Refresh what apt knows (apt-get update), or add a mirror that has it.",
-        "RedHat": "Enable the repository that has it: of Python's libraries AppStream or EPEL, by release.",
-    }.get(look.get("os_family") or "", "Add a repository that has it.")
+        "Debian": "Refresh what apt knows (apt-get update), or add a mirror that has them.",
+        "RedHat": "Enable the repository that has them: of Python's libraries AppStream or EPEL, by release.",
+    }.get(look.get("os_family") or "", "Add a repository that has them.")
     hint = f" {_pip(look['python'], libraries)} does as well." if libraries else ""
-    return f"{' and '.join(names)} {_are(names)} missing, and no repository of this host has it. {where}{hint}"
+    return f"Missing packages that no repository of this host has: {' and '.join(names)}. {where}{hint}"

@@ -25,8 +25,8 @@ def python(**members):
 def test_packages_are_of_no_use_to_another_python():
     found = decide(cluster(jwt=True, ctl1=python(**OPT)))
     assert found["refusals"] == [
-        "ctl1: Ansible uses /opt/python/bin/python3, Python 3.11.4, which has no PyJWT. The distribution's packages are "
-        "for the distribution's Python, /usr/bin/python3, so they would be of no use to it. Set "
+        "ctl1: Ansible uses /opt/python/bin/python3, Python 3.11.4, which has no PyJWT. The distribution's packages "
+        "are for the distribution's Python, /usr/bin/python3, so they would be of no use to it. Set "
         "ansible_python_interpreter to /usr/bin/python3 for this host, or install it for the one in use: "
         "/opt/python/bin/python3 -m pip install 'PyJWT>=1.7'."
     ]
@@ -51,7 +51,7 @@ def test_with_rsa_keys_another_library_is_needed():
 def test_no_repository_has_it(family, package, where):
     looks = cluster(jwt=True, ctl1={"os_family": family, **python(unavailable=[package])})
     (reason,) = decide(looks)["refusals"]
-    assert reason.startswith(f"ctl1: {package} is missing, and no repository of this host has it. ")
+    assert reason.startswith(f"ctl1: Missing packages that no repository of this host has: {package}. ")
     assert where in reason and "/usr/bin/python3 -m pip install 'PyJWT>=1.7' does as well." in reason
     assert decide(cluster(jwt=True, ctl1={"os_family": family, **python()}))["packages"] == {"ctl1": [package]}
 
@@ -59,14 +59,14 @@ def test_no_repository_has_it(family, package, where):
 def test_a_plugin_that_no_repository_has():
     lost = {"plugins": {"packages": [PLUGIN], "unavailable": [PLUGIN]}}
     (reason,) = decide(cluster(jwt=True, dbd1=lost))["refusals"]
-    assert reason.startswith(f"dbd1: {PLUGIN} is missing, and no repository") and "pip" not in reason
+    assert reason.startswith(f"dbd1: Missing packages that no repository of this host has: {PLUGIN}.") and "pip" not in reason
     found = decide(cluster(jwt=True, rest1=lost))
-    assert found["refusals"] == [] and f"{PLUGIN} is missing, and no repository" in found["left_out"]["rest1"]
+    assert found["refusals"] == [] and f"no repository of this host has: {PLUGIN}." in found["left_out"]["rest1"]
 
 
 def test_what_may_not_be_installed():
     (reason,) = decide(cluster(jwt=True, ctl1=python()), install=False)["refusals"]
-    assert reason.startswith("ctl1: python3-jwt is missing. Install it, or let the rollout do it: slurm_jwt_install")
+    assert reason.startswith("ctl1: Missing packages: python3-jwt. Install them, or let the rollout do it: slurm_jwt_install")
     assert reason.endswith("/usr/bin/python3 -m pip install 'PyJWT>=1.7' does as well.")
 
 

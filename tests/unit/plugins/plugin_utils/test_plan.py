@@ -502,7 +502,7 @@ def test_no_member_of_an_answer_decides_anything_about_others(run, host, member)
         why = answers.why(member, value, errors)
         if member == "plugins" and value and value["packages"] and run in ("no packages", "some tags"):
             # What is missing and may not be installed.
-            assert found["left_out"][host].startswith(f"{value['packages'][0]} is missing.")
+            assert found["left_out"][host].startswith(f"Missing packages: {value['packages'][0]}.")
             continue
         assert found["left_out"] == ({host: why} if why else {})
 

@@ -71,6 +71,10 @@ class DaemonHost(_host.Host):
     def _service(self, part: str) -> str:
         return self.options.services.get(part, part)
 
+    def _is_where_it_was_said(self) -> bool:
+        # All daemons are looked at in any case.
+        return super()._is_where_it_was_said() and self.parts == ["node"]
+
     def _daemon_of(self, part: str) -> whereabouts.Daemon:
         """A daemon by its unit, or by the one that it runs in instead."""
         if part == "node":

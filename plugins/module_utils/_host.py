@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _auth_alt,
@@ -24,7 +24,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _releases,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import ConfError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import distribution, undeclared, whereabouts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import distribution
+
+if TYPE_CHECKING:
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared, whereabouts
 
 PARTS = ("slurmctld", "slurmdbd", "slurmrestd", "node")
 CONFIGLESS_CONF = "/run/slurm/conf/slurm.conf"
@@ -133,6 +136,11 @@ class Host:
 
     def _see_whereabouts(self) -> None:
         """Go on with the files and programs of the daemons that run, where they are not those that were named."""
+        if self._is_where_it_was_said():
+            return
+        # Not imported where all is in its place, as on most nodes.
+        from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared
+
         daemons = [self._daemon_of(part) for part in self.parts]
         told, folders = self.options, self.options.bin_dirs
         found = [
@@ -142,7 +150,7 @@ class Host:
             undeclared.slurmrestd(daemons, told.slurmrestd_binary, folders),
         ]
         self.undeclared += [setting for setting in found if setting is not None]
-        self.problems += [_problems.undeclared(setting) for setting in self.undeclared]
+        self.problems += [setting.problem for setting in self.undeclared]
         usable = {setting.variable: setting.value for setting in self.undeclared if setting.usable}
         self.options = told._replace(
             bin_dirs=[*usable.get("slurm_jwt_bin_dirs", ()), *folders],
@@ -154,22 +162,36 @@ class Host:
         """Whether the site has to set a variable, from which all that is missing here may follow."""
         return any(setting.variable == variable for setting in self.undeclared)
 
-    def _daemon_of(self, part: str) -> whereabouts.Daemon:
-        """slurmd; its process is only looked for where something is not in its place, as nodes are many."""
-        service = self.options.services.get("slurmd", "slurmd")
-        pid = _processes.main_pid(service, "slurmd")
-        if not pid and not self._is_in_place():
-            pid, service = next(whereabouts.running("slurmd"), (0, service))
+    def _is_where_it_was_said(self) -> bool:
+        pid = _processes.main_pid(self.options.services.get("slurmd", "slurmd"), "slurmd")
         self._running["slurmd"] = process = _processes.look(pid) if pid else None
+        if not self._is_in_place():
+            return False
+        if process is None:
+            return True
+        at = _install.find_program("slurmd", self.options.bin_dirs)
+        if at is None or os.path.realpath(at) != process.program:
+            return False
+        return process.conf is None or os.path.realpath(process.conf) == os.path.realpath(self.options.conf_path)
+
+    def _is_in_place(self) -> bool:
+        has_conf = os.path.exists(self.options.conf_path) or os.path.exists(CONFIGLESS_CONF)
+        return has_conf and bool(_install.find_programs(["slurmd", "scontrol"], self.options.bin_dirs))
+
+    def _daemon_of(self, part: str) -> whereabouts.Daemon:
+        """slurmd, or what is there of its host's Slurm."""
+        from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
+
+        service = self.options.services.get("slurmd", "slurmd")
+        process = self._running.get("slurmd")
+        if process is None and not self._is_in_place():
+            pid, service = next(whereabouts.running("slurmd"), (0, service))
+            self._running["slurmd"] = process = _processes.look(pid) if pid else None
         found = whereabouts.look(part, service, process=process)
         if found.program is None and not self._is_in_place():
             # A login host has clients only.
             found = found._replace(program=_install.find_elsewhere([found.name, "scontrol"]))
         return found
-
-    def _is_in_place(self) -> bool:
-        has_conf = os.path.exists(self.options.conf_path) or os.path.exists(CONFIGLESS_CONF)
-        return has_conf and bool(_install.find_programs(["slurmd", "scontrol"], self.options.bin_dirs))
 
     # Slurm itself
 

@@ -18,7 +18,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Rel
 
 if TYPE_CHECKING:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared import Setting
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import Place
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._processes import Process
 
@@ -74,16 +73,6 @@ def no_slurm(parts: list[str], names: list[str], bin_dirs: list[str], elsewhere:
     found = f"There is no {' or '.join(names)} in {where}."
     effect = "There is no Slurm here to switch JWT on in."
     return [Problem(ERROR, "slurm_missing", parts[0], None, found, effect, remedy)]
-
-
-def undeclared(setting: Setting) -> Problem:
-    """A variable that the site has to set. The inspection goes on with what was found, and nothing else does."""
-    effect = "The run would work with other files, programs or units than the cluster does."
-    if not setting.usable:
-        effect += " Others than root can change what is there, so root has run nothing of it to find out more."
-    value = setting.value if isinstance(setting.value, str) else f"[{', '.join(setting.value)}]"
-    remedy = f"Set {setting.variable} to {value}."
-    return Problem(ERROR, "undeclared", setting.part, None, setting.found, effect, remedy)
 
 
 def no_release(part: str, program: str, answer: str) -> list[Problem]:

@@ -44,7 +44,8 @@ def obstacles(look: Look, packages: Sequence[str], may_install: bool) -> list[st
     if not packages:
         return _too_old(python)
     if not may_install:
-        hint = f" {_pip(python, libraries)} does as well." if libraries else ""
+        command = _pip(python, libraries)
+        hint = f" Or run {command} on the host." if libraries else ""
         return [f"Missing packages: {' and '.join(packages)}. {_FORBIDDEN}{hint}"]
     none = [*python.get("unavailable", ()), *(look["plugins"] or {}).get("unavailable", ())]
     none = [name for name in packages if name in none]
@@ -62,10 +63,10 @@ def _of_another_python(python: Mapping[str, Any], libraries: Sequence[str]) -> s
     own = python.get("distributions")
     other = f"Set ansible_python_interpreter to {own} for this host, or install it" if own else "Install it"
     whose = f"the distribution's Python, {own}" if own else "another Python"
+    executable, version, command = python.get("executable"), python.get("version"), _pip(python, libraries)
     return (
-        f"Ansible uses {python.get('executable')}, Python {python.get('version')}, which has no {names}. The "
-        f"distribution's packages are for {whose}, so they would be of no use to it. {other} for the one in use: "
-        f"{_pip(python, libraries)}."
+        f"Ansible uses {executable}, Python {version}, which has no {names}. The distribution's packages are for "
+        f"{whose}, so they would be of no use to it. {other} for the one in use: {command}."
     )
 
 
@@ -75,16 +76,17 @@ def _too_old(python: Mapping[str, Any]) -> list[str]:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if len(numbers) < 2 or numbers >= _LEAST_PYJWT:
         return []
-    return [
-        f"{python.get('executable')} has PyJWT {version}, and 1.7 or later is needed. Install a newer one for it: "
-        f"{_pip(python, ['pyjwt'])}."
-    ]
+    executable, command = python.get("executable"), _pip(python, ["pyjwt"])
+    return [f"{executable} has PyJWT {version}, and 1.7 or later is needed. Install a newer one for it: {command}."]
 
 
 def _unavailable(look: Look, names: Sequence[str], libraries: Sequence[str]) -> str:
-    where = {
-        "Debian": "Refresh what apt knows (apt-get update), or add a mirror that has them.",
-        "RedHat": "Enable the repository that has them: of Python's libraries AppStream or EPEL, by release.",
-    }.get(look.get("os_family") or "", "Add a repository that has them.")
-    hint = f" {_pip(look['python'], libraries)} does as well." if libraries else ""
+    family = look.get("os_family")
+    where = "Add a repository that has them."
+    if family == "Debian":
+        where = "Refresh what apt knows (apt-get update), or add a mirror that has them."
+    elif family == "RedHat":
+        where = "Enable the repository that has them: of Python's libraries AppStream or EPEL, by release."
+    command = _pip(look["python"], libraries)
+    hint = f" Or run {command} on the host." if libraries else ""
     return f"Missing packages that no repository of this host has: {' and '.join(names)}. {where}{hint}"

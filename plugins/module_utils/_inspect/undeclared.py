@@ -15,6 +15,7 @@ from typing import NamedTuple, Sequence
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _install
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.whereabouts import Daemon
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._problems import ERROR, Problem
 
 USUAL_SLURMRESTD = "/usr/sbin/slurmrestd"
 SERVICE_VARIABLES = {
@@ -24,21 +25,27 @@ SERVICE_VARIABLES = {
 }
 
 
+CODE = "undeclared"
+_EFFECT = "The run would work with other files, programs or units than the cluster does."
+_NOT_RUN = f"{_EFFECT} Others than root can change what is there, so root has run nothing of it to find out more."
+
+
 class Setting(NamedTuple):
-    """A variable that the site has to set, with the value that was found and how."""
+    """A variable that the site has to set, with the value that was found."""
 
     variable: str
     value: str | list[str]
-    part: str
-    found: str
+    problem: Problem
+    """Who says so, and what happens otherwise."""
     usable: bool = True
     """Whether the inspection itself may go on with it."""
 
 
-def service(part: str, named: str, found: str) -> Setting:
+def service(part: str, named: str, unit: str) -> Setting:
     """The daemon runs in another unit than the one that is named."""
-    name = _install.DAEMON_OF[part]
-    return Setting(SERVICE_VARIABLES[part], found, part, f"{name} runs in the unit {found}, and not in {named}.")
+    daemon, variable = _install.DAEMON_OF[part], SERVICE_VARIABLES[part]
+    found, remedy = f"{daemon} runs in the unit {unit}, and not in {named}.", f"Set {variable} to {unit}."
+    return Setting(variable, unit, Problem(ERROR, CODE, part, None, found, _EFFECT, remedy))
 
 
 def programs(daemons: Sequence[Daemon], declared: Sequence[str]) -> Setting | None:
@@ -50,10 +57,15 @@ def programs(daemons: Sequence[Daemon], declared: Sequence[str]) -> Setting | No
     folders = list(dict.fromkeys(folder for path in paths for folder in whereabouts.bin_dirs(path)))
     usable = all(map(whereabouts.only_root_writes, [*paths, *folders]))
     first, path = elsewhere[0], paths[0]
-    at = _install.find_program(os.path.basename(path), list(declared))
-    instead = f"the one that is found is {at}" if at else "there is none in the usual folders"
-    found = f"{os.path.basename(path)} {_verb(first)} {path}, and {instead}."
-    return Setting("slurm_jwt_bin_dirs", folders, first.part, found, usable)
+    program, verb = os.path.basename(path), _verb(first)
+    at = _install.find_program(program, list(declared))
+    found = f"{program} {verb} {path}, and there is none in the usual folders."
+    if at:
+        found = f"{program} {verb} {path}, and the one that is found is {at}."
+    effect = _EFFECT if usable else _NOT_RUN
+    named = ", ".join(folders)
+    remedy = f"Set slurm_jwt_bin_dirs to [{named}]."
+    return Setting("slurm_jwt_bin_dirs", folders, Problem(ERROR, CODE, first.part, None, found, effect, remedy), usable)
 
 
 def _is_elsewhere(daemon: Daemon, declared: Sequence[str]) -> bool:
@@ -97,9 +109,12 @@ def _is_same_file(path: str, other: str) -> bool:
     return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _conf(variable: str, found: str, declared: str, daemon: Daemon) -> Setting:
-    there = "" if os.path.exists(declared) else ", which does not exist"
-    return Setting(variable, found, daemon.part, f"{daemon.name} reads {found}, and not {declared}{there}.")
+def _conf(variable: str, path: str, declared: str, daemon: Daemon) -> Setting:
+    found = f"{daemon.name} reads {path}, and not {declared}."
+    if not os.path.exists(declared):
+        found = f"{daemon.name} reads {path}, and not {declared}, which does not exist."
+    remedy = f"Set {variable} to {path}."
+    return Setting(variable, path, Problem(ERROR, CODE, daemon.part, None, found, _EFFECT, remedy))
 
 
 def slurmrestd(daemons: Sequence[Daemon], declared: str | None, folders: Sequence[str]) -> Setting | None:
@@ -117,5 +132,6 @@ def slurmrestd(daemons: Sequence[Daemon], declared: str | None, folders: Sequenc
         # Where the site names another one than its unit does, that is what it wants.
         if os.path.exists(declared) and declared != USUAL_SLURMRESTD:
             return None
-        return Setting("slurmrestd_binary", path, "slurmrestd", f"slurmrestd is {path}, and not {declared}.")
+        found, remedy = f"slurmrestd is {path}, and not {declared}.", f"Set slurmrestd_binary to {path}."
+        return Setting("slurmrestd_binary", path, Problem(ERROR, CODE, "slurmrestd", None, found, _EFFECT, remedy))
     return None

@@ -150,7 +150,8 @@ def test_programs_of_a_prefix(prefix: Prefix, slurmctld: whereabouts.Daemon) -> 
     assert found is not None
     assert found.variable == "slurm_jwt_bin_dirs"
     assert found.value == [prefix.bin("bin"), prefix.bin("sbin")]
-    assert found.found == f"slurmctld runs as {prefix.bin('sbin/slurmctld')}, and there is none in the usual folders."
+    program = prefix.bin("sbin/slurmctld")
+    assert found.problem.found == f"slurmctld runs as {program}, and there is none in the usual folders."
     assert not found.usable, "root runs nothing of a folder that others can write"
     for declared in ([prefix.bin("sbin")], [str(prefix.sbin)]):
         assert undeclared.programs([slurmctld], declared) is None
@@ -164,7 +165,7 @@ def test_another_slurm_in_the_usual_folders(prefix: Prefix, slurmctld: whereabou
     (usual / "slurmctld").unlink()
     shutil.copy("/bin/true", usual / "slurmctld")
     found = undeclared.programs([slurmctld], [])
-    assert found is not None and f"the one that is found is {usual}/slurmctld" in found.found
+    assert found is not None and f"the one that is found is {usual}/slurmctld" in found.problem.found
 
 
 def test_an_upgrade_that_moved_the_link_is_no_other_slurm(prefix: Prefix, slurmctld: whereabouts.Daemon) -> None:
@@ -177,7 +178,7 @@ def test_an_upgrade_that_moved_the_link_is_no_other_slurm(prefix: Prefix, slurmc
 def test_configuration_files(prefix: Prefix, slurmctld: whereabouts.Daemon) -> None:
     found = undeclared.slurm_conf([slurmctld], "/no/slurm.conf")
     assert found is not None and (found.variable, found.value) == ("slurm_jwt_conf_path", prefix.conf)
-    assert found.found == f"slurmctld reads {prefix.conf}, and not /no/slurm.conf, which does not exist."
+    assert found.problem.found == f"slurmctld reads {prefix.conf}, and not /no/slurm.conf, which does not exist."
     assert undeclared.slurm_conf([slurmctld], prefix.conf) is None
     slurmdbd = _daemon("slurmdbd", None, prefix.conf)
     assert undeclared.slurm_conf([slurmdbd], "/no/slurm.conf") is None, "slurmdbd reads none"

@@ -8,6 +8,8 @@ import hashlib
 import mmap
 import os
 import pathlib
+import shutil
+import subprocess
 import time
 from typing import Any, Iterator
 
@@ -23,6 +25,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
     _processes,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._daemon_host import DaemonHost
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
 
 ME = _names.user_name(os.geteuid())
 GOOD_KEY = hashlib.sha256(b"a key for tests").digest()
@@ -833,3 +836,67 @@ def test_what_the_release_cannot_do(site: Site, release: str, parameters: dict[s
         told = [problem["found"] for problem in found["problems"] if problem["code"] == "release_too_old"]
         assert told == [needed + "."]
     assert not [code for code in codes(site.look(["node"], declared={"parameters": parameters})) if code[0] == "error"]
+
+
+# A Slurm that is elsewhere
+
+
+@pytest.fixture(name="elsewhere")
+def _elsewhere(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """slurmctld runs from a prefix of its own, and nobody has said so. The process is a real one."""
+    (site.root / "etc").mkdir()
+    program = site.root / "sbin/slurmctld"
+    shutil.copy("/bin/sleep", program)
+    for name in ("slurm.conf", "slurmdbd.conf"):
+        (site.root / name).rename(site.root / "etc" / name)
+    (site.root / "bin").mkdir()
+    (site.root / "sbin/scontrol").rename(site.root / "bin/scontrol")
+    # Folders for tests are below one that everybody can write.
+    monkeypatch.setattr(whereabouts, "_anybody_writes", lambda path: False)
+    monkeypatch.setattr(whereabouts, "only_root_writes", lambda path: True)
+    environment = {"SLURM_CONF": str(site.root / "etc/slurm.conf")}
+    with subprocess.Popen([str(program), "60"], env=environment) as started:
+        process = None
+        while process is None or not process.command:
+            process = _processes.look(started.pid)
+        site.runs("slurmctld", pid=started.pid)
+        yield site
+        started.kill()
+
+
+def test_the_inspection_goes_on_with_what_it_found(elsewhere: Site) -> None:
+    found = elsewhere.look(["slurmctld"], bin_dirs=[], declared=DECLARED)
+    root = elsewhere.root
+    assert found["undeclared"] == {
+        "slurm_jwt_bin_dirs": [f"{root}/bin", f"{root}/sbin"],
+        "slurm_jwt_conf_path": f"{root}/etc/slurm.conf",
+    }
+    assert codes(found)[:2] == [("error", "undeclared")] * 2
+    assert "conf_missing" not in str(codes(found)) and "slurm_missing" not in str(codes(found))
+    assert found["release"] == "24.11.5"
+    assert found["conf"]["path"] == f"{root}/etc/slurm.conf"
+    assert found["plugins"]["dir"] == f"{root}/lib/slurm"
+
+
+def test_nothing_is_undeclared_where_it_is_declared(elsewhere: Site) -> None:
+    declared = {"bin_dirs": [str(elsewhere.root / "sbin")], "conf_path": str(elsewhere.root / "etc/slurm.conf")}
+    assert elsewhere.look(["slurmctld"], **declared)["undeclared"] == {}
+
+
+def test_root_runs_nothing_that_others_can_change(elsewhere: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whereabouts, "only_root_writes", lambda path: False)
+    found = elsewhere.look(["slurmctld"], bin_dirs=[])
+    assert "slurm_jwt_bin_dirs" in found["undeclared"]
+    assert not [argv for argv in elsewhere.commands if str(elsewhere.root) in argv[0]]
+    assert found["release"] is None
+    assert "root has run nothing of it" in str(found["problems"])
+
+
+def test_a_daemon_in_a_unit_of_another_name(elsewhere: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere.units["ctld-prod"] = elsewhere.units.pop("slurmctld")
+    monkeypatch.setattr(whereabouts, "running", lambda name: iter([(1, "ctld-prod")] if name == "slurmctld" else []))
+    found = elsewhere.look(["slurmctld"], bin_dirs=[])
+    assert found["undeclared"]["slurm_jwt_slurmctld_service"] == "ctld-prod"
+    assert found["daemons"]["slurmctld"]["service"] == "ctld-prod"
+    assert found["daemons"]["slurmctld"]["active"] == "active"
+    assert "unit_missing" not in str(codes(found))

@@ -34,6 +34,14 @@ options:
     description: How many nodes may be unreachable, a number or a percentage of all nodes such as V(5%).
     type: str
     default: "0"
+  manage_conf:
+    description: Whether slurm.conf and slurmdbd.conf may be edited, and no other tool of the site writes them.
+    type: bool
+    default: true
+  verifying:
+    description: Whether nothing is to be changed, so that what is not as declared is told and refuses nothing.
+    type: bool
+    default: false
   removing:
     description: Whether JWT is taken back rather than brought.
     type: bool

@@ -48,6 +48,7 @@ class DaemonHost(_host.Host):
         self._units: dict[str, _processes.Unit] = {}
         self._user: _places.User | None = None
         self._uninstalled: set[str] = set()
+        self._to_bring: dict[str, list[str]] = {}
         self._see_units()
 
     def _see_units(self) -> None:
@@ -179,12 +180,19 @@ class DaemonHost(_host.Host):
                 self.problems += _daemon_problems.key_elsewhere(holder, path, in_force)
             elif in_force and not found["exists"]:
                 self.problems += _daemon_problems.key_missing(holder, path)
+            if in_force and not os.path.exists(in_force) and self._declared_parameters().get("jwt_key") is not False:
+                self._brings(holder, f"the key {in_force}")
         return found
 
     def _in_force(self, path: str) -> bool:
         """Whether the file of a daemon of this host says that this is its key."""
         named = [file.jwt.key_path for dummy, file in self._holders() if file.jwt.enabled and file.jwt.key_path]
         return any(os.path.realpath(each) == os.path.realpath(path) for each in named)
+
+    def _brings(self, part: str, what: str) -> None:
+        """Note what a daemon's own file asks for, which is missing, and which a rollout puts in place."""
+        if self.options.declared is not None:
+            self._to_bring.setdefault(part, []).append(what)
 
     def _key_file(self, part: str, path: str) -> dict[str, Any]:
         place = _places.look(path)
@@ -249,6 +257,8 @@ class DaemonHost(_host.Host):
             if file.jwt.enabled and file.jwt.jwks_path == path and self.release is not None:
                 mended = bool(self._declared_parameters().get("jwks"))
                 self.problems += _daemon_problems.jwks(part, path, place, self._user, self.release, mended)
+                if mended and place.kind == "missing":
+                    self._brings(part, f"the key set {path}")
         exists, kids = place.kind == "file", _facts.kids(path, place)
         return {**_facts.attributes(place), "path": path, "exists": exists, "kids": kids}
 
@@ -317,6 +327,9 @@ class DaemonHost(_host.Host):
             else:
                 self.problems += _daemon_problems.plugin_missing(part, name, folder, bring, os.path.exists(RPM))
             found.update(dict.fromkeys(bring))
+            for holder, file in self._holders():
+                if bring and name == "auth_jwt.so" and file.jwt.enabled:
+                    self._brings(holder, name)
         return list(found)
 
     def _owner(self, path: str) -> _install.Package | None:
@@ -345,7 +358,8 @@ class DaemonHost(_host.Host):
         unmanaged = 0 if unit.pid else self._unmanaged(part)
         process = self._running.get(part) or (_processes.look(unmanaged) if unmanaged else None)
         if part not in self._uninstalled:
-            self.problems += _daemon_problems.unit(part, service, unit, unmanaged)
+            missing = self._to_bring.get(part, [])
+            self.problems += _daemon_problems.unit(part, service, unit, unmanaged, missing)
         self.problems += _daemon_problems.replaced_program(part, process)
         if part != "slurmdbd":
             self.problems += _problems.conf_elsewhere(part, self.options.conf_path, process)

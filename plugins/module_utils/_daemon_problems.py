@@ -16,6 +16,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Rel
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners, rest_unit
 
 if TYPE_CHECKING:
+    from typing import Sequence
+
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._install import Libjwt
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import Place, User
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._processes import Process, Unit
@@ -243,8 +245,8 @@ def pyjwt_missing(part: str, executable: str) -> list[Problem]:
 # Daemons
 
 
-def unit(part: str, service: str, found: Unit, unmanaged: int) -> list[Problem]:
-    """The daemon's unit before the rollout."""
+def unit(part: str, service: str, found: Unit, unmanaged: int, missing: Sequence[str] = ()) -> list[Problem]:
+    """The daemon's unit before the rollout. MISSING names what its file asks for and a rollout puts in place."""
     if not found.exists:
         what = f"systemd knows no unit {service}."
         if unmanaged:
@@ -259,6 +261,10 @@ def unit(part: str, service: str, found: Unit, unmanaged: int) -> list[Problem]:
     if part == "slurmrestd":
         effect, remedy = "Without JWT it often cannot run at all.", "A rollout configures and starts it."
         return [Problem(INFO, "daemon_down", part, None, what, effect, remedy)]
+    if missing:
+        what += f" Its configuration has JWT switched on, and {' and '.join(missing)} is missing."
+        effect, remedy = f"{part} does not start like this.", f"A rollout puts that in place and starts {part}."
+        return [Problem(WARNING, "daemon_down", part, None, what, effect, remedy)]
     if unmanaged:
         what += f" {part} runs as process {unmanaged}, started by somebody else."
     effect = "After a rollout nobody could tell its mistakes from those that were there before."

@@ -365,11 +365,16 @@ class Host:
 
     def _see_room(self, found: dict[str, Any]) -> None:
         """Where something is to be written, it must be possible."""
+        edited = [change["path"] for name in ("slurm_conf", "slurmdbd_conf") for change in found["differences"][name]]
+        for path in dict.fromkeys(edited):
+            obstacle = _places.obstacle(os.path.dirname(os.path.realpath(path)))
+            if obstacle:
+                self.problems += _problems.conf_not_writable(self.parts[0], path, obstacle)
         for folder, part in self._places_to_write(found).items():
             obstacle = _places.obstacle(folder)
             if obstacle:
                 self.problems += _problems.full(part, obstacle)
 
-    def _places_to_write(self, found: dict[str, Any]) -> dict[str, str]:
-        changes = found["differences"]["slurm_conf"] + found["differences"]["slurmdbd_conf"]
-        return {os.path.dirname(os.path.realpath(change["path"])): self.parts[0] for change in changes}
+    def _places_to_write(self, dummy_found: dict[str, Any]) -> dict[str, str]:
+        """Folders beside those of configuration files, and the part that needs each."""
+        return {}

@@ -239,6 +239,14 @@ def full(part: str, found: str) -> list[Problem]:
     return [Problem(ERROR, "no_room", part, None, f"{found}.", effect, "Make room, or mount it for writing.")]
 
 
+def conf_not_writable(part: str, path: str, found: str) -> list[Problem]:
+    """A configuration file is to be edited, and cannot be."""
+    effect = f"A rollout could not edit {path} on this host."
+    remedy = "Make room, or mount it for writing. If another tool of the site writes the file, set "
+    remedy += "slurm_jwt_manage_conf to false."
+    return [Problem(ERROR, "conf_not_writable", part, path, f"{found}.", effect, remedy)]
+
+
 def environment(part: str, service: str, process: Process | None, unit_sets: bool, files: list[str]) -> list[Problem]:
     """SLURM_JWT in any daemon but slurmrestd takes the place of munge."""
     effect = f"SLURM_JWT makes {part} authenticate by JWT instead of AuthType, and cuts it off from the cluster."

@@ -39,6 +39,7 @@ OWN_RESULTS = frozenset(
     f"slurm_jwt_{name}"
     for name in (
         *("declarations", "declarations_read", "plan", "look", "failure", "as_before", "removing", "folder_there"),
+        *("verifying",),
         *("conf", "dbd_conf", "packages", "folder", "jwks", "jwks_look", "jwks_removed", "jwks_following"),
         *("jwks_timer_removed", "conf_copies", "dbd_conf_copies"),
         *("key_at_source", "key_at_target", "key_read", "key_removed", "own_key", "own_key_made", "own_key_staged"),

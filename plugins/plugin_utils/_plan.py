@@ -13,7 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import command_line
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _packages, _trust, _undeclared, _unreachable
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
+    _packages,
+    _site_conf,
+    _trust,
+    _undeclared,
+    _unreachable,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import unreachable
 
 Look = Mapping[str, Any]
@@ -41,6 +47,10 @@ class Wishes(NamedTuple):
     """Where slurmrestd is to listen on each host for which the site does not say it."""
     serves_slurmdb: bool = True
     """Whether a slurmrestd of the inventory is to serve /slurmdb."""
+    manage_conf: bool = True
+    """Whether slurm.conf and slurmdbd.conf are this collection's to edit, and not another tool's."""
+    verifying: bool = False
+    """Whether nothing would be changed anyway, so that what is not as declared is told and no reason to refuse."""
 
     def chosen(self, tag: str) -> bool:
         """Whether ``--tags`` and ``--skip-tags`` let the tasks of this tag run."""
@@ -65,7 +75,11 @@ def key_hosts(parts: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def left_out(
-    looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], removing: bool = False, unreachable_too: bool = False
+    looks: Mapping[str, Look],
+    parts: Mapping[str, Sequence[str]],
+    removing: bool = False,
+    unreachable_too: bool = False,
+    manage_conf: bool = True,
 ) -> dict[str, str]:
     """The hosts without a key that a run goes on without, each with the reason.
 
@@ -83,7 +97,7 @@ def left_out(
         elif failed(look) or any(member not in look for member in _NEEDED):
             found[host] = _said(look)
         else:
-            errors = _errors(look, removing)
+            errors = _errors(look, removing, manage_conf)
             if errors:
                 found[host] = " ".join(_sentences(problem) for problem in errors)
     return found
@@ -282,6 +296,9 @@ class Cluster:
             named = key["path"] in [(look[name] or {}).get("key_path") for name in ("conf", "dbd_conf")]
             if self._has_a_file(host) and (named or (key["fingerprint"] and not key.get("weakness"))):
                 found[host] = named
+            elif look["key"] is None and not (self.primary and self.key(self.primary).get("weakness")):
+                # A host of slurmdbd does not know where its key is once its file does not name it any more.
+                found[host] = False
         return found
 
     def _has_a_file(self, host: str) -> bool:
@@ -305,23 +322,67 @@ class Cluster:
 
     # -- files and daemons -------------------------------------------------------------------------------------------
 
-    def conf_changes(self, host: str) -> bool:
-        """Whether slurm.conf changes on a host that keeps one."""
+    def conf_differs(self, host: str) -> bool:
+        """Whether slurm.conf, on a host that keeps one, is not as declared."""
         conf = self.looks[host]["conf"]
         if conf is None or not conf["exists"] or conf["configless"]:
             return False
         return bool(self.looks[host]["differences"]["slurm_conf"]) or self._key_is_elsewhere(conf, self.key_path)
 
+    def conf_changes(self, host: str) -> bool:
+        """Whether this run changes slurm.conf on a host."""
+        return self.wishes.manage_conf and self.conf_differs(host)
+
     def _key_is_elsewhere(self, conf: Mapping[str, Any], wanted: str) -> bool:
         named = conf["auth_alt_parameters"].get("jwt_key")
         return bool(wanted) and not self._without_key and named not in (None, wanted)
 
-    def dbd_conf_changes(self, host: str) -> bool:
+    def dbd_conf_differs(self, host: str) -> bool:
         conf = self.looks[host]["dbd_conf"]
         if conf is None:
             return False
         elsewhere = self._key_is_elsewhere(conf, self.key_path_of(host))
         return bool(self.looks[host]["differences"]["slurmdbd_conf"]) or elsewhere
+
+    def dbd_conf_changes(self, host: str) -> bool:
+        return self.wishes.manage_conf and self.dbd_conf_differs(host)
+
+    def lines_missing(self, hosts: Iterable[str]) -> list[_site_conf.Lines]:
+        """What another tool has to write into the files of these hosts."""
+        if self.wishes.manage_conf:
+            return []
+        found = []
+        for host in hosts:
+            look = self.looks[host]
+            files = (
+                ("slurm_conf", look["conf"], self.conf_differs(host), self.key_path),
+                ("slurmdbd_conf", look["dbd_conf"], self.dbd_conf_differs(host), self.key_path_of(host)),
+            )
+            for name, conf, differs, key_path in files:
+                if differs:
+                    wanted = look["wanted"][name] or {"parameters": {}, "parameters_absent": []}
+                    differences = look["differences"][name]
+                    named = None if self._without_key else key_path or None
+                    found.append(_site_conf.missing(host, conf, wanted, differences, named))
+        return [lines for lines in found if lines]
+
+    @property
+    def key_named_by_lines(self) -> str:
+        """The key's path, where neither the site's declarations nor StateSaveLocation says it."""
+        state = self.looks[self.primary]["state_dir"] if self.primary else None
+        usual = f"{state['path']}/jwt_hs256.key" if state else ""
+        return "" if self.wishes.key_path or self.key_path == usual else self.key_path
+
+    @property
+    def keyless(self) -> list[str]:
+        """The hosts that have no key."""
+        return [host for host in [*self.nodes, *self.servers] if host not in self.holders]
+
+    @property
+    def prepared(self) -> bool:
+        """Whether all is in place that slurm.conf is to name."""
+        due = self.key_source_changes() or self.key_targets() or self.own_key_changes or self.jwks_targets()
+        return not due and not any(self.packages(host) for host in self.holders)
 
     def daemon_loads(self, host: str, part: str, conf_changes: bool) -> bool:
         """Whether slurmctld or slurmdbd has to load something: its file or key changes, or it missed an earlier one."""
@@ -338,14 +399,14 @@ class Cluster:
         )
 
     def slurmdbd_restarts(self) -> list[str]:
-        return [host for host in self.dbds if self.daemon_loads(host, "slurmdbd", self.dbd_conf_changes(host))]
+        return [host for host in self.dbds if self.daemon_loads(host, "slurmdbd", self.dbd_conf_differs(host))]
 
     def slurmctld_loads(self) -> dict[str, str]:
         """Controller -> how slurmctld gets to know: "reconfigure" or "restart"."""
         return {
             host: self.way_to_load(host, self.looks[host]["daemons"]["slurmctld"]["active"] == "active")
             for host in self.controllers
-            if self.daemon_loads(host, "slurmctld", self.conf_changes(host))
+            if self.daemon_loads(host, "slurmctld", self.conf_differs(host))
         }
 
     def jwks_daemons(self, host: str) -> list[dict[str, Any]]:
@@ -387,7 +448,7 @@ def refusals(
     reasons = reasons_for_no_run(cluster, looks, parts, in_play)
     if reasons:
         return reasons
-    reasons = _under_way(cluster) or _source(cluster) or _tags(cluster)
+    reasons = _under_way(cluster) or _source(cluster) or _tags(cluster) or _lines(cluster)
     if cluster.wishes.removing:
         return reasons
     trust = _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.holders)
@@ -407,6 +468,15 @@ def reasons_for_no_run(
     # The other questions have no answer where the key that counts is unknown.
     reasons = reasons + _problems(cluster) or _limited(parts, in_play)
     return reasons if reasons or cluster.wishes.removing else _controllers(cluster) + _dbds(cluster)
+
+
+def _lines(cluster: Cluster) -> list[str]:
+    """What another tool has to write first. A run that brings what the lines name does not wait for them."""
+    wishes = cluster.wishes
+    if wishes.verifying or _site_conf.only_prepares(wishes.run_tags):
+        return []
+    lines = cluster.lines_missing(cluster.holders)
+    return _site_conf.refusals(lines, cluster.prepared, wishes.removing, cluster.key_named_by_lines)
 
 
 def _unlisted_slurmdbd(cluster: Cluster, parts: Mapping[str, Sequence[str]]) -> list[str]:
@@ -445,27 +515,32 @@ def _told(host: str, problem: Mapping[str, str]) -> str:
     return f"{host}: {_sentences(problem)}"
 
 
-def _errors(look: Look, removing: bool) -> list[Mapping[str, str]]:
+def _errors(look: Look, removing: bool, manage_conf: bool = True) -> list[Mapping[str, str]]:
     """What stands in the way of a run on a host."""
     return [
         problem
         for problem in look.get("problems") or ()
-        if problem["severity"] == "error" and (not removing or problem["code"] in _STOPS_REMOVAL)
+        if problem["severity"] == "error"
+        and (not removing or problem["code"] in _STOPS_REMOVAL)
+        and (manage_conf or problem["code"] != _NOT_WRITABLE)
     ]
 
 
 # What stands in the way of taking JWT back as well; anything else that is wrong with JWT goes with it.
 _STOPS_REMOVAL = (
     "slurm_missing", "release_unknown", "conf_missing", "conf_broken", "dbd_conf_missing", "unit_missing", "no_room",
-    _undeclared.CODE,
+    _undeclared.CODE, "conf_not_writable",
 )  # fmt: skip
+
+# Of a file that this run would edit.
+_NOT_WRITABLE = "conf_not_writable"
 
 
 def _problems(cluster: Cluster) -> list[str]:
     errors = [
         (host, problem)
         for host, look in cluster.looks.items()
-        for problem in _errors(look, cluster.wishes.removing)
+        for problem in _errors(look, cluster.wishes.removing, cluster.wishes.manage_conf)
     ]
     undeclared = _undeclared.sentences([each for each in errors if each[1]["code"] == _undeclared.CODE])
     return undeclared + [_told(host, problem) for host, problem in errors if problem["code"] != _undeclared.CODE]
@@ -603,6 +678,8 @@ def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequ
             f"The clocks of {early} and {late} differ by {int(clocks[late] - clocks[early])} s. Slurm grants no "
             "leeway: tokens expire that much sooner on one of them. Mend the time service."
         )
+    waiting = cluster.lines_missing(cluster.holders) if not cluster.wishes.verifying else []
+    notes += _site_conf.notes(cluster.lines_missing(cluster.keyless), waiting)
     if not cluster.wishes.removing:
         notes += _trust.warnings(cluster.wishes.trust, cluster.looks, cluster.holders)
     aside = cluster.keys_aside()
@@ -649,7 +726,11 @@ def due(cluster: Cluster) -> list[str]:
     note((host for host in cluster.dbds if cluster.dbd_conf_changes(host)), "slurmdbd.conf differs")
     note(cluster.slurmdbd_restarts(), "slurmdbd has to be restarted")
     note(cluster.slurmctld_loads(), "slurmctld has to load it")
-    return ["{}: {}".format(host, ", ".join(what)) for host, what in found.items()]
+    told = ["{}: {}".format(host, ", ".join(what)) for host, what in found.items()]
+    return told + [
+        f"{text} {_site_conf.VARIABLE} is false, so your own tool has to write that."
+        for text in _site_conf.sentences(cluster.lines_missing(cluster.holders))
+    ]
 
 
 def unseen_by_check(cluster: Cluster) -> dict[str, list[str]]:
@@ -691,7 +772,7 @@ def plan(
     """All that the rollout's tasks ask, in plain lists and dictionaries."""
     everybody = looks = {host: looks[host] for host in in_play}
     without = {
-        **left_out(looks, parts, wishes.removing),
+        **left_out(looks, parts, wishes.removing, manage_conf=wishes.manage_conf),
         **_uninstallable(looks, parts, wishes),
         **_cut_off(looks, wishes),
     }
@@ -767,7 +848,7 @@ def plan(
         "slurmdbd_hosts": cluster.dbds,
         "slurmdbd_standbys": cluster.standby_dbds,
         "slurmrestd_hosts": cluster.restds,
-        "settled": not (changing or nodes),
+        "settled": not (changing or nodes or cluster.lines_missing(holders)),
         "key_hosts_settled": not any(host in changing for host in holders),
         "due": due(cluster),
         "unseen_by_check": unseen_by_check(cluster),

@@ -237,8 +237,8 @@ def daemons_down(cluster: _plan.Cluster) -> list[str]:
 def drift(cluster: _plan.Cluster) -> list[str]:
     """The files that a rollout would change."""
     return [
-        *(f"{host}: slurm.conf is not as declared" for host in cluster.holders if cluster.conf_changes(host)),
-        *(f"{host}: slurmdbd.conf is not as declared" for host in cluster.dbds if cluster.dbd_conf_changes(host)),
+        *(f"{host}: slurm.conf is not as declared" for host in cluster.holders if cluster.conf_differs(host)),
+        *(f"{host}: slurmdbd.conf is not as declared" for host in cluster.dbds if cluster.dbd_conf_differs(host)),
     ]
 
 

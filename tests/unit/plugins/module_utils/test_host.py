@@ -294,8 +294,9 @@ def test_no_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_host._places, "obstacle", lambda folder: f"{folder} is full")
     assert codes(site.look(["node"])) == [], "nothing is to be written"
     found = site.look(["node"], declared=DECLARED)
-    assert codes(found) == [("error", "no_room")]
+    assert codes(found) == [("error", "conf_not_writable")]
     assert found["problems"][0]["found"] == f"{site.root} is full."
+    assert "slurm_jwt_manage_conf" in found["problems"][0]["remedy"]
     site.switch_on()
     site.key.unlink()
     assert codes(site.look(["node"], declared=DECLARED)) == []
@@ -572,6 +573,27 @@ def test_a_daemon_that_is_down(site: Site) -> None:
     found = site.look(["slurmctld"])
     assert ("error", "daemon_down") in codes(found)
     assert found["daemons"]["slurmctld"]["pid"] == 0
+
+
+def test_a_daemon_that_is_down_because_its_key_is_missing(site: Site) -> None:
+    """Its file has JWT switched on: a rollout that puts the key in place has it start again."""
+    site.switch_on()
+    site.key.unlink()
+    site.runs("slurmctld", pid=0, ActiveState="failed", SubState="failed")
+    site.runs("slurmdbd", pid=0, ActiveState="failed", SubState="failed")
+    found = site.look(["slurmctld", "slurmdbd"], declared=DECLARED)
+    down = [problem for problem in found["problems"] if problem["code"] == "daemon_down"]
+    assert [(problem["severity"], problem["part"]) for problem in down] == [
+        ("warning", "slurmctld"), ("warning", "slurmdbd")
+    ]  # fmt: skip
+    assert f"the key {site.key} is missing" in down[0]["found"]
+    # Nobody said that a rollout is to come, or it brings no key.
+    assert ("error", "daemon_down") in codes(site.look(["slurmctld"]))
+    no_key = {"auth_alt_types": ["auth/jwt"], "parameters": {"jwt_key": False}}
+    assert ("error", "daemon_down") in codes(site.look(["slurmctld"], declared=no_key))
+    # With the key in place something else keeps it down.
+    site.put_key()
+    assert ("error", "daemon_down") in codes(site.look(["slurmctld"], declared=DECLARED))
 
 
 def test_missing_plugins(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,9 @@ HOSTS = ["ctl1", "dbd1", "rest1", "node1", "node2"]
 SLURM = {"name": "slurm", "group": "slurm", "exists": True}
 
 
-def conf(parameters=None, controllers=("ctl1",), index=None):
+def conf(parameters=None, controllers=("ctl1",), index=None, path="/etc/slurm/slurm.conf"):
     return {
+        "path": path,
         "exists": True,
         "configless": False,
         "slurm_user": "slurm",
@@ -46,9 +47,17 @@ def key(exists=True, fingerprint=FINGERPRINT):
     return {"path": KEY_PATH, "exists": True, "folder_exists": True, **known}
 
 
+def changes(path="/etc/slurm/slurm.conf", after=f"jwt_key={KEY_PATH}"):
+    """What a cluster without JWT has to change in a file."""
+    return [
+        {"parameter": "AuthAltTypes", "before": None, "after": "auth/jwt", "path": path},
+        {"parameter": "AuthAltParameters", "before": None, "after": after, "path": path},
+    ]
+
+
 def look(host, part, jwt):
     parameters = {"jwt_key": KEY_PATH} if jwt else {}
-    change = [] if jwt else [{"parameter": "AuthAltTypes"}]
+    change = [] if jwt else changes()
     found = {
         "hostname": host,
         "parts": [part],
@@ -66,16 +75,20 @@ def look(host, part, jwt):
         "python": {"pyjwt": "2.10.1" if jwt else None, "cryptography": "43.0.0" if jwt else None},
         "daemons": {},
         "differences": {"slurm_conf": [], "slurmdbd_conf": []},
+        "wanted": {"slurm_conf": None, "slurmdbd_conf": None},
         "problems": [],
     }
     if part == "slurmdbd":
-        found["dbd_conf"] = conf(parameters)
-        found["differences"]["slurmdbd_conf"] = change
+        found["dbd_conf"] = conf(parameters, path="/etc/slurm/slurmdbd.conf")
+        # Without a slurm.conf it does not know where the key is to be.
+        found["differences"]["slurmdbd_conf"] = [] if jwt else changes("/etc/slurm/slurmdbd.conf", None)
+        found["wanted"]["slurmdbd_conf"] = {"parameters": {}, "parameters_absent": []}
         found["key"] = key() if jwt else None
         found["key_path"] = KEY_PATH if jwt else None
     else:
         found["conf"] = conf(parameters, index=0 if part == "slurmctld" else None)
         found["differences"]["slurm_conf"] = change
+        found["wanted"]["slurm_conf"] = {"parameters": {"jwt_key": KEY_PATH}, "parameters_absent": []}
     if part == "slurmctld":
         found["key"] = key(jwt)
         found["state_dir"] = {"path": STATE, "owner": "slurm", "writable_by_others": False}

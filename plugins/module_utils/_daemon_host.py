@@ -25,6 +25,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import access
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     distribution,
     interpreter,
+    network,
     packages,
     undeclared,
     whereabouts,
@@ -281,7 +282,7 @@ class DaemonHost(_host.Host):
             "mount": mount.point,
             "source": mount.source,
             "fstype": mount.type,
-            "network": _facts.is_network(mount.type),
+            "network": network.is_network(mount.type),
             "identity": _facts.identity(path),
         }
 

@@ -16,8 +16,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Rel
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners, rest_unit
 
 if TYPE_CHECKING:
-    from typing import Sequence
-
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._install import Libjwt
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import Place, User
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._processes import Process, Unit
@@ -262,9 +260,10 @@ def unit(part: str, service: str, found: Unit, unmanaged: int, missing: Sequence
         effect, remedy = "Without JWT it often cannot run at all.", "A rollout configures and starts it."
         return [Problem(INFO, "daemon_down", part, None, what, effect, remedy)]
     if missing:
-        what += f" Its configuration has JWT switched on, and {' and '.join(missing)} is missing."
+        are = "are" if missing[1:] else "is"
+        found_missing = f"{what} Its configuration has JWT switched on, and {' and '.join(missing)} {are} missing."
         effect, remedy = f"{part} does not start like this.", f"A rollout puts that in place and starts {part}."
-        return [Problem(WARNING, "daemon_down", part, None, what, effect, remedy)]
+        return [Problem(WARNING, "daemon_down", part, None, found_missing, effect, remedy)]
     if unmanaged:
         what += f" {part} runs as process {unmanaged}, started by somebody else."
     effect = "After a rollout nobody could tell its mistakes from those that were there before."

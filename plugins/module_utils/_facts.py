@@ -13,15 +13,12 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _auth_alt
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.file_identity import identities
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import Place, look
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._processes import Process, Unit
 
 _OLD_CONTROLLERS = (("ControlMachine", "ControlAddr"), ("BackupController", "BackupAddr"))
-_NETWORK_FILE_SYSTEMS = frozenset(
-    ("nfs", "nfs4", "lustre", "ceph", "gpfs", "beegfs", "glusterfs", "cifs", "smb3", "afs", "ocfs2", "gfs2", "9p")
-    + ("virtiofs", "orangefs", "wekafs")
-)
 _LARGEST_JWKS = 1024 * 1024
 
 
@@ -113,6 +110,7 @@ def _conf_file(file: ConfFile) -> dict[str, Any]:
         "path": conf.paths[0],
         "exists": True,
         "files": list(conf.paths),
+        "identities": identities(conf.paths),
         "checksum": checksum.hexdigest(),
         "slurm_user": conf.value("SlurmUser") or "root",
         "auth_type": conf.value("AuthType"),
@@ -199,11 +197,6 @@ def kids(path: str, place: Place) -> list[str]:
         return [str(entry["kid"]) for entry in entries if "kid" in entry]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-
-
-def is_network(fstype: str) -> bool:
-    """Whether a file system may be seen by several hosts."""
-    return fstype in _NETWORK_FILE_SYSTEMS or fstype.startswith(("fuse.", "beegfs_"))
 
 
 def controllers(conf: Conf) -> list[dict[str, str]]:

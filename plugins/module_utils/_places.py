@@ -11,6 +11,7 @@ import stat
 from typing import Callable, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import NO_ACL, Acl, mode_text, read_acl
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import user_name
 
 # A configuration file is a few hundred kilobytes at the most, and it is written beside the old one.
 ROOM_NEEDED = 1024 * 1024
@@ -90,6 +91,8 @@ class Mount(NamedTuple):
     point: str
     type: str
     source: str
+    is_part: bool = False
+    """Whether only a part of the file system is mounted here, such as a folder of the machine in a container."""
 
 
 def mount_of(path: str, mountinfo: str) -> Mount:
@@ -104,8 +107,14 @@ def mount_of(path: str, mountinfo: str) -> Mount:
         point = _unescape(fields[4])
         # A later mount on the same point lies over the earlier one.
         if len(point) >= len(best.point) and _is_below(real, point):
-            best = Mount(point, described[0], _unescape(described[1]))
+            best = Mount(point, described[0], _unescape(described[1]), _is_part(fields[3], described[2:]))
     return best
+
+
+def _is_part(root: str, options: list[str]) -> bool:
+    """Whether a mount shows less than the file system that it was made of, which may be a subvolume."""
+    subvolumes = [name[len("subvol=") :] for name in ",".join(options).split(",") if name.startswith("subvol=")]
+    return root not in ("/", *subvolumes)
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -128,6 +137,9 @@ def obstacle(folder: str) -> str | None:
         return f"{folder} cannot be asked for its free space ({error.strerror})"
     if found.f_flag & os.ST_RDONLY:
         return f"{folder} is on a read-only file system"
+    # A file server may take root for nobody.
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"{folder} cannot be written by {user_name(os.geteuid())}, who does the work"
     # Everything is written as root, whom the reserved blocks serve.
     free = found.f_bfree * found.f_frsize
     if free < ROOM_NEEDED:

@@ -238,6 +238,7 @@ problems:
       sample: Correct the spelling or remove it.
 """
 
+import contextlib
 import os
 from typing import Any, Mapping
 
@@ -426,7 +427,9 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     found = result.dump(changes)
     pruned = _conf_file.needless_backups(found["files"]) if module.params["prune_backups"] and not changes else []
     for path in [] if module.check_mode else pruned:
-        os.unlink(path)
+        # Another host that sees the folder may do the same at this moment.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
     found.update(changed=bool(changes or pruned), backup_files=backups, pruned_backups=pruned)
     if module._diff:
         found["diff"] = [{"prepared": difference(change, demand.keys)} for change in changes]

@@ -241,6 +241,22 @@ conf:
       type: list
       elements: str
       sample: [/etc/slurm/slurm.conf]
+    identities:
+      description:
+        - Which file each of them is, for two hosts that see one file to be recognised.
+        - C(here) is its name under one running kernel, null if that is not known. C(anywhere) is the same on every host
+          that has a network file system mounted.
+        - C(network) says whether it is on one, C(may_be_shared) whether other hosts may see it.
+        - C(obstacle) says why it cannot be edited on this host; null if nothing is known against it.
+      type: list
+      elements: dict
+      sample:
+        - path: /etc/slurm/slurm.conf
+          here: "7b1c2b9e-4a6d-4f0c-9a9b-6f6c2d1e0a55:51:262151"
+          anywhere: "262151:1795400000123456789:2184"
+          network: true
+          may_be_shared: true
+          obstacle: null
     checksum:
       description: SHA-256 over the bytes of all of them, to compare hosts.
       type: str
@@ -355,6 +371,11 @@ dbd_conf:
       type: list
       elements: str
       sample: [/etc/slurm/slurmdbd.conf]
+    identities:
+      description: Which file each of them is, as in RV(conf.identities).
+      type: list
+      elements: dict
+      sample: []
     checksum:
       description: SHA-256 over the bytes of all of them.
       type: str

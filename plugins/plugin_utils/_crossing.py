@@ -26,6 +26,7 @@ OF_THE_PRIMARY = {
     "state_dir.path": "the folder of the key, to hosts of slurmdbd",
     "conf.controllers": "which controller is the primary, to all",
     "key.fingerprint": "which key everybody is to have, to key hosts",
+    "conf.identities": "which file slurm.conf is, to hosts that see the same one, so that they leave it alone",
     "public_jwk": "the public half of the site's own RSA key, to key hosts",
 }
 

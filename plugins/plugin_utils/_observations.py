@@ -130,10 +130,21 @@ def observation(
 
 _OWNERSHIP: Mapping[str, Shape] = {"owner": maybe(NAME), "group": maybe(NAME), "mode": maybe(MODE)}
 _MINIMAL_CONF: Mapping[str, Shape] = {"path": PATH, "exists": flag}
+_IDENTITY = Members(
+    {
+        "path": LINE,
+        "here": maybe(word(r"[0-9a-f-]{1,64}:[0-9]{1,20}:[0-9]{1,20}", 110, "the identity of a file")),
+        "anywhere": word(r"[0-9]{1,20}:[0-9]{1,20}:[0-9]{1,20}", 64, "the identity of a file"),
+        "network": flag,
+        "may_be_shared": flag,
+        "obstacle": maybe(TEXT),
+    }
+)
 _ANY_CONF: Mapping[str, Shape] = {
     **_MINIMAL_CONF,
     **_OWNERSHIP,
     "files": list_of(LINE),
+    "identities": list_of(_IDENTITY),
     "checksum": CHECKSUM,
     "slurm_user": NAME,
     "auth_type": maybe(LINE),

@@ -9,12 +9,14 @@ of the module slurm_jwt_info; this file knows nothing of Ansible beyond their sh
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import command_line
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
     _packages,
+    _shared_files,
     _site_conf,
     _trust,
     _undeclared,
@@ -79,7 +81,6 @@ def left_out(
     parts: Mapping[str, Sequence[str]],
     removing: bool = False,
     unreachable_too: bool = False,
-    manage_conf: bool = True,
 ) -> dict[str, str]:
     """The hosts without a key that a run goes on without, each with the reason.
 
@@ -97,7 +98,7 @@ def left_out(
         elif failed(look) or any(member not in look for member in _NEEDED):
             found[host] = _said(look)
         else:
-            errors = _errors(look, removing, manage_conf)
+            errors = _errors(look, removing)
             if errors:
                 found[host] = " ".join(_sentences(problem) for problem in errors)
     return found
@@ -330,8 +331,71 @@ class Cluster:
         return bool(self.looks[host]["differences"]["slurm_conf"]) or self._key_is_elsewhere(conf, self.key_path)
 
     def conf_changes(self, host: str) -> bool:
-        """Whether this run changes slurm.conf on a host."""
-        return self.wishes.manage_conf and self.conf_differs(host)
+        """Whether this host edits slurm.conf. Where several see one file, one of them does."""
+        if not self.wishes.manage_conf or not self.conf_differs(host):
+            return False
+        if host in self.holders:
+            return self.editors[_shared_files.SLURM].get(host) == host
+        return host not in self.waiting and self._obstacle(host) is None
+
+    @functools.cached_property
+    def editors(self) -> dict[str, dict[str, str | None]]:
+        """Kind of file -> key host whose file differs -> the key host that edits it; None where none may write it."""
+        if not self.wishes.manage_conf:
+            return {_shared_files.SLURM: {}, _shared_files.SLURMDBD: {}}
+        slurm = [host for host in self.holders if self.conf_differs(host)]
+        slurmdbd = [host for host in self.dbds if self.dbd_conf_differs(host)]
+        return {
+            _shared_files.SLURM: _shared_files.editors(self.looks, slurm, _shared_files.SLURM),
+            _shared_files.SLURMDBD: _shared_files.editors(self.looks, slurmdbd, _shared_files.SLURMDBD),
+        }
+
+    @functools.cached_property
+    def waiting(self) -> dict[str, None]:
+        """Hosts without a key whose slurm.conf a key host has as well, or may have where none is in the play."""
+        found: dict[str, None] = {}
+        for host in self.keyless:
+            look = self.looks[host]
+            if not self.wishes.manage_conf or not self.conf_differs(host):
+                continue
+            seen = any(
+                _shared_files.sees(look, self.looks[other], _shared_files.SLURM)
+                for other in self.holders
+                if self.looks[other]["conf"] is not None
+            )
+            if seen or (self.primary is None and _shared_files.may_be_shared(look, _shared_files.SLURM)):
+                found[host] = None
+        return found
+
+    def tidying(self, kind: str) -> list[str]:
+        """The hosts that remove copies of a file: of those that see one file, one that may write it."""
+        found: list[str] = []
+        for host in [*self.holders, *self.keyless] if self.wishes.removing and self.wishes.manage_conf else ():
+            look = self.looks[host]
+            others = [other for other in found if other in self.holders]
+            seen = any(_shared_files.sees(look, self.looks[other], kind) for other in others)
+            if look[kind] is not None and not seen and _shared_files.obstacle(look, kind) is None:
+                found.append(host)
+        return found
+
+    def _obstacle(self, host: str) -> str | None:
+        return _shared_files.obstacle(self.looks[host], _shared_files.SLURM)
+
+    def unwritable(self) -> dict[str, str]:
+        """The hosts without a key that have to edit their slurm.conf, and cannot. Each is left out by its own word."""
+        hosts = [host for host in self.keyless if self.wishes.manage_conf and self.conf_differs(host)]
+        found = {}
+        for host in hosts:
+            if host in self.waiting or self._obstacle(host) is None:
+                continue
+            edited = any(
+                self._obstacle(other) is None
+                and _shared_files.sees(self.looks[host], self.looks[other], _shared_files.SLURM)
+                for other in hosts
+            )
+            if not edited:
+                found[host] = _shared_files.left_out(self.looks[host], _shared_files.SLURM)
+        return found
 
     def _key_is_elsewhere(self, conf: Mapping[str, Any], wanted: str) -> bool:
         named = conf["auth_alt_parameters"].get("jwt_key")
@@ -345,7 +409,7 @@ class Cluster:
         return bool(self.looks[host]["differences"]["slurmdbd_conf"]) or elsewhere
 
     def dbd_conf_changes(self, host: str) -> bool:
-        return self.wishes.manage_conf and self.dbd_conf_differs(host)
+        return self.editors[_shared_files.SLURMDBD].get(host) == host
 
     def lines_missing(self, hosts: Iterable[str]) -> list[_site_conf.Lines]:
         """What another tool has to write into the files of these hosts."""
@@ -448,7 +512,7 @@ def refusals(
     reasons = reasons_for_no_run(cluster, looks, parts, in_play)
     if reasons:
         return reasons
-    reasons = _under_way(cluster) or _source(cluster) or _tags(cluster) or _lines(cluster)
+    reasons = _under_way(cluster) or _source(cluster) or _tags(cluster) or _lines(cluster) or _unwritable(cluster)
     if cluster.wishes.removing:
         return reasons
     trust = _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.holders)
@@ -477,6 +541,14 @@ def _lines(cluster: Cluster) -> list[str]:
         return []
     lines = cluster.lines_missing(cluster.holders)
     return _site_conf.refusals(lines, cluster.prepared, wishes.removing, cluster.key_named_by_lines)
+
+
+def _unwritable(cluster: Cluster) -> list[str]:
+    return [
+        reason
+        for kind, chosen in cluster.editors.items()
+        for reason in _shared_files.unwritable(cluster.looks, chosen, kind)
+    ]
 
 
 def _unlisted_slurmdbd(cluster: Cluster, parts: Mapping[str, Sequence[str]]) -> list[str]:
@@ -515,24 +587,24 @@ def _told(host: str, problem: Mapping[str, str]) -> str:
     return f"{host}: {_sentences(problem)}"
 
 
-def _errors(look: Look, removing: bool, manage_conf: bool = True) -> list[Mapping[str, str]]:
-    """What stands in the way of a run on a host."""
+def _errors(look: Look, removing: bool) -> list[Mapping[str, str]]:
+    """What stands in the way of a run on a host. Whether it has to write its files is not its own to know."""
     return [
         problem
         for problem in look.get("problems") or ()
         if problem["severity"] == "error"
+        and problem["code"] != _NOT_WRITABLE
         and (not removing or problem["code"] in _STOPS_REMOVAL)
-        and (manage_conf or problem["code"] != _NOT_WRITABLE)
     ]
 
 
 # What stands in the way of taking JWT back as well; anything else that is wrong with JWT goes with it.
 _STOPS_REMOVAL = (
     "slurm_missing", "release_unknown", "conf_missing", "conf_broken", "dbd_conf_missing", "unit_missing", "no_room",
-    _undeclared.CODE, "conf_not_writable",
+    _undeclared.CODE,
 )  # fmt: skip
 
-# Of a file that this run would edit.
+# Of a file that would be edited, if not another host that sees it does.
 _NOT_WRITABLE = "conf_not_writable"
 
 
@@ -540,7 +612,7 @@ def _problems(cluster: Cluster) -> list[str]:
     errors = [
         (host, problem)
         for host, look in cluster.looks.items()
-        for problem in _errors(look, cluster.wishes.removing, cluster.wishes.manage_conf)
+        for problem in _errors(look, cluster.wishes.removing)
     ]
     undeclared = _undeclared.sentences([each for each in errors if each[1]["code"] == _undeclared.CODE])
     return undeclared + [_told(host, problem) for host, problem in errors if problem["code"] != _undeclared.CODE]
@@ -678,8 +750,10 @@ def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequ
             f"The clocks of {early} and {late} differ by {int(clocks[late] - clocks[early])} s. Slurm grants no "
             "leeway: tokens expire that much sooner on one of them. Mend the time service."
         )
-    waiting = cluster.lines_missing(cluster.holders) if not cluster.wishes.verifying else []
-    notes += _site_conf.notes(cluster.lines_missing(cluster.keyless), waiting)
+    due = cluster.lines_missing(cluster.holders) if not cluster.wishes.verifying else []
+    notes += _site_conf.notes(cluster.lines_missing(cluster.keyless), due)
+    if cluster.primary is None:
+        notes += _shared_files.notes(cluster.looks, list(cluster.waiting))
     if not cluster.wishes.removing:
         notes += _trust.warnings(cluster.wishes.trust, cluster.looks, cluster.holders)
     aside = cluster.keys_aside()
@@ -772,7 +846,7 @@ def plan(
     """All that the rollout's tasks ask, in plain lists and dictionaries."""
     everybody = looks = {host: looks[host] for host in in_play}
     without = {
-        **left_out(looks, parts, wishes.removing, manage_conf=wishes.manage_conf),
+        **left_out(looks, parts, wishes.removing),
         **_uninstallable(looks, parts, wishes),
         **_cut_off(looks, wishes),
     }
@@ -780,6 +854,9 @@ def plan(
     if len(silent) > _unreachable.allowed(wishes.nodes_unreachable_max, len(parts["node"])):
         silent = []
     looks = {host: look for host, look in looks.items() if host not in without and host not in silent}
+    unwritable = Cluster(looks, parts, wishes).unwritable()
+    without.update(unwritable)
+    looks = {host: look for host, look in looks.items() if host not in unwritable}
     cluster = Cluster(looks, parts, wishes)
     no = refusals(cluster, looks, parts, in_play)
     if no:
@@ -839,6 +916,7 @@ def plan(
         "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.holders if wishes.trust.jwks},
         "holders": cluster.holders,
         "keys_aside": cluster.keys_aside(),
+        "tidying": {kind: cluster.tidying(kind) for kind in (_shared_files.SLURM, _shared_files.SLURMDBD)},
         "key_source": cluster.key_source,
         "key_source_changes": bool(source),
         "key_targets": targets,

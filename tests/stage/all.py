@@ -112,7 +112,7 @@ def stages() -> list[Stage]:
 # Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
 LONG = (
     "cores", "high-availability", "jwks", "nodes-down", "proxy", "proxy-apache", "rotation-killed", "rotation-way-back",
-    "rs256", "short-tokens", "site-managed", "tokens",
+    "rs256", "shared-conf", "short-tokens", "site-managed", "tokens",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills a rotation at task after task, and each time runs it again: what kill_and_resume.py of each scenario shares."""
+"""Kills a playbook at task after task, and each time runs it again: what kill_and_resume.py of each scenario shares."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 MOST = 200
-"""More tasks than a rotation will ever have."""
+"""More tasks than a playbook will ever have."""
 
 
 class Cluster:
-    """The cluster whose key is rotated; complaints() says in what it is not as a rotation leaves it."""
+    """The cluster that is worked on; complaints() says in what it is not as the playbook leaves it."""
 
     def __init__(self, folder: pathlib.Path, declared: list[str]) -> None:
         self.folder, self.declared = folder, declared
@@ -35,11 +35,16 @@ class Cluster:
         ssh = ["ssh", "-n", "-F", str(self.folder / "ssh_config"), host, command]
         return subprocess.run(ssh, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
-    def rotate(self, serial: str, kill_at: int | None = None, when: str = "before") -> tuple[int, str]:
-        """The exit code, and what was said."""
+    def attempt(self, serial: str, kill_at: int | None = None, when: str = "before") -> tuple[int, str]:
+        """One run, by its serial: the exit code, and what was said."""
+        return self.play("rotate", [*self.declared, f"slurm_jwt_key_serial={serial}"], kill_at, when)
+
+    def play(
+        self, playbook: str, declared: list[str], kill_at: int | None = None, when: str = "before"
+    ) -> tuple[int, str]:
         command = [
-            "ansible-playbook", f"--inventory={self.folder}/inventory.yml", "hpc.slurm_jwt.rotate",
-            *(f"--extra-vars={each}" for each in [*self.declared, f"slurm_jwt_key_serial={serial}"]),
+            "ansible-playbook", f"--inventory={self.folder}/inventory.yml", f"hpc.slurm_jwt.{playbook}",
+            *(f"--extra-vars={each}" for each in declared),
         ]  # fmt: skip
         environment = dict(os.environ, ANSIBLE_NOCOLOR="1")
         if kill_at is not None:
@@ -70,10 +75,11 @@ class Cluster:
         return found
 
 
-def arguments(doc: str) -> argparse.ArgumentParser:
+def arguments(doc: str, site: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path, help="of the cluster")
-    parser.add_argument("site", type=pathlib.Path, help="the file with what the site declares")
+    if site:
+        parser.add_argument("site", type=pathlib.Path, help="the file with what the site declares")
     parser.add_argument("--every", type=int, default=1, help="only every Nth point; default: all of them")
     parser.add_argument("--first", type=int, default=1, help="where to begin")
     return parser
@@ -85,7 +91,7 @@ def kill_and_resume(cluster: Cluster, first: int, every: int, same_processes: bo
     points = [(number, when) for number in range(1, MOST) for when in ("before", "during")]
     for number, when in points[first - 1 :: every]:
         serial, begin = f"{when}-{number}-{int(time.time())}", time.monotonic()
-        code, said = cluster.rotate(serial, number, when)
+        code, said = cluster.attempt(serial, number, when)
         point = re.search(r"^killed .*", said, re.MULTILINE)
         if code != -signal.SIGKILL:
             if code or (when == "before" and not killed):
@@ -98,7 +104,7 @@ def kill_and_resume(cluster: Cluster, first: int, every: int, same_processes: bo
             continue
         killed += 1
         complaints = cluster.killed()
-        code, again = cluster.rotate(serial)
+        code, again = cluster.attempt(serial)
         complaints += cluster.complaints(serial) + ([] if code == 0 else [f"the next run ended with {code}:\n{again}"])
         if same_processes and cluster.processes() != before:
             complaints.append(f"daemons were restarted: {before} {cluster.processes()}")

@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="bring a cluster up, anew if it is up already")
     up.add_argument("release", help=f"one of {', '.join(RELEASES)}")
     up.add_argument("--name", help="of the cluster; default: the release")
+    up.add_argument("--share-conf", action="store_true", help="all hosts see one /etc/slurm")
     up.add_argument("--hosts", help=f"default: {','.join(hosts.DEFAULT_HOSTS)}")
 
     down = commands.add_parser("down", help="remove a cluster and all that belongs to it")
@@ -48,7 +49,8 @@ def main() -> int:
     if arguments.command == "images":
         images.build_all([release_named(name) for name in arguments.release or RELEASES])
     elif arguments.command == "up":
-        clusters.up(clusters.of_arguments(arguments.release, arguments.name, arguments.hosts))
+        clusters.up(clusters.of_arguments(arguments.release, arguments.name, arguments.hosts,
+                                          arguments.share_conf))
     elif arguments.command == "down":
         if bool(arguments.name) == arguments.all:
             raise LabError("Name the cluster to take down, or say --all.")

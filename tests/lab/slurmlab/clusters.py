@@ -33,6 +33,8 @@ class Cluster(NamedTuple):
     name: str
     release: Release
     hosts: tuple[str, ...] = kinds.DEFAULT_HOSTS
+    #: Whether all hosts see one /etc/slurm.
+    shares_conf: bool = False
 
     @property
     def folder(self) -> pathlib.Path:
@@ -49,6 +51,10 @@ def container_of(cluster: str, host: str) -> str:
 
 def _shared_state_of(cluster: str) -> str:
     return f"sjlab-{cluster}-state"
+
+
+def _shared_conf_of(cluster: str) -> str:
+    return f"sjlab-{cluster}-conf"
 
 
 def _shares_state(cluster: Cluster, host: str) -> bool:
@@ -70,6 +76,8 @@ def up(cluster: Cluster) -> None:
         reach.write(cluster, addresses)
         if len(kinds.of_kind(cluster.hosts, "ctl")) > 1:
             podman("volume", "create", "--label", f"{LABEL}={cluster.name}", _shared_state_of(cluster.name))
+        if cluster.shares_conf:
+            podman("volume", "create", "--label", f"{LABEL}={cluster.name}", _shared_conf_of(cluster.name))
         _each(cluster.hosts, lambda host: _start(cluster, host, made[_image_of(cluster, host)], network, addresses))
         _start_daemons(cluster)
         _wait_for_nodes(cluster)
@@ -180,6 +188,8 @@ def _image_of(cluster: Cluster, host: str) -> str:
 def _start(cluster: Cluster, host: str, image: str, network: str, addresses: dict[str, str]) -> None:
     container = container_of(cluster.name, host)
     shared = ("--volume", f"{_shared_state_of(cluster.name)}:{kinds.STATE}") if _shares_state(cluster, host) else ()
+    if cluster.shares_conf:
+        shared += ("--volume", f"{_shared_conf_of(cluster.name)}:{kinds.CONF}")
     podman(
         "create", "--name", container, "--hostname", host, "--label", f"{LABEL}={cluster.name}",
         "--network", network, "--ip", addresses[host], *shared, *CONTAINER, image,
@@ -200,6 +210,8 @@ def _furnish(cluster: Cluster, host: str, root: pathlib.Path, addresses: dict[st
     )
     for file in (*ours, *kinds.files(host, cluster.hosts, cluster.release)):
         path = root / file.path.lstrip("/")
+        if cluster.shares_conf and file.path.startswith(f"{kinds.CONF}/"):
+            path = _folder_of(_shared_conf_of(cluster.name)) / path.name
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.write_text(file.text)
         path.chmod(file.mode)
@@ -207,6 +219,11 @@ def _furnish(cluster: Cluster, host: str, root: pathlib.Path, addresses: dict[st
     for unit in kinds.units_at_boot(host, cluster.hosts):
         wanted = root / "etc/systemd/system/multi-user.target.wants" / f"{unit}.service"
         wanted.symlink_to(f"/lib/systemd/system/{unit}.service")
+
+
+def _folder_of(volume: str) -> pathlib.Path:
+    """Where a volume is on this machine."""
+    return pathlib.Path(podman("volume", "inspect", "--format", "{{.Mountpoint}}", volume).strip())
 
 
 def _ids(root: pathlib.Path, user: str) -> tuple[int, int]:
@@ -270,10 +287,10 @@ def checked(name: str) -> str:
     return name
 
 
-def of_arguments(release: str, name: str | None, hosts: str | None) -> Cluster:
+def of_arguments(release: str, name: str | None, hosts: str | None, shares_conf: bool = False) -> Cluster:
     chosen = tuple(hosts.split(",")) if hosts else kinds.DEFAULT_HOSTS
     for host in chosen:
         kinds.kind_of(host)
     if not kinds.of_kind(chosen, "ctl"):
         raise LabError("A cluster needs a controller: ctl1.")
-    return Cluster(checked(name or release), release_named(release), chosen)
+    return Cluster(checked(name or release), release_named(release), chosen, shares_conf)

@@ -44,6 +44,8 @@ KINDS = {
 }
 #: slurmctld's StateSaveLocation.
 STATE = "/var/lib/slurm/slurmctld"
+#: Where Slurm's configuration is.
+CONF = "/etc/slurm"
 DEFAULT_HOSTS = ("ctl1", "dbd1", "rest1", "node1")
 #: Seconds of silence after which a standby slurmctld takes over.
 TAKEOVER = 20

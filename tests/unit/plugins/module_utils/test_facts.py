@@ -178,14 +178,6 @@ def test_no_trusted_keys(tmp_path: pathlib.Path) -> None:
     assert _facts.kids(str(huge), _places.look(str(huge))) == []
 
 
-@pytest.mark.parametrize(
-    ("fstype", "expected"),
-    [("nfs4", True), ("nfs", True), ("fuse.ceph", True), ("lustre", True), ("ext4", False), ("overlay", False)],
-)
-def test_file_systems_that_several_hosts_see(fstype: str, expected: bool) -> None:
-    assert _facts.is_network(fstype) is expected
-
-
 def test_attributes() -> None:
     assert _facts.attributes(_places.MISSING) == {"owner": None, "group": None, "mode": None}
     assert _facts.attributes(_places.look("/")) == {

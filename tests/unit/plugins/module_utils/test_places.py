@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import pathlib
 import pwd
+import subprocess
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_links_are_followed_and_named(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_the_file_system_of_a_path(path: str, expected: tuple[str, str, str]) -> None:
-    assert tuple(_places.mount_of(path, MOUNTINFO)) == expected
+    assert tuple(_places.mount_of(path, MOUNTINFO))[:3] == expected
 
 
 def test_the_real_mounts_are_understood() -> None:
@@ -112,11 +113,11 @@ PLENTY = (4096, 4096, 10**6, 10**6, 10**6, 10**6, 10**6, 10**6, 0, 255)
     ],
 )
 def test_file_systems_without_room(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[int, int], expected: str | None
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, changes: dict[int, int], expected: str | None
 ) -> None:
     values = [changes.get(index, value) for index, value in enumerate(PLENTY)]
     monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result(values))
-    obstacle = _places.obstacle("/")
+    obstacle = _places.obstacle(str(tmp_path))
     assert obstacle is None if expected is None else expected in str(obstacle)
 
 
@@ -126,3 +127,14 @@ def test_a_file_system_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(os, "statvfs", fail)
     assert _places.obstacle("/") == "/ cannot be asked for its free space (Input/output error)"
+
+
+def test_a_folder_that_root_may_not_write(tmp_path: pathlib.Path) -> None:
+    """As on a file server that takes root for nobody: the kernel says so, whatever the mode."""
+    if subprocess.run(["chattr", "+i", str(tmp_path)], check=False, capture_output=True).returncode:
+        pytest.skip("No folder can be made immutable here.")
+    try:
+        found = str(_places.obstacle(str(tmp_path)))
+        assert f"{tmp_path} cannot be written by {_names.user_name(os.geteuid())}" in found
+    finally:
+        subprocess.run(["chattr", "-i", str(tmp_path)], check=True)

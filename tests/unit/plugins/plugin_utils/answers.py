@@ -24,6 +24,16 @@ ANY_CONF = {
     "exists": True,
     **OWNERSHIP,
     "files": ["/etc/slurm/slurm.conf"],
+    "identities": [
+        {
+            "path": "/etc/slurm/slurm.conf",
+            "here": "7b1c2b9e-4a6d-4f0c-9a9b-6f6c2d1e0a55:51:262151",
+            "anywhere": "262151:1795400000123456789:2184",
+            "network": True,
+            "may_be_shared": True,
+            "obstacle": None,
+        }
+    ],
     "checksum": "a" * 40,
     "slurm_user": "slurm",
     "auth_type": "auth/munge",

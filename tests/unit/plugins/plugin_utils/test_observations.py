@@ -275,6 +275,16 @@ COPY = {
 ANY_CONF = {
     **OWNERSHIP,
     "exists": True,
+    "identities": [
+        {
+            "path": "/etc/slurm/slurm.conf",
+            "here": "7b1c2b9e-4a6d-4f0c-9a9b-6f6c2d1e0a55:51:262151",
+            "anywhere": "262151:1795400000123456789:2184",
+            "network": True,
+            "may_be_shared": True,
+            "obstacle": "/etc/slurm is on a read-only file system",
+        }
+    ],
     "checksum": "2e" * 32,
     "slurm_user": "slurm",
     "auth_type": "auth/munge",

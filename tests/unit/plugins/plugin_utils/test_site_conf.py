@@ -134,10 +134,11 @@ def test_hosts_without_a_key_are_told_and_veto_nothing():
 
 
 def test_a_file_that_no_run_edits_need_not_be_writable():
-    looks = cluster(jwt=True, ctl1={"problems": [NOT_WRITABLE]})
-    assert decide(looks)["refusals"] == []
+    file = {"path": "/etc/slurm/slurm.conf", "obstacle": "/etc/slurm is on a read-only file system"}
+    looks = cluster(jwt=False, ctl1={"problems": [NOT_WRITABLE], "conf.identities": [file]})
+    assert decide(looks, run_tags=("packages", "key"))["refusals"] == []
     (reason,) = plan(looks, PARTS, HOSTS, Wishes())["refusals"]
-    assert reason.startswith("ctl1: /etc/slurm is on a read-only file system.")
+    assert reason.startswith("ctl1: /etc/slurm is on a read-only file system")
 
 
 def test_nodes_alone():

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which file a path leads to, told so that two hosts which see one file can be recognised. Private to this collection.
+
+Equal content says nothing: most clusters have a copy of slurm.conf on each host. Two things do. Under one running
+kernel, which containers of a machine share, the device and the number of the file are its name. On a network file
+system, the number, the instant of the last change and the size come from the server, and are the same wherever it is
+mounted; the server itself, where it is a host of the cluster, has them on its own disk.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _places
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.network import is_network
+
+BOOT_ID, MOUNTINFO = "/proc/sys/kernel/random/boot_id", "/proc/self/mountinfo"
+
+# A mount of a part of a file system there is how an operating system is deployed, and not how a folder is shared.
+_OF_THE_SYSTEM = ("/", "/etc")
+
+
+def identities(paths: list[str]) -> list[dict[str, Any]]:
+    """Each file that is there, in the order given."""
+    boot, mounts = _read(BOOT_ID).strip(), _read(MOUNTINFO)
+    return [found for found in (_identity(path, boot, mounts) for path in paths) if found]
+
+
+def _identity(path: str, boot: str, mounts: str) -> dict[str, Any] | None:
+    try:
+        # To open it has a network file system ask its server for the present state.
+        with open(path, "rb") as stream:
+            status = os.fstat(stream.fileno())
+    except OSError:
+        return None
+    mount = _places.mount_of(path, mounts)
+    network = is_network(mount.type)
+    return {
+        "path": path,
+        "here": f"{boot}:{status.st_dev}:{status.st_ino}" if boot else None,
+        "anywhere": f"{status.st_ino}:{status.st_ctime_ns}:{status.st_size}",
+        "network": network,
+        "may_be_shared": network or (mount.is_part and mount.point not in _OF_THE_SYSTEM),
+        "obstacle": _places.obstacle(os.path.dirname(os.path.realpath(path))),
+    }
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except OSError:
+        return ""

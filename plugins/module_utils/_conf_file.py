@@ -177,7 +177,9 @@ def needless_backups(paths: Iterable[str]) -> list[str]:
         real = resolved(path)
         folder, name = os.path.split(real)
         beside = [each for each in os.listdir(folder) if each.startswith(name)]
-        copies = sorted(each for each in beside if _STAMP.fullmatch(each[len(name) :]))
+        kept = [each for each in beside if _STAMP.fullmatch(each[len(name) :])]
+        # The second one of a second has a number after its time.
+        copies = sorted(kept, key=lambda each: each.rstrip("~"))
         first = os.path.join(folder, copies[0]) if copies else None
         if first and _content(first) == _content(real):
             found += [os.path.join(folder, each) for each in copies]

@@ -59,6 +59,16 @@ def test_who_has_seen_the_proof_of_slurmrestd(seen, said):
     assert _story.proofs(ctl1) == ["slurmctld 1/1"]
 
 
+def test_the_table_of_a_removal():
+    changed = {"changed": True}
+    done = ("slurmrestd_stopped", "slurmrestd_dropin_removed", "slurmrestd_account_removed", "slurm_jwt_tokens_removed")
+    copies = ("slurm_jwt_conf_copies", "slurm_jwt_dbd_conf_copies", "slurm_jwt_jwks_timer_removed")
+    hostvars = {"rest1": dict.fromkeys(done, changed), "dbd1": dict.fromkeys(copies, changed)}
+    assert _story.deeds(hostvars["rest1"]) == ["slurmrestd stopped", "drop-in removed", "user removed", "token removed"]
+    # A host has both files, and they are told once.
+    assert _story.deeds(hostvars["dbd1"]) == ["timer of key sets removed", "copies removed"]
+
+
 def test_the_failure_is_that_of_the_host_that_failed():
     hostvars = {
         "ctl1": {},

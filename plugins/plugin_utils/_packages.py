@@ -44,13 +44,10 @@ def obstacles(look: Look, packages: Sequence[str], may_install: bool) -> list[st
     if not packages:
         return _too_old(python)
     if not may_install:
-        command = _pip(python, libraries)
-        hint = f" Or run {command} on the host." if libraries else ""
-        return [f"Missing packages: {' and '.join(packages)}. {_FORBIDDEN}{hint}"]
+        return [f"Missing packages: {' and '.join(packages)}. {_FORBIDDEN}"]
     none = [*python.get("unavailable", ()), *(look["plugins"] or {}).get("unavailable", ())]
     none = [name for name in packages if name in none]
-    lost = [name for name in libraries if of_library(name, look.get("os_family")) in none]
-    return [_unavailable(look, none, lost)] if none else []
+    return [_unavailable(look, none)] if none else []
 
 
 def _pip(python: Mapping[str, Any], libraries: Sequence[str]) -> str:
@@ -80,13 +77,11 @@ def _too_old(python: Mapping[str, Any]) -> list[str]:
     return [f"{executable} has PyJWT {version}, and 1.7 or later is needed. Install a newer one for it: {command}."]
 
 
-def _unavailable(look: Look, names: Sequence[str], libraries: Sequence[str]) -> str:
+def _unavailable(look: Look, names: Sequence[str]) -> str:
     family = look.get("os_family")
     where = "Add a repository that has them."
     if family == "Debian":
-        where = "Refresh what apt knows (apt-get update), or add a mirror that has them."
+        where = "Refresh what apt knows (apt-get update), add a mirror that has them, or install them from files."
     elif family == "RedHat":
         where = "Enable the repository that has them: of Python's libraries AppStream or EPEL, by release."
-    command = _pip(look["python"], libraries)
-    hint = f" Or run {command} on the host." if libraries else ""
-    return f"Missing packages that no repository of this host has: {' and '.join(names)}. {where}{hint}"
+    return f"Missing packages that no repository of this host has: {' and '.join(names)}. {where}"

@@ -31,7 +31,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     whereabouts,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners, rest_unit
 
 DPKG_QUERY, RPM = "/usr/bin/dpkg-query", "/usr/bin/rpm"
 _PLUGINS_OF = {
@@ -380,7 +380,8 @@ class DaemonHost(_host.Host):
         self.problems += _daemon_problems.stale(part, reasons)
         listens = listeners.of_process(process.pid) if process and part == "slurmrestd" else []
         found = _facts.daemon(service, unit, process)
-        return {**found, "key_loaded": loaded, "stale": reasons, "listens": listens}
+        before = rest_unit.before_jwt(service) if part == "slurmrestd" else None
+        return {**found, "key_loaded": loaded, "stale": reasons, "listens": listens, "before_jwt": before}
 
     def _see_rest_user(self) -> None:
         """Whether slurmrestd can run as whom the site wants."""

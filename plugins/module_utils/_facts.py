@@ -172,6 +172,7 @@ def daemon(service: str, unit: Unit | None, process: Process | None) -> dict[str
         "key_loaded": "unknown",
         "stale": [],
         "listens": [],
+        "before_jwt": None,
     }
 
 

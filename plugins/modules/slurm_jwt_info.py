@@ -661,6 +661,7 @@ daemons:
       key_loaded: current
       stale: []
       listens: []
+      before_jwt: null
   contains:
     DAEMON:
       description:
@@ -673,6 +674,8 @@ daemons:
           holds that as a copy of its own, V(replaced) if it holds one that has been replaced, V(absent) if it holds
           none, and V(unknown) where that does not apply.
         - C(listens) has the addresses at which slurmrestd listens, each C(HOST:PORT) or C(unix:PATH).
+        - C(before_jwt) says what slurmrestd was before a rollout wrote its drop-in, V(off), V(enabled), V(running) or
+          V(enabled and running); null without such a drop-in.
         - C(stale) has a sentence for everything in which the process runs with something older than the files say;
           a daemon with such a sentence needs a reload or restart.
       type: dict

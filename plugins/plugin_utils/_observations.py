@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import rest_unit
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._shape import (
     Members,
     Shape,
@@ -248,6 +249,7 @@ _DAEMON = Members(
         "key_loaded": one_of("current", "copied", "replaced", "absent", "unknown"),
         "stale": list_of(TEXT, 100),
         "listens": list_of(LINE, 100),
+        "before_jwt": maybe(one_of(*rest_unit.STATES)),
     }
 )
 _DIFFERENCES = list_of(

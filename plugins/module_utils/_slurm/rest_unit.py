@@ -18,12 +18,27 @@ OPTIONS = "SLURMRESTD_OPTIONS"
 DROPIN = "slurm_jwt.conf"
 """What the role slurmrestd writes. systemd reads drop-ins in the order of their names, whatever their folders are."""
 
+STATES = ("off", "enabled", "running", "enabled and running")
+"""What slurmrestd was before JWT came, as the drop-in says in a comment, so that a removal knows what to go back to."""
+
 # Of slurmrestd(8): letters that take a value, in the same word or in the next one.
 _WITH_VALUE = "adfgstu"
 # Lines of a later drop-in that undo what the role writes.
 _UNDOES = re.compile(
     r"^\s*(User|Group|ExecStart|UnsetEnvironment|Environment(?==.*SLURM_(?:JWT|CONF)=))\s*=", re.MULTILINE
 )
+
+
+def before_jwt(service: str, root: str = "/") -> str | None:
+    """One of STATES by the drop-in that a rollout wrote; None without one, "off" if it does not say."""
+    path = os.path.join(root, f"etc/systemd/system/{service}.service.d", DROPIN)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        return None
+    match = re.search(r"^# Before JWT: (.*)$", text, re.MULTILINE)
+    return match[1] if match and match[1] in STATES else STATES[0]
 
 
 class Found(NamedTuple):

@@ -88,6 +88,7 @@ DAEMON = {
     "needs_reload": True, "pid": 7, "started": 7.0, "user": "slurm", "uid": 64030, "command": ["/usr/sbin/slurmctld"],
     "slurm_jwt": True, "key_loaded": "replaced", "stale": ["slurm.conf was written after it was started"],
     "listens": ["0.0.0.0:6820"],
+    "before_jwt": "off",
 }  # fmt: skip
 PARTS = ("slurmctld", "slurmdbd", "slurmrestd")
 

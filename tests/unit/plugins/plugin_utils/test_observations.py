@@ -311,6 +311,7 @@ DAEMON = {
     "key_loaded": "current",
     "stale": ["slurmctld began before its key was written."],
     "listens": ["127.0.0.1:6820"],
+    "before_jwt": None,
 }
 # What a controller that is everything at once says, without a null in it.
 ANSWER = {

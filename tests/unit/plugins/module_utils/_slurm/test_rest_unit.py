@@ -64,3 +64,21 @@ def test_the_unit_itself_comes_first(tmp_path: Path) -> None:
     unit = tmp_path / "slurmrestd.service"
     unit.write_text("[Service]\nExecStart=/usr/sbin/slurmrestd\n")
     assert rest_unit.overrules(str(unit)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        (None, None),
+        ("[Service]\n", "off"),
+        ("# Managed\n# Before JWT: enabled and running\n[Service]\n", "enabled and running"),
+        ("# Before JWT: running\n", "running"),
+        ("# Before JWT: whatever\n", "off"),
+    ],
+)
+def test_what_slurmrestd_was_before_jwt(tmp_path, text, state):
+    folder = tmp_path / "etc/systemd/system/rest.service.d"
+    folder.mkdir(parents=True)
+    if text is not None:
+        (folder / rest_unit.DROPIN).write_text(text)
+    assert rest_unit.before_jwt("rest", str(tmp_path)) == state

@@ -22,9 +22,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import rest_u
 _PATH = re.compile(r"/[A-Za-z0-9_./+@-]{1,1000}")
 _SERVICE = re.compile(r"[A-Za-z0-9_.@-]{1,200}")
 _SYSTEM_SERVICE = re.compile(rb"^[0-9]+:(?:name=systemd)?:/system\.slice/(?:[^/\n]+\.slice/)*([^/\n]+)\.service", re.M)
-# A build has the path of its slurm.conf in its library. This one is for hosts that have none of their own.
+# A build has the path of its slurm.conf in its library.
 _BUILT_CONF = re.compile(rb"\0(/[A-Za-z0-9_./+@-]+/slurm\.conf)\0")
-_CONFIGLESS = "/run/slurm/"
+# What a configless host has fetched from the controller: a copy below /run, and slurmd's own in SlurmdSpoolDir.
+_FETCHED = re.compile(r"/run/slurm/.*|.*/conf-cache/slurm\.conf")
 
 
 class Daemon(NamedTuple):
@@ -95,14 +96,14 @@ def built_conf(program: str) -> str | None:
     folder = _install.plugin_dir(None, program)
     data = (_processes.read(os.path.join(folder, "libslurmfull.so")) if folder else None) or b""
     found = [os.fsdecode(path) for path in _BUILT_CONF.findall(data)]
-    return next((path for path in found if not path.startswith(_CONFIGLESS)), None)
+    return next((path for path in found if not _FETCHED.fullmatch(path)), None)
 
 
 def conf(daemon: Daemon) -> str | None:
     """The slurm.conf of a daemon, if it is there and can be named to others."""
     built = built_conf(daemon.program) if daemon.program and not daemon.conf else None
     path = daemon.conf or built
-    if not path or path.startswith(_CONFIGLESS) or not os.path.isfile(path):
+    if not path or _FETCHED.fullmatch(path) or not os.path.isfile(path):
         return None
     return path if can_be_named(path) and not _anybody_writes(path) else None
 

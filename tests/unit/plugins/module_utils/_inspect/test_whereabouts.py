@@ -133,6 +133,15 @@ def test_what_is_named_to_a_person_needs_no_quotes(prefix: Prefix) -> None:
     assert whereabouts.conf(_daemon("slurmctld", None, "/run/slurm/conf/slurm.conf")) is None
 
 
+def test_what_a_configless_host_has_fetched_is_nobodys_to_declare(prefix: Prefix) -> None:
+    cache = prefix.root / "spool/conf-cache"
+    cache.mkdir(parents=True)
+    (cache / "slurm.conf").touch()
+    assert whereabouts.conf(_daemon("node", None, str(cache / "slurm.conf"))) is None
+    (prefix.root / "spool/slurm.conf").touch()
+    assert whereabouts.conf(_daemon("node", None, str(prefix.root / "spool/slurm.conf"))) is not None
+
+
 def test_a_place_that_others_can_write(tmp_path: pathlib.Path) -> None:
     (tmp_path / "slurm.conf").touch()
     # Below /tmp, where everybody can.

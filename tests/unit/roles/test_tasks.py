@@ -76,7 +76,20 @@ def _action(path, task):
 def test_tasks_are_found():
     assert len(TASKS) > 150
     assert len(PLAYS) > 30
-    assert {path.parent.name for path, _play, _task in TASKS} >= {"tasks", "rotation", "overlap", "playbooks"}
+    assert {path.parent.name for path, _play, _task in TASKS} == {"tasks", "playbooks"}
+    assert {path.name.partition("_")[0] for path, _play, _task in TASKS} >= {"rotation", "overlap"}
+
+
+def test_a_file_of_tasks_is_named_without_a_folder():
+    """ansible-core 2.16 looks at the last part of tasks_from alone, and takes another file that happens to be called so."""
+    named = [
+        str(options["tasks_from"])
+        for path, _play, task in TASKS
+        for name, options in [_action(path, task)]
+        if name.endswith("_role") and "tasks_from" in options
+    ]
+    assert len(named) > 50
+    assert [name for name in named if "/" in name] == []
 
 
 # -- actions ----------------------------------------------------------------------------------------------------------

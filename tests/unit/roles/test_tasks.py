@@ -81,7 +81,7 @@ def test_tasks_are_found():
 
 
 def test_a_file_of_tasks_is_named_without_a_folder():
-    """ansible-core 2.16 looks at the last part of tasks_from alone, and takes another file that happens to be called so."""
+    """ansible-core 2.16 looks at the last part of tasks_from alone, and may find another file of that name."""
     named = [
         str(options["tasks_from"])
         for path, _play, task in TASKS

@@ -26,5 +26,8 @@ while True:
     except (OSError, http.client.HTTPException) as error:
         counts[type(error).__name__] += 1
     connection.close()
-    pathlib.Path(sys.argv[2]).write_text(json.dumps(counts))
+    # Somebody may read it at any time.
+    written = pathlib.Path(f"{sys.argv[2]}.new")
+    written.write_text(json.dumps(counts))
+    written.replace(sys.argv[2])
     time.sleep(0.1)

@@ -367,7 +367,7 @@ class DaemonHost(_host.Host):
         loaded, reasons = "unknown", []
         if part == "slurmrestd":
             self.problems += _daemon_problems.slurmrestd_user(process, self._user)
-            self.problems += _daemon_problems.slurmrestd_unit(unit)
+            self.problems += _daemon_problems.slurmrestd_unit(unit, rest_unit.dropins(service, unit.files))
             self._see_rest_user()
             self.problems += _daemon_problems.slurmrestd_address(self.options.slurmrestd_listen, unit.pid)
             reasons = _stale_slurmrestd(unit, process)

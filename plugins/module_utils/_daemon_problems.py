@@ -303,7 +303,7 @@ def slurmrestd_user(process: Process | None, user: User | None) -> list[Problem]
     return [Problem(WARNING, "slurmrestd_user", "slurmrestd", None, found, effect, remedy)]
 
 
-def slurmrestd_unit(unit: Unit) -> list[Problem]:
+def slurmrestd_unit(unit: Unit, files: Sequence[str]) -> list[Problem]:
     """What the site's own files say of slurmrestd, and what a rollout cannot go along with."""
     problems = []
     given = rest_unit.variable(rest_unit.OPTIONS, unit.environment, unit.environment_files)
@@ -319,7 +319,7 @@ def slurmrestd_unit(unit: Unit) -> list[Problem]:
         effect = "slurmrestd would listen there beside what is declared, or not start."
         remedy = "Take it out there, and name all addresses in slurmrestd_listen."
         problems.append(Problem(ERROR, "slurmrestd_options", "slurmrestd", source, found, effect, remedy))
-    for path in unit.files:
+    for path in files:
         undone = rest_unit.overrules(path)
         if undone:
             found = f"{path} sets {', '.join(undone)}, and comes after {rest_unit.DROPIN}, which a rollout writes."

@@ -9,6 +9,7 @@ Upstream's unit reads /etc/sysconfig/slurmrestd and /etc/default/slurmrestd, and
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shlex
@@ -39,6 +40,13 @@ def before_jwt(service: str, root: str = "/") -> str | None:
         return None
     match = re.search(r"^# Before JWT: (.*)$", text, re.MULTILINE)
     return match[1] if match and match[1] in STATES else STATES[0]
+
+
+def dropins(service: str, known: Iterable[str], root: str = "/") -> list[str]:
+    """The drop-ins of a unit: those that systemd has read, and those that it reads as soon as a run has it look again."""
+    folders = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system")
+    found = (glob.glob(os.path.join(root, folder, f"{glob.escape(service)}.service.d", "*.conf")) for folder in folders)
+    return list(dict.fromkeys([*known, *(path for paths in found for path in sorted(paths))]))
 
 
 class Found(NamedTuple):

@@ -82,3 +82,13 @@ def test_what_slurmrestd_was_before_jwt(tmp_path, text, state):
     if text is not None:
         (folder / rest_unit.DROPIN).write_text(text)
     assert rest_unit.before_jwt("rest", str(tmp_path)) == state
+
+
+def test_drop_ins_that_systemd_has_not_read_yet_count(tmp_path):
+    folder = tmp_path / "etc/systemd/system/rest.service.d"
+    folder.mkdir(parents=True)
+    for name in ("zz-site.conf", "slurm_jwt.conf", "notes.txt"):
+        (folder / name).touch()
+    known = ["/usr/lib/systemd/system/rest.service", str(folder / "slurm_jwt.conf")]
+    assert rest_unit.dropins("rest", known, str(tmp_path)) == [*known, str(folder / "zz-site.conf")]
+    assert rest_unit.dropins("other", known, str(tmp_path)) == known

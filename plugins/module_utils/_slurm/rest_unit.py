@@ -43,7 +43,7 @@ def before_jwt(service: str, root: str = "/") -> str | None:
 
 
 def dropins(service: str, known: Iterable[str], root: str = "/") -> list[str]:
-    """The drop-ins of a unit: those that systemd has read, and those that it reads as soon as a run has it look again."""
+    """The drop-ins of a unit: those that systemd has read, and those that it reads as soon as a run has it do so."""
     folders = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system")
     found = (glob.glob(os.path.join(root, folder, f"{glob.escape(service)}.service.d", "*.conf")) for folder in folders)
     return list(dict.fromkeys([*known, *(path for paths in found for path in sorted(paths))]))

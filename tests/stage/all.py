@@ -111,8 +111,8 @@ def stages() -> list[Stage]:
 
 # Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
 LONG = (
-    "cores", "high-availability", "jwks", "nodes-down", "proxy", "proxy-apache", "rotation-killed", "rotation-way-back",
-    "rs256", "shared-conf", "short-tokens", "site-managed", "tokens",
+    "cores", "do-no-harm", "high-availability", "jwks", "nodes-down", "proxy", "proxy-apache", "rotation-killed",
+    "rotation-way-back", "rs256", "shared-conf", "short-tokens", "site-managed", "tokens",
 )  # fmt: skip
 
 

@@ -35,8 +35,9 @@ def mounted(host, **more):
     return identity(here=f"boot-{host}:{len(host)}:7", **more)
 
 
-def seen(identities, jwt=False, parts=PARTS):
+def seen(identities, jwt=False, parts=None):
     """Looks at a cluster whose hosts have these identities of slurm.conf."""
+    parts = parts or PARTS
     looks = cluster(jwt=jwt)
     if "ctl2" in parts["slurmctld"]:
         looks["ctl2"] = {**cluster(jwt=jwt)["ctl1"], "hostname": "ctl2"}
@@ -52,8 +53,8 @@ def seen(identities, jwt=False, parts=PARTS):
     return looks
 
 
-def decide(looks, in_play=None, parts=PARTS, **wishes):
-    return plan(looks, parts, list(in_play or looks), Wishes(**wishes))
+def decide(looks, in_play=None, parts=None, **wishes):
+    return plan(looks, parts or PARTS, list(in_play or looks), Wishes(**wishes))
 
 
 def test_it_is_edited_once_at_the_controllers_turn():

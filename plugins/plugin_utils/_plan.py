@@ -13,6 +13,7 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared import CODE as UNDECLARED
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import command_line
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
     _packages,
@@ -601,7 +602,7 @@ def _errors(look: Look, removing: bool) -> list[Mapping[str, str]]:
 # What stands in the way of taking JWT back as well; anything else that is wrong with JWT goes with it.
 _STOPS_REMOVAL = (
     "slurm_missing", "release_unknown", "conf_missing", "conf_broken", "dbd_conf_missing", "unit_missing", "no_room",
-    _undeclared.CODE,
+    UNDECLARED,
 )  # fmt: skip
 
 # Of a file that would be edited, if not another host that sees it does.
@@ -614,8 +615,8 @@ def _problems(cluster: Cluster) -> list[str]:
         for host, look in cluster.looks.items()
         for problem in _errors(look, cluster.wishes.removing)
     ]
-    undeclared = _undeclared.sentences([each for each in errors if each[1]["code"] == _undeclared.CODE])
-    return undeclared + [_told(host, problem) for host, problem in errors if problem["code"] != _undeclared.CODE]
+    undeclared = _undeclared.sentences([each for each in errors if each[1]["code"] == UNDECLARED])
+    return undeclared + [_told(host, problem) for host, problem in errors if problem["code"] != UNDECLARED]
 
 
 def _limited(parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:

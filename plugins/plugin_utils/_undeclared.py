@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-CODE = "undeclared"
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared import CODE
+
 FOR_ALL = "group_vars/all.yml"
 
 _EVERYWHERE = ("slurmctld", "slurmdbd", "slurmrestd", "node")
@@ -64,7 +65,11 @@ def _for_all(
     harmless = variable == "slurm_jwt_bin_dirs"
     if not harmless and any(host in looks and host not in needed and _uses(looks[host], variable) for host in users):
         return None
-    deciding = [value for host, value in needed.items() if host in trusted] or list(needed.values())
+    deciding = [value for host, value in needed.items() if host in trusted]
+    if harmless and not deciding:
+        # Hosts with the key would run programs from there: no other host is to propose that.
+        return None
+    deciding = deciding or list(needed.values())
     return deciding[0] if all(value == deciding[0] for value in deciding) else None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _rotation
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _rotation, _undeclared
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import HOSTS, PARTS, cluster
 
 CONF = {"slurm_jwt_conf_path": "/opt/slurm/etc/slurm.conf"}
@@ -99,3 +99,13 @@ def test_other_reasons_are_told_as_well():
     found = decide(looks)
     assert list(found["left_out"]) == ["rest1"]
     assert found["settings"]["group_vars/all.yml"]["slurmrestd_binary"] == BINARY["slurmrestd_binary"]
+
+
+def test_no_host_without_the_key_proposes_folders_of_programs_for_all():
+    looks = {
+        "ctl1": {"undeclared": {}},
+        "node1": {"undeclared": {"slurm_jwt_bin_dirs": ["/srv/evil/bin"]}},
+    }
+    parts = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": ["node1"]}
+    found = _undeclared.settings(looks, parts, ["ctl1"])
+    assert found == {"host_vars/node1.yml": {"slurm_jwt_bin_dirs": ["/srv/evil/bin"]}}

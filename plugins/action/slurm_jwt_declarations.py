@@ -16,7 +16,14 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import become_loader, connection_loader, shell_loader
 from ansible.utils.display import Display
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declarations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
+    _cluster,
+    _declarations,
+    _hostlist,
+    _role_options,
+    _service_checks,
+    _services,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import KEEPS_FILES, failure
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import untrusted
 
@@ -67,6 +74,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         reasons += _declarations.unknown(names, known)
         # Variables of the play, which hosts do not have; those of the role itself are among them.
         reasons += _declarations.unknown({name for name in variables if isinstance(name, str)} - internal, known)
+        if not reasons:
+            # Not before: this evaluates what is written.
+            reasons += _wrong_options(hostvars, groups, written)
         if reasons:
             said = ["Nothing was changed, as what is declared cannot be relied on:", *dict.fromkeys(reasons)]
             return failure(untrusted(said))
@@ -91,6 +101,44 @@ def _facts_of(host: str, hostvars: Any, variables: Mapping[str, Any]) -> Mapping
 def _with_prefixes(variables: Mapping[str, Any]) -> dict[str, Any]:
     facts = variables.get("ansible_facts") or {}
     return {**facts, **{f"ansible_{name}": value for name, value in facts.items()}}
+
+
+def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the roles that come after the first change would refuse, as a list of sentences."""
+    everywhere = _cluster.any_variables(groups, hostvars)
+    services = _services.group_of(everywhere)
+    try:
+        users = {
+            "slurmrestd": _cluster.hosts_by_part(groups, {**everywhere, _declarations.NAME: None})["slurmrestd"],
+            "slurm_jwt_tokens": _services.service_hosts(groups, hostvars),
+            "slurm_jwt_proxy": _cluster.proxy_hosts(groups, hostvars),
+        }
+    except _services.ServicesError as error:
+        return [str(error)]
+    except (AttributeError, KeyError, TypeError):
+        # The services are no list of dictionaries, which the role's options say better, of any host.
+        users = {"slurm_jwt_tokens": list(written)}
+    told: dict[str, list[str]] = {}
+    of_services: list[str] = []
+    for role, hosts in users.items():
+        for host in (host for host in hosts if host in written):
+            variables = hostvars[host]
+            found = _role_options.wrong(_options_of_role(role), written[host], variables.__getitem__)
+            if not found and role == "slurm_jwt_tokens":
+                declared, limit = variables.get(_services.DECLARED), variables.get("slurm_jwt_max_token_lifespan")
+                of_services += _service_checks.wrong(host, declared or (), groups, services, limit)
+            for sentence in found:
+                told.setdefault(sentence, []).append(host)
+    return [f"{_hostlist.folded(hosts)}: {sentence}" for sentence, hosts in told.items()] + of_services
+
+
+@functools.lru_cache(maxsize=None)
+def _options_of_role(role: str) -> dict[str, Any]:
+    """Every documented variable of a role, of whichever of its entry points."""
+    specs = _read(ROLES / role / "meta/argument_specs.yml").get("argument_specs", {})
+    # What all have in common is in main.
+    ordered = [spec for name, spec in specs.items() if name != "main"] + [specs.get("main", {})]
+    return {name: option for spec in ordered for name, option in (spec.get("options") or {}).items()}
 
 
 @functools.lru_cache(maxsize=None)

@@ -13,7 +13,7 @@ import clusters
 import hosts
 import images
 from progress import LabError
-from releases import RELEASES, release_named
+from releases import PACKAGED, RELEASES, release_named
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     build = commands.add_parser("images", help="build the images that are missing")
-    build.add_argument("release", nargs="*", help=f"of {', '.join(RELEASES)}; default: all")
+    build.add_argument("release", nargs="*", help=f"of {', '.join(RELEASES)}; default: {', '.join(PACKAGED)}")
 
     up = commands.add_parser("up", help="bring a cluster up, anew if it is up already")
     up.add_argument("release", help=f"one of {', '.join(RELEASES)}")
@@ -47,7 +47,7 @@ def main() -> int:
     if os.geteuid() != 0:
         raise LabError("The lab needs root: its hosts boot systemd, and are reached on a network of this machine.")
     if arguments.command == "images":
-        images.build_all([release_named(name) for name in arguments.release or RELEASES])
+        images.build_all([release_named(name) for name in arguments.release or PACKAGED])
     elif arguments.command == "up":
         clusters.up(clusters.of_arguments(arguments.release, arguments.name, arguments.hosts,
                                           arguments.share_conf))

@@ -189,7 +189,7 @@ def _start(cluster: Cluster, host: str, image: str, network: str, addresses: dic
     container = container_of(cluster.name, host)
     shared = ("--volume", f"{_shared_state_of(cluster.name)}:{kinds.STATE}") if _shares_state(cluster, host) else ()
     if cluster.shares_conf:
-        shared += ("--volume", f"{_shared_conf_of(cluster.name)}:{kinds.CONF}")
+        shared += ("--volume", f"{_shared_conf_of(cluster.name)}:{cluster.release.conf}")
     podman(
         "create", "--name", container, "--hostname", host, "--label", f"{LABEL}={cluster.name}",
         "--network", network, "--ip", addresses[host], *shared, *CONTAINER, image,
@@ -210,9 +210,9 @@ def _furnish(cluster: Cluster, host: str, root: pathlib.Path, addresses: dict[st
     )
     for file in (*ours, *kinds.files(host, cluster.hosts, cluster.release)):
         path = root / file.path.lstrip("/")
-        if cluster.shares_conf and file.path.startswith(f"{kinds.CONF}/"):
+        if cluster.shares_conf and file.path.startswith(f"{cluster.release.conf}/"):
             path = _folder_of(_shared_conf_of(cluster.name)) / path.name
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text(file.text)
         path.chmod(file.mode)
         shutil.chown(path, *_ids(root, file.owner))
@@ -226,11 +226,13 @@ def _folder_of(volume: str) -> pathlib.Path:
     return pathlib.Path(podman("volume", "inspect", "--format", "{{.Mountpoint}}", volume).strip())
 
 
-def _ids(root: pathlib.Path, user: str) -> tuple[int, int]:
+def _ids(root: pathlib.Path, owner: str) -> tuple[int, int]:
+    user, _colon, group = owner.partition(":")
     entry = re.search(rf"^{user}:[^:]*:(\d+):(\d+):", (root / "etc/passwd").read_text(), re.MULTILINE)
-    if not entry:
-        raise LabError(f"The image has no user {user}.")
-    return int(entry[1]), int(entry[2])
+    other = re.search(rf"^{group or 'root'}:[^:]*:(\d+):", (root / "etc/group").read_text(), re.MULTILINE)
+    if not entry or not other:
+        raise LabError(f"The image has no {owner}.")
+    return int(entry[1]), int(other[1] if group else entry[2])
 
 
 def _start_daemons(cluster: Cluster) -> None:
@@ -272,7 +274,7 @@ def _wait_for_nodes(cluster: Cluster) -> None:
 
     def are_idle() -> bool:
         states = subprocess.run(
-            ("podman", "exec", controller, "sinfo", "-hNo", "%T"),
+            ("podman", "exec", controller, f"{cluster.release.programs}/bin/sinfo", "-hNo", "%T"),
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
         ).stdout
         return states.split() == [b"idle"] * len(nodes)

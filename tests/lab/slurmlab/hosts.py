@@ -44,8 +44,6 @@ KINDS = {
 }
 #: slurmctld's StateSaveLocation.
 STATE = "/var/lib/slurm/slurmctld"
-#: Where Slurm's configuration is.
-CONF = "/etc/slurm"
 DEFAULT_HOSTS = ("ctl1", "dbd1", "rest1", "node1")
 #: Seconds of silence after which a standby slurmctld takes over.
 TAKEOVER = 20
@@ -54,6 +52,7 @@ TAKEOVER = 20
 class File(NamedTuple):
     path: str
     text: str
+    #: A user, whose group it has, or user:group.
     owner: str = "root"
     mode: int = 0o644
 
@@ -73,14 +72,15 @@ def files(host: str, hosts: tuple[str, ...], release: Release) -> list[File]:
     """The configuration that a host has when the collection meets it."""
     if kind_of(host).has_slurm_conf:
         return [
-            File("/etc/slurm/slurm.conf", slurm_conf(hosts)),
-            *([File("/etc/slurm/cgroup.conf", release.cgroup_conf)] if release.cgroup_conf else []),
+            File(f"{release.conf}/slurm.conf", slurm_conf(hosts)),
+            *([File(f"{release.conf}/cgroup.conf", release.cgroup_conf)] if release.cgroup_conf else []),
         ]
     dbds = of_kind(hosts, "dbd")
     if host not in dbds:
         return []
+    owner, mode = (release.build.dbd_conf_owner, release.build.dbd_conf_mode) if release.build else ("slurm", 0o600)
     return [
-        File("/etc/slurm/slurmdbd.conf", slurmdbd_conf(dbds), "slurm", 0o600),
+        File(f"{release.conf}/slurmdbd.conf", slurmdbd_conf(dbds), owner, mode),
         *(database_for_all() if host == dbds[0] and len(dbds) > 1 else []),
     ]
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images with Slurm, made from the distribution's own packages and kept in podman's store.
+"""Images with Slurm, made from the distribution's packages or compiled from its sources, and kept in podman's store.
 
 An image is named after everything it is made of, so that a changed recipe is built and an unchanged one is not.
 """
@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from podman import CONTAINER, lock, podman, succeeds
 from progress import LabError, NotToBeHad, say, seconds
-from releases import Release
+from releases import Build, Release
 
 REPOSITORY = "localhost/slurm-jwt-lab"
 IMAGE = pathlib.Path(__file__).resolve().parent.parent / "image"
@@ -31,8 +31,8 @@ DATABASE_PASSWORD = "the-lab-is-open-to-all"
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "python3-apt", "iproute2", "nftables",
     "procps", "ca-certificates", "curl", "jq", "munge", "mariadb-server",
-    "slurmctld", "slurmd", "slurmdbd", "slurmrestd", "slurm-client",
 )
+SLURM = ("slurmctld", "slurmd", "slurmdbd", "slurmrestd", "slurm-client")
 #: What apt says of a suite that has ended, or that has lost a package.
 NOT_THERE = re.compile(r"(?:404 +Not Found|does not have a Release file|Unable to locate package [^ \n]+)")
 #: What the lab found when it made its images: release -> the Slurm in it, and release -> why there is none.
@@ -45,9 +45,11 @@ LEFT_OUT = ("doc", "info", "locale", "man")
 
 def recipe(release: Release) -> list[str]:
     """mmdebstrap's arguments. No mirror: mmdebstrap knows the one of each suite."""
-    setup = ("/tmp/image/setup", CLUSTER_NAME, DATABASE_PASSWORD, *release.waiting)
+    packages = PACKAGES if release.build else PACKAGES + SLURM
+    setup = ("/tmp/image/setup", CLUSTER_NAME, DATABASE_PASSWORD, release.programs, *release.waiting)
+    commands = (*_compile(release.build), setup, *_without_apt(release))
     return [
-        "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+        "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
         # The collection is to find the package lists in place.
         "--skip=cleanup/apt",
         "--aptopt=APT::Install-Recommends \"false\"",
@@ -55,10 +57,21 @@ def recipe(release: Release) -> list[str]:
         *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT),
         *release.mmdebstrap,
         f"--customize-hook=copy-in {IMAGE} /tmp",
-        f'--customize-hook=chroot "$1" {" ".join(setup)}',
+        *(f'--customize-hook=chroot "$1" {" ".join(command)}' for command in commands),
         '--customize-hook=rm -r "$1/tmp/image"',
         release.suite, "-",
     ]
+
+
+def _compile(build: Build | None) -> list[tuple[str, ...]]:
+    if not build:
+        return []
+    folders = (build.prefix, build.libraries, build.conf, build.units, build.programs)
+    return [("/tmp/image/build", *folders, str(build.uid))]
+
+
+def _without_apt(release: Release) -> list[tuple[str, ...]]:
+    return [("/tmp/image/no-apt", *release.waiting)] if release.build and not release.build.has_apt else []
 
 
 def image_name(release: Release) -> str:
@@ -81,7 +94,8 @@ def build(release: Release) -> str:
         if exists(release):
             return name
         begin = seconds()
-        say(release.name, f"building {name} from the packages of Debian {release.suite}; this takes a minute or two")
+        made_of, takes = ("source package", "ten minutes") if release.build else ("packages", "a minute or two")
+        say(release.name, f"building {name} from the {made_of} of Debian {release.suite}; this takes {takes}")
         _make(release, name)
         size = int(podman("image", "inspect", "--format", "{{.Size}}", name)) / 1e6
         say(release.name, f"built in {seconds() - begin:.0f} s, {size:.0f} MB")
@@ -95,7 +109,7 @@ def build_all(releases: Iterable[Release]) -> None:
     with ThreadPoolExecutor(max_workers=max(1, min(4, os.cpu_count() or 1))) as pool:
         for release, name in [(release, pool.submit(build, release)) for release in releases]:
             try:
-                slurm = found[release.name] = slurm_in(name.result())
+                slurm = found[release.name] = slurm_in(name.result(), release.programs)
                 moved_on = f", as Debian {release.suite} has moved on" if not slurm.startswith(release.name) else ""
                 say(release.name, f"{name.result()} is ready: Slurm {slurm}{moved_on}")
                 _remove_others(release)
@@ -110,9 +124,9 @@ def build_all(releases: Iterable[Release]) -> None:
         raise LabError("\n".join([*failures, *gone.values()]))
 
 
-def slurm_in(image: str) -> str:
+def slurm_in(image: str, programs: str) -> str:
     """Which Slurm it really has: sid moves on."""
-    said = podman("run", "--rm", "--network=none", *CONTAINER, "--entrypoint=/usr/sbin/slurmctld", image, "-V")
+    said = podman("run", "--rm", "--network=none", *CONTAINER, f"--entrypoint={programs}/sbin/slurmctld", image, "-V")
     return said.split()[-1]
 
 
@@ -149,6 +163,6 @@ def _make(release: Release, name: str) -> None:
 def _remove_others(release: Release) -> None:
     """Those of earlier recipes; one that a cluster still runs on goes another time."""
     for other in podman("images", "--format", "{{.Repository}}:{{.Tag}}", REPOSITORY).split():
-        ours = other.startswith(f"{REPOSITORY}:{release.name}-")
+        ours = re.fullmatch(rf"{re.escape(f'{REPOSITORY}:{release.name}')}-[0-9a-f]{{12}}", other)
         if ours and other != image_name(release) and succeeds("image", "rm", other):
             say(release.name, f"removed the older {other}")

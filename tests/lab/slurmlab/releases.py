@@ -10,6 +10,36 @@ from typing import NamedTuple
 from progress import LabError
 
 
+class Build(NamedTuple):
+    """How a site has built its Slurm: what image/build has to be told, in its order."""
+
+    #: What ./configure is told; VERSION stands for that of the sources.
+    prefix: str
+    libraries: str
+    conf: str
+    #: Where the units go.
+    units: str
+    #: What the units call the prefix, which is a link to it if it is another.
+    programs: str
+    #: The number of slurm, which owns slurmdbd.conf, or may only read it.
+    uid: int
+    dbd_conf_owner: str = "slurm"
+    dbd_conf_mode: int = 0o600
+    #: Without apt, as on a host of another distribution; what the collection would install is there.
+    has_apt: bool = True
+
+
+#: Most sites that build by hand.
+PREFIX = Build(
+    "/opt/slurm/VERSION", "/opt/slurm/VERSION/lib", "/opt/slurm/etc", "/etc/systemd/system", "/opt/slurm/current", 995
+)
+#: What RPMs of Slurm's own spec leave behind.
+RPM = Build(
+    "/usr", "/usr/lib64", "/etc/slurm", "/usr/lib/systemd/system", "/usr", 450,
+    dbd_conf_owner="root:slurm", dbd_conf_mode=0o640, has_apt=False,
+)
+
+
 class Release(NamedTuple):
     name: str
     #: The suite of Debian that carries it.
@@ -19,9 +49,22 @@ class Release(NamedTuple):
     #: What slurmd needs to hear in a container.
     cgroup_conf: str = ""
     mmdebstrap: tuple[str, ...] = ()
+    #: Compiled from the suite's source package; else it is Debian's own packages.
+    build: Build | None = None
+
+    @property
+    def programs(self) -> str:
+        return self.build.programs if self.build else "/usr"
+
+    @property
+    def conf(self) -> str:
+        """Where Slurm's configuration is."""
+        return self.build.conf if self.build else "/etc/slurm"
 
 
 PYJWT = ("python3-jwt", "python3-cryptography")
+
+SID = ('--aptopt=Acquire::Check-Valid-Until "false"',)
 
 RELEASES = {
     release.name: release
@@ -39,11 +82,18 @@ RELEASES = {
         Release("24.11", "trixie", ("slurm-wlm-jwt-plugin", *PYJWT), "CgroupPlugin=disabled\n"),
         # The mirrors' Release file of sid may be past its date.
         Release(
-            "26.05", "sid", ("slurm-wlm-jwt-plugin", *PYJWT), "CgroupPlugin=disabled\n",
-            ('--aptopt=Acquire::Check-Valid-Until "false"',),
+            "26.05", "sid", ("slurm-wlm-jwt-plugin", *PYJWT), "CgroupPlugin=disabled\n", SID,
         ),
+        # Compiled, which takes ten minutes; made when they are asked for.
+        Release("24.11-prefix", "trixie", PYJWT, "CgroupPlugin=disabled\n", build=PREFIX),
+        Release("26.05-prefix", "sid", PYJWT, "CgroupPlugin=disabled\n", SID, PREFIX),
+        Release("24.11-rpm", "trixie", PYJWT, "CgroupPlugin=disabled\n", build=RPM),
     )
 }
+
+
+#: Those that are made of Debian's packages.
+PACKAGED = tuple(name for name, release in RELEASES.items() if not release.build)
 
 
 def release_named(name: str) -> Release:

@@ -12,7 +12,7 @@ import unittest
 import clusters
 from podman import podman
 from progress import LabError, wait_for
-from releases import RELEASES, Release, release_named
+from releases import PACKAGED, Release, release_named
 
 DAEMONS = {"ctl1": "slurmctld", "dbd1": "slurmdbd", "node1": "slurmd"}
 
@@ -110,7 +110,7 @@ def test_of(release: Release) -> type[ACluster]:
 
 def main() -> int:
     suite = unittest.TestSuite()
-    for name in sys.argv[1:] or RELEASES:
+    for name in sys.argv[1:] or PACKAGED:
         suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(test_of(release_named(name))))
     return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
 

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 from ansible import constants as C
+from ansible.errors import AnsibleUndefinedVariable
 from ansible.plugins.loader import connection_loader
 
 from ansible_collections.hpc.slurm_jwt.plugins.action import slurm_jwt_declarations
@@ -300,3 +302,92 @@ def test_everything_is_told_at_once(monkeypatch):
     monkeypatch.setattr(C, "DEFAULT_KEEP_REMOTE_FILES", True)
     facts = {"node2": {**FACTS, "ansible_host": "x"}}
     assert len(refused(facts=facts, ctl1={"slurm_jwt_keypath": "x"}, play={"slurmrestd_x": 1})) == 4
+
+
+# -- options of roles that come later ---------------------------------------------------------------------------------
+
+SERVICE = {"name": "exporter", "user": "alice", "dest": "/etc/exporter.token"}
+WITH_SERVICES = {**GROUPS, "slurm_token_hosts": ["node1", "node2"], "slurm_proxy": ["rest1"]}
+
+
+def everywhere(**variables):
+    return dict.fromkeys([*GROUPS["all"], "localhost"], variables)
+
+
+@pytest.mark.parametrize(
+    "host,name,value,says",
+    [
+        ("rest1", "slurmrestd_sandbox", "perhaps", "rest1: slurmrestd_sandbox: .*unable to convert to bool"),
+        ("rest1", "slurmrestd_environment", "x", "rest1: slurmrestd_environment: .*unable to convert to dict"),
+        ("rest1", "slurm_jwt_proxy_server", "caddy", "rest1: slurm_jwt_proxy_server: .*must be one of: nginx, apache"),
+    ],
+)
+def test_a_variable_of_a_later_role(host, name, value, says):
+    (said,) = refused(groups=WITH_SERVICES, **{host: {name: value}})
+    assert re.match(says, said)
+    # Of hosts that have no such daemon nobody reads it.
+    assert "frozen" in read(groups=WITH_SERVICES, node1={name: value})
+
+
+@pytest.mark.parametrize(
+    "service,says",
+    [
+        ({"format": "xml"}, "node\\[1-2\\]: slurm_jwt_tokens_services: value of format must be one of: raw, env"),
+        ({"user": None}, "slurm_jwt_tokens_services: exporter on node1: user is empty"),
+        ({"life": "1d"}, "slurm_jwt_tokens_services: unknown: slurm_jwt_tokens_services.life. Supported"),
+        ({"lifespan": "1800x"}, "slurm_jwt_tokens_services: exporter on node1: '1800x' is no duration"),
+        ({"lifespan": "0"}, "slurm_jwt_tokens_services: exporter on node1: A token that lives 0 s is of no use"),
+        ({"lifespan": "3h"}, "slurm_jwt_tokens_services: exporter on node1: '3h' is beyond max_token_lifespan=7200"),
+        ({"min_remaining": "soon"}, "slurm_jwt_tokens_services: exporter on node1: 'soon' is no duration"),
+        ({"renew": True, "renew_period": "1s"}, "slurm_jwt_tokens_services: exporter on node1: renew_period"),
+        ({"user": "root"}, "slurm_jwt_tokens_services: exporter on node1: a token for root has all power"),
+        ({"user": "al ice"}, "slurm_jwt_tokens_services: exporter on node1: 'al ice' cannot be the name of a user"),
+        ({"hosts": ["nowhere"]}, "slurm_jwt_tokens_services: the service exporter is to be on nowhere, which is"),
+    ],
+)
+def test_a_service_that_cannot_get_its_token(service, says):
+    services = [{**SERVICE, "lifespan": "2h", **service}]
+    said = refused(
+        groups=WITH_SERVICES, **everywhere(slurm_jwt_tokens_services=services, slurm_jwt_max_token_lifespan=7200)
+    )
+    assert any(re.search(says, sentence) for sentence in said), said
+
+
+def test_two_services_of_one_name():
+    (said,) = refused(groups=WITH_SERVICES, **everywhere(slurm_jwt_tokens_services=[SERVICE, SERVICE]))
+    assert "two services called exporter" in said
+
+
+@pytest.mark.parametrize("services", ["exporter", {"exporter": {}}, ["exporter"], [7]])
+def test_services_that_are_no_list_of_services(services):
+    (said,) = refused(groups=WITH_SERVICES, **everywhere(slurm_jwt_tokens_services=services))
+    assert ": slurm_jwt_tokens_services: " in said
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        {},
+        {"user": "root", "allow_privileged": "yes"},
+        {"lifespan": "infinite", "allow_endless": True},
+        {"renew": True, "lifespan": "1h"},
+    ],
+)
+def test_services_that_can_get_their_tokens(service):
+    declared = everywhere(slurm_jwt_tokens_services=[{**SERVICE, **service}], slurmrestd_listen=["0.0.0.0:6820"])
+    assert "frozen" in read(groups=WITH_SERVICES, **declared)
+
+
+def test_what_cannot_be_evaluated_yet_is_left_to_the_role():
+    class NotYet(HostVars):
+        def __getitem__(self, host):
+            class Lazy(dict):
+                def __getitem__(self, name):
+                    if name == "slurmrestd_sandbox":
+                        raise AnsibleUndefinedVariable("a default of the role")
+                    return super().__getitem__(name)
+
+            return Lazy(self.raw_get(host))
+
+    with mock.patch(f"{__name__}.HostVars", NotYet):
+        assert "frozen" in read(rest1={"slurmrestd_sandbox": "{{ slurmrestd_install }}"})

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be wrong with a declared service, as far as that needs no host. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, check_user_name, lifespan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services, _timers
+
+PRIVILEGED = ("root", "0")
+
+
+def wrong(
+    host: str, services: Iterable[_services.Service], groups: Mapping[str, Sequence[str]], group: str, limit: Any = None
+) -> list[str]:
+    """A sentence for each service of a host that cannot get its token; ``limit`` is the site's max_token_lifespan."""
+    try:
+        mine = _services.services_on(host, services, groups, group)
+    except _services.ServicesError as error:
+        return [str(error)]
+    return [sentence for service in mine for sentence in _of_service(service, host, _seconds(limit))]
+
+
+def _of_service(service: _services.Service, host: str, limit: int | None) -> list[str]:
+    where = f"{_services.DECLARED}: {service['name']} on {host}"
+    empty = [option for option in ("user", "dest") if not service.get(option)]
+    if empty:
+        return [f"{where}: {empty[0]} is empty."]
+    user = str(service["user"])
+    try:
+        _timers.timers([service], host)
+        if service.get("min_remaining") is not None:
+            duration(str(service["min_remaining"]))
+        lifespan(str(service["lifespan"]), _is_true(service.get("allow_endless")), limit)
+        check_user_name(user)
+    except _services.ServicesError as error:
+        return [str(error)]
+    except (DurationError, TokenError) as error:
+        return [f"{where}: {error}"]
+    if user in PRIVILEGED and not _is_true(service.get("allow_privileged")):
+        return [
+            f"{where}: a token for {user} has all power over the cluster. Name a plain user, or set "
+            "allow_privileged: true."
+        ]
+    return []
+
+
+def _is_true(value: Any) -> bool:
+    return value is True or str(value).strip().lower() in ("yes", "on", "true", "t", "y", "1")
+
+
+def _seconds(limit: Any) -> int | None:
+    """Of max_token_lifespan; what is no number is named by the role that it belongs to."""
+    text = str(limit).strip()
+    return int(text) if text.isascii() and text.isdigit() and int(text) else None

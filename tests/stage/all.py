@@ -34,6 +34,11 @@ CORES = ("2.16", "2.17", "2.18", "2.19", "2.20", "2.21")
 # Of scenarios that are not about one release.
 USUAL_RELEASE = "24.11"
 
+# What the lab compiles as sites do: for this scenario only. It takes long, so it is a matter of the matrix.
+COMPILED = {"24.11-prefix": "prefix", "26.05-prefix": "prefix", "24.11-rpm": "rpm"}
+# Scenarios that make no sense with Debian's Slurm.
+ONLY_COMPILED = ("rpm",)
+
 # How many stages of a kind run at once: the first need processors, the second mostly wait for daemons.
 LANES = {"host": 1, "lab": 2}
 
@@ -105,14 +110,14 @@ def stages() -> list[Stage]:
               lane="lab", needs=("images",)),
         stage("judge-key-sets", "judge", "has slurmctld load what becomes of 2,000 key sets, and take tokens by it",
               "python tests/judge/key_sets", lane="lab", needs=("images",)),
-        *(scenario(name) for name in scenario_names()),
+        *(scenario(name) for name in scenario_names() if name not in ONLY_COMPILED),
     ]
 
 
 # Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
 LONG = (
     "cores", "do-no-harm", "high-availability", "jwks", "nodes-down", "proxy", "proxy-apache", "rotation-killed",
-    "rotation-way-back", "rs256", "shared-conf", "short-tokens", "site-managed", "tokens",
+    "rotation-way-back", "rpm", "rs256", "shared-conf", "short-tokens", "site-managed", "tokens",
 )  # fmt: skip
 
 
@@ -122,6 +127,8 @@ def scenario_names() -> list[str]:
 
 def own_release(scenario_name: str) -> str | None:
     """A scenario about one release ends with it: rollout-24.11."""
+    if scenario_name in ONLY_COMPILED:
+        return next(release for release, name in COMPILED.items() if name == scenario_name)
     return next((release for release in RELEASES if scenario_name.endswith(f"-{release}")), None)
 
 
@@ -132,13 +139,13 @@ def scenario(name: str, crossed_with: str | None = None) -> Stage:
     return stage(
         f"molecule/{name}@{crossed_with}" if crossed_with else f"molecule/{name}", "molecule",
         f"runs the scenario against a real cluster of Slurm {release}",
-        f"tests/lab/enter molecule test --scenario-name {name}", lane="lab", needs=("images",), minutes=60,
-        release=release,
+        f"tests/lab/enter molecule test --scenario-name {name}", lane="lab", minutes=60,
+        needs=("compiled" if release in COMPILED else "images",), release=release,
         env={
             "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / cluster),
             "LAB_CLUSTER": cluster,
             "LAB_RELEASE": release,
-            **({"ROTATIONS": "10"} if crossed_with else {}),
+            **({"ROTATIONS": "10", "CORES": "newest,oldest"} if crossed_with else {}),
         },
     )
 
@@ -148,6 +155,9 @@ def matrix() -> list[Stage]:
     return [
         stages()[0],
         *(scenario(name, release) for name in scenario_names() if not own_release(name) for release in RELEASES),
+        stage("compiled", "lab", "compiles Slurm as sites do that have their own",
+              f"tests/lab/lab images {' '.join(COMPILED)}", lane="lab", needs=("images",), minutes=90),
+        *(scenario(name, release) for release, name in COMPILED.items()),
     ]
 
 

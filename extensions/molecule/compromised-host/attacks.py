@@ -506,7 +506,8 @@ def main():
     for name in ("lab", "scratch", "project"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--only", default="", help="a part of the names of the attacks to try")
-    parser.add_argument("--core", action="append", help="the folder of the programs of an ansible-core")
+    parser.add_argument("--which", default="newest,oldest", help="ansible-core; the last one has all the attacks")
+    parser.add_argument("--core", action="append", help="instead, the folder of the programs of an ansible-core")
     options = parser.parse_args()
     cores = options.core or [
         subprocess.run(
@@ -515,7 +516,7 @@ def main():
             text=True,
             stdout=subprocess.PIPE,
         ).stdout.strip()
-        for which in ("newest", "oldest")
+        for which in options.which.split(",")
     ]
     tried, through = 0, 0
     for number, programs in enumerate(cores):

@@ -118,10 +118,20 @@ def build_all(releases: Iterable[Release]) -> None:
                 say(release.name, f"cannot be had any more, so what needs it is skipped. {failure}")
             except LabError as failure:
                 failures.append(str(failure))
-    FOUND.parent.mkdir(parents=True, exist_ok=True)
-    FOUND.write_text(json.dumps({"found": found, "gone": gone}, indent=1), encoding="utf-8")
+    _note(found, gone)
     if failures or NEEDED in gone:
         raise LabError("\n".join([*failures, *gone.values()]))
+
+
+def _note(found: dict[str, str], gone: dict[str, str]) -> None:
+    """Beside what is known of other releases."""
+    known = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {"found": {}, "gone": {}}
+    for name in (*found, *gone):
+        known["found"].pop(name, None)
+        known["gone"].pop(name, None)
+    FOUND.parent.mkdir(parents=True, exist_ok=True)
+    said = {"found": {**known["found"], **found}, "gone": {**known["gone"], **gone}}
+    FOUND.write_text(json.dumps(said, indent=1), encoding="utf-8")
 
 
 def slurm_in(image: str, programs: str) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._install import DPKG_FORMAT, parse_dpkg
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.install_paths import DPKG_FORMAT, parse_dpkg
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _observations
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door, failure
 

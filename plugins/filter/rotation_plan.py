@@ -71,7 +71,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
     _cluster,
     _declared_trust,

@@ -31,7 +31,6 @@ EXAMPLES = r"""
 - name: Have timers renew the tokens
   hpc.slurm_jwt.slurm_jwt_renewal:
     timers: "{{ slurm_jwt_tokens_mine | hpc.slurm_jwt.token_timers(inventory_hostname) }}"
-    program: "{{ lookup('ansible.builtin.file', 'renew.py') }}"
 """
 
 RETURN = r"""

@@ -244,12 +244,12 @@ from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _conf_file
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf, ConfError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_diff import difference
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_keys import KNOWN_OPTIONS, SECRET_KEYS
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf_problems import Problem
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import writer
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.diff import difference
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import KNOWN_OPTIONS, SECRET_KEYS
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import Problem
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError
 
 
 class Demand:
@@ -356,7 +356,7 @@ class Result:
         self._after = after
         self._findings = after.findings()
 
-    def dump(self, changes: list[_conf_file.Change]) -> dict[str, Any]:
+    def dump(self, changes: list[writer.Change]) -> dict[str, Any]:
         """The result without backups and difference."""
         return {
             "path": self._after.path,
@@ -391,7 +391,7 @@ def _sentence(problem: Problem) -> str:
     return f"{problem.path}:{problem.line}: {problem.found}. {problem.effect} {problem.remedy}"
 
 
-def _edited(module: AnsibleModule, demand: Demand) -> tuple[Result, list[_conf_file.Change]]:
+def _edited(module: AnsibleModule, demand: Demand) -> tuple[Result, list[writer.Change]]:
     """Read the files and make the edits in memory."""
     path, kind = module.params["path"], module.params["kind"]
     conf = Conf.load(path, kind=kind)
@@ -401,7 +401,7 @@ def _edited(module: AnsibleModule, demand: Demand) -> tuple[Result, list[_conf_f
     demand.apply(conf)
     result = Result(demand, before, conf)
     old = {name: conf.original(name) for name in conf.paths}
-    changes = _conf_file.plan(old, conf.changed(), path, conf.kind == "slurmdbd")
+    changes = writer.plan(old, conf.changed(), path, conf.kind == "slurmdbd")
     obstacles = result.obstacles()
     if obstacles:
         module.fail_json(
@@ -418,14 +418,14 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     result, changes = _edited(module, demand)
     backups: dict[str, str] = {}
     if changes and module.check_mode:
-        _conf_file.examine(changes)
+        writer.examine(changes)
     elif changes:
-        with _conf_file.alone(module.params["path"]):
+        with writer.alone(module.params["path"]):
             # What was read before may be old by now.
             result, changes = _edited(module, demand)
-            backups = _conf_file.put(changes, module.params["backup"])
+            backups = writer.put(changes, module.params["backup"])
     found = result.dump(changes)
-    pruned = _conf_file.needless_backups(found["files"]) if module.params["prune_backups"] and not changes else []
+    pruned = writer.needless_backups(found["files"]) if module.params["prune_backups"] and not changes else []
     for path in [] if module.check_mode else pruned:
         # Another host that sees the folder may do the same at this moment.
         with contextlib.suppress(FileNotFoundError):
@@ -455,7 +455,7 @@ def main() -> None:
     )
     try:
         found = run(module)
-    except (ConfError, SecretFileError, _conf_file.ConfFileError) as exc:
+    except (ConfError, SecretFileError, writer.ConfFileError) as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename or module.params['path']}: {exc.strerror or exc}. Nothing was changed.")

@@ -449,22 +449,21 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import OwnershipError, declared
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError, declared
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFile, SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import Found, Plan, Refusal, Task, TrustFile
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import Inherited, Wishes, next_change
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint, format_time, parse_time
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import (
     LEAST_BITS,
     MAX_BITS,
     MIN_BITS,
-    KeyRefused,
     Rules,
     from_members,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_trust import Inherited, Wishes, next_change
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint, format_time, parse_time
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name, user_name
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFile, SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._trust_file import Found, Plan, Refusal, Task, TrustFile
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import KeyRefused, LibraryMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 
 SOURCE_OPTIONS = {
     "issuer": {"type": "str"},

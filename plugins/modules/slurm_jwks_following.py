@@ -43,7 +43,7 @@ options:
     choices: [present, absent, paused]
     default: present
   path:
-    description: The key set. Needed with O(state=present), like O(sources), O(owner), O(group) and O(program).
+    description: The key set. Needed with O(state=present), like O(sources), O(owner) and O(group).
     type: path
   sources:
     description: Where the keys come from, as O(hpc.slurm_jwt.slurm_jwks#module:sources) says it.
@@ -117,9 +117,6 @@ options:
       - They are kept in C(/etc/slurm-jwks-follow/environment), which only root can read, and shown nowhere.
     type: dict
     default: {}
-  program:
-    description: The source of the program that the timer runs, which the role slurm_jwt has in its files.
-    type: str
   python:
     description: The Python to run it with, 3.8 or later.
     type: path
@@ -153,7 +150,6 @@ EXAMPLES = r"""
         service: slurmctld
         way: reconfigure
         port: 6817
-    program: "{{ lookup('ansible.builtin.file', 'follow.py') }}"
 
 - name: Follow nobody any more
   hpc.slurm_jwt.slurm_jwks_following:
@@ -194,34 +190,15 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
-    _acl,
-    _client,
-    _daemon,
-    _dress,
-    _folder,
-    _following,
-    _hold,
-    _installation,
-    _jwk,
-    _jwks,
-    _jwks_distrust,
-    _jwks_fetch,
-    _jwks_record,
-    _jwks_sources,
-    _jwks_trust,
-    _key,
-    _names,
-    _pem,
-    _places,
-    _rsa_weakness,
-    _secret_file,
-    _timed_program,
-    _trust_file,
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, held
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import (
+    installer,
+    jwks_program,
+    jwks_refresh,
+    runtime,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import UNIT
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.installer import (
     PRIVATE,
     PUBLIC,
     File,
@@ -230,14 +207,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import
     forget,
     timer_states,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._sandbox import quoted, sandbox
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, held
-
-PARTS = (
-    _acl, _client, _daemon, _dress, _folder, _following, _hold, _jwk, _jwks, _jwks_distrust, _jwks_fetch, _jwks_record,
-    _jwks_sources, _jwks_trust, _key, _names, _pem, _places, _rsa_weakness, _secret_file, _timed_program, _trust_file,
-)  # fmt: skip
-"""What the program imports. Its parts are the very files that modules use, under the same names."""
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import UNIT
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.sandbox import quoted, sandbox
 
 _SOURCE = {"issuer": None, "url": None, "path": None, "data": None, "kid": None, "ca_path": None}
 _NO = {"allow_http": False, "allow_shared": False}
@@ -344,7 +315,7 @@ class Timer:
         self.module = module
         self.params = module.params
         self.systemctl = module.get_bin_path("systemctl", required=True)
-        self.files = _installation.Files(module.check_mode)
+        self.files = installer.Files(module.check_mode)
 
     def present(self) -> dict[str, Any]:
         wanted = self.wanted()
@@ -353,7 +324,7 @@ class Timer:
             os.makedirs(os.path.dirname(PLACES.record), mode=0o700, exist_ok=True)
         with self.while_none_is_at_work():
             changed = [path for path, file in wanted.items() if self.files.put(path, file)]
-            old = [path for path in _installation.strangers(PLACES.program, wanted) if self.files.take_away(path)]
+            old = [path for path in installer.strangers(PLACES.program, wanted) if self.files.take_away(path)]
             if PLACES.environment not in wanted and self.files.take_away(PLACES.environment, secret=True):
                 old.append(PLACES.environment)
         idle = not at_work(state)
@@ -375,7 +346,7 @@ class Timer:
             self.tell("stop", f"{UNIT}.timer")
         with self.while_none_is_at_work():
             gone = [
-                path for path in [*paths, *_installation.strangers(PLACES.program, {})] if self.files.take_away(path)
+                path for path in [*paths, *installer.strangers(PLACES.program, {})] if self.files.take_away(path)
             ]
             gone += [PLACES.environment] if self.files.take_away(PLACES.environment, secret=True) else []
             gone += [metrics] if metrics and self.files.take_metrics_away(metrics, self.module.warn) else []
@@ -403,14 +374,14 @@ class Timer:
         """Every file, in the order in which it is to be there."""
         params = self.params
         period = seconds(params, "period", 20)
-        settings = _following.Settings(
+        settings = jwks_refresh.Settings(
             path=params["path"],
             sources=[{**_SOURCE, **_NO, **source} for source in params["sources"]],
             retain=seconds(params, "retain"),
             remove=params["remove"],
             owner=params["owner"],
             group=params["group"],
-            daemons=[_following.Daemon(**daemon) for daemon in params["daemons"]],
+            daemons=[jwks_refresh.Daemon(**daemon) for daemon in params["daemons"]],
             gap=seconds(params, "gap"),
             silence=seconds(params, "silence"),
             interval=period + period // 4,
@@ -421,8 +392,8 @@ class Timer:
             systemctl=self.systemctl,
             hold=params["hold"],
         )
-        files = _installation.program(PLACES.program, params["program"], PARTS)
-        files[PLACES.settings] = File(_following.write_settings(settings), PRIVATE)
+        files = installer.program(PLACES.program, jwks_program)
+        files[PLACES.settings] = File(jwks_refresh.write_settings(settings), PRIVATE)
         variables = environment(params["environment"])
         if variables:
             files[PLACES.environment] = File(variables, PRIVATE, secret=True)
@@ -458,7 +429,7 @@ class Timer:
         self.module.run_command([self.systemctl, *words], check_rc=True)
 
     def result(self, state: dict[str, str], changed: bool) -> dict[str, Any]:
-        record = _timed_program.last_record(PLACES.record, _following.read_record)
+        record = runtime.last_record(PLACES.record, jwks_refresh.read_record)
         return {
             "changed": changed,
             "unit": f"{UNIT}.timer",
@@ -490,13 +461,12 @@ def main() -> None:
             "silence": {"type": "str", "default": "1d"},
             "hold": {"type": "bool", "default": True},
             "environment": {"type": "dict", "default": {}, "no_log": True},
-            "program": {"type": "str"},
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},
             "bin_dir": {"type": "path"},
             "metrics_dir": {"type": "path"},
         },
-        required_if=[("state", "present", ("path", "sources", "owner", "group", "program"))],
+        required_if=[("state", "present", ("path", "sources", "owner", "group"))],
         supports_check_mode=True,
     )
     try:

@@ -123,8 +123,7 @@ from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _daemon, _hold
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners, pause, readiness
 
 
 class Daemon:
@@ -139,28 +138,28 @@ class Daemon:
         rc, out, err = self.module.run_command(list(argv))
         return rc, out, err
 
-    def unit(self) -> _daemon.Unit:
-        argv = ["systemctl", "show", "--property", ",".join(_daemon.UNIT_PROPERTIES), "--", self.service]
+    def unit(self) -> readiness.Unit:
+        argv = ["systemctl", "show", "--property", ",".join(readiness.UNIT_PROPERTIES), "--", self.service]
         dummy_rc, out, dummy_err = self.module.run_command(argv, check_rc=True)
-        return _daemon.parse_unit(out)
+        return readiness.parse_unit(out)
 
     def restart(self) -> bool:
         """Restart the unit; returns whether new connections were held meanwhile."""
         nft = self.module.get_bin_path("nft") if self.module.params["hold"] else None
-        port = _daemon.port(self.address)
+        port = readiness.port(self.address)
         if nft is None or port is None:
             self._restart()
             return False
-        return _hold.restart(self.run, nft, port, self._restart, lambda: self.unit().dead)
+        return pause.restart(self.run, nft, port, self._restart, lambda: self.unit().dead)
 
     def _restart(self) -> None:
         rc, dummy_out, err = self.run(["systemctl", "restart", "--", self.service])
         if rc != 0:
             self.fail(f"systemctl restart said: {err.strip() or 'nothing'}", 0.0)
 
-    def wait(self) -> _daemon.Verdict:
+    def wait(self) -> readiness.Verdict:
         params = self.module.params
-        return _daemon.wait(self.unit, self.address, params["timeout"], params["settle"], time.monotonic, time.sleep)
+        return readiness.wait(self.unit, self.address, params["timeout"], params["settle"], time.monotonic, time.sleep)
 
     def see_listeners(self, pid: int) -> None:
         """Fail unless it listens at the declared addresses and nowhere else."""
@@ -186,8 +185,8 @@ class Daemon:
         of_this_start = [f"_SYSTEMD_INVOCATION_ID={run}", "+", f"INVOCATION_ID={run}"] if run else ["-u", self.service]
         rc, journal, dummy_err = self.run(argv + of_this_start)
         # A log file tells milliseconds at best.
-        logged = _daemon.written_since(log, unit.started - 0.01) if log else ""
-        words = _daemon.last_words(journal if rc == 0 else "", logged)
+        logged = readiness.written_since(log, unit.started - 0.01) if log else ""
+        words = readiness.last_words(journal if rc == 0 else "", logged)
         found = found.rstrip(".")
         self.module.fail_json(
             msg=f"{self.service} does not live after {seconds:.1f} s: {found}. "

@@ -130,23 +130,24 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _facts, _install
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError, forget_environment
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import ConfError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._identity import Daemon, User, identify
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, Rules
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import find_user
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, read_secret
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import facts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import (
     OWN_LIMITS,
     KeySet,
     KeySetEmpty,
     KeySetError,
     parse,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import find_user
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import parse as parse_release
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError, read_secret
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import LEAST_BITS, Rules
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError, forget_environment
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse as parse_release
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import Daemon, User, identify
 
 _OLD_LIBJWT = "libjwt.so.0"
 
@@ -174,7 +175,7 @@ def daemon_here(module: AnsibleModule) -> Daemon:
     path = module.params["conf_path"] or f"/etc/slurm/{_FILES[kind]}"
     release = find_release(module)
     try:
-        file = _facts.load(path, kind if kind == "slurmdbd" else "slurm")
+        file = facts.load(path, kind if kind == "slurmdbd" else "slurm")
     except (ConfError, OSError) as exc:
         raise Failure(f"conf_path: {exc}") from exc
     jwt = file.jwt
@@ -192,9 +193,9 @@ def daemon_here(module: AnsibleModule) -> Daemon:
 
 def has_old_libjwt(plugin_dir: str | None, bin_dir: str | None) -> bool:
     """Whether Slurm's libjwt on this host is one that takes the name of an algorithm in any case."""
-    program = _install.find_program("slurmctld", [bin_dir] if bin_dir else [])
-    folder = _install.plugin_dir(plugin_dir, program)
-    libjwt = None if folder is None else _install.find_libjwt(os.path.join(folder, "auth_jwt.so"))
+    program = install_paths.find_program("slurmctld", [bin_dir] if bin_dir else [])
+    folder = install_paths.plugin_dir(plugin_dir, program)
+    libjwt = None if folder is None else install_paths.find_libjwt(os.path.join(folder, "auth_jwt.so"))
     return libjwt is not None and libjwt.name == _OLD_LIBJWT
 
 

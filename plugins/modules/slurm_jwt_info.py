@@ -754,8 +754,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._auth_alt import DeclaredError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._host import PARTS, Host, Options
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.auth_alt import DeclaredError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.node import PARTS, Host, Options
 
 _SERVICES = ("slurmctld", "slurmdbd", "slurmrestd", "slurmd")
 
@@ -792,7 +792,7 @@ def _host_class(options: Options) -> type:
     if options.parts == ["node"]:
         return Host
     # Not imported on nodes, which are many: it takes longer than all that there is to look at.
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._daemon_host import DaemonHost
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.server import DaemonHost
 
     return DaemonHost
 

@@ -463,17 +463,31 @@ from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import mode_text
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import mode_text
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import (
     Declared,
     Dress,
     OwnershipError,
     declared,
     dress,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import InstantTooFar
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+    Draft,
+    SecretFile,
+    SecretFileError,
+    SecretFileMissing,
+    create,
+    held,
+    move,
+    read_if_there,
+    refuse_public_folder,
+    remove,
+    replace,
+    set_attributes,
+    sweep,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
     MAX_SIZE,
     MIN_SIZE,
     Record,
@@ -488,7 +502,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
     remark,
     weakness,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import (
     IN_PLACE,
     NEXT,
     PREVIOUS,
@@ -504,23 +518,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import
     stage,
     unstage,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import look as look_at_all
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._names import group_name, user_name
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
-    Draft,
-    SecretFile,
-    SecretFileError,
-    SecretFileMissing,
-    create,
-    held,
-    move,
-    read_if_there,
-    refuse_public_folder,
-    remove,
-    replace,
-    set_attributes,
-    sweep,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import look as look_at_all
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import InstantTooFar
 
 _RESTLESS = "Something makes {0} and takes it away again all the time; find out who."
 _ATTEMPTS = 100  # against runs that do the opposite at the same time
@@ -554,8 +554,8 @@ def kind_of(algorithm: str) -> Kind:
     if algorithm == "HS256":
         return _HS256
     # What follows imports a large library.
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key as rsa
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256 as rsa
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 
     try:
         rsa.check_library()

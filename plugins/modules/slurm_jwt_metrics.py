@@ -63,8 +63,8 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import PUBLIC, File, Files
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.installer import PUBLIC, File, Files
 
 
 def main() -> None:

@@ -254,19 +254,18 @@ from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
-    TIMED_OUT,
-    Client,
-    ClientError,
-    forget_environment,
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+    FolderMissing,
+    SecretFileError,
+    SecretFileMissing,
+    read_secret,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client_reply import CLIENTS, Reply, reply_of_client
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import LEAST_BITS, Jwk, Rules, from_members
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import OWN_LIMITS, KeySetEmpty, KeySetError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import parse as parse_jwks
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import OWN_LIMITS, KeySetEmpty, KeySetError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import parse as parse_jwks
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import LEAST_BITS, Jwk, Rules, from_members
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.probe import (
     CASES,
     MINTED,
     TAKEN,
@@ -285,14 +284,15 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import (
     put_blindly,
     without_tokens,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
-    FolderMissing,
-    SecretFileError,
-    SecretFileMissing,
-    read_secret,
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import (
+    TIMED_OUT,
+    Client,
+    ClientError,
+    forget_environment,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply import CLIENTS, Reply, reply_of_client
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, parse
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import (
     TokenError,
     expiry_of,
     is_pem,
@@ -377,20 +377,20 @@ def signer_of(key: bytes, algorithm: str | None) -> Signer:
     """Who signs with that key."""
     if algorithm == "HS256" or not is_pem(key):
         return Signer(key)
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 
-    _rsa_key.check_library()
+    rs256.check_library()
     try:
-        return Signer(key, _rsa_key.public_jwk(key)["kid"])
-    except _rsa_key.RsaKeyError as exc:
+        return Signer(key, rs256.public_jwk(key)["kid"])
+    except rs256.RsaKeyError as exc:
         raise ProofError(f"key_path: it {exc}.") from exc
 
 
 def trusted_key(path: str) -> Jwk:
     """One of the keys that the daemons trust, to be imitated."""
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 
-    _rsa_key.check_library()
+    rs256.check_library()
     data = read_key("jwks_path", path)
     if data is None:
         raise ProofError(f"jwks_path: {path} does not exist. Make it with slurm_jwks.")
@@ -398,7 +398,7 @@ def trusted_key(path: str) -> Jwk:
         keys = parse_jwks(data, Rules(LEAST_BITS), limits=OWN_LIMITS).keys
     except KeySetEmpty:
         # Every key is distrusted. Then the key of a stranger is as good as any to be refused.
-        return from_members(_rsa_key.public_jwk(_rsa_key.generate(_rsa_key.MIN_BITS)))
+        return from_members(rs256.public_jwk(rs256.generate(rs256.MIN_BITS)))
     except KeySetError as exc:
         raise ProofError(f"jwks_path: {path} {exc}") from exc
     if not keys:

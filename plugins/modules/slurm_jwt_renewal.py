@@ -100,9 +100,6 @@ options:
         type: list
         elements: str
         default: []
-  program:
-    description: The source of the program, C(renew.py) of the role. Needed unless O(timers) is empty.
-    type: str
   python:
     description: The Python that runs it, 3.8 or later. Nothing but its standard library is used.
     type: path
@@ -130,7 +127,6 @@ author:
 EXAMPLES = r"""
 - name: Renew the token of a dashboard, looking at it twice an hour
   hpc.slurm_jwt.slurm_jwt_renewal:
-    program: "{{ lookup('ansible.builtin.file', 'renew.py') }}"
     timers:
       - name: dashboard
         user: slurm-web
@@ -146,7 +142,6 @@ EXAMPLES = r"""
 - name: What has become of the timers
   hpc.slurm_jwt.slurm_jwt_renewal:
     timers: "{{ slurm_jwt_tokens_timers }}"
-    program: "{{ lookup('ansible.builtin.file', 'renew.py') }}"
   check_mode: true
   register: renewal
 
@@ -218,25 +213,22 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
-    _acl,
-    _client,
-    _client_reply,
-    _dress,
-    _durations,
-    _folder,
-    _installation,
-    _names,
-    _places,
-    _releases,
-    _renewal,
-    _secret_file,
-    _timed_program,
-    _token,
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+    SecretFileError,
+    parse_mode,
+    read_if_there,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import Client, ClientError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import NEXT, PREVIOUS, beside
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import client_reply
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import (
+    installer,
+    runtime,
+    token_program,
+    token_renewal,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.installer import (
     PRIVATE,
     PUBLIC,
     File,
@@ -246,22 +238,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._installation import
     timer_states,
     unread,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import UNIT
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._sandbox import is_hidden, sandbox
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
-    SecretFileError,
-    parse_mode,
-    read_if_there,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.sandbox import is_hidden, sandbox
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import UNIT
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token
 
-PARTS = (
-    _acl, _client, _client_reply, _dress, _durations, _folder, _names, _places, _releases, _renewal,
-    _secret_file, _timed_program, _token,
-)  # fmt: skip
-"""What the program imports. Its parts are the very files that modules use, under the same names."""
-
-_CLIENTS = ("scontrol", _client_reply.CLIENTS["slurmctld"][0])
+_CLIENTS = ("scontrol", client_reply.CLIENTS["slurmctld"][0])
 
 SERVICE = """\
 # Written by hpc.slurm_jwt; changes are lost.
@@ -304,7 +285,7 @@ class Places(NamedTuple):
     settings: str = "/etc/slurm-jwt-renew"
     records: str = "/var/lib/slurm-jwt-renew"
     units: str = "/etc/systemd/system"
-    stamps: str = _installation.STAMPS
+    stamps: str = installer.STAMPS
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -348,7 +329,7 @@ class Renewals:
         self.params = module.params
         self.timers: list[dict[str, Any]] = module.params["timers"]
         self.systemctl = module.get_bin_path("systemctl", required=True)
-        self.files = _installation.Files(module.check_mode)
+        self.files = installer.Files(module.check_mode)
 
     def run(self) -> dict[str, Any]:
         self.refuse()
@@ -380,7 +361,7 @@ class Renewals:
         seen = set()
         for timer in self.timers:
             name = timer["name"]
-            if not _renewal.fits_a_unit(name):
+            if not token_renewal.fits_a_unit(name):
                 raise Failure(
                     f"timers: {name!r} cannot be a part of the names of units. Use letters, digits, _ and ., and -"
                     " between these."
@@ -393,8 +374,6 @@ class Renewals:
                     f"timers: {name}: {timer['dest']} is in a folder for temporary files, which every user of the host"
                     " can write; the timer's program does not see it. Choose another folder."
                 )
-        if self.timers and not self.params["program"]:
-            raise Failure("program is needed with timers: it is the source of what they run.")
         try:
             for each in _CLIENTS if self.timers else ():
                 Client(self.params["bin_dir"], self.params["conf_path"], 1).program(each)
@@ -411,20 +390,20 @@ class Renewals:
         """Every file, in the order in which it is to be there."""
         if not self.timers:
             return {}
-        files = _installation.program(PLACES.program, self.params["program"], PARTS)
+        files = installer.program(PLACES.program, token_program)
         for timer in self.timers:
-            files[PLACES.setting(timer["name"])] = File(_renewal.write_settings(self.settings(timer)), PRIVATE)
+            files[PLACES.setting(timer["name"])] = File(token_renewal.write_settings(self.settings(timer)), PRIVATE)
             files[PLACES.service(timer["name"])] = File(self.service(timer), PUBLIC)
         for timer in self.timers:
             files[PLACES.timer(timer["name"])] = File(TIMER.format(**timer), PUBLIC)
         return files
 
-    def settings(self, timer: dict[str, Any]) -> _renewal.Settings:
+    def settings(self, timer: dict[str, Any]) -> token_renewal.Settings:
         try:
             mode = parse_mode(timer["mode"]) if timer["mode"] else 0o400
         except SecretFileError as exc:
             raise Failure(f"timers: {timer['name']}: {exc}") from exc
-        return _renewal.Settings(
+        return token_renewal.Settings(
             name=timer["name"],
             user=timer["user"],
             dest=timer["dest"],
@@ -481,7 +460,7 @@ class Renewals:
         found = [PLACES.template]
         for name in gone:
             found += [PLACES.timer(name), PLACES.service(name), PLACES.setting(name), PLACES.record(name)]
-        return found + _installation.strangers(PLACES.program, wanted)
+        return found + installer.strangers(PLACES.program, wanted)
 
     def metrics_left(self, gone: list[str]) -> list[str]:
         """What timers that are not wanted have told Prometheus, as long as their settings say where."""
@@ -529,7 +508,7 @@ class Renewals:
 
     def describe(self, name: str, states: dict[str, dict[str, str]], changed: bool) -> dict[str, Any]:
         state = states.get(timer_of(name), {})
-        record = _timed_program.last_record(PLACES.record(name), _renewal.read_record)
+        record = runtime.last_record(PLACES.record(name), token_renewal.read_record)
         return {
             "name": name,
             "unit": timer_of(name),
@@ -545,8 +524,8 @@ def metrics_in(path: str) -> str | None:
     """The file of metrics that the settings of a timer name."""
     there = read_if_there(path)
     try:
-        return None if there is None else _renewal.read_settings(there.data.decode("utf-8")).metrics
-    except (_timed_program.SettingsError, UnicodeDecodeError):
+        return None if there is None else token_renewal.read_settings(there.data.decode("utf-8")).metrics
+    except (runtime.SettingsError, UnicodeDecodeError):
         return None
 
 
@@ -555,7 +534,7 @@ def main() -> None:
         "name": {"type": "str", "required": True},
         "user": {"type": "str", "required": True},
         "dest": {"type": "path", "required": True},
-        "format": {"type": "str", "choices": list(_token.FORMATS), "default": "raw"},
+        "format": {"type": "str", "choices": list(token.FORMATS), "default": "raw"},
         "lifespan": {"type": "str", "required": True},
         "min_remaining": {"type": "str", "required": True},
         "calendar": {"type": "str", "required": True},
@@ -570,7 +549,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "timers": {"type": "list", "elements": "dict", "options": timer, "required": True},
-            "program": {"type": "str"},
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},
             "bin_dir": {"type": "path"},

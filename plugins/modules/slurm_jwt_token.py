@@ -502,21 +502,10 @@ from typing import Any, Callable, Iterator, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import NO_ACL, Acl, mode_text
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._client import (
-    TIMED_OUT,
-    Client,
-    ClientError,
-    forget_environment,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._dress import dress, number_behind
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._instant import InstantTooFar, refuse_far
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import fingerprint
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import NEXT, PREVIOUS, beside
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import find_user
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._releases import Release, parse
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import NO_ACL, Acl, mode_text
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import dress, number_behind
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import find_user
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     MODES,
     FolderMissing,
     NewFile,
@@ -530,7 +519,25 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._secret_file import 
     replace_all,
     set_attributes,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import NEXT, PREVIOUS, beside
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import (
+    TIMED_OUT,
+    Client,
+    ClientError,
+    forget_environment,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, parse
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import InstantTooFar, refuse_far
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import (
+    Step,
+    leftovers,
+    step_to,
+    sweep_folders,
+    take,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import (
     FORMATS,
     LONGEST,
     TokenError,
@@ -551,13 +558,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import (
     token_from_scontrol,
     user_of,
     why_scontrol_failed,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token_rotation import (
-    Step,
-    leftovers,
-    step_to,
-    sweep_folders,
-    take,
 )
 
 try:
@@ -683,7 +683,7 @@ def read_site(params: dict[str, Any]) -> Site:
 def read_conf(path: str) -> tuple[str, str | None]:
     """SlurmUser and max_token_lifespan in slurm.conf."""
     # The parser is large, and a task that says both does without it.
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf, ConfError
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
 
     try:
         conf = Conf.load(path)
@@ -850,17 +850,17 @@ def kid_of(path: str, data: bytes, wanted: str | None, algorithm: str | None) ->
             raise Failure(f"kid: {path} is a key for HS256, and Slurm looks for a kid with RS256 only. Leave it out.")
         return None
     # What follows imports a large library.
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._pem import LibraryMissing
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 
     try:
-        _rsa_key.check_library()
+        rs256.check_library()
     except LibraryMissing as exc:
         raise Failure(str(exc)) from exc
-    weak = _rsa_key.not_a_key(data) or _rsa_key.weakness(data)
+    weak = rs256.not_a_key(data) or rs256.weakness(data)
     if weak:
         raise Failure(f"key_path: {path} {weak}. Make a key with slurm_jwt_key and algorithm: RS256.")
-    return wanted or _rsa_key.public_jwk(data)["kid"]
+    return wanted or rs256.public_jwk(data)["kid"]
 
 
 def read_dest(path: str, module: AnsibleModule) -> SecretFile | None:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import parse_time
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timed_program import gauge
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import parse_time
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.runtime import gauge
 
 CREATED = "slurm_jwt_key_created_timestamp_seconds"
 

@@ -5,7 +5,7 @@
 
 A rotation begins only on a cluster that is as a rollout leaves it: every daemon up, with the one key that every holder
 has. Or it goes on with a rotation that did not come to its end. How far that one came is read from the keys on the
-hosts (see module_utils/_key_rotation.py) and never guessed:
+hosts (see module_utils/_keys/rotation.py) and never guessed:
 
     no holder has a staged key                      no rotation is under way
     the primary has one                             its key is the next key; holders that have it in force are swapped
@@ -18,8 +18,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import MAX_SIZE, MIN_SIZE
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import ROTATION_LASTS
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import MAX_SIZE, MIN_SIZE
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import ROTATION_LASTS
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan
 
 AUTO, RELOAD, RESTART, IN_PLACE = "auto", "reload", "restart", "in_place"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import TokenError, check_user_name, lifespan
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import TokenError, check_user_name, lifespan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services, _timers
 
 PRIVILEGED = ("root", "0")

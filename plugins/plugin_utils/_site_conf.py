@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._auth_alt import PARAMETERS, TYPES
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.auth_alt import PARAMETERS, TYPES
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._hostlist import folded
 
 Look = Mapping[str, Any]

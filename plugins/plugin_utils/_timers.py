@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import fits_a_unit
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import LONGEST, TokenError, lifespan
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import fits_a_unit
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import LONGEST, TokenError, lifespan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import DECLARED, Service, ServicesError
 
 ATTEMPTS = 4

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._renewal import UNIT
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import UNIT
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services, _story
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import any_variables
 

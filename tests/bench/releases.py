@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _releases
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import releases
 
 RELEASES = ("20.11", "22.05", "24.11", "26.05")
 
 
 def has(release: str, capability: str) -> bool:
-    return _releases.has(_releases.parse(release), capability)
+    return releases.has(releases.parse(release), capability)
 
 
 def rest_version(release: str) -> str:
     """The newest version of the API in which slurmdbd can be asked, too."""
-    return _releases.rest_versions(_releases.parse(release), slurmdb=True)[-1]
+    return releases.rest_versions(releases.parse(release), slurmdb=True)[-1]

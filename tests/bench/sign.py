@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from module_utils._token import claims_for, sign
+from module_utils._tokens.token import claims_for, sign
 
 MANY = 500
 LOOP = 5

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Callable, Iterator
 from unittest.mock import patch
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _conf, _conf_edit, _conf_read
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import document, editor, parser
 
-_kept = _conf_read.kept_of_open_line
-_without = _conf_edit.without
-_commit = _conf.Conf._commit
+_kept = parser.kept_of_open_line
+_without = editor.without
+_commit = document.Conf._commit
 
 
 def _everywhere(name: str, new: Any) -> Callable[[], AbstractContextManager[Any]]:
@@ -23,7 +23,7 @@ def _everywhere(name: str, new: Any) -> Callable[[], AbstractContextManager[Any]
     @contextmanager
     def broken() -> Iterator[None]:
         with ExitStack() as stack:
-            for module in (_conf, _conf_edit, _conf_read):
+            for module in (document, editor, parser):
                 if hasattr(module, name):
                     stack.enter_context(patch.object(module, name, new))
             yield
@@ -63,27 +63,28 @@ def _insert_at_the_end(lines: list[bytes], first: int, last: int, name: str, val
 @contextmanager
 def _careless_insertion() -> Iterator[None]:
     """New lines go to the end of the file, unquoted, whatever stands there, and nobody looks."""
-    with patch.object(_conf, "insert_after", _insert_at_the_end), patch.object(_conf.Conf, "_commit", _commit_blind):
+    careless = patch.object(document, "insert_after", _insert_at_the_end)
+    with careless, patch.object(document.Conf, "_commit", _commit_blind):
         yield
 
 
 BREAKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-    "backslashes stay": _in(_conf_read, "_without_escapes", lambda text: text),
+    "backslashes stay": _in(parser, "_without_escapes", lambda text: text),
     "a blank after the backslash ends the line": _everywhere(
         "kept_of_open_line", lambda text: _kept(text) if text.rstrip(b"\r\n").endswith(b"\\") else None
     ),
     "quotes protect a #": _everywhere("bare", _bare_with_quotes),
     "the first setting wins": _in(
-        _conf.Conf, "_entries", lambda self, key: self._reading.found.get(key.lower().encode(), [])[::-1]
+        document.Conf, "_entries", lambda self, key: self._reading.found.get(key.lower().encode(), [])[::-1]
     ),
     "names have a case": _in(
-        _conf.Conf,
+        document.Conf,
         "_entries",
         lambda self, key: [e for e in self._reading.found.get(key.lower().encode(), []) if e.key.decode() == key],
     ),
-    "includes are not followed": _in(_conf_read.Reading, "_include", lambda *arguments: None),
-    "options are found anywhere": _in(_conf.Conf, "option", _option_anywhere),
-    "line ends are made Unix's": _in(_conf.Conf, "_commit", _commit_unix),
+    "includes are not followed": _in(parser.Reading, "_include", lambda *arguments: None),
+    "options are found anywhere": _in(document.Conf, "option", _option_anywhere),
+    "line ends are made Unix's": _in(document.Conf, "_commit", _commit_unix),
     "new lines go to the end blindly": _careless_insertion,
     "only one line of a parameter goes": _everywhere("without", lambda lines, spans: _without(lines, spans[-1:])),
 }

@@ -11,7 +11,7 @@ from typing import Callable, NamedTuple
 
 from generator import ETC, JWKS, Case, Edit
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import Conf, ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
 
 Verdict = tuple[str, str]
 """What ended the daemon: ("key", path), ("auth", plugin), ("next", plugin), ("no key", ""), ("parse", "") or other."""

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwk import decode, encode
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import decode, encode
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.hostile_key_sets import SAMPLES
 
 USER = "daemon"

@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager
 from typing import Any, Callable
 from unittest.mock import patch
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwk, _jwks
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import key_set
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk
 
-_members = _jwk.members
-_render = _jwks.render
+_members = jwk.members
+_render = key_set.render
 
 # A point of P-256, as RFC 7517 A.1 has it.
 _ELLIPTIC = {
@@ -26,11 +27,11 @@ _ELLIPTIC = {
 }
 
 
-def _with_members(change: Callable[[_jwk.Jwk, dict[str, str]], dict[str, str]]) -> AbstractContextManager[Any]:
-    return patch.object(_jwks, "members", lambda key: change(key, _members(key)))
+def _with_members(change: Callable[[jwk.Jwk, dict[str, str]], dict[str, str]]) -> AbstractContextManager[Any]:
+    return patch.object(key_set, "members", lambda key: change(key, _members(key)))
 
 
-def _without_kid(key: _jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
+def _without_kid(key: jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
     """As if a key without kid went through; else it is called by its thumbprint."""
     return {name: value for name, value in found.items() if name != "kid" or value != key.thumbprint}
 
@@ -41,15 +42,15 @@ def _with_an_elliptic_key(keys: Any) -> bytes:
     return json.dumps(content).encode()
 
 
-def _damaged(_key: _jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
+def _damaged(_key: jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
     return {**found, "n": found["n"][:40] + "!" + found["n"][41:]}
 
 
-def _cut(_key: _jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
+def _cut(_key: jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
     return {**found, "n": found["n"][:-4]}
 
 
-def _of_another(key: _jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
+def _of_another(key: jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
     octets = (key.n - 2).to_bytes(key.bits // 8, "big")
     return {**found, "n": base64.urlsafe_b64encode(octets).rstrip(b"=").decode()}
 
@@ -61,6 +62,6 @@ BREAKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "n is not base64url": lambda: _with_members(_damaged),
     "n is cut off": lambda: _with_members(_cut),
     "n is another number": lambda: _with_members(_of_another),
-    "an elliptic key goes through": lambda: patch.object(_jwks, "render", _with_an_elliptic_key),
+    "an elliptic key goes through": lambda: patch.object(key_set, "render", _with_an_elliptic_key),
     "kids are called by something else": lambda: _with_members(lambda key, found: {**found, "kid": found["kid"] + "x"}),
 }

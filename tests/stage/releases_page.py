@@ -26,7 +26,7 @@ TESTED = (
 HEAD = """\
 # Slurm's releases and JWT
 
-<!-- Written by tests/stage/pages.py from plugins/module_utils/_releases.py. Change it there. -->
+<!-- Written by tests/stage/pages.py from plugins/module_utils/_slurm/releases.py. Change it there. -->
 
 What each release of Slurm can do with JWT, and what it punishes. Modules and roles decide by this very table, and
 `hpc.slurm_jwt.slurm_jwt_info` returns it for a host's release as `capabilities`. The releases at the top of the columns

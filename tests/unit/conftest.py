@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwks_fetch
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import fetch
 
 # Containers start beside these tests: an example that takes a second says nothing about the code.
 settings.register_profile("beside_others", deadline=None, print_blob=True)
@@ -18,7 +18,7 @@ settings.load_profile("beside_others")
 @pytest.fixture(autouse=True)
 def any_port_for_servers_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests have servers without TLS on this host, at ports that any user could take."""
-    monkeypatch.setattr(_jwks_fetch, "ANYBODYS_PORT", 65536)
+    monkeypatch.setattr(fetch, "ANYBODYS_PORT", 65536)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

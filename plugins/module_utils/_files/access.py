@@ -11,8 +11,8 @@ import grp
 import os
 from typing import Iterator, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._acl import EXECUTE, READ
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._places import Place, User, look
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import EXECUTE, READ
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import Place, User, look
 
 
 class Who(NamedTuple):

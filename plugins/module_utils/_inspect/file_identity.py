@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _places
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths as file_paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.network import is_network
 
 BOOT_ID, MOUNTINFO = "/proc/sys/kernel/random/boot_id", "/proc/self/mountinfo"
@@ -36,7 +36,7 @@ def _identity(path: str, boot: str, mounts: str) -> dict[str, Any] | None:
             status = os.fstat(stream.fileno())
     except OSError:
         return None
-    mount = _places.mount_of(path, mounts)
+    mount = file_paths.mount_of(path, mounts)
     network = is_network(mount.type)
     return {
         "path": path,
@@ -44,7 +44,7 @@ def _identity(path: str, boot: str, mounts: str) -> dict[str, Any] | None:
         "anywhere": f"{status.st_ino}:{status.st_ctime_ns}:{status.st_size}",
         "network": network,
         "may_be_shared": network or (mount.is_part and mount.point not in _OF_THE_SYSTEM),
-        "obstacle": _places.obstacle(os.path.dirname(os.path.realpath(path))),
+        "obstacle": file_paths.obstacle(os.path.dirname(os.path.realpath(path))),
     }
 
 

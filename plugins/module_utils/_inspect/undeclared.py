@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _install
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import ERROR, Problem
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.whereabouts import Daemon
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._problems import ERROR, Problem
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 
 USUAL_SLURMRESTD = "/usr/sbin/slurmrestd"
 SERVICE_VARIABLES = {
@@ -43,7 +43,7 @@ class Setting(NamedTuple):
 
 def service(part: str, named: str, unit: str) -> Setting:
     """The daemon runs in another unit than the one that is named."""
-    daemon, variable = _install.DAEMON_OF[part], SERVICE_VARIABLES[part]
+    daemon, variable = install_paths.DAEMON_OF[part], SERVICE_VARIABLES[part]
     found, remedy = f"{daemon} runs in the unit {unit}, and not in {named}.", f"Set {variable} to {unit}."
     return Setting(variable, unit, Problem(ERROR, CODE, part, None, found, _EFFECT, remedy))
 
@@ -58,7 +58,7 @@ def programs(daemons: Sequence[Daemon], declared: Sequence[str]) -> Setting | No
     usable = all(map(whereabouts.only_root_writes, [*paths, *folders]))
     first, path = elsewhere[0], paths[0]
     program, verb = os.path.basename(path), _verb(first)
-    at = _install.find_program(program, list(declared))
+    at = install_paths.find_program(program, list(declared))
     found = f"{program} {verb} {path}, and there is none in the usual folders."
     if at:
         found = f"{program} {verb} {path}, and the one that is found is {at}."
@@ -72,7 +72,7 @@ def _is_elsewhere(daemon: Daemon, declared: Sequence[str]) -> bool:
     path = daemon.program
     if not path or not os.path.exists(path) or not whereabouts.can_be_named(path):
         return False
-    at = _install.find_program(os.path.basename(path), list(declared))
+    at = install_paths.find_program(os.path.basename(path), list(declared))
     return at is None or not (_is_declared(at, declared) or _is_same_file(at, path))
 
 
@@ -126,7 +126,7 @@ def slurmrestd(daemons: Sequence[Daemon], declared: str | None, folders: Sequenc
             continue
         path = daemon.program
         if not path or not os.path.exists(path):
-            path = _install.find_program("slurmrestd", list(folders))
+            path = install_paths.find_program("slurmrestd", list(folders))
         if not path or not whereabouts.can_be_named(path) or _is_same_file(path, declared):
             return None
         # Where the site names another one than its unit does, that is what it wants.

@@ -14,9 +14,8 @@ import re
 import stat
 from typing import Iterator, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _install, _processes
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._processes import NO_UNIT, Process, Unit
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import rest_unit
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes, rest_unit
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import NO_UNIT, Process, Unit
 
 # What a person may copy into an inventory: nothing that YAML or Jinja would take for anything but a path or a name.
 _PATH = re.compile(r"/[A-Za-z0-9_./+@-]{1,1000}")
@@ -45,7 +44,7 @@ class Daemon(NamedTuple):
 
 def look(part: str, service: str, unit: Unit = NO_UNIT, process: Process | None = None) -> Daemon:
     """What a unit, and its process if it runs, say of a daemon."""
-    name = _install.DAEMON_OF[part]
+    name = install_paths.DAEMON_OF[part]
     if process is not None and not _runs(process, name):
         process = None
     program = program_of(process) if process else unit.program
@@ -75,9 +74,9 @@ def running(name: str, root: str = "/") -> Iterator[tuple[int, str]]:
     """The processes with that name that belong to a service of systemd: number, and the service."""
     folder = os.path.join(root, "proc")
     for entry in sorted((entry for entry in os.listdir(folder) if entry.isdigit()), key=int):
-        if _processes.read(os.path.join(folder, entry, "comm")) != name.encode()[:15] + b"\n":
+        if processes.read(os.path.join(folder, entry, "comm")) != name.encode()[:15] + b"\n":
             continue
-        found = _SYSTEM_SERVICE.search(_processes.read(os.path.join(folder, entry, "cgroup")) or b"")
+        found = _SYSTEM_SERVICE.search(processes.read(os.path.join(folder, entry, "cgroup")) or b"")
         if found and _SERVICE.fullmatch(found[1].decode(errors="replace")):
             yield int(entry), found[1].decode()
 
@@ -93,8 +92,8 @@ def bin_dirs(program: str) -> list[str]:
 
 def built_conf(program: str) -> str | None:
     """The slurm.conf that a build reads if it is told nothing."""
-    folder = _install.plugin_dir(None, program)
-    data = (_processes.read(os.path.join(folder, "libslurmfull.so")) if folder else None) or b""
+    folder = install_paths.plugin_dir(None, program)
+    data = (processes.read(os.path.join(folder, "libslurmfull.so")) if folder else None) or b""
     found = [os.fsdecode(path) for path in _BUILT_CONF.findall(data)]
     return next((path for path in found if not _FETCHED.fullmatch(path)), None)
 

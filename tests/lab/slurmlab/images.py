@@ -57,10 +57,19 @@ def recipe(release: Release) -> list[str]:
         *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT),
         *release.mmdebstrap,
         f"--customize-hook=copy-in {IMAGE} /tmp",
+        *_sources(release),
         *(f'--customize-hook=chroot "$1" {" ".join(command)}' for command in commands),
         '--customize-hook=rm -r "$1/tmp/image"',
         release.suite, "-",
     ]
+
+
+def _sources(release: Release) -> list[str]:
+    """Where a mirror has no sources: LAB_SOURCES names a folder with one below it for each release, with a tarball."""
+    folder = pathlib.Path(os.environ.get("LAB_SOURCES", "/nowhere")) / release.name
+    if not folder.is_dir():
+        return []
+    return [f"--customize-hook=mkdir -p $1/tmp/sources && cp {folder}/*.tar.* $1/tmp/sources"]
 
 
 def _compile(build: Build | None) -> list[tuple[str, ...]]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host on which the program renew.py runs as it does on real ones: alone, with Slurm's clients played by a script.
+"""A host on which the program of the token timer runs as on real ones: alone, with Slurm's clients played by a script.
 
 The script signs with the key in a file as slurmctld does, and writes down how it was called.
 """
@@ -11,16 +11,15 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _renewal, _token
-from ansible_collections.hpc.slurm_jwt.plugins.modules.slurm_jwt_renewal import PARTS
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import installer, token_program, token_renewal
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token as tokens
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-PROGRAM = ROOT / "roles/slurm_jwt_tokens/files/renew.py"
+PROGRAM = ROOT / "plugins/module_utils/_timers/token_program.py"
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 
@@ -121,11 +120,9 @@ class Host:
     def install(self) -> None:
         """As the module slurm_jwt_renewal does it."""
         self.program = self.folder / "program"
-        utils = self.program / "ansible_collections/hpc/slurm_jwt/plugins/module_utils"
-        utils.mkdir(parents=True)
-        for part in (module.__name__.rpartition(".")[2] for module in PARTS):
-            shutil.copy(ROOT / f"plugins/module_utils/{part}.py", utils)
-        shutil.copy(PROGRAM, self.program / "__main__.py")
+        for path, file in installer.program(str(self.program), token_program).items():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            pathlib.Path(path).write_text(file.text)
 
     def play(self, **changes) -> None:
         """What slurmctld is like."""
@@ -133,18 +130,18 @@ class Host:
 
     def put(self, left=3000, key=KEY, user="alice", lifespan=3600, path=None, mode=0o400) -> str:
         """Lay a token into the file."""
-        claims = _token.claims_for(user, lifespan, time.time() + left - lifespan)
-        token = _token.sign(claims, key)
+        claims = tokens.claims_for(user, lifespan, time.time() + left - lifespan)
+        token = tokens.sign(claims, key)
         path = path or self.dest
         path.unlink(missing_ok=True)
-        path.write_bytes(_token.render(self.options["format"], token, user))
+        path.write_bytes(tokens.render(self.options["format"], token, user))
         path.chmod(mode)
         return token
 
     def run(self, environment=None, **options) -> subprocess.CompletedProcess:
-        settings = _renewal.Settings(**{**self.options, **options})
+        settings = token_renewal.Settings(**{**self.options, **options})
         path = self.folder / "settings.json"
-        path.write_text(_renewal.write_settings(settings))
+        path.write_text(token_renewal.write_settings(settings))
         (self.folder / "calls").write_text("")
         done = subprocess.run(
             [sys.executable, "-I", "-S", str(self.program), str(path)],
@@ -177,11 +174,11 @@ class Host:
 
     @property
     def token(self) -> str:
-        return _token.extract(self.options["format"], self.dest.read_bytes())
+        return tokens.extract(self.options["format"], self.dest.read_bytes())
 
     @property
-    def note(self) -> _renewal.Record:
-        return _renewal.read_record(self.record.read_text())
+    def note(self) -> token_renewal.Record:
+        return token_renewal.read_record(self.record.read_text())
 
     @property
     def metric(self) -> dict:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program follow.py as it runs on hosts: alone, from a folder of its own, against an issuer over TLS.
+"""The program of the JWKS timer as it runs on hosts: alone, from a folder of its own, against an issuer over TLS.
 
 A script plays systemctl and scontrol, and a process that sleeps plays the daemon: it is started anew when told to.
 """
@@ -13,7 +13,6 @@ import grp
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,14 +20,13 @@ import time
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _following, _rsa_key
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._following import Daemon, Settings
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import DISCOVERY
-from ansible_collections.hpc.slurm_jwt.plugins.modules.slurm_jwks_following import PARTS
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.fetch import DISCOVERY
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import installer, jwks_program, jwks_refresh
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import Daemon, Settings
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-PROGRAM = ROOT / "roles/slurm_jwt/files/follow.py"
 
 SCRIPT = r"""#!%(python)s -IS
 import json, os, pathlib, subprocess, sys
@@ -57,7 +55,7 @@ new = subprocess.Popen(["sleep", "100"], stdin=subprocess.DEVNULL, stdout=subpro
 (here / "pid").write_text(str(new.pid))
 """
 
-KEYS = [_rsa_key.public_jwk(_rsa_key.generate(2048)) for _number in range(3)]
+KEYS = [rs256.public_jwk(rs256.generate(2048)) for _number in range(3)]
 A, B, C = (dict(key, kid=kid) for kid, key in zip("abc", KEYS))
 HOUR = 3600
 
@@ -79,11 +77,9 @@ class Site:
         # What was started by nobody's hand has nobody to wait for it.
         self.process = subprocess.Popen(["sleep", "100"])
         (folder / "pid").write_text(str(self.process.pid))
-        utils = folder / "program/ansible_collections/hpc/slurm_jwt/plugins/module_utils"
-        utils.mkdir(parents=True)
-        for part in PARTS:
-            shutil.copy(ROOT / f"plugins/module_utils/{part.__name__.rpartition('.')[2]}.py", utils)
-        shutil.copy(PROGRAM, folder / "program/__main__.py")
+        for path, file in installer.program(str(folder / "program"), jwks_program).items():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            pathlib.Path(path).write_text(file.text)
         self.settings = Settings(
             path=str(self.path),
             sources=[dict.fromkeys(("url", "path", "data", "kid")) | {
@@ -121,7 +117,7 @@ class Site:
     def run(self, **changes):
         """Exit code and what was said."""
         settings = self.folder / "settings.json"
-        settings.write_text(_following.write_settings(self.settings._replace(**changes)))
+        settings.write_text(jwks_refresh.write_settings(self.settings._replace(**changes)))
         settings.chmod(0o600)
         argv = [sys.executable, "-I", str(self.folder / "program"), str(settings)]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)

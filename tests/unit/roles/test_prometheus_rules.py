@@ -13,14 +13,14 @@ import subprocess
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _following, _renewal
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, token_renewal
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _key_metrics
 from ansible_collections.hpc.slurm_jwt.tests.unit.roles.renewing import ROOT
 
 RULES = ROOT / "roles/slurm_jwt_tokens/files/prometheus_rules.yml"
 KEY = {"path": "/key", "fingerprint": "SHA256:ab", "created": "2026-11-23T08:00:00Z"}
 
-SETTINGS = _renewal.Settings(
+SETTINGS = token_renewal.Settings(
     name='we"b',
     user="alice",
     dest="/etc/web",
@@ -42,7 +42,7 @@ SETTINGS = _renewal.Settings(
 )
 
 
-FOLLOWING = _following.Settings(
+FOLLOWING = jwks_refresh.Settings(
     path="/jwks.json",
     sources=[],
     retain=3600,
@@ -62,8 +62,8 @@ FOLLOWING = _following.Settings(
 
 
 def written():
-    renewed = _renewal.metrics(SETTINGS, _renewal.Record(1000, "kept", "", 5000, 900, -7))
-    followed = _following.metrics(FOLLOWING, _following.Record(1000, "kept", "", 900, 800, ["a"]))
+    renewed = token_renewal.metrics(SETTINGS, token_renewal.Record(1000, "kept", "", 5000, 900, -7))
+    followed = jwks_refresh.metrics(FOLLOWING, jwks_refresh.Record(1000, "kept", "", 900, 800, ["a"]))
     return renewed + followed + _key_metrics.metrics({"slurm_jwt_look": {"key": KEY}})
 
 

@@ -11,13 +11,8 @@ import pathlib
 import random
 from typing import Any, Callable, Mapping, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import (
-    _jwk,
-    _jwks,
-    _jwks_distrust,
-    _jwks_record,
-    _jwks_trust,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import distrust, key_set, policy, record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk
 
 SAMPLES = {
     path.stem: path.read_bytes() for path in sorted((pathlib.Path(__file__).parent / "key_sets").glob("*.json"))
@@ -34,24 +29,24 @@ _VALUES: tuple[Any, ...] = (
 )
 
 
-def written(data: bytes, current: Sequence[_jwk.Jwk] = ()) -> bytes | None:
+def written(data: bytes, current: Sequence[jwk.Jwk] = ()) -> bytes | None:
     """The file that would take the place of CURRENT for a document, None if that is refused in words."""
     try:
-        found = _jwks.parse(data)
-        outcome = _jwks_trust.decide(
+        found = key_set.parse(data)
+        outcome = policy.decide(
             current,
-            _jwks_record.Record(),
-            [_jwks_distrust.Published("the issuer", found)],
-            _jwks_trust.Wishes(retain=3600),
+            record.Record(),
+            [distrust.Published("the issuer", found)],
+            policy.Wishes(retain=3600),
             1_800_000_000,
         )
-    except (_jwks.KeySetError, _jwks_trust.TrustRefused) as exc:
+    except (key_set.KeySetError, policy.TrustRefused) as exc:
         assert len(str(exc)) > 20
         return None
     for _source, lost in outcome.dropped:
         assert lost.kid
         assert lost.kid.isprintable() and lost.reason.isprintable() and len(lost.kid) <= 80
-    return _jwks.render(outcome.keys)
+    return key_set.render(outcome.keys)
 
 
 def mutated(seed: int, samples: Mapping[str, bytes] = SAMPLES) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _run_lock
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import run_lock
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_conf
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules import forked
 
@@ -278,7 +278,7 @@ def test_many_runs_at_once_lose_nothing(place: Place) -> None:
 
 def test_a_run_waits_for_another(place: Place) -> None:
     with ThreadPoolExecutor(1) as pool:
-        with _run_lock.locked(str(place.file)):
+        with run_lock.locked(str(place.file)):
             waiting = pool.submit(place.run, **ON)
             time.sleep(0.3)
             assert place.file.read_bytes() == SLURM

@@ -15,8 +15,11 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwk, _jwks, _jwks_record, _trust_file
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks_fetch import DISCOVERY
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import file
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import key_set as key_sets
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import record as jwks_record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.fetch import DISCOVERY
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk as one_jwk
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.hostile_key_sets import SAMPLES
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
@@ -24,14 +27,14 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import 
 
 PRIVATE = [rsa.generate_private_key(65537, 2048) for _number in range(3)]
 KEYS = [private.public_key().public_numbers() for private in PRIVATE]
-A, B, C = (_jwk.Jwk(kid, numbers.n, numbers.e) for kid, numbers in zip("abc", KEYS))
+A, B, C = (one_jwk.Jwk(kid, numbers.n, numbers.e) for kid, numbers in zip("abc", KEYS))
 DAY = 86_400
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users")
 
 
 def key_set(*keys):
-    return {"keys": [_jwk.members(key) for key in keys]}
+    return {"keys": [one_jwk.members(key) for key in keys]}
 
 
 class Host:
@@ -86,7 +89,7 @@ class TestPresent:
     def test_the_file_is_made_once(self, host):
         first = host.works(A, B)
         assert (first["changed"], first["content_changed"], first["added"]) == (True, True, ["a", "b"])
-        assert host.path.read_bytes() == _jwks.render([A, B])
+        assert host.path.read_bytes() == key_sets.render([A, B])
         assert stat.S_IMODE(host.path.stat().st_mode) == stat.S_IMODE(host.record.stat().st_mode) == 0o400
         before = host.state()
         second = host.works(B, A)
@@ -111,7 +114,7 @@ class TestPresent:
     @pytest.mark.parametrize("issuer", sorted(SAMPLES))
     def test_documents_as_issuers_publish_them(self, host, issuer):
         result = host.works(sources=[{"data": SAMPLES[issuer].decode()}])
-        assert host.path.read_bytes() == _jwks.render(_jwks.parse(SAMPLES[issuer]).keys)
+        assert host.path.read_bytes() == key_sets.render(key_sets.parse(SAMPLES[issuer]).keys)
         assert len(result["dropped"]) == (issuer == "keycloak")
         again = host.works(sources=[{"data": json.loads(SAMPLES[issuer])}])
         assert not again["changed"]
@@ -128,12 +131,12 @@ class TestPresent:
                 {"url": idp.url + "/keys", "allow_http": True},
                 {"path": str(tmp_path / "keys.json")},
                 {"data": pem.decode(), "kid": "c"},
-                {"data": _jwk.members(A)},
+                {"data": one_jwk.members(A)},
             ]
             result = host.works(sources=sources)
             assert idp.asked == [DISCOVERY, "/keys", "/keys"]
         assert result["kids"] == host.kids == ["a", "b", "c"]
-        record = _jwks_record.parse_record(host.record.read_bytes())
+        record = jwks_record.parse_record(host.record.read_bytes())
         assert [noted.sources for noted in record.keys] == [
             tuple(sorted([sources[0]["issuer"], sources[1]["url"], "sources[4]"])),
             (sources[2]["path"],),
@@ -206,18 +209,18 @@ class TestWithdrawnKeys:
         assert result["previous_fingerprint"] is None
 
     def test_a_file_made_by_hand_is_taken_over(self, host):
-        host.path.write_text(json.dumps({"keys": [{**_jwk.members(A), "x5t": "?"}, {"kty": "EC"}]}))
+        host.path.write_text(json.dumps({"keys": [{**one_jwk.members(A), "x5t": "?"}, {"kty": "EC"}]}))
         result = host.works(B)
         assert [each["kid"] for each in result["retired"]] == ["a"]
         assert result["dropped"] == [
             {"source": str(host.path), "kid": "number 2", "reason": "is of kty 'EC', not RSA"}
         ]
-        assert host.path.read_bytes() == _jwks.render([A, B])
+        assert host.path.read_bytes() == key_sets.render([A, B])
 
     def test_a_host_that_joins_inherits_them(self, host, tmp_path):
         host.works(A, B)
         gone = host.works(B, retain="2h")["retired"][0]
-        jwk = {"jwk": _jwk.members(A), "until": gone["until"]}
+        jwk = {"jwk": one_jwk.members(A), "until": gone["until"]}
         (tmp_path / "late").mkdir()
         late = Host(tmp_path / "late")
         first = late.works(B, retain="2h", inherited=[jwk], ahead=3600)
@@ -231,14 +234,14 @@ class TestWithdrawnKeys:
     def test_what_is_inherited_is_judged_as_all_else(self, host):
         until = "2999-01-01T00:00:00Z"
         assert "inherited: a key is of kty 'EC'" in host.fails(B, inherited=[{"jwk": {"kty": "EC"}, "until": until}])
-        assert "'soon' is not a time" in host.fails(B, inherited=[{"jwk": _jwk.members(A), "until": "soon"}])
-        inherited = [{"jwk": _jwk.members(A), "until": until}]
+        assert "'soon' is not a time" in host.fails(B, inherited=[{"jwk": one_jwk.members(A), "until": "soon"}])
+        inherited = [{"jwk": one_jwk.members(A), "until": until}]
         assert host.works(B, remove=["a"], inherited=inherited)["kids"] == ["b"]
 
     def test_nothing_is_inherited_that_has_run_out_or_by_a_file_that_is_there(self, host):
-        over = [{"jwk": _jwk.members(A), "until": "2020-01-01T00:00:00Z"}]
+        over = [{"jwk": one_jwk.members(A), "until": "2020-01-01T00:00:00Z"}]
         assert host.works(B, inherited=over)["kids"] == ["b"]
-        assert not host.works(B, inherited=[{"jwk": _jwk.members(A), "until": "2999-01-01T00:00:00Z"}])["changed"]
+        assert not host.works(B, inherited=[{"jwk": one_jwk.members(A), "until": "2999-01-01T00:00:00Z"}])["changed"]
 
     def test_or_merged(self, host):
         host.path.write_text(json.dumps(key_set(A)))
@@ -259,14 +262,14 @@ class TestWithdrawnKeys:
         host.works(B, merge=merge)
         writes = []
 
-        def die(path, *args, real=_trust_file.replace):
+        def die(path, *args, real=file.replace):
             if len(writes) == 1:
                 os.kill(os.getpid(), 9)
             writes.append(path)
             real(path, *args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(_trust_file, "replace", die)
+            patch.setattr(file, "replace", die)
             with pytest.raises(AssertionError, match="crashed"):
                 host.run(B, merge=merge, ahead=2 * DAY)
         host.works(B, merge=merge, ahead=2 * DAY)
@@ -333,9 +336,9 @@ class TestSourcesAreApart:
     def test_a_removed_key_is_known_by_its_modulus(self, host):
         host.works(A, B)
         host.works(A, B, remove=["a"])
-        for twin in (_jwk.Jwk("other", A.n, A.e), _jwk.Jwk("a", A.n, 3), _jwk.Jwk("x", A.n, 17)):
+        for twin in (one_jwk.Jwk("other", A.n, A.e), one_jwk.Jwk("a", A.n, 3), one_jwk.Jwk("x", A.n, 17)):
             assert host.works(twin, B, remove=["a"])["kids"] == ["b"]
-        assert host.works(_jwk.Jwk("other", A.n, A.e), B)["kids"] == ["b", "other"]
+        assert host.works(one_jwk.Jwk("other", A.n, A.e), B)["kids"] == ["b", "other"]
 
     def test_the_others_are_followed_while_one_fails(self, host):
         with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
@@ -351,23 +354,23 @@ class TestSourcesAreApart:
 
     def test_a_published_private_part_that_is_made_up_takes_nothing_away(self, host):
         host.works(A, B)
-        lie = {**_jwk.members(A), "kid": "lie", "d": "AQAB"}
-        result = host.works(sources=[{"data": key_set(A, B)}, {"data": {"keys": [lie, _jwk.members(C)]}}])
+        lie = {**one_jwk.members(A), "kid": "lie", "d": "AQAB"}
+        result = host.works(sources=[{"data": key_set(A, B)}, {"data": {"keys": [lie, one_jwk.members(C)]}}])
         assert result["kids"] == ["a", "b", "c"]
 
     def test_one_that_is_true_takes_the_modulus_away_for_good(self, host):
         host.works(A, B)
-        leak = {**_jwk.members(A), "kid": "leak", "d": _jwk.encode(PRIVATE[0].private_numbers().d)}
-        leaking = {"keys": [leak, _jwk.members(C)]}
+        leak = {**one_jwk.members(A), "kid": "leak", "d": one_jwk.encode(PRIVATE[0].private_numbers().d)}
+        leaking = {"keys": [leak, one_jwk.members(C)]}
         assert host.works(sources=[{"data": key_set(A, B)}, {"data": leaking}])["kids"] == ["b", "c"]
         assert host.works(sources=[{"data": key_set(A, B)}, {"data": key_set(C)}])["kids"] == ["b", "c"]
 
     def test_a_weak_key_of_the_file_goes_before_anybody_is_asked(self, host):
-        weak = _jwk.Jwk("weak", PRIVATE[0].private_numbers().p ** 3, 65537)
+        weak = one_jwk.Jwk("weak", PRIVATE[0].private_numbers().p ** 3, 65537)
         with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
             host.works(sources=self.beside(idp))
             host.path.chmod(0o600)
-            host.path.write_bytes(_jwks.render([A, weak]))
+            host.path.write_bytes(key_sets.render([A, weak]))
             idp.pages.clear()
             assert host.works(sources=self.beside(idp))["kids"] == host.kids == ["a"]
 
@@ -427,18 +430,18 @@ class TestRefusals:
         assert host.works(B, retain="0", force=True)["kids"] == ["b"]
 
     def test_two_keys_of_one_kid(self, host):
-        result = host.works(A, _jwk.Jwk("a", B.n, B.e))
+        result = host.works(A, one_jwk.Jwk("a", B.n, B.e))
         assert result["kids"] == ["a"]
         assert "has the kid of another key that is trusted already" in result["everything"]
-        assert host.path.read_bytes() == _jwks.render([A])
+        assert host.path.read_bytes() == key_sets.render([A])
 
     def test_private_parts_are_never_written_nor_said(self, host):
         private = PRIVATE[0].private_numbers()
-        secret = _jwk.encode(private.d)
-        said = host.fails(sources=[{"data": {"keys": [{**_jwk.members(A), "d": secret}]}}])
+        secret = one_jwk.encode(private.d)
+        said = host.fails(sources=[{"data": {"keys": [{**one_jwk.members(A), "d": secret}]}}])
         assert "private part" in said
         assert secret not in said
-        result = host.works(sources=[{"data": {"keys": [{**_jwk.members(A), "d": secret}, _jwk.members(B)]}}])
+        result = host.works(sources=[{"data": {"keys": [{**one_jwk.members(A), "d": secret}, one_jwk.members(B)]}}])
         assert "sources[0] publishes the private part of a key" in result["everything"]
         assert host.kids == ["b"]
         assert secret.encode() not in host.path.read_bytes() + host.record.read_bytes()

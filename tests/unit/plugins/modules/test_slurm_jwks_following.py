@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _following
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks_following
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.test_slurm_jwt_renewal import SYSTEMCTL
@@ -50,7 +50,6 @@ class Host:
             "owner": "slurm",
             "group": "slurm",
             "daemons": [DAEMON],
-            "program": "print('followed')\n",
         }
         return run(slurm_jwks_following, {**params, **options}, check, True, prepare)
 
@@ -97,9 +96,9 @@ def test_check_mode_says_the_same_and_does_nothing(host):
 
 def test_settings(host):
     host.run(gap="1m", silence="2h", retain="12h", metrics_dir="/prom")
-    settings = _following.read_settings(host.read("etc/settings.json"))
+    settings = jwks_refresh.read_settings(host.read("etc/settings.json"))
     assert (settings.gap, settings.silence, settings.retain) == (60, 7200, 43200)
-    assert settings.daemons == [_following.Daemon(**DAEMON)]
+    assert settings.daemons == [jwks_refresh.Daemon(**DAEMON)]
     assert settings.sources[0]["issuer"] == "https://idp" and settings.sources[0]["allow_http"] is False
     assert settings.metrics == "/prom/slurm_jwks.prom"
     # Whoever could open it could hold the lock on it.
@@ -162,8 +161,7 @@ def test_what_cannot_be(host, options, because):
 
 
 def test_the_program_finds_all_that_it_imports(host):
-    program = (pathlib.Path(__file__).resolve().parents[4] / "roles/slurm_jwt/files/follow.py").read_text()
-    host.run(program=program)
+    host.run()
     argv = [sys.executable, "-I", str(host.folder / "lib")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr[:5]) == (2, "Usage"), done.stderr

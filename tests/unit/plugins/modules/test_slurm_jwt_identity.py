@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _rsa_key
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._token import sign
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import sign
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_identity
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
-KEY = _rsa_key.generate(2048)
-JWK = _rsa_key.public_jwk(KEY)
+KEY = rs256.generate(2048)
+JWK = rs256.public_jwk(KEY)
 
 
 @pytest.fixture(name="options")

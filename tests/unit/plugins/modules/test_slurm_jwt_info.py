@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _host, _problems
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import node, problems
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_info
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
@@ -99,7 +99,7 @@ def test_what_is_returned_is_what_is_documented(options: dict[str, Any]) -> None
             if found[name] is not None:
                 assert set(found[name]) == set(RETURN[name]), name
         for problem in found["problems"]:
-            assert set(problem) == set(RETURN["problems"]) == set(_problems.Problem._fields)
+            assert set(problem) == set(RETURN["problems"]) == set(problems.Problem._fields)
 
 
 def test_the_documentation_of_slurmdbd_conf(options: dict[str, Any], tmp_path: pathlib.Path) -> None:
@@ -113,7 +113,7 @@ def test_the_options_are_those_of_the_documentation() -> None:
     documentation = yaml.safe_load(slurm_jwt_info.DOCUMENTATION)["options"]
     spec = slurm_jwt_info._argument_spec()
     assert set(documentation) == set(spec)
-    assert documentation["parts"]["choices"] == list(_host.PARTS)
+    assert documentation["parts"]["choices"] == list(node.PARTS)
     for name, option in documentation.items():
         assert option.get("default") == spec[name].get("default"), name
     assert set(documentation["declared"]["suboptions"]) == set(spec["declared"]["options"])

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
     Record,
     fingerprint,
     format_record,

@@ -19,9 +19,9 @@ from typing import Any, Callable, Iterator, NamedTuple
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _key_rotation
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key import Record, fingerprint, format_record
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._key_rotation import look
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rotation
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import Record, fingerprint, format_record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import look
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
     Run,
@@ -150,8 +150,8 @@ class TestWatched:
         path = str(folder / "key")
         with Watcher(folder, self.look, self.begin(folder)) as daemon:
             for _pair in range(150):
-                assert _key_rotation.activate(path, "next", method, None, None)
-                assert _key_rotation.activate(path, "previous", method, None, None)
+                assert rotation.activate(path, "next", method, None, None)
+                assert rotation.activate(path, "previous", method, None, None)
         assert daemon.found == []
         assert daemon.looks > 300
 

@@ -17,12 +17,13 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwks, _rsa_key
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import key_set
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_key
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
 ENCRYPTION = serialization.BestAvailableEncryption(b"passphrase")
-GOOD, OTHER = _rsa_key.generate(2048), _rsa_key.generate(2048)
+GOOD, OTHER = rs256.generate(2048), rs256.generate(2048)
 
 
 def pem(key, cipher=None):
@@ -78,7 +79,7 @@ class TestPresent:
     def test_the_public_half_is_one_that_slurm_may_trust(self, host):
         made = host.works()["public_jwk"]
         assert set(made) == {"kid", "kty", "alg", "n", "e"}
-        [key] = _jwks.parse(json.dumps(made).encode()).keys
+        [key] = key_set.parse(json.dumps(made).encode()).keys
         assert key.kid == key.thumbprint
         numbers = serialization.load_pem_private_key(host.path.read_bytes(), None).public_key().public_numbers()
         assert (key.n, key.e) == (numbers.n, numbers.e)

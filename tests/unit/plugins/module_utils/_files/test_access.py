@@ -12,8 +12,8 @@ import tempfile
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _acl, _places
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import access
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import access, paths
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import acl as file_acl
 
 DAEMON = pwd.getpwnam("daemon")
 NOBODY = pwd.getpwnam("nobody")
@@ -56,14 +56,14 @@ def test_the_kernel_says_the_same(tree, user, uid, gid, folder_mode, file_mode):
         ["/bin/cat", path], stdout=subprocess.DEVNULL,
         user=user.pw_uid, group=user.pw_gid, extra_groups=[], stderr=subprocess.DEVNULL, check=False,
     )
-    found = access.barrier(path, access.who(_places.User(user.pw_name, user.pw_uid, user.pw_gid), None))
+    found = access.barrier(path, access.who(paths.User(user.pw_name, user.pw_uid, user.pw_gid), None))
     assert (found is None) is (tried.returncode == 0)
     assert found in (None, path, os.path.dirname(path))
 
 
 def test_a_list_decides_before_the_mode():
-    acl = _acl.Acl((_acl.Grant(True, 7, 4), _acl.Grant(False, 8, 5)), group=0)
-    place = _places.Place("file", False, 0, 9, 0o677, 1, 0.0, 1, acl)
+    acl = file_acl.Acl((file_acl.Grant(True, 7, 4), file_acl.Grant(False, 8, 5)), group=0)
+    place = paths.Place("file", False, 0, 9, 0o677, 1, 0.0, 1, acl)
     assert access.allows(place, access.Who(7, frozenset()), access.READ)
     assert not access.allows(place, access.Who(7, frozenset([8])), access.EXECUTE)
     assert access.allows(place, access.Who(6, frozenset([8, 9])), access.EXECUTE)

@@ -13,8 +13,8 @@ from typing import Iterator
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _install, _processes
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared, whereabouts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes
 
 SHOWN = """\
 MainPID=0
@@ -49,7 +49,7 @@ class Prefix:
 
 @pytest.fixture(name="prefix")
 def _prefix(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Prefix:
-    monkeypatch.setattr(_install, "USUAL_BIN_DIRS", (str(tmp_path / "usual"),))
+    monkeypatch.setattr(install_paths, "USUAL_BIN_DIRS", (str(tmp_path / "usual"),))
     # Folders for tests are below one that everybody can write.
     monkeypatch.setattr(whereabouts, "_anybody_writes", lambda path: False)
     return Prefix(tmp_path / "opt")
@@ -60,7 +60,7 @@ def _slurmctld(prefix: Prefix) -> Iterator[whereabouts.Daemon]:
     with subprocess.Popen([prefix.bin("sbin/slurmctld"), "60"], env={"SLURM_CONF": prefix.conf}) as started:
         process = None
         while process is None or not process.command:
-            process = _processes.look(started.pid)
+            process = processes.look(started.pid)
         yield whereabouts.look("slurmctld", "slurmctld", process=process)
         started.kill()
 
@@ -72,13 +72,13 @@ def test_a_daemon_is_known_by_the_link_that_it_was_started_by(prefix: Prefix, sl
 
 
 def test_a_process_by_another_name_is_not_believed() -> None:
-    myself = _processes.look(os.getpid())
+    myself = processes.look(os.getpid())
     assert myself is not None and myself.program == os.path.realpath(sys.executable)
     assert whereabouts.look("slurmctld", "slurmctld", process=myself).program is None
 
 
 def test_a_unit_that_does_not_run_says_what_it_would_start(prefix: Prefix) -> None:
-    unit = _processes.parse_units(SHOWN.format(root=prefix.root))[0]
+    unit = processes.parse_units(SHOWN.format(root=prefix.root))[0]
     assert unit.program == prefix.bin("sbin/slurmrestd")
     found = whereabouts.look("slurmrestd", "slurmrestd", unit)
     assert (found.program, found.conf) == (prefix.bin("sbin/slurmrestd"), prefix.conf)
@@ -120,8 +120,8 @@ def test_the_file_that_a_build_reads(prefix: Prefix) -> None:
 
 
 def _daemon(part: str, program: str | None, conf: str | None = None) -> whereabouts.Daemon:
-    name = _install.DAEMON_OF[part]
-    return whereabouts.Daemon(part, name, name, _processes.NO_UNIT, None, program, conf)
+    name = install_paths.DAEMON_OF[part]
+    return whereabouts.Daemon(part, name, name, processes.NO_UNIT, None, program, conf)
 
 
 def test_what_is_named_to_a_person_needs_no_quotes(prefix: Prefix) -> None:
@@ -198,7 +198,7 @@ def test_configuration_files(prefix: Prefix, slurmctld: whereabouts.Daemon) -> N
 
 
 def test_the_program_of_slurmrestd(prefix: Prefix) -> None:
-    unit = _processes.parse_units(SHOWN.format(root=prefix.root))[0]
+    unit = processes.parse_units(SHOWN.format(root=prefix.root))[0]
     daemon = whereabouts.look("slurmrestd", "slurmrestd", unit)
     found = undeclared.slurmrestd([daemon], undeclared.USUAL_SLURMRESTD, [])
     assert found is not None and found.value == prefix.bin("sbin/slurmrestd")

@@ -1,0 +1,178 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a configuration says of JWT, what a site declares, and where the two differ. Private to this collection.
+
+Differences are found by making the declared edits on the configuration in memory, with the code that slurm_conf
+edits files with, so the two never disagree.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import (
+    FLAG_OPTIONS,
+    JWT_ALIASES,
+    KNOWN_OPTIONS,
+    PATH_OPTIONS,
+)
+
+TYPES = "AuthAltTypes"
+PARAMETERS = "AuthAltParameters"
+
+# In slurmdbd.conf these have no effect.
+SLURMCTLD_ONLY = ("disable_token_creation", "max_token_lifespan")
+
+# What a parameter needs to mean anything, as _releases names it.
+CAPABILITY_OF = {
+    "jwks": "jwks",
+    "max_token_lifespan": "max_token_lifespan",
+    "userclaimfield": "userclaimfield",
+    "use_jwt_client_ids": "client_ids",
+    "use_jwt_client_ids_only": "client_ids",
+}
+
+
+class DeclaredError(Exception):
+    """What the site declares makes no sense, on whichever host."""
+
+
+class AuthAlt(NamedTuple):
+    """What one file says of JWT, in effect."""
+
+    types: list[str]
+    parameters: dict[str, str]
+    """Without the options that Slurm does not see, such as one behind a blank."""
+    enabled: bool
+    key_path: str | None
+    """The HS256 key that the daemon loads; None if it loads none."""
+    jwks_path: str | None
+
+
+def read(conf: Conf, default_key: str | None) -> AuthAlt:
+    """AuthAltTypes and AuthAltParameters of a file.
+
+    ``default_key`` is the path of the key where jwt_key= is not given; slurmdbd knows none.
+    """
+    types = [member.strip() for member in conf.members(TYPES) if member.strip()]
+    names = [member.partition("=")[0] for member in conf.members(PARAMETERS)]
+    options = {name: conf.option(PARAMETERS, name.strip()) for name in names}
+    parameters = {name.strip(): value for name, value in options.items() if value is not None}
+    enabled = any(is_jwt(member) for member in types)
+    jwks = parameters.get("jwks") or None
+    key = parameters.get("jwt_key") or (None if jwks else default_key)
+    return AuthAlt(types, parameters, enabled, key, jwks)
+
+
+def is_jwt(member: str) -> bool:
+    """Whether a member of AuthAltTypes is auth/jwt; 23.11 and later take it without auth/, too."""
+    return member.strip() in JWT_ALIASES
+
+
+class Declared(NamedTuple):
+    """What the site wants of AuthAltTypes and AuthAltParameters; what it does not speak of stays as it is."""
+
+    types: list[str]
+    types_absent: list[str]
+    parameters: dict[str, str | None]
+    """Name to value, None for a flag. Paths that are not known on this host are in ``unknown``."""
+    parameters_absent: list[str]
+    unknown: list[str]
+
+
+def declare(options: dict[str, Any], key_path: str | None, jwks_path: str | None) -> Declared:
+    """What a site declares, with the paths of this host in the places that the site left open."""
+    here = {"jwt_key": key_path, "jwks": jwks_path}
+    present: dict[str, str | None] = {}
+    absent = [str(name) for name in options.get("parameters_absent") or ()]
+    unknown: list[str] = []
+    for name, value in (options.get("parameters") or {}).items():
+        _check_name(name)
+        if value is False:
+            absent.append(name)
+        elif value is True:
+            _check_flag(name)
+            present[name] = None
+        elif value is not None and str(value) != "":
+            present[name] = _checked_value(name, str(value))
+        elif name not in here:
+            raise DeclaredError(
+                f"declared.parameters.{name} has no value. Only jwt_key and jwks may be left empty, for the path on the"
+                " host; write true for a parameter without a value, or leave it out."
+            )
+        elif here[name]:
+            present[name] = _checked_value(name, str(here[name]))
+        else:
+            unknown.append(name)
+    both = sorted({*present, *unknown} & set(absent))
+    if both:
+        raise DeclaredError(f"declared has {both[0]} both as present and as absent; decide for one.")
+    types, types_absent = options.get("auth_alt_types") or [], options.get("auth_alt_types_absent") or []
+    return Declared(list(types), list(types_absent), present, absent, unknown)
+
+
+def _check_name(name: str) -> None:
+    if not re.match(r"^[A-Za-z0-9_]+$", name):
+        raise DeclaredError(f"declared.parameters has the name {name!r}; a name has letters, digits and _ only.")
+
+
+def _check_flag(name: str) -> None:
+    if name in KNOWN_OPTIONS and name not in FLAG_OPTIONS:
+        raise DeclaredError(f"declared.parameters.{name} is true, but {name}= needs a value.")
+
+
+def _checked_value(name: str, value: str) -> str:
+    if name in PATH_OPTIONS and not value.startswith("/"):
+        raise DeclaredError(f"declared.parameters.{name} is {value!r}; Slurm needs an absolute path.")
+    if name == "max_token_lifespan" and not re.match(r"^[1-9][0-9]{0,8}$", value):
+        raise DeclaredError(
+            f"declared.parameters.max_token_lifespan is {value!r}; it must be a number of seconds, 1 or more. "
+            "Slurm takes anything else for no limit at all."
+        )
+    if name in FLAG_OPTIONS:
+        raise DeclaredError(f"declared.parameters.{name} is {value!r}; it takes no value, write true or false.")
+    if re.search(r"[\s,\"#\\]", value):
+        raise DeclaredError(
+            f"declared.parameters.{name} is {value!r}; a comma, blank, quote, # or \\ would end it for Slurm."
+        )
+    return value
+
+
+def for_slurmdbd(declared: Declared) -> Declared:
+    """What of it belongs in slurmdbd.conf."""
+    return declared._replace(
+        parameters={name: value for name, value in declared.parameters.items() if name not in SLURMCTLD_ONLY},
+        parameters_absent=[name for name in declared.parameters_absent if name not in SLURMCTLD_ONLY],
+    )
+
+
+def apply(conf: Conf, declared: Declared) -> list[dict[str, str | None]]:
+    """Make the declared edits on a configuration in memory; returns the parameters that differ.
+
+    A path that is not known on this host counts as a difference without a value to come.
+    """
+    before = {key: conf.value(key) for key in (TYPES, PARAMETERS)}
+    # Something has to stand for an unknown path, or the file would look as if it lacked one after the edit.
+    parameters = {**declared.parameters, **dict.fromkeys(declared.unknown, "/not/known/here")}
+    differs = {
+        TYPES: conf.edit_list(TYPES, present=declared.types, absent=declared.types_absent),
+        PARAMETERS: conf.edit_options(PARAMETERS, present=parameters, absent=declared.parameters_absent),
+    }
+    differences = []
+    for key, edited in differs.items():
+        unknown = key == PARAMETERS and bool(declared.unknown)
+        if edited or unknown:
+            setting = conf.effective(key)
+            after = None if unknown else conf.value(key)
+            path = setting.path if setting else conf.paths[0]
+            differences.append({"parameter": key, "before": before[key], "after": after, "path": path})
+    return differences
+
+
+def needed(declared: Declared) -> list[str]:
+    """The capabilities, by name, without which the declaration would have no effect or a bad one."""
+    names = ["auth_jwt"] if declared.types else []
+    return names + [CAPABILITY_OF[name] for name in [*declared.parameters, *declared.unknown] if name in CAPABILITY_OF]

@@ -1,0 +1,287 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads slurm.conf and slurmdbd.conf line by line as Slurm's own parser does; private to this collection.
+
+Everything is bytes: Slurm compares bytes in the C locale, and a file may be in any encoding. What the parser does, in
+its order, for each line of the file (up to a line feed):
+
+1. It ends at the first NUL byte, then at the first `#` before which the number of backslashes is even. Quotes do not
+   protect a `#`.
+2. If what is left ends in an odd number of backslashes, blanks after them aside, the last backslash and those blanks
+   go, and the next line is joined as it is, with its leading blanks.
+3. In the joined line each backslash goes and makes the byte after it literal.
+4. `Include` in column 0 and a blank: the file named next is read in place. Otherwise one `name=value`; what follows
+   it on the line is an error, except after the few names that describe a node or partition.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Callable, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import LINE_KEYS
+
+# What regcomp() makes of Slurm's own pattern: a quoted value must be followed by a blank or the end, or else it is not
+# a quoted value but everything up to the next blank, quotes included.
+PAIR = re.compile(rb'\s*([A-Za-z0-9_.]+)\s*([-*+/]?)=\s*(?:"([^"]*)"(?=\s|\Z)|(\S+))')
+
+_SPACE = frozenset(b" \t\n\r\f\v")
+_BLANKS = b" \t\n\r\f\v"
+_DEEPEST = 32  # Slurm has no limit and dies of a cycle; nobody nests this deep,
+_MOST = 1000  # or includes so many
+
+
+class Found(NamedTuple):
+    """One name=value as it stands in a file; lines count from 0 and include the last."""
+
+    path: str
+    first: int
+    last: int
+    key: bytes
+    operator: bytes
+    value: bytes
+
+
+class Fault(NamedTuple):
+    """A line that Slurm stops at, or that does something its writer did not mean."""
+
+    code: str
+    path: str
+    line: int
+    key: bytes
+    detail: str
+
+
+class Text(NamedTuple):
+    """One joined line, and where in the raw bytes of its lines each of its bytes begins and ends."""
+
+    text: bytes
+    starts: list[int]
+    ends: list[int]
+
+
+class Reading:
+    """All that one pass over a file and what it includes brings to light."""
+
+    def __init__(self, path: str, kind: str, read: Callable[[str], bytes]) -> None:
+        self.lines: dict[str, list[bytes]] = {}
+        self.found: dict[bytes, list[Found]] = {}
+        self.faults: list[Fault] = []
+        self.includes: list[Found] = []
+        self.tails: list[tuple[str, int, bytes, bytes]] = []
+        self.last_starts: dict[str, int] = {}
+        self._top = path
+        self._kind = kind
+        self._read = read
+        self._within: list[str] = []
+        self._file(path, read(path))
+
+    def _file(self, path: str, data: bytes) -> None:
+        lines = self.lines[path] = split(data)
+        self._within.append(path)
+        found, match = self.found, PAIR.match
+        tricky = b"\0" in data
+        first, number, count = 0, 0, len(lines)
+        while number < count:
+            first = number
+            text = lines[number]
+            number += 1
+            if tricky or b"\\" in text:
+                text, number = self._joined(path, first)
+            elif b"#" in text:
+                text = text.partition(b"#")[0]
+            if text[:1] in b"iI" and text[:7].lower() == b"include" and text[7:8] and text[7] in _SPACE:
+                self._include(path, first, number - 1, text)
+                continue
+            pair = match(text)
+            if pair is None:
+                stray = text.strip(_BLANKS)
+                if stray:
+                    self._stray(path, first, stray)
+                continue
+            key = pair.group(1)
+            value = pair.group(3)
+            if value is None:
+                value = pair.group(4)
+            low = key.lower()
+            entry = Found(path, first, number - 1, key, pair.group(2), value)
+            if low in found:
+                found[low].append(entry)
+            else:
+                found[low] = [entry]
+            tail = text[pair.end() :]
+            if tail not in (b"\n", b"") and tail.strip(_BLANKS):
+                if low in LINE_KEYS:
+                    self.tails.append((path, first, key, tail))
+                else:
+                    self.faults.append(Fault("tail", path, first, key, ""))
+        self.last_starts[path] = first
+        self._within.pop()
+
+    def _joined(self, path: str, first: int) -> tuple[bytes, int]:
+        """The joined line that begins there, without its escapes, and the number of the line after it."""
+        lines = self.lines[path]
+        parts = []
+        number = first
+        while number < len(lines):
+            raw = lines[number]
+            text = bare(raw)
+            if b"\0" in raw:
+                self.faults.append(Fault("nul", path, number, b"", ""))
+            number += 1
+            kept = kept_of_open_line(text)
+            if kept is None:
+                parts.append(text)
+                break
+            parts.append(text[:kept])
+        return _without_escapes(b"".join(parts)), number
+
+    def _stray(self, path: str, line: int, stray: bytes) -> None:
+        words = stray.split(None, 1)
+        if words[0].lower() == b"include" and len(words) > 1:
+            self.faults.append(Fault("include_indented", path, line, b"include", ""))
+            return
+        pair = re.match(rb"([A-Za-z0-9_.]+)\s*[-*+/]?=\Z", stray)
+        if pair:
+            self.faults.append(Fault("no_value", path, line, pair.group(1), ""))
+        else:
+            self.faults.append(Fault("stray", path, line, b"", ""))
+
+    def _include(self, path: str, first: int, last: int, text: bytes) -> None:
+        """Follow an Include, or say why Slurm cannot."""
+        rest = text[7:].lstrip(_BLANKS)
+        name = re.split(rb"\s", rest, maxsplit=1)[0]
+        shown = name.decode("utf-8", "backslashreplace")
+
+        def fault(code: str, detail: str = shown) -> None:
+            self.faults.append(Fault(code, path, first, b"include", detail))
+
+        if not name:
+            fault("include_nothing")
+            return
+        after = rest[len(name) :]
+        if not after:
+            fault("include_unended")
+        elif after.strip(_BLANKS):
+            fault("tail")
+        if b"%c" in name:
+            cluster = self._cluster()
+            if not cluster or b"%c" in cluster:
+                fault("include_cluster")
+                return
+            name = name.replace(b"%c", cluster.lower())
+        if b"*" in name:
+            fault("include_glob")
+            return
+        self._follow(path, first, last, os.fsdecode(name), fault)
+
+    def _cluster(self) -> bytes | None:
+        """ClusterName as far as the file has been read; slurmdbd.conf has none."""
+        entries = self.found.get(b"clustername")
+        return entries[-1].value if entries and self._kind == "slurm" else None
+
+    def _follow(self, path: str, first: int, last: int, name: str, fault: Callable[..., None]) -> None:
+        data = None
+        error: OSError | None = None
+        # From 23.02 on a relative name starts from the folder of slurm.conf, before from that of the including file.
+        here, there = (_tidy(os.path.join(os.path.dirname(base), name)) for base in (self._top, path))
+        for target in (here, there):
+            try:
+                data = self._read(target)
+                break
+            except OSError as exc:
+                error = exc
+        if data is None:
+            fault("include_missing", f"{here} ({error.strerror if error else ''})")
+            return
+        if target == here != there and self._readable(there):
+            fault("include_two", f"{here} or {there}")
+        self.includes.append(Found(path, first, last, b"Include", b"", os.fsencode(target)))
+        cycle = os.path.normpath(target) in map(os.path.normpath, self._within)
+        if cycle or len(self._within) >= _DEEPEST or len(self.includes) > _MOST:
+            fault("include_cycle", target)
+            return
+        self._file(target, data)
+
+    def _readable(self, path: str) -> bool:
+        try:
+            self._read(path)
+        except OSError:
+            return False
+        return True
+
+
+def _tidy(path: str) -> str:
+    """One spelling for one file, as far as it is safe: what `..` means depends on symbolic links."""
+    return path if ".." in path.split("/") else os.path.normpath(path)
+
+
+def split(data: bytes) -> list[bytes]:
+    """The lines of a file, each with its line feed; only the last may lack it."""
+    lines = [line + b"\n" for line in data.split(b"\n")]
+    last = lines.pop()[:-1]
+    if last:
+        lines.append(last)
+    return lines
+
+
+def bare(raw: bytes) -> bytes:
+    """A line up to its first NUL byte and without its comment."""
+    text = raw.partition(b"\0")[0]
+    at = text.find(b"#")
+    while at >= 0:
+        head = text[:at]
+        if (len(head) - len(head.rstrip(b"\\"))) % 2 == 0:
+            return head
+        at = text.find(b"#", at + 1)
+    return text
+
+
+def kept_of_open_line(text: bytes) -> int | None:
+    """How many bytes remain of a line that the next one continues; None if it does not."""
+    end = text.rstrip(_BLANKS)
+    slashes = len(end) - len(end.rstrip(b"\\"))
+    return len(end) - 1 if slashes % 2 else None
+
+
+def _without_escapes(text: bytes) -> bytes:
+    if b"\\" not in text:
+        return text
+    return re.sub(rb"\\(.?)", rb"\1", text, flags=re.DOTALL)
+
+
+def mapped(lines: list[bytes], first: int, last: int) -> Text:
+    """The joined line of these lines, with the way back to their raw bytes."""
+    kept: list[int] = []
+    raw = b"".join(lines[first : last + 1])
+    base = 0
+    for line in lines[first : last + 1]:
+        text = bare(line)
+        length = kept_of_open_line(text)
+        kept.extend(range(base, base + (len(text) if length is None else length)))
+        base += len(line)
+    text_bytes, starts, ends = bytearray(), [], []
+    at = 0
+    while at < len(kept):
+        starts.append(kept[at])
+        if raw[kept[at]] == 0x5C:
+            at += 1
+            if at == len(kept):
+                starts.pop()
+                break
+        text_bytes.append(raw[kept[at]])
+        ends.append(kept[at] + 1)
+        at += 1
+    return Text(bytes(text_bytes), starts, ends)
+
+
+def tail_is_sound(tail: bytes) -> bool:
+    """Whether the rest of a line that may hold several pairs is nothing but pairs."""
+    at = 0
+    while True:
+        pair = PAIR.match(tail, at)
+        if pair is None:
+            return not tail[at:].strip(_BLANKS)
+        at = pair.end()

@@ -1,0 +1,226 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts changed configuration files in place, all of them or none; private to this collection.
+
+A file keeps its owner, mode and extended attributes (SELinux, ACLs). It is written in full beside the old one and
+renamed over it, so that daemons and commands that read it see the old or the new one. A symbolic link that root or
+the owner of the file has put in a safe place is followed, as sites share slurm.conf that way; the link stays.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Iterable, Iterator, Mapping, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.run_lock import locked
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+    Draft,
+    examine_place,
+    set_attributes,
+    sweep,
+)
+
+_LINKS = 40  # as many as Linux itself follows
+
+# What the name of a copy ends with, see _back_up().
+_STAMP = re.compile(r"\.[0-9]{8}T[0-9]{6}Z(?:\.[0-9]{1,2})?~")
+
+
+class ConfFileError(Exception):
+    """A file cannot be put in place; str() says which, why, and what to do."""
+
+
+class Change(NamedTuple):
+    """What is to become of one file."""
+
+    path: str
+    """As the configuration names it, maybe through symbolic links."""
+    real: str
+    old: bytes
+    new: bytes
+    uid: int
+    gid: int
+    old_mode: int
+    mode: int
+
+
+def plan(old: Mapping[str, bytes], new: Mapping[str, bytes], top: str, private: bool) -> list[Change]:
+    """What has to be done to these files, in the order given, where anything has to.
+
+    With private (slurmdbd.conf) the modes are mended that Slurm refuses: it wants 0600, and takes 0640 for the file
+    itself from 25.11 on. An included file is only mended if it belongs to the owner of the file that includes it,
+    who can read it afterwards.
+    """
+    owner = os.stat(top).st_uid
+    changes: dict[str, Change] = {}
+    kept: dict[str, str] = {}
+    for path, data in old.items():
+        info = os.stat(path)
+        if not stat.S_ISREG(info.st_mode):
+            continue  # an Include of a folder or of /dev/null, which is empty
+        mode = wanted = stat.S_IMODE(info.st_mode)
+        if private and info.st_uid == owner and (mode != 0o640 if path == top else True):
+            wanted = 0o600
+        real = os.path.realpath(path)
+        after = new.get(path, data)
+        if real in kept and changes[real].new != after:
+            raise ConfFileError(
+                f"{path} and {kept[real]} are the same file, and a change to one would be a change to the other."
+                " Include it by one name only; nothing was changed."
+            )
+        kept[real] = path
+        changes[real] = Change(path, real, data, after, info.st_uid, info.st_gid, mode, wanted)
+    return [change for change in changes.values() if change.new != change.old or change.mode != change.old_mode]
+
+
+def examine(changes: list[Change]) -> None:
+    """Refuse what put() would refuse, before anything is done."""
+    for change in changes:
+        examine_place(resolved(change.path), secret=False)
+
+
+@contextmanager
+def alone(path: str) -> Iterator[None]:
+    """Keep other runs on this host away from this file while it is read, changed and written.
+
+    A run on another host that shares the file is noticed when the new one is put in its place.
+    """
+    with locked(resolved(path)):
+        yield
+
+
+def resolved(path: str) -> str:
+    """The file that a path means, if no unprivileged user had a hand in that."""
+    for _link in range(_LINKS):
+        try:
+            entry = os.lstat(path)
+        except OSError as exc:
+            raise ConfFileError(f"{path} cannot be reached: {exc.strerror}.") from exc
+        if not stat.S_ISLNK(entry.st_mode):
+            return path
+        _refuse_planted(path, entry)
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+    raise ConfFileError(f"{path} leads through more than {_LINKS} symbolic links.")
+
+
+def _refuse_planted(path: str, entry: os.stat_result) -> None:
+    """The owner of the file may say where it is: whoever that is can write what Slurm reads anyway."""
+    trusted = {0, os.geteuid(), os.stat(path).st_uid}
+    folder = os.path.dirname(path)
+    holder = os.stat(folder)
+    shared = holder.st_mode & 0o002 or (holder.st_mode & 0o020 and holder.st_gid != 0)
+    sticky = holder.st_mode & stat.S_ISVTX and entry.st_uid in trusted
+    if holder.st_uid not in trusted or (shared and not sticky):
+        raise ConfFileError(
+            f"{path} is a symbolic link in {folder}, where others than root can write (owner {holder.st_uid}, mode"
+            f" {stat.S_IMODE(holder.st_mode):04o}): they say which file would be changed. Name the file it leads to,"
+            " or take their permission away; nothing was changed."
+        )
+
+
+def put(changes: list[Change], backup: bool) -> dict[str, str]:
+    """Write all changes; returns the backups, by path. If one file cannot be put in place, the others go back."""
+    writes = [change for change in changes if change.new != change.old]
+    backups: dict[str, str] = {}
+    done: list[Change] = []
+    try:
+        with ExitStack() as stack:
+            drafts = [(change, stack.enter_context(_LikeDraft(change, change.new))) for change in writes]
+            for change in writes if backup else ():
+                backups[change.path] = _back_up(change)
+            for change, draft in drafts:
+                _refuse_changed(change)
+                draft.rename()
+                done.append(change)
+        for change in changes:
+            if change not in writes:
+                set_attributes(resolved(change.path), change.uid, change.gid, change.mode, ours=False)
+    except BaseException:
+        for change in done:
+            with _LikeDraft(change._replace(mode=change.old_mode), change.old) as draft:
+                draft.rename()
+        for path in backups.values():
+            with suppress(OSError):
+                os.unlink(path)
+        raise
+    return backups
+
+
+def _refuse_changed(change: Change) -> None:
+    with open(change.real, "rb") as file:
+        if file.read() != change.old:
+            raise ConfFileError(
+                f"{change.path} was changed by somebody else meanwhile. Nothing was written; run again."
+            )
+
+
+def _back_up(change: Change) -> str:
+    """A copy of the old file beside it, with its owner, mode and attributes, but never looser than it ought to be."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    for number in range(100):
+        name = f"{change.real}.{stamp}{f'.{number}' if number else ''}~"
+        with _LikeDraft(change, change.old, name) as draft:
+            if draft.link():
+                return name
+    raise ConfFileError(f"{name} and a hundred more backups of this second exist; remove them and run again.")
+
+
+def needless_backups(paths: Iterable[str]) -> list[str]:
+    """The copies of each file that were kept before it was changed, if it is again what the first of them holds."""
+    found = []
+    for path in paths:
+        real = resolved(path)
+        folder, name = os.path.split(real)
+        beside = [each for each in os.listdir(folder) if each.startswith(name)]
+        kept = [each for each in beside if _STAMP.fullmatch(each[len(name) :])]
+        # The second one of a second has a number after its time.
+        copies = sorted(kept, key=lambda each: each.rstrip("~"))
+        first = os.path.join(folder, copies[0]) if copies else None
+        if first and _content(first) == _content(real):
+            found += [os.path.join(folder, each) for each in copies]
+    return found
+
+
+def _content(path: str) -> bytes | None:
+    """None for what is no plain file."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+    except OSError:
+        return None
+
+
+class _LikeDraft(Draft):
+    """A draft that looks like the file it replaces in all that the kernel keeps of one."""
+
+    def __init__(self, change: Change, data: bytes, path: str = "") -> None:
+        target = resolved(change.path)
+        sweep(target)
+        super().__init__(path or target, data, change.uid, change.gid, change.mode)
+        self._model = change
+
+    def is_secret(self) -> bool:
+        """Its folder is the site's affair, as it was before, whoever may read the file."""
+        return False
+
+    def _write(self) -> None:
+        super()._write()
+        if not hasattr(os, "listxattr"):
+            return
+        for name in _attributes(self._model.real):
+            if name == "system.posix_acl_access" and self._model.mode != self._model.old_mode:
+                continue  # it would bring the old permissions back
+            with suppress(OSError):  # not every file system keeps every attribute
+                os.setxattr(self._fd, name, os.getxattr(self._model.real, name))
+
+
+def _attributes(path: str) -> list[str]:
+    try:
+        return os.listxattr(path)
+    except OSError:
+        return []

@@ -1,0 +1,134 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may do what with a file or folder beyond what its mode says: POSIX access control lists. Private to this
+collection.
+
+The kernel shows a list as an extended attribute. Where there is one, the group bits of the mode are its mask, the most
+that anybody named in it gets, and not what the owning group has.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+from typing import NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
+
+READ, WRITE, EXECUTE = 4, 2, 1
+
+_ATTRIBUTE = "system.posix_acl_access"
+_HEADER, _ENTRY = struct.Struct("<I"), struct.Struct("<HHI")
+_USER, _GROUP_OBJ, _GROUP, _MASK = 0x02, 0x04, 0x08, 0x10
+_NONE = (errno.ENODATA, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOENT, errno.EINVAL)
+
+
+class Grant(NamedTuple):
+    """What a list gives to a user or a group that it names."""
+
+    is_user: bool
+    number: int
+    permissions: int
+
+    def __str__(self) -> str:
+        name = user_name(self.number) if self.is_user else group_name(self.number)
+        letters = "".join(letter for bit, letter in zip((READ, WRITE, EXECUTE), "rwx") if self.permissions & bit)
+        return f"{'user' if self.is_user else 'group'} {name} ({letters})"
+
+
+class Acl(NamedTuple):
+    """A list, with its mask applied."""
+
+    grants: tuple[Grant, ...] = ()
+    """Entries that give something."""
+    group: int | None = None
+    """What the owning group has; None where the mode says it."""
+
+    def words(self) -> str:
+        return ", ".join(map(str, self.grants))
+
+    def group_permissions(self, mode: int) -> int:
+        return (mode >> 3) & 0o7 if self.group is None else self.group
+
+
+NO_ACL = Acl()
+
+
+def read_acl(target: int | str) -> Acl:
+    """The list of an open file, or of a path, links followed."""
+    # A descriptor that was opened only to pass through a folder has no attributes; its name in /proc does.
+    path = f"/proc/self/fd/{target}" if isinstance(target, int) else target
+    try:
+        data = os.getxattr(path, _ATTRIBUTE)
+    except OSError as exc:
+        if exc.errno in _NONE:
+            return NO_ACL
+        raise
+    return parse_acl(data)
+
+
+def parse_acl(data: bytes) -> Acl:
+    """A list as the kernel shows it."""
+    entries = list(_ENTRY.iter_unpack(data[_HEADER.size :]))
+    mask = next((permissions for tag, permissions, _number in entries if tag == _MASK), 0o7)
+    group = next((permissions & mask for tag, permissions, _number in entries if tag == _GROUP_OBJ), None)
+    grants = (
+        Grant(tag == _USER, number, permissions & mask)
+        for tag, permissions, number in entries
+        if tag in (_USER, _GROUP)
+    )
+    return Acl(tuple(grant for grant in grants if grant.permissions), group)
+
+
+def drop_acl(fd: int) -> None:
+    """Leave an open file with what its mode says, and nothing else."""
+    try:
+        os.removexattr(fd, _ATTRIBUTE)
+    except OSError as exc:
+        if exc.errno not in _NONE:
+            raise
+
+
+def writers(info: os.stat_result, acl: Acl) -> list[str]:
+    """Who may write to a folder beside root, its owner, and groups that are as good as these; in words."""
+    found = []
+    if info.st_mode & 0o002:
+        found.append("every user of the host")
+    if acl.group_permissions(info.st_mode) & WRITE and not _is_harmless(info.st_gid, info.st_uid):
+        found.append(f"the group {group_name(info.st_gid)}")
+    for grant in acl.grants:
+        harmless = grant.number in (0, info.st_uid) if grant.is_user else _is_harmless(grant.number, info.st_uid)
+        if grant.permissions & WRITE and not harmless:
+            found.append(f"by an access control list, the {grant}")
+    return found
+
+
+def _is_harmless(gid: int, owner: int) -> bool:
+    """Whether members of a group may do what the owner may, or root.
+
+    It is the primary group of the owner; or in a folder of root's the group of one user alone, whose folder it then is
+    as if he owned it, such as StateSaveLocation with root:slurm and 0770.
+    """
+    import grp
+    import pwd
+
+    if gid == 0:
+        return True
+    try:
+        if pwd.getpwuid(owner).pw_gid == gid:
+            return True
+        if owner:
+            return False
+        group = grp.getgrgid(gid)
+        user = pwd.getpwnam(group.gr_name)
+    except KeyError:
+        return False
+    return user.pw_gid == gid and not set(group.gr_mem) - {user.pw_name, "root"}
+
+
+def mode_text(mode: int, acl: Acl) -> str:
+    """Permissions in octal, with a + where a list gives more, as ls shows it."""
+    return f"{stat.S_IMODE(mode):04o}{'+' if acl.grants else ''}"

@@ -1,0 +1,217 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reaches the folder of a secret file, and says what is wrong with it or the way to it. Private to this collection.
+
+A folder is opened component by component without following links, and the file is then named relative to that
+descriptor, so nobody can swap a folder for a link between the look and the write. A symbolic link is followed only
+where no unprivileged user could have put it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from typing import Iterator
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import (
+    NO_ACL,
+    WRITE,
+    Acl,
+    mode_text,
+    read_acl,
+    writers,
+)
+
+_LINKS = 40  # as many as Linux itself follows
+
+_SEARCH = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_LIST = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDONLY
+
+_REMEDIES = {
+    errno.ENOSPC: "The file system is full (see df -h and df -i); make room and run again.",
+    errno.EDQUOT: "The quota of this user is used up; make room and run again.",
+    errno.EFBIG: "The largest file size allowed to this process is too small.",
+    errno.EROFS: "The file system is mounted read-only.",
+    errno.EACCES: "Run as root (become: true); on an NFS export with root_squash, as the owner (become_user).",
+    errno.EPERM: "Run as root (become: true); on an NFS export with root_squash, as the owner (become_user)."
+    " If it is root already, look for an immutable flag with lsattr.",
+    errno.ENAMETOOLONG: "The name leaves no room for a temporary one beside it; choose a shorter name.",
+}
+
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a block device"),
+    (stat.S_ISCHR, "a character device"),
+)
+
+
+class SecretFileError(Exception):
+    """Something is wrong with a file or the place it is in; str() says what, where and what to do."""
+
+    path: str | None = None
+    """The file that was to be read or written, where it is one of many."""
+
+
+class SecretFileMissing(SecretFileError, FileNotFoundError):
+    """There is no such file."""
+
+
+class FolderMissing(SecretFileMissing):
+    """There is not even the folder."""
+
+
+@contextmanager
+def folder_of(path: str, secret: bool = True) -> Iterator[tuple[int, str]]:
+    """The folder of PATH, and the name that the file has in it; see open_folder()."""
+    fd = open_folder(path, secret)
+    try:
+        yield fd, os.path.basename(path)
+    finally:
+        os.close(fd)
+
+
+def open_folder(path: str, secret: bool = True) -> int:
+    """A descriptor of the folder that holds PATH, reached without a step that a stranger could have redirected.
+
+    For a SECRET all folders on the way must be such that nobody but their owner and root can put another one there.
+    What everybody may read is written safely into a folder that a group shares, and so is a file removed.
+    """
+    if not os.path.isabs(path) or os.path.basename(path) in ("", ".", ".."):
+        raise SecretFileError(f"'{path}' is not the absolute path of a file; write it from / to the file's name.")
+    todo = _steps(os.path.dirname(path))
+    links = 0
+    with explained("reach", path):
+        fd = os.open("/", _SEARCH)
+        try:
+            while todo:
+                step = todo.pop()
+                target = _link_target(fd, step, path, secret)
+                if target is None:
+                    fd = exchange(fd, os.open(step, _SEARCH, dir_fd=fd))
+                    continue
+                links += 1
+                if links > _LINKS:
+                    raise SecretFileError(f"{path} leads through more than {_LINKS} symbolic links.")
+                if target.startswith("/"):
+                    fd = exchange(fd, os.open("/", _SEARCH))
+                todo.extend(_steps(target))
+            _refuse_shared(fd, path, secret)
+            return exchange(fd, _listable(fd))
+        except BaseException:
+            os.close(fd)
+            raise
+
+
+def _steps(folder: str) -> list[str]:
+    return [step for step in reversed(folder.split("/")) if step not in ("", ".")]
+
+
+def exchange(old: int, new: int) -> int:
+    """The new descriptor, with the old one closed."""
+    os.close(old)
+    return new
+
+
+def _listable(fd: int) -> int:
+    """The same folder, opened so that it can be listed and flushed; as it is if we may only pass through it."""
+    try:
+        return os.open(".", _LIST, dir_fd=fd)
+    except PermissionError:
+        return os.dup(fd)
+
+
+def _link_target(folder: int, step: str, path: str, secret: bool) -> str | None:
+    """Where a symbolic link on the way leads, if it may be trusted; None for a directory."""
+    holder = _refuse_shared(folder, path, secret)
+    try:
+        entry = os.stat(step, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        raise FolderMissing(
+            f"The folder {os.path.dirname(path)} does not exist ('{step}' is missing);"
+            " create it first, with the owner it is to have."
+        ) from None
+    if stat.S_ISDIR(entry.st_mode):
+        return None
+    if not stat.S_ISLNK(entry.st_mode):
+        raise SecretFileError(f"'{step}' in {path} is {kind(entry.st_mode)}, not a folder; correct the path.")
+    if _planted(folder, holder, entry):
+        raise SecretFileError(
+            f"'{step}' in {path} is a symbolic link in a place where an unprivileged user can write, so that user says"
+            " where the file ends up. Name the folder the link leads to, or put a real folder there."
+        )
+    return os.readlink(step, dir_fd=folder)
+
+
+def _trusted() -> tuple[int, int]:
+    return 0, os.geteuid()
+
+
+def _planted(folder: int, holder: os.stat_result, entry: os.stat_result) -> bool:
+    """Whether somebody other than root and ourselves could have put this entry into its folder."""
+    if holder.st_uid not in _trusted():
+        return True
+    return _is_shared(folder, holder) and not (holder.st_mode & stat.S_ISVTX and entry.st_uid in _trusted())
+
+
+def _is_shared(folder: int, info: os.stat_result) -> bool:
+    """Whether anybody beside root and the owner may write."""
+    if info.st_mode & 0o002:
+        return True
+    acl = folder_acl(folder, info)
+    in_list = any(grant.permissions & WRITE and grant.number for grant in acl.grants)
+    return in_list or bool(acl.group_permissions(info.st_mode) & WRITE and info.st_gid)
+
+
+def folder_acl(folder: int, info: os.stat_result) -> Acl:
+    """The list of a folder, where it can let anybody write: nobody in it gets what the group bits do not have."""
+    return read_acl(folder) if info.st_mode & 0o020 else NO_ACL
+
+
+def _refuse_shared(folder: int, path: str, secret: bool) -> os.stat_result:
+    info = os.fstat(folder)
+    # With the sticky bit nobody can put anything in the place of what is there.
+    if not info.st_mode & 0o022 or info.st_mode & stat.S_ISVTX or not (secret or info.st_mode & 0o002):
+        return info
+    acl = folder_acl(folder, info)
+    who = writers(info, acl)
+    if who:
+        remedy = "chmod o-w" if info.st_mode & 0o002 else "chmod g-w"
+        raise SecretFileError(
+            f"{_where(folder)}, on the way to {path}, is writable by {' and by '.join(who)} (mode"
+            f" {mode_text(info.st_mode, acl)}), who could put another file or folder in its place. Take that away first"
+            f" ({'setfacl -b, ' if acl.grants else ''}{remedy}), or choose another folder."
+        )
+    return info
+
+
+def _where(folder: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{folder}")
+    except OSError:
+        return "A folder"
+
+
+def kind(mode: int) -> str:
+    """What a mode says that something is."""
+    return next((name for test, name in _KINDS if test(mode)), "a plain file")
+
+
+@contextmanager
+def explained(doing: str, path: str) -> Iterator[None]:
+    """Turn an OSError into words for the person who has to mend it."""
+    try:
+        yield
+    except SecretFileError as exc:
+        exc.path = exc.path or path
+        raise
+    except OSError as exc:
+        remedy = _REMEDIES.get(exc.errno or 0, "")
+        failure = SecretFileError(f"Cannot {doing} {path}: {exc.strerror}. {remedy}".rstrip())
+        failure.path = path
+        raise failure from exc

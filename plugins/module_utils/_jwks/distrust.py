@@ -1,0 +1,101 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which moduli are not trusted: those that the site has named, and those whose private part is public. Private to this
+collection.
+
+Who has the private part of a key writes any kid into a token, so a key is distrusted by its modulus. What says which
+modulus a name means must not be a source: otherwise one source could have the keys of another distrusted.
+"""
+
+from __future__ import annotations
+
+from typing import Collection, NamedTuple, Sequence
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import MAX_KEYS, KeySet
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import Distrusted, Record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import Jwk, modulus_fingerprint, thumbprints
+
+
+def reason(found: Distrusted) -> str:
+    """Why a key with this modulus is not trusted; a predicate."""
+    if found.name is None:
+        return "has a modulus whose private part was published"
+    return "is named in remove, or has the modulus of a key that is"
+
+
+class Published(NamedTuple):
+    """What one source has."""
+
+    source: str
+    found: KeySet
+    inline: bool = False
+    """Whether the site itself declares the keys, instead of where they are. Such keys come first."""
+
+
+class Distrust:
+    """The moduli that are not trusted."""
+
+    def __init__(self, record: Record, remove: Collection[str], remembers: bool, now: int) -> None:
+        self._remove = frozenset(remove)
+        self._now = now
+        kept = [each for each in record.distrusted if each.name is None or remembers or each.name in self._remove]
+        self._everywhere = {each.modulus: each for each in kept if not each.scoped}
+        self._scoped = {(each.modulus, each.sources[0]): each for each in kept if each.scoped and each.sources}
+
+    def add_trusted(self, key: Jwk, sources: tuple[str, ...]) -> None:
+        """A key that is trusted now: whatever names it means its modulus."""
+        self._add(key, self._named_as({key.kid, *self._thumbprints(key)}), sources)
+
+    def add_published(self, published: Sequence[Published]) -> None:
+        """What sources have: a thumbprint means its modulus, and so does the private part. A kid means it only as far
+        as the same source is concerned."""
+        for each in published:
+            for modulus in sorted(each.found.leaked):
+                self._add_leak(modulus_fingerprint(modulus), each.source)
+            for key in each.found.keys:
+                self._add(key, self._named_as(self._thumbprints(key)), (each.source,))
+                if key.kid in self._remove:
+                    self._add_scoped(modulus_fingerprint(key.n), key.kid, each.source)
+
+    def find(self, key: Jwk, sources: Sequence[str]) -> Distrusted | None:
+        """What is known against a key that these sources have."""
+        modulus = modulus_fingerprint(key.n)
+        found = self._everywhere.get(modulus)
+        if found is None and len(sources) == 1:
+            found = self._scoped.get((modulus, sources[0]))
+        return found
+
+    @property
+    def known(self) -> tuple[Distrusted, ...]:
+        return (*self._everywhere.values(), *self._scoped.values())
+
+    def _thumbprints(self, key: Jwk) -> set[str]:
+        return thumbprints(key.n, key.e) if self._remove else set()
+
+    def _named_as(self, names: Collection[str]) -> str | None:
+        return min(self._remove.intersection(names), default=None)
+
+    def _add(self, key: Jwk, name: str | None, sources: tuple[str, ...]) -> None:
+        if name is not None:
+            modulus = modulus_fingerprint(key.n)
+            self._everywhere.setdefault(modulus, Distrusted(modulus, self._now, name, sources))
+
+    def _add_leak(self, modulus: str, source: str) -> None:
+        # A private part that was published once stays known when it is withdrawn.
+        self._everywhere.setdefault(modulus, Distrusted(modulus, self._now, None, (source,)))
+
+    def _add_scoped(self, modulus: str, name: str, source: str) -> None:
+        self._scoped.setdefault((modulus, source), Distrusted(modulus, self._now, name, (source,), True))
+
+    def to_remember(self) -> tuple[Distrusted, ...]:
+        """What goes on record. A source that publishes ever new keys to be distrusted does not fill the disk."""
+        counts: dict[str, int] = {}
+        found = []
+        for each in sorted(self.known, key=lambda each: (each.since, each.modulus)):
+            floods = each.scoped or each.name is None
+            for source in each.sources if floods else ():
+                counts[source] = counts.get(source, 0) + 1
+            if not floods or all(counts[source] <= MAX_KEYS for source in each.sources):
+                found.append(each)
+        return tuple(found)

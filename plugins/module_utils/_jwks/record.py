@@ -1,0 +1,130 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record beside a key set: what the keys alone do not say. Private to this collection.
+
+Since when each key is trusted and which sources have it; and which moduli are distrusted, so that a removed key is
+known again when it comes back with another kid or another exponent.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import format_time, parse_time
+
+
+class Noted(NamedTuple):
+    """What is on record of a key that came from a source."""
+
+    kid: str
+    thumbprint: str
+    since: int
+    """When a run found it first."""
+    withdrawn: int | None = None
+    """When a run found that no source has it any more."""
+    sources: tuple[str, ...] = ()
+    """Those that have it, or had it last."""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Which key it speaks of."""
+        return self.kid, self.thumbprint
+
+
+class Distrusted(NamedTuple):
+    """A modulus that is not trusted."""
+
+    modulus: str
+    """Its fingerprint."""
+    since: int
+    name: str | None = None
+    """The entry of remove that names it; None if its private part was published."""
+    sources: tuple[str, ...] = ()
+    """Those that had it."""
+    scoped: bool = False
+    """Whether only these sources are not believed about it. A kid in remove says which modulus is meant only if the key
+    was trusted: any source can publish somebody else's modulus under that kid."""
+
+
+class Record(NamedTuple):
+    keys: tuple[Noted, ...] = ()
+    distrusted: tuple[Distrusted, ...] = ()
+
+    def knows(self, source: str) -> bool:
+        """Whether a source was heard before."""
+        return any(source in each.sources for each in self.keys) or any(
+            source in each.sources for each in self.distrusted
+        )
+
+
+def format_record(record: Record) -> bytes:
+    """The record as a file. The same record makes the same bytes."""
+    content: dict[str, Any] = {"keys": [_key_entry(noted) for noted in sorted(record.keys, key=lambda each: each.name)]}
+    if record.distrusted:
+        content["distrusted"] = [_distrusted_entry(each) for each in sorted(record.distrusted, key=_order)]
+    return (json.dumps(content, indent=2) + "\n").encode("ascii")
+
+
+def _order(distrusted: Distrusted) -> tuple[str, bool, tuple[str, ...]]:
+    return distrusted.modulus, distrusted.scoped, distrusted.sources
+
+
+def _key_entry(noted: Noted) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "kid": noted.kid, "thumbprint": noted.thumbprint, "since": format_time(noted.since),
+    }  # fmt: skip
+    if noted.withdrawn is not None:
+        entry["withdrawn"] = format_time(noted.withdrawn)
+    return {**entry, "sources": list(noted.sources)}
+
+
+def _distrusted_entry(distrusted: Distrusted) -> dict[str, Any]:
+    return {**distrusted._asdict(), "since": format_time(distrusted.since), "sources": list(distrusted.sources)}
+
+
+def parse_record(data: bytes) -> Record:
+    """The record in a file; what cannot be read counts as not written."""
+    try:
+        content = json.loads(data.decode("utf-8"))
+        return Record(
+            tuple(_noted(entry) for entry in content["keys"]),
+            tuple(_distrusted(entry) for entry in content.get("distrusted", ())),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Record()
+
+
+def _noted(entry: dict[str, Any]) -> Noted:
+    withdrawn = entry.get("withdrawn")
+    return Noted(
+        _text(entry["kid"]),
+        _text(entry["thumbprint"]),
+        parse_time(entry["since"]),
+        None if withdrawn is None else parse_time(withdrawn),
+        _texts(entry["sources"]),
+    )
+
+
+def _distrusted(entry: dict[str, Any]) -> Distrusted:
+    name = entry["name"]
+    return Distrusted(
+        _text(entry["modulus"]),
+        parse_time(entry["since"]),
+        None if name is None else _text(name),
+        _texts(entry["sources"]),
+        entry["scoped"] is True,
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not text")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError("not a list")
+    return tuple(map(_text, value))

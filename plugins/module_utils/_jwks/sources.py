@@ -1,0 +1,204 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the sources of trusted keys, each for itself. Private to this collection.
+
+Whatever is wrong with one source is an answer about that source, and none about another.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Collection, NamedTuple, Sequence
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+    SecretFileError,
+    SecretFileMissing,
+    read_secret,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.distrust import Published
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import KeySet, KeySetError, parse
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS, Rules
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rsa_weakness import Budget
+
+_GIVEN = ("issuer", "url", "path", "data")
+
+
+class SourceError(Exception):
+    """What a source is declared to be makes no sense; str() says why and what to do."""
+
+
+class Failed(NamedTuple):
+    """A source that has no usable keys now."""
+
+    source: str
+    reason: str
+    """A sentence, with the remedy."""
+    unreachable: bool
+    """Whether it may be better in a minute, without anybody's doing."""
+
+
+class Heard(NamedTuple):
+    """What all sources have."""
+
+    published: list[Published]
+    failed: list[Failed]
+    later: list[str]
+    """Sources that an earlier task would have made if this were not check mode. What they have is not known."""
+
+
+class _Unusable(Exception):
+    """A source has no usable keys; str() is a sentence."""
+
+    def __init__(self, text: str, unreachable: bool = False, found: KeySet | None = None) -> None:
+        super().__init__(text)
+        self.unreachable = unreachable
+        self.found = found
+
+
+class _Later(Exception):
+    """A source will be there when this is not check mode; str() is a sentence."""
+
+
+class Reader:
+    """Reads sources, each with issuer, url, path, data, kid, ca_path, allow_http and allow_shared, as in the module
+    slurm_jwks."""
+
+    def __init__(
+        self, sources: Sequence[dict[str, Any]], min_bits: int = MIN_BITS, timeout: float = 30.0, check: bool = False
+    ) -> None:
+        self._sources = sources
+        self._min_bits = min_bits
+        self._timeout = timeout
+        self._check = check
+        self._names = [
+            source["issuer"] or source["url"] or source["path"] or f"sources[{number}]"
+            for number, source in enumerate(sources)
+        ]
+
+    def refuse(self) -> None:
+        """Raise SourceError for what can be seen to be wrong before anybody is asked."""
+        if not self._sources:
+            raise SourceError("sources is needed with state=present: it says where the keys come from.")
+        for number, source in enumerate(self._sources):
+            given = _given(source)
+            if len(given) != 1 and not (self._check and not given):
+                raise SourceError(
+                    f"sources[{number}] needs exactly one of issuer, url, path and data; it has {len(given)}."
+                )
+
+    def read(self, checked: Collection[str], warn: Callable[[str], None]) -> Heard:
+        """What the sources have. CHECKED are the thumbprints of keys that are known to be sound."""
+        heard = Heard([], [], [])
+        # All are asked before anybody is waited for.
+        answers = [self._begin(name, source) for name, source in zip(self._names, self._sources)]
+        for name, source, answer in zip(self._names, self._sources, answers):
+            try:
+                found = self._parse(name, answer(), source["kid"], checked)
+            except _Later as exc:
+                heard.later.append(name)
+                warn(str(exc))
+                continue
+            except _Unusable as exc:
+                heard.failed.append(Failed(name, str(exc), exc.unreachable))
+                if exc.found is None or not exc.found.leaked:
+                    continue
+                # That a private part is public is true of a key set, however useless.
+                found = exc.found
+            if found.leaked:
+                warn(
+                    f"{name} publishes the private part of a key, so whoever reads it could sign tokens for root. That"
+                    " key is not trusted, whatever its kid. Have its issuer replace it, and see what was done with it."
+                )
+            heard.published.append(Published(name, found, inline=_given(source) == ["data"]))
+        return heard
+
+    def _begin(self, name: str, source: dict[str, Any]) -> Callable[[], bytes]:
+        given = _given(source)
+        if not given:
+            return lambda: _later(f"{name} is empty yet, so it is not known which keys it will have.")
+        if given == ["data"]:
+            return lambda: _encoded(source["data"])
+        if given == ["path"]:
+            return lambda: self._read_file(name)
+        return self._ask(name, source)
+
+    def _ask(self, name: str, source: dict[str, Any]) -> Callable[[], bytes]:
+        # It imports much, and a task whose sources are files or data does without.
+        from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import fetch
+
+        rules = fetch.Rules(self._timeout, source["allow_http"], source["allow_shared"])
+        try:
+            get = fetch.opener(source["ca_path"])
+        except fetch.FetchError as exc:
+            failure = _Unusable(str(exc))
+            return lambda: _fail(failure)
+        if source["issuer"]:
+            both = fetch.fetch_keys_of_issuer(name, get, rules)
+
+            def begun() -> bytes:
+                return both()[1]
+        else:
+            begun = fetch.fetch_keys(name, get, rules)
+
+        def answer() -> bytes:
+            try:
+                return begun()
+            except fetch.FetchError as exc:
+                raise _Unusable(str(exc), unreachable=True) from exc
+
+        return answer
+
+    def _read_file(self, path: str) -> bytes:
+        try:
+            file = read_secret(path)
+        except SecretFileMissing as exc:
+            if self._check:
+                _later(f"{exc} So it is not known which keys it will have.")
+            raise _Unusable(str(exc)) from exc
+        except SecretFileError as exc:
+            raise _Unusable(str(exc)) from exc
+        if file.mode & 0o002:
+            raise _Unusable(
+                f"{path} is writable by every user of the host (mode {file.mode:04o}), who could put a key of their own"
+                " there and be root on the cluster. See who has, then take that away (chmod o-w)."
+            )
+        return file.data
+
+    def _parse(self, name: str, data: bytes, kid: str | None, checked: Collection[str]) -> KeySet:
+        try:
+            found = parse(data, Rules(self._min_bits, Budget(), checked), kid)
+        except KeySetError as exc:
+            raise _Unusable(f"{name} {exc}") from None
+        except LibraryMissing as exc:
+            raise _Unusable(f"{name} cannot be read. {exc}") from exc
+        except Exception as exc:
+            # A stranger has written it, and other libraries read it: what it is must not decide about other sources.
+            raise _Unusable(f"{name} cannot be read ({type(exc).__name__}). Look what is there.") from exc
+        if not found.keys:
+            reasons = "; ".join(f"{lost.kid} {lost.reason}" for lost in found.dropped[:5])
+            raise _Unusable(f"{name} has no key that Slurm may trust: {reasons}.", found=found)
+        if kid and [key.kid for key in found.keys] != [kid]:
+            raise _Unusable(
+                f"{name} has {len(found.keys)} keys, or one that has a kid already, so kid: {kid} names none of them."
+                " Leave it out.",
+                found=found._replace(keys=[]),
+            )
+        return found
+
+
+def _given(source: dict[str, Any]) -> list[str]:
+    return [option for option in _GIVEN if source[option] not in (None, "")]
+
+
+def _encoded(data: object) -> bytes:
+    return data.encode("utf-8", "replace") if isinstance(data, str) else json.dumps(data).encode("ascii")
+
+
+def _later(text: str) -> bytes:
+    raise _Later(text)
+
+
+def _fail(failure: _Unusable) -> bytes:
+    raise failure

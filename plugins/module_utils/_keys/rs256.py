@@ -1,0 +1,145 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes and judges the private RSA keys that sign RS256 tokens. Private to this collection.
+
+Such a key is a file in PEM (PKCS #8, not encrypted) on the host where tokens are made, and nowhere else. Slurm gets its
+public half only, in a key set. The library cryptography does what concerns the key; whoever has an HS256 key needs
+neither it nor this.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk, pem
+
+MIN_BITS = jwk.MIN_BITS
+MAX_BITS = jwk.MAX_BITS
+DEFAULT_BITS = 3072
+
+_MAX_SIZE = 16 * 1024  # bytes; a key of 8192 bits has 6400 in PEM
+_EXPONENT = 65537
+
+
+class RsaKeyError(Exception):
+    """This is no key to sign with; str() is a predicate that fits behind the file's name."""
+
+
+def check_library() -> None:
+    """Raise LibraryMissing where cryptography is not there."""
+    try:
+        import cryptography.hazmat.primitives.asymmetric.rsa  # noqa: F401
+        import cryptography.hazmat.primitives.serialization  # noqa: F401
+    except ImportError as exc:
+        raise pem.missing_library(exc) from exc
+
+
+def generate(bits: int = DEFAULT_BITS) -> bytes:
+    """A new key with a modulus of so many bits."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=_EXPONENT, key_size=bits, **pem.backend())
+    form, cipher = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return bytes(key.private_bytes(serialization.Encoding.PEM, form, cipher))
+
+
+def not_a_key(data: bytes) -> str | None:
+    """Why this is the content of another kind of file; a predicate that fits behind the file's name."""
+    if not data:
+        return None  # it is only empty, which weakness() says
+    try:
+        _load(data)
+    except RsaKeyError as exc:
+        return str(exc)
+    return None
+
+
+def weakness(data: bytes) -> str | None:
+    """Why nobody should sign with this key; a predicate. None for a good key."""
+    if not data:
+        return "is empty"
+    try:
+        numbers = _load(data).public_key().public_numbers()
+        jwk.refuse_numbers(numbers.n, numbers.e)
+    except (RsaKeyError, pem.KeyRefused) as exc:
+        return str(exc)
+    return None
+
+
+def remark(_data: bytes) -> str | None:
+    """What is worth knowing of a key that is good enough: nothing."""
+    return None
+
+
+def bits(data: bytes) -> int:
+    """The length of the modulus; 0 for what is no key."""
+    try:
+        return int(_load(data).key_size)
+    except RsaKeyError:
+        return 0
+
+
+def public_jwk(data: bytes) -> dict[str, str]:
+    """The public half as a JSON Web Key, called by its RFC 7638 thumbprint."""
+    numbers = _load(data).public_key().public_numbers()
+    return jwk.members(jwk.Jwk(jwk.thumbprint(numbers.n, numbers.e), numbers.n, numbers.e))
+
+
+def public_pem(n: int, e: int) -> bytes:
+    """A public key in PEM, as everybody can make it of a key set."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.RSAPublicNumbers(e, n).public_key(**pem.backend())
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return bytes(key.public_bytes(serialization.Encoding.PEM, form))
+
+
+def verifies(signed: bytes, signature: bytes, data: bytes) -> bool:
+    """Whether this key made that RS256 signature."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    try:
+        _load(data).public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+    except (InvalidSignature, RsaKeyError):
+        return False
+    return True
+
+
+def _load(data: bytes) -> Any:
+    if len(data) > _MAX_SIZE:
+        raise RsaKeyError(f"has {len(data)} bytes, which is no RSA key in PEM ({_MAX_SIZE} at most)")
+    text = data.decode("utf-8", "replace")
+    found = pem.blocks(text)
+    if len(found) != 1:
+        raise RsaKeyError(f"has {len(found)} PEM blocks where a private RSA key has one")
+    label = found[0][0]
+    if label == "ENCRYPTED PRIVATE KEY" or "ENCRYPTED" in text:
+        raise RsaKeyError("is an encrypted private key, and nothing here has its passphrase")
+    if not label.endswith("PRIVATE KEY"):
+        raise RsaKeyError(f"is a PEM file ({label[:40]}), not a private RSA key")
+    return _load_private(data)
+
+
+@lru_cache(maxsize=4)
+def _load_private(data: bytes) -> Any:
+    """The key. Each load checks it, which takes a tenth of a second."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of short moduli, which are said with a remedy
+            key = load_pem_private_key(data, None, **pem.backend())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise RsaKeyError("is a damaged private key, or one of an unknown kind") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise RsaKeyError("is a private key, but not an RSA key, and Slurm verifies RS256 only")
+    return key

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may import whom among the plugins, and a picture of who does.
+
+imports.py          draws the picture, in Mermaid's language
+imports.py --check  fails unless all imports are absolute, go downwards in LAYERS, and are without a cycle
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = ROOT / "plugins"
+COLLECTION = "ansible_collections.hpc.slurm_jwt.plugins."
+
+#: Each may import those below it, and itself.
+LAYERS = (
+    ("modules", "action", "filter", "doc_fragments"),
+    ("plugin_utils",),
+    ("_timers",),
+    ("_inspect",),
+    ("_proof",),
+    ("_tokens",),
+    ("_jwks",),
+    ("_keys",),
+    ("_conf",),
+    ("_slurm",),
+    ("_files",),
+    ("_time",),
+)
+HEIGHT = {package: len(LAYERS) - number for number, layer in enumerate(LAYERS) for package in layer}
+#: Modules run on managed hosts, and have what is sent there.
+FORBIDDEN = {("modules", "plugin_utils")}
+
+
+def modules() -> dict[str, Path]:
+    """Name below plugins -> file."""
+    return {".".join(path.relative_to(PLUGINS).with_suffix("").parts): path for path in sorted(PLUGINS.rglob("*.py"))}
+
+
+def package_of(name: str) -> str:
+    """modules, _files, plugin_utils: what LAYERS knows."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "module_utils" and len(parts) > 2 else parts[0]
+
+
+def imported(path: Path, known: dict[str, Path]) -> Iterator[tuple[str, str]]:
+    """What a file imports, and of which kind that is: ours, ansible, relative."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield node.module or ".", "relative"
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(COLLECTION):
+            base = str(node.module)[len(COLLECTION):]
+            for alias in node.names:
+                yield f"{base}.{alias.name}" if f"{base}.{alias.name}" in known else base, "ours"
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            yield from ((str(name), "ansible") for name in names if str(name).split(".")[0] == "ansible")
+
+
+def graph() -> dict[str, set[tuple[str, str]]]:
+    known = modules()
+    return {name: set(imported(path, known)) for name, path in known.items()}
+
+
+def wrong(found: dict[str, set[tuple[str, str]]]) -> Iterator[str]:
+    """A sentence for each import that may not be."""
+    for name, others in found.items():
+        mine = package_of(name)
+        if name.endswith("__init__") and others:
+            yield f"{name} imports something. A package's __init__ is empty, so that a module ships only what it needs."
+        if mine not in HEIGHT:
+            yield f"{name} is in no package of LAYERS."
+            continue
+        for other, kind in sorted(others):
+            its = package_of(other)
+            if kind == "relative":
+                yield f"{name} imports {other} by a relative name."
+            elif kind == "ansible" and name.startswith("module_utils."):
+                yield f"{name} imports {other}. What is in module_utils knows nothing of Ansible."
+            elif kind == "ours" and ((mine, its) in FORBIDDEN or its != mine and HEIGHT[its] >= HEIGHT[mine]):
+                yield f"{name} imports {other}, which is not below it."
+    yield from (f"A cycle: {' -> '.join(cycle)}." for cycle in cycles(found))
+
+
+def cycles(found: dict[str, set[tuple[str, str]]]) -> Iterator[list[str]]:
+    """Each chain of imports that leads back to where it began, once."""
+    done: set[str] = set()
+
+    def walk(name: str, way: list[str]) -> Iterator[list[str]]:
+        if name in way:
+            yield [*way[way.index(name):], name]
+        elif name not in done:
+            for other, kind in sorted(found.get(name, ())):
+                if kind == "ours":
+                    yield from walk(other, [*way, name])
+            done.add(name)
+
+    for name in sorted(found):
+        yield from walk(name, [])
+
+
+def picture(found: dict[str, set[tuple[str, str]]]) -> str:
+    """Packages and who imports whom, for Mermaid; what another arrow's way includes is left out."""
+    edges = {
+        (package_of(name), package_of(other))
+        for name, others in found.items() for other, kind in others
+        if kind == "ours" and package_of(name) != package_of(other)
+    }
+    direct = [edge for edge in edges if not any((edge[0], by) in edges and (by, edge[1]) in edges for by in HEIGHT)]
+    ordered = sorted(direct, key=lambda edge: (-HEIGHT[edge[0]], edge[0], -HEIGHT[edge[1]]))
+    return "\n".join(["graph TD", *(f"    {importer} --> {other}" for importer, other in ordered)]) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    found = graph()
+    if arguments == ["--check"]:
+        told = list(wrong(found))
+        print("\n".join(told) if told else f"{len(found)} files: imports are absolute, go downwards, without a cycle.")
+        return 1 if told else 0
+    print(picture(found), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import Daemon, Record, Settings
+
+NOW = 1_795_420_800
+SETTINGS = Settings(
+    path="/etc/slurm/jwks.json",
+    sources=[{"issuer": "https://idp"}],
+    retain=3600,
+    remove=[],
+    owner="slurm",
+    group="slurm",
+    daemons=[Daemon("slurmctld", "slurmctld", "reconfigure", 6817)],
+    gap=900,
+    silence=86400,
+    interval=1125,
+    record="/var/lib/x/record.json",
+    metrics=None,
+    conf_path="/etc/slurm/slurm.conf",
+    bin_dir=None,
+    systemctl="/usr/bin/systemctl",
+)
+
+
+def record(**changes):
+    return Record(NOW, "current", "", NOW)._replace(**changes)
+
+
+def test_settings_and_records_come_back_as_they_were():
+    assert jwks_refresh.read_settings(jwks_refresh.write_settings(SETTINGS)) == SETTINGS
+    found = record(kids=["a"], next_change=NOW, loaded=5)
+    assert jwks_refresh.read_record(jwks_refresh.write_record(found)) == found
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"path": 1, "daemons": []}', '{"daemons": [{"x": 1}]}'])
+def test_what_is_no_settings(text):
+    with pytest.raises(jwks_refresh.SettingsError, match=r"hpc\.slurm_jwt\.rollout"):
+        jwks_refresh.read_settings(text)
+
+
+def test_a_record_that_cannot_be_read_is_none():
+    assert jwks_refresh.read_record("{") is None
+    assert jwks_refresh.read_record('{"at": 1}') is None
+
+
+@pytest.mark.parametrize(
+    ("loaded", "wait"),
+    [(0, 0), (NOW, 900), (NOW - 899, 1), (NOW - 900, 0), (NOW + 60, 0)],
+    ids=["never", "just now", "almost", "long enough ago", "by a clock that was set back"],
+)
+def test_daemons_are_left_alone_for_a_while(loaded, wait):
+    assert jwks_refresh.wait_before_load(record(loaded=loaded), 900, NOW) == wait
+
+
+def test_the_first_run_waits_for_nothing():
+    assert jwks_refresh.wait_before_load(None, 900, NOW) == 0
+    assert jwks_refresh.unheard(None, NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrote", "modified", "wait"),
+    [(False, NOW, 60), (False, NOW - 59, 1), (False, NOW - 60, 0), (False, NOW + 1, 0), (True, NOW, 0)],
+)
+def test_a_file_is_left_to_who_wrote_it_for_a_while(wrote, modified, wait):
+    assert jwks_refresh.wait_for_others(wrote, modified, 60, NOW) == wait
+
+
+def test_silence_counts_from_when_all_sources_were_reached():
+    assert jwks_refresh.unheard(record(reached=NOW - 7), NOW) == 7
+
+
+def test_metrics():
+    text = jwks_refresh.metrics(SETTINGS, record(result="failed", kids=["a", "b"]))
+    assert "slurm_jwks_attempt_success 0\n" in text
+    assert "slurm_jwks_keys 2\n" in text
+    assert f"slurm_jwks_reached_timestamp_seconds {NOW}\n" in text

@@ -109,6 +109,7 @@ class _Decision:
         self.now = now
         self.none_asked = silent is None
         self.silent = frozenset(silent or ())
+        self.distrusted_before = bool(record.distrusted)
         self.distrust = Distrust(record, wishes.remove, wishes.remembers, now)
         for key in current:
             self.distrust.add_trusted(key, self._recorded(key))
@@ -276,8 +277,12 @@ class _Decision:
 
     # Extremes
 
+    def _was_distrusted(self) -> bool:
+        """Whether no key is trusted because the site or an earlier run said so. A source's own leak is no such word."""
+        return self.distrusted_before or any(each.name is not None for each in self.distrust.known)
+
     def _refuse_extremes(self) -> None:
-        if self.published and not self.trusted and not self.current and not self.distrust.known:
+        if self.published and not self.trusted and not self.current and not self._was_distrusted():
             because = "; ".join(f"{lost.kid} of {source} {lost.reason}" for source, lost in self.dropped[:5])
             raise TrustRefused(
                 f"No key would be trusted, and Slurm would refuse every token. Nothing was changed. {because}".rstrip()

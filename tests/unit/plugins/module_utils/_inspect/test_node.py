@@ -286,7 +286,7 @@ def test_a_file_for_root_alone(site: Site) -> None:
 
 
 def test_no_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node._places, "obstacle", lambda folder: f"{folder} is full")
+    monkeypatch.setattr(node.paths, "obstacle", lambda folder: f"{folder} is full")
     assert codes(site.look(["node"])) == [], "nothing is to be written"
     found = site.look(["node"], declared=DECLARED)
     assert codes(found) == [("error", "conf_not_writable")]

@@ -20,7 +20,6 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import key_set as key_sets
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk as one_jwk
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import pem as pem_keys
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.hostile_key_sets import SAMPLES
 
 PRIVATE = rsa.generate_private_key(65537, 2048)
@@ -256,7 +255,7 @@ class TestDroppedKeys:
         def explode(*_args):
             raise RecursionError
 
-        monkeypatch.setattr(pem_keys, "numbers_of_certificate", explode)
+        monkeypatch.setattr(one_jwk, "numbers_of_certificate", explode)
         found = key_sets.parse(key_set(jwk(kid="odd", n=None, e=None, x5c=["AQAB"]), jwk()))
         assert [key.kid for key in found.keys] == ["one"]
         assert found.dropped == [key_sets.Dropped("odd", "cannot be read (RecursionError)")]
@@ -381,14 +380,14 @@ class TestPem:
         monkeypatch.setitem(sys.modules, "cryptography.x509", None)
         monkeypatch.setitem(sys.modules, "cryptography", None)
         for data in (pem(), certificate_pem()):
-            with pytest.raises(pem_keys.LibraryMissing, match="python3-cryptography"):
+            with pytest.raises(key_sets.LibraryMissing, match="python3-cryptography"):
                 key_sets.parse(data)
 
 
 def test_key_sets_with_numbers_want_no_library():
     code = (
-        "import sys; from ansible_collections.hpc.slurm_jwt.plugins.module_utils import _jwks;"
-        "found = _jwks.parse(sys.stdin.buffer.read()); _jwks.render(found.keys);"
+        "import sys; from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import key_set;"
+        "found = key_set.parse(sys.stdin.buffer.read()); key_set.render(found.keys);"
         "sys.exit('cryptography' in sys.modules or 'ansible' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], input=SAMPLES["entra"], check=True)

@@ -68,6 +68,16 @@ class TestSources:
         assert (second.keys, second.record) == (first.keys, first.record)
         assert (second.added, second.kept) == ([], ["a"])
 
+    def test_a_source_with_nothing_but_a_leaked_key_makes_no_file(self):
+        leak = Dropped("a", "comes with its private part")
+        published = [source(dropped=[leak], leaked=[A.n])]
+        assert "a of https://idp/keys comes with its private part" in refusal([], published)
+        # Where the file had it, or the site distrusts it, an empty set is what Slurm needs.
+        emptied = run([A], published)
+        assert emptied.keys == []
+        assert run([], published, emptied.record).keys == []
+        assert run([], [source(A)], remove=["a"]).keys == []
+
     def test_several_sources_are_merged(self):
         outcome = run([], [source(A), source(A, B, name="file")])
         assert outcome.keys == [A, B]

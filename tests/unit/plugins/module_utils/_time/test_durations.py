@@ -25,7 +25,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.modules import (
 )
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _timers
 
-ROOT = Path(durations.__file__).parents[2]
+ROOT = Path(durations.__file__).parents[3]
 
 READERS = {
     "slurm_jwt_key: max_age": slurm_jwt_key._seconds,

@@ -23,7 +23,7 @@ author:
 EXAMPLES = r"""
 - name: Remove what a rotation has left
   hpc.slurm_jwt.slurm_jwt_token:
-    state: settled
+    state: unstaged
     tokens: "{{ slurm_jwt_tokens_mine | hpc.slurm_jwt.token_entries }}"
 """
 

@@ -29,13 +29,13 @@ author:
 
 EXAMPLES = r"""
 - name: Have timers renew the tokens
-  hpc.slurm_jwt.slurm_jwt_renewal:
+  hpc.slurm_jwt.slurm_jwt_token_timer:
     timers: "{{ slurm_jwt_tokens_mine | hpc.slurm_jwt.token_timers(inventory_hostname) }}"
 """
 
 RETURN = r"""
 _value:
-  description: What O(hpc.slurm_jwt.slurm_jwt_renewal#module:timers) takes.
+  description: What O(hpc.slurm_jwt.slurm_jwt_token_timer#module:timers) takes.
   type: list
   elements: dict
 """

@@ -49,7 +49,7 @@ options:
         its process listens at another one, or not at one of these. It looks at the sockets of the process.
     type: list
     elements: str
-  hold:
+  pause_connections:
     description:
       - With O(state=restarted), lets new connections to the port of O(address) wait while the daemon restarts, instead
         of being refused. Slurm's clients do not try slurmdbd twice, so that each C(sacct) which falls into its restart
@@ -84,7 +84,7 @@ EXAMPLES = r"""
   hpc.slurm_jwt.slurm_jwt_daemon:
     service: slurmdbd
     state: restarted
-    hold: true
+    pause_connections: true
     address: ":6819"
     log_file: /var/log/slurm/slurmdbd.log
 
@@ -145,7 +145,7 @@ class Daemon:
 
     def restart(self) -> bool:
         """Restart the unit; returns whether new connections were held meanwhile."""
-        nft = self.module.get_bin_path("nft") if self.module.params["hold"] else None
+        nft = self.module.get_bin_path("nft") if self.module.params["pause_connections"] else None
         port = readiness.port(self.address)
         if nft is None or port is None:
             self._restart()
@@ -202,7 +202,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["alive", "restarted"], "default": "alive"},
             "address": {"type": "str"},
             "listens": {"type": "list", "elements": "str"},
-            "hold": {"type": "bool", "default": False},
+            "pause_connections": {"type": "bool", "default": False},
             "timeout": {"type": "float", "default": 60.0},
             "settle": {"type": "float", "default": 1.0},
             "log_file": {"type": "path"},

@@ -53,11 +53,11 @@ options:
         that names the next key, it makes the tokens that will be good once that key is in force. A mode that is not
         given is that of O(dest). Where O(dest) holds such a token already, none is staged, and if one
         is, DEST.previous of an earlier rotation goes.
-      - V(active) has DEST.next take the place of O(dest), see O(activate). Where nothing is staged nothing is changed.
+      - V(active) has DEST.next take the place of O(dest), see O(source). Where nothing is staged nothing is changed.
         O(dest) is missing at no instant, and the token that it held is kept in DEST.previous.
-      - V(settled) removes DEST.next and DEST.previous.
+      - V(unstaged) removes DEST.next and DEST.previous.
     type: str
-    choices: [present, absent, verified, staged, active, settled]
+    choices: [present, absent, verified, staged, active, unstaged]
     default: present
   user:
     description:
@@ -202,7 +202,7 @@ options:
       - Permissions of the file, as a quoted octal number. Allowed are V('0400'), V('0440'), V('0600') and V('0640').
       - V('0400') by default.
     type: raw
-  activate:
+  source:
     description:
       - Which token O(state=active) has take the place of O(dest).
       - V(next) is the one that O(state=staged) has laid into DEST.next.
@@ -428,7 +428,7 @@ tokens:
         - V(attributes) if only owner, group, mode or an access control list were mended, V(present) if the file was
           removed.
         - With O(state=active), V(next) or V(previous) if that token is live now, and V(same) if it was already, so that
-          only its copy had to be removed. With O(state=settled), V(leftover).
+          only its copy had to be removed. With O(state=unstaged), V(leftover).
       returned: always
       type: str
       sample: expiring
@@ -585,7 +585,7 @@ _ENTRY_OPTIONS = {
     "mode": {"type": "raw"},
 }
 
-STATES = ("present", "absent", "verified", "staged", "active", "settled")
+STATES = ("present", "absent", "verified", "staged", "active", "unstaged")
 
 ARGUMENTS = dict(
     _ENTRY_OPTIONS,
@@ -597,7 +597,7 @@ ARGUMENTS = dict(
     key_path={"type": "path", "no_log": False},
     algorithm={"type": "str", "choices": ["HS256", "RS256"]},
     kid={"type": "str"},
-    activate={"type": "str", "choices": [NEXT, PREVIOUS], "default": NEXT},
+    source={"type": "str", "choices": [NEXT, PREVIOUS], "default": NEXT},
     activate_at={"type": "float"},
     check_user={"type": "bool", "default": True},
     allow_privileged={"type": "bool", "default": False},
@@ -1201,7 +1201,7 @@ def holds_token(form: str, data: bytes) -> bool:
     return True
 
 
-def settled(module: AnsibleModule) -> dict[str, Any]:
+def unstaged(module: AnsibleModule) -> dict[str, Any]:
     """The state in which nothing of a rotation is left beside the token files."""
     return gone(module, lambda dest, _form: leftovers(dest))
 
@@ -1239,7 +1239,7 @@ def diff_of_removal(path: str) -> dict[str, Any]:
 def active(module: AnsibleModule) -> dict[str, Any]:
     """The state in which the token beside the live one is the live one."""
     params = module.params
-    source, at = params["activate"], params["activate_at"]
+    source, at = params["source"], params["activate_at"]
     refuse_far(at)
     all_entries = entries(params)
     refuse_twice([dest_of(entry, module) for entry in all_entries])
@@ -1384,7 +1384,7 @@ def main() -> None:
     )
     forget_environment()
     present = {state: lambda module: Present(module).run() for state in ("present", "staged")}
-    states = dict(present, absent=absent, verified=verified, active=active, settled=settled)
+    states = dict(present, absent=absent, verified=verified, active=active, unstaged=unstaged)
     try:
         result = states[module.params["state"]](module)
     except (Failure, TokenError, InstantTooFar, SecretFileError, ClientError) as exc:

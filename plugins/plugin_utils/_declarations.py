@@ -40,7 +40,7 @@ OWN_RESULTS = frozenset(
     for name in (
         *("declarations", "declarations_read", "plan", "look", "failure", "as_before", "removing", "folder_there"),
         *("verifying",),
-        *("conf", "dbd_conf", "packages", "folder", "jwks", "jwks_look", "jwks_removed", "jwks_following"),
+        *("conf", "dbd_conf", "packages", "folder", "jwks", "jwks_look", "jwks_removed", "jwks_timer_result"),
         *("jwks_timer_removed", "conf_copies", "dbd_conf_copies"),
         *("key_at_source", "key_at_target", "key_read", "key_removed", "own_key", "own_key_made", "own_key_staged"),
         *("own_key_active", "own_key_ended", "own_key_removed", "staged", "staged_here", "next_key", "swap_at"),
@@ -50,7 +50,7 @@ OWN_RESULTS = frozenset(
         *("identity_slurmctld", "identity_slurmdbd", "tokens_failure", "proxy_failure"),
         *("tokens_mine", "tokens_timers", "tokens_controller", "tokens_look", "tokens_minted", "tokens_written"),
         *("tokens_swap", "tokens_activated", "tokens_put_back", "tokens_restarted", "tokens_reloaded"),
-        *("tokens_renewal", "tokens_settled", "tokens_key_metrics", "tokens_removed", "tokens_timers_removed"),
+        *("tokens_timer_result", "tokens_unstaged", "tokens_key_metrics", "tokens_removed", "tokens_timers_removed"),
         *("proxy_look", "proxy_package", "proxy_files", "proxy_unit", "proxy_removed", "proxy_files_removed"),
         *("proxy_listens", "proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_probe"),
         *(

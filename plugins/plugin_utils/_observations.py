@@ -534,14 +534,14 @@ PROOF = observation(
 MODULES: Mapping[str, Observation] = {
     "slurm_conf": CONF,
     "slurm_jwks": JWKS,
-    "slurm_jwks_following": JWKS_TIMER,
+    "slurm_jwks_timer": JWKS_TIMER,
     "slurm_jwt_daemon": DAEMON,
     "slurm_jwt_identity": IDENTITY,
     "slurm_jwt_info": INFO,
     "slurm_jwt_key": KEY,
     "slurm_jwt_metrics": METRICS,
     "slurm_jwt_proof": PROOF,
-    "slurm_jwt_renewal": TOKEN_TIMERS,
+    "slurm_jwt_token_timer": TOKEN_TIMERS,
     "slurm_jwt_token": TOKENS,
 }
 

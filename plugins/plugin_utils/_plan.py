@@ -475,7 +475,7 @@ class Cluster:
         }
 
     def jwks_daemons(self, host: str) -> list[dict[str, Any]]:
-        """The daemons of a holder that load the key set, as the module slurm_jwks_following takes them."""
+        """The daemons of a holder that load the key set, as the module slurm_jwks_timer takes them."""
         look = self.looks[host]
         found = []
         if host in self.dbds and "slurmdbd" in look["daemons"]:

@@ -37,7 +37,7 @@ def calendar(seconds: int) -> tuple[int, str]:
 
 
 def timers(services: Iterable[Service], host: str) -> list[dict[str, Any]]:
-    """What the module slurm_jwt_renewal is told: each service of a host whose token is to be renewed there."""
+    """What the module slurm_jwt_token_timer is told: each service of a host whose token is to be renewed there."""
     return [_timer(service, f"{DECLARED}: {service['name']} on {host}") for service in services if service.get("renew")]
 
 

@@ -19,7 +19,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import any_
 
 Variables = Mapping[str, Any]
 
-MINTED, RENEWAL = "slurm_jwt_tokens_minted", "slurm_jwt_tokens_renewal"
+MINTED, RENEWAL = "slurm_jwt_tokens_minted", "slurm_jwt_tokens_timer_result"
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 RANKS = (ERROR, WARNING, OK)

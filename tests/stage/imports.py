@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who may import whom among the plugins, and a picture of who does.
 
-imports.py          draws the picture, in Mermaid's language
+imports.py          prints the picture, in Mermaid's language; tests/stage/pages.py puts it into CONTRIBUTING.md
 imports.py --check  fails unless all imports are absolute, go downwards in LAYERS, and are without a cycle
 """
 
@@ -115,6 +115,16 @@ def picture(found: dict[str, set[tuple[str, str]]]) -> str:
     direct = [edge for edge in edges if not any((edge[0], by) in edges and (by, edge[1]) in edges for by in HEIGHT)]
     ordered = sorted(direct, key=lambda edge: (-HEIGHT[edge[0]], edge[0], -HEIGHT[edge[1]]))
     return "\n".join(["graph TD", *(f"    {importer} --> {other}" for importer, other in ordered)]) + "\n"
+
+
+PAGE = ROOT / "CONTRIBUTING.md"
+BEGIN, END = "```mermaid\n", "```\n"
+
+
+def page() -> str:
+    """CONTRIBUTING.md with the picture of today."""
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN, 1)
+    return f"{before}{BEGIN}{picture(graph())}{END}{rest.split(END, 1)[1]}"
 
 
 def main(arguments: list[str]) -> int:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import sys
 
+import imports
 import releases_page
 import troubleshooting_page
 
 PAGES = {
     releases_page.PAGE: lambda: releases_page.page(releases_page.load()),
     troubleshooting_page.PAGE: troubleshooting_page.page,
+    imports.PAGE: imports.page,
 }
 
 

@@ -12,7 +12,7 @@ import sys
 import types
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-SOURCE = ROOT / "plugins" / "module_utils" / "_releases.py"
+SOURCE = ROOT / "plugins/module_utils/_slurm/releases.py"
 PAGE = ROOT / "docs" / "releases.md"
 
 # The releases that every change is tested on, and where they come from.
@@ -36,7 +36,7 @@ are those that every change of this collection is tested on; the others follow f
 
 def load(path: pathlib.Path = SOURCE) -> types.ModuleType:
     """The module with the table, without a collection around it."""
-    spec = importlib.util.spec_from_file_location("_releases", path)
+    spec = importlib.util.spec_from_file_location("releases", path)
     if spec is None or spec.loader is None:
         raise SystemExit(f"{path} is no Python module.")
     module = importlib.util.module_from_spec(spec)

@@ -277,7 +277,7 @@ def said_in(node: object) -> Iterator[str]:
 def sections() -> list[Section]:
     utils, plans = ROOT / "plugins/module_utils", ROOT / "plugins/plugin_utils"
     python = {folder: sorted(folder.rglob("*.py")) for folder in (utils, plans)}
-    conf_problems = next(path for path in python[utils] if path.name in ("_conf_problems.py", "lint.py"))
+    conf_problems = next(path for path in python[utils] if path.name == "lint.py")
     modules = sorted((ROOT / "plugins/modules").glob("*.py"))
     return [
         Section(

@@ -19,7 +19,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import readin
 
 Run = Callable[["Sequence[str]"], "tuple[int, str, str]"]
 
-TABLE = "slurm_jwt_hold"
+TABLE = "slurm_jwt_pause"
 # The kernel forgets nothing by itself: systemd takes the table away if whoever made it was killed.
 DEADLINE = 10
 

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Follows identity providers: python3 -I DIRECTORY SETTINGS, as slurm-jwks-follow.service runs it on controllers and on
-the hosts of slurmdbd.
+"""Follows identity providers: python3 -I DIRECTORY SETTINGS, as slurm-jwks-refresh.service runs it on controllers and
+on the hosts of slurmdbd.
 
 Each run fetches the keys, and writes the file that Slurm reads only if they have changed. Daemons that started before
 the file was written load it: slurmdbd by a restart, slurmctld by scontrol reconfigure where that is enough. Nothing
@@ -106,10 +106,10 @@ class Following:
             self.reached = self.now
             return loaded or (CHANGED if plan.acts else CURRENT)
         quiet = unheard(self.record, self.now)
-        if quiet > self.settings.silence:
+        if quiet > self.settings.max_outage:
             raise Failure(
-                f"The sources have not all been heard of for {quiet} s, and {self.settings.silence} s is the most. The "
-                "keys that are trusted stay so; new ones of a source that is silent are refused."
+                f"The sources have not all been heard of for {quiet} s, and {self.settings.max_outage} s is the most."
+                " The keys that are trusted stay so; new ones of a source that is silent are refused."
             )
         return loaded or WAITING
 
@@ -149,7 +149,7 @@ class Following:
         if others:
             self.notes.append(f"Whoever wrote the file a moment ago has {names} load it; if not, a look in {others} s.")
             return POSTPONED
-        wait = wait_before_load(self.record, self.settings.gap, self.now)
+        wait = wait_before_load(self.record, self.settings.min_reload_interval, self.now)
         if wait and not any(map(self.has_distrusted_key, behind)):
             self.notes.append(f"{names} will load the keys in {wait} s: the last time was a moment ago.")
             return POSTPONED
@@ -196,7 +196,7 @@ class Following:
 
         nft = shutil.which("nft", path=SYSTEM_PATH)
         # slurmctld's clients try again by themselves.
-        if nft and self.settings.hold and daemon.port and daemon.part == "slurmdbd":
+        if nft and self.settings.pause_connections and daemon.port and daemon.part == "slurmdbd":
             pause.restart(lambda words: run(list(words), {}), nft, daemon.port, act, lambda: self.unit(daemon).dead)
         else:
             act()
@@ -274,5 +274,5 @@ def attempt(settings: Settings) -> int:
 
 
 def main() -> int:
-    usage = "Usage: python3 -I DIRECTORY SETTINGS, as slurm-jwks-follow.service runs it."
+    usage = "Usage: python3 -I DIRECTORY SETTINGS, as slurm-jwks-refresh.service runs it."
     return start(usage, read_settings, attempt)

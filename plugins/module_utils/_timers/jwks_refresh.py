@@ -19,7 +19,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.runtime impo
     parse_record,
 )
 
-UNIT = "slurm-jwks-follow"
+UNIT = "slurm-jwks-refresh"
 """The name of the service and of the timer."""
 
 CURRENT, CHANGED, POSTPONED, WAITING, FAILED = "current", "changed", "postponed", "waiting", "failed"
@@ -52,9 +52,9 @@ class Settings(NamedTuple):
     group: str
     daemons: list[Daemon]
     """In the order in which they load."""
-    gap: int
+    min_reload_interval: int
     """Seconds between two loads at least."""
-    silence: int
+    max_outage: int
     """Seconds for which a source may be out of reach before that is a failure."""
     interval: int
     """Seconds between two attempts at the most."""
@@ -67,7 +67,7 @@ class Settings(NamedTuple):
     """Seconds that a daemon has to come up."""
     courtesy: int = 60
     """Seconds for which a file that somebody else has written is his to have loaded."""
-    hold: bool = True
+    pause_connections: bool = True
     """Whether new connections to slurmdbd wait while it restarts."""
 
 
@@ -112,14 +112,14 @@ def read_record(text: str) -> Record | None:
 # -- decisions ---------------------------------------------------------------------------------------------------------
 
 
-def wait_before_load(record: Record | None, gap: int, now: int) -> int:
+def wait_before_load(record: Record | None, interval: int, now: int) -> int:
     """Seconds for which daemons have to be left alone yet, so that a provider cannot have them restarted all the time.
 
     A clock that was set back does not stretch it.
     """
     if record is None or not record.loaded or record.loaded > now:
         return 0
-    return max(0, record.loaded + gap - now)
+    return max(0, record.loaded + interval - now)
 
 
 def wait_for_others(wrote: bool, modified: float, courtesy: int, now: float) -> int:

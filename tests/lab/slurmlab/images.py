@@ -119,7 +119,8 @@ def build_all(releases: Iterable[Release]) -> None:
         for release, name in [(release, pool.submit(build, release)) for release in releases]:
             try:
                 slurm = found[release.name] = slurm_in(name.result(), release.programs)
-                moved_on = f", as Debian {release.suite} has moved on" if not slurm.startswith(release.name) else ""
+                same = slurm.startswith(release.name.partition("-")[0])
+                moved_on = "" if same else f", as Debian {release.suite} has moved on"
                 say(release.name, f"{name.result()} is ready: Slurm {slurm}{moved_on}")
                 _remove_others(release)
             except NotToBeHad as failure:

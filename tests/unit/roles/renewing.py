@@ -118,7 +118,7 @@ class Host:
         self.install()
 
     def install(self) -> None:
-        """As the module slurm_jwt_renewal does it."""
+        """As the module slurm_jwt_token_timer does it."""
         self.program = self.folder / "program"
         for path, file in installer.program(str(self.program), token_program).items():
             os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -90,8 +90,8 @@ class Site:
             owner=getpass.getuser(),
             group=grp.getgrgid(os.getegid()).gr_name,
             daemons=[Daemon("slurmctld", "slurmctld", "reconfigure", None)],
-            gap=0,
-            silence=HOUR,
+            min_reload_interval=0,
+            max_outage=HOUR,
             interval=1125,
             record=str(self.record),
             metrics=str(folder / "slurm_jwks.prom"),
@@ -209,23 +209,23 @@ class TestWhatIsDone:
 
 class TestHowOften:
     def test_not_twice_within_the_gap(self, site):
-        site.run(gap=900)
+        site.run(min_reload_interval=900)
         site.publish(A, B)
-        code, said = site.run(gap=900)
+        code, said = site.run(min_reload_interval=900)
         assert (code, site.kids, site.calls) == (0, ["a", "b"], RECONFIGURED), said
         assert site.result == "postponed"
         site.publish(A, B, C)
-        site.run(gap=900)
+        site.run(min_reload_interval=900)
         site.change_record(loaded=int(time.time()) - 900)
-        code, said = site.run(gap=900)
+        code, said = site.run(min_reload_interval=900)
         assert (code, site.kids, site.calls, site.result) == (0, ["a", "b", "c"], RECONFIGURED, "changed"), said
 
     def test_an_attempt_that_fails_counts(self, site):
         (site.folder / "refusal").write_text("scontrol: error: no")
-        code, said = site.run(gap=900)
+        code, said = site.run(min_reload_interval=900)
         assert code == 1
         assert "'scontrol: error: no'" in said or "scontrol: error: no" in said
-        code, said = site.run(gap=900)
+        code, said = site.run(min_reload_interval=900)
         assert (code, site.calls, site.result) == (0, RECONFIGURED, "postponed"), said
 
 
@@ -235,22 +235,22 @@ class TestDistrust:
     @pytest.mark.parametrize("page", [None, b"", b"<html>", b'{"keys": []}'], ids=range(4))
     def test_it_waits_for_no_source_and_for_no_gap(self, site, page):
         site.publish(A, B)
-        site.run(gap=900)
+        site.run(min_reload_interval=900)
         assert site.calls == RECONFIGURED
         site.issuer.pages["/keys"] = page
-        code, said = site.run(gap=900, remove=["a"])
+        code, said = site.run(min_reload_interval=900, remove=["a"])
         assert (site.kids, site.calls) == (["b"], RECONFIGURED), said
         # It is another matter that the source is of no use.
         assert code == (0 if page is None else 1), said
-        site.run(gap=900, remove=["a"])
+        site.run(min_reload_interval=900, remove=["a"])
         assert (site.kids, site.calls) == (["b"], [])
 
     def test_killed_before_the_daemon_has_loaded(self, site):
         site.publish(A, B)
-        site.run(gap=900)
-        site.run(gap=900, remove=["a"], daemons=[])
+        site.run(min_reload_interval=900)
+        site.run(min_reload_interval=900, remove=["a"], daemons=[])
         assert site.calls == RECONFIGURED
-        site.run(gap=900, remove=["a"])
+        site.run(min_reload_interval=900, remove=["a"])
         assert site.calls == RECONFIGURED
 
     def test_a_removed_key_does_not_come_back_with_other_names_or_older_settings(self, site):
@@ -265,7 +265,7 @@ class TestDistrust:
     def test_the_last_key(self, site):
         site.run()
         site.issuer.pages.clear()
-        code, said = site.run(remove=["a"], gap=900)
+        code, said = site.run(remove=["a"], min_reload_interval=900)
         assert (code, site.kids, site.result) == (0, [], "changed"), said
         assert site.calls == 2 * RECONFIGURED
 

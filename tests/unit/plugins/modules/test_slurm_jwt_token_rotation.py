@@ -358,10 +358,10 @@ class TestActive:
     def test_the_way_back(self, host: Host) -> None:
         live, new = self.stage(host)
         host.run(state="active")
-        result = host.run(state="active", activate="previous")
+        result = host.run(state="active", source="previous")
         assert only(result)["reason"] == "previous"
         assert host.tokens() == {"token": live}
-        assert not host.run(state="active", activate="previous")["changed"]
+        assert not host.run(state="active", source="previous")["changed"]
 
     def test_the_same_token_is_only_tidied_up(self, host: Host) -> None:
         live = host.put(token_of())
@@ -373,7 +373,7 @@ class TestActive:
 
     def test_nothing_to_do(self, host: Host) -> None:
         for source in ("next", "previous"):
-            assert not host.run(state="active", activate=source)["changed"]
+            assert not host.run(state="active", source=source)["changed"]
             assert host.tokens() == {}
 
     def test_the_first_token_has_none_before_it(self, host: Host) -> None:
@@ -469,7 +469,7 @@ class TestActive:
         _live, new = self.stage(host)
         assert only(host.run(state="active", return_token=True))["token"] == new
 
-    @pytest.mark.parametrize("state", ["active", "settled", "absent"])
+    @pytest.mark.parametrize("state", ["active", "unstaged", "absent"])
     def test_a_file_must_be_named(self, host: Host, state: str) -> None:
         assert f"dest is needed with state={state}" in host.fails(state=state, dest=None)
 
@@ -484,10 +484,10 @@ class TestSettled:
         for path in (host.next, host.previous):
             host.put(token_of(), path)
         for check in (True, False):
-            result = host.run(check, state="settled")
+            result = host.run(check, state="unstaged")
             assert (only(result)["reason"], len(result["diff"])) == ("leftover", 2)
         assert host.tokens() == {"token": live}
-        assert not host.run(state="settled")["changed"]
+        assert not host.run(state="unstaged")["changed"]
 
     def test_absent_leaves_nothing_either(self, host: Host) -> None:
         for path in (host.dest, host.next, host.previous):
@@ -551,7 +551,7 @@ class TestKilled:
     @pytest.fixture(autouse=True)
     def may_trace(self, host: Host) -> None:
         try:
-            killed_after(host, 1, state="settled")
+            killed_after(host, 1, state="unstaged")
         except OSError:
             pytest.skip("may not trace processes here")
 
@@ -578,7 +578,7 @@ class TestKilled:
             assert host.tokens() == after
             for draft in drafts(host.folder):
                 os.utime(draft, (0, 0))
-            host.run(state="settled")
+            host.run(state="unstaged")
             assert drafts(host.folder) == []
 
     def test_while_installing(self, host: Host) -> None:
@@ -599,12 +599,12 @@ class TestKilled:
     def test_on_the_way_back(self, host: Host) -> None:
         old, new = token_of(), token_of(key=NEXT_KEY)
         before, after = {"token": new, "token.previous": old}, {"token": old}
-        assert self.every_way_to_die(host, before, after, {old, new}, state="active", activate="previous") >= 1
+        assert self.every_way_to_die(host, before, after, {old, new}, state="active", source="previous") >= 1
 
     def test_while_tidying_up(self, host: Host) -> None:
         live, other = token_of(), token_of(age=9)
         before = {"token": live, "token.next": other, "token.previous": other}
-        assert self.every_way_to_die(host, before, {"token": live}, {live}, state="settled") >= 2
+        assert self.every_way_to_die(host, before, {"token": live}, {live}, state="unstaged") >= 2
 
 
 class TestNoRoom:
@@ -659,9 +659,9 @@ class TestWatched:
                 assert host.run(state="staged", token=new)["changed"]
                 assert host.run(state="active")["changed"]
                 if number % 4 == 0:
-                    assert host.run(state="active", activate="previous")["changed"]
+                    assert host.run(state="active", source="previous")["changed"]
                     host.run(token=new)
-                host.run(state="settled")
+                host.run(state="unstaged")
         assert sees.found == spies.found == ""
         assert min(sees.looks, spies.looks) > self.ROUNDS
 

@@ -30,5 +30,5 @@ def hostvars(looks, answers, timers, services=(WEB,)):
     found = {host: {"slurm_jwt_tokens_services": list(services)} for host in GROUPS["all"]}
     found["ctl1"]["slurm_jwt_tokens_minted"] = {"tokens": answers}
     found["svc1"]["slurm_jwt_tokens_look"] = {"tokens": looks}
-    found["svc1"]["slurm_jwt_tokens_renewal"] = {"timers": timers}
+    found["svc1"]["slurm_jwt_tokens_timer_result"] = {"timers": timers}
     return found

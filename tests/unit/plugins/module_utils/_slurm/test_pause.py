@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hold of new connections: what is asked of nft and systemd, and the sight of a listener in the kernel's tables."""
+"""The pause of new connections: what is asked of nft and systemd, and a listener seen in the kernel's tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_dead_man_is_there_before_the_rule():
     timer = next(i for i, seen in enumerate(commands.seen) if seen.startswith("systemd-run"))
     rule = next(i for i, seen in enumerate(commands.seen) if "tcp dport 6819" in seen)
     assert timer < rule
-    assert commands.seen[timer].endswith("/usr/sbin/nft delete table inet slurm_jwt_hold")
+    assert commands.seen[timer].endswith("/usr/sbin/nft delete table inet slurm_jwt_pause")
 
 
 def test_no_rule_without_the_dead_man():
@@ -40,7 +40,7 @@ def test_no_rule_without_the_dead_man():
 def test_a_kernel_that_refuses_leaves_nothing_behind():
     commands = Commands("add rule")
     assert not pause.begin(commands, "nft", 6819)
-    assert commands.seen[-2:] == ["nft delete table inet slurm_jwt_hold", "systemctl stop slurm_jwt_hold.timer"]
+    assert commands.seen[-2:] == ["nft delete table inet slurm_jwt_pause", "systemctl stop slurm_jwt_pause.timer"]
 
 
 def test_listens_reads_the_kernels_own_tables():
@@ -66,7 +66,7 @@ def test_a_restart_in_a_hold_that_ends_whatever_comes_of_it(monkeypatch):
     assert pause.restart(commands, "nft", 1, lambda: done.append("restarted"), dead=lambda: True)
     rule = next(i for i, seen in enumerate(commands.seen) if "tcp dport 1 " in seen)
     assert done == ["restarted"]
-    assert "nft delete table inet slurm_jwt_hold" in commands.seen[rule:]
+    assert "nft delete table inet slurm_jwt_pause" in commands.seen[rule:]
 
     def fail():
         raise RuntimeError
@@ -74,7 +74,7 @@ def test_a_restart_in_a_hold_that_ends_whatever_comes_of_it(monkeypatch):
     commands = Commands()
     with pytest.raises(RuntimeError):
         pause.restart(commands, "nft", 1, fail, dead=lambda: True)
-    assert commands.seen[-2:] == ["nft delete table inet slurm_jwt_hold", "systemctl stop slurm_jwt_hold.timer"]
+    assert commands.seen[-2:] == ["nft delete table inet slurm_jwt_pause", "systemctl stop slurm_jwt_pause.timer"]
 
 
 def test_a_restart_where_nothing_can_be_held(monkeypatch):

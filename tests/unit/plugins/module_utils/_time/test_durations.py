@@ -19,9 +19,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time import duratio
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token
 from ansible_collections.hpc.slurm_jwt.plugins.modules import (
     slurm_jwks,
-    slurm_jwks_following,
+    slurm_jwks_timer,
     slurm_jwt_key,
-    slurm_jwt_renewal,
+    slurm_jwt_token_timer,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _timers
 
@@ -30,8 +30,8 @@ ROOT = Path(durations.__file__).parents[3]
 READERS = {
     "slurm_jwt_key: max_age": slurm_jwt_key._seconds,
     "slurm_jwks: retain": slurm_jwks._retain,
-    "slurm_jwks_following: period": lambda text: slurm_jwks_following.seconds({"period": text}, "period"),
-    "slurm_jwt_renewal: lifespan": lambda text: slurm_jwt_renewal.Renewals.seconds(
+    "slurm_jwks_timer: period": lambda text: slurm_jwks_timer.seconds({"period": text}, "period"),
+    "slurm_jwt_token_timer: lifespan": lambda text: slurm_jwt_token_timer.Renewals.seconds(
         None, {"name": "x", "lifespan": text}, "lifespan"
     ),
     "lifespan of a token": token.lifespan,

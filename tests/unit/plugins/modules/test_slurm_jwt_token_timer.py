@@ -16,7 +16,7 @@ import sys
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import token_renewal
-from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_renewal
+from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token_timer
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
 SYSTEMCTL = r"""#!%(python)s -IS
@@ -64,16 +64,16 @@ class Host:
     def run(self, *timers, check=False, **options):
         (self.folder / "told").write_text("")
         names = ("lib", "etc", "var", "units", "stamps")
-        places = slurm_jwt_renewal.Places(*(str(self.folder / name) for name in names))
+        places = slurm_jwt_token_timer.Places(*(str(self.folder / name) for name in names))
 
         def prepare():
             os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
-            slurm_jwt_renewal.PLACES = places
+            slurm_jwt_token_timer.PLACES = places
 
         params = {"timers": list(timers), "bin_dir": str(self.folder / "bin")}
         params.update(options)
         given = {name: value for name, value in params.items() if value is not None}
-        return run(slurm_jwt_renewal, given, check, True, prepare)
+        return run(slurm_jwt_token_timer, given, check, True, prepare)
 
     @property
     def told(self):

@@ -14,11 +14,11 @@ import sys
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh
-from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks_following
+from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks_timer
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.test_slurm_jwt_renewal import SYSTEMCTL
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.test_slurm_jwt_token_timer import SYSTEMCTL
 
-TIMER, SERVICE = "slurm-jwks-follow.timer", "slurm-jwks-follow.service"
+TIMER, SERVICE = "slurm-jwks-refresh.timer", "slurm-jwks-refresh.service"
 DAEMON = {"part": "slurmctld", "service": "slurmctld", "way": "reconfigure", "port": 6817}
 ALL = {"etc/settings.json", f"units/{TIMER}", f"units/{SERVICE}", "lib/__main__.py"}
 
@@ -38,11 +38,11 @@ class Host:
     def run(self, check=False, **options):
         (self.folder / "told").write_text("")
         names = ("lib", "etc/settings.json", "var/record.json", "units")
-        places = slurm_jwks_following.Places(*(str(self.folder / name) for name in names))
+        places = slurm_jwks_timer.Places(*(str(self.folder / name) for name in names))
 
         def prepare():
             os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
-            slurm_jwks_following.PLACES = places
+            slurm_jwks_timer.PLACES = places
 
         params = {
             "path": "/etc/slurm/jwks.json",
@@ -51,7 +51,7 @@ class Host:
             "group": "slurm",
             "daemons": [DAEMON],
         }
-        return run(slurm_jwks_following, {**params, **options}, check, True, prepare)
+        return run(slurm_jwks_timer, {**params, **options}, check, True, prepare)
 
     @property
     def told(self):
@@ -95,9 +95,9 @@ def test_check_mode_says_the_same_and_does_nothing(host):
 
 
 def test_settings(host):
-    host.run(gap="1m", silence="2h", retain="12h", metrics_dir="/prom")
+    host.run(min_reload_interval="1m", max_outage="2h", retain="12h", metrics_dir="/prom")
     settings = jwks_refresh.read_settings(host.read("etc/settings.json"))
-    assert (settings.gap, settings.silence, settings.retain) == (60, 7200, 43200)
+    assert (settings.min_reload_interval, settings.max_outage, settings.retain) == (60, 7200, 43200)
     assert settings.daemons == [jwks_refresh.Daemon(**DAEMON)]
     assert settings.sources[0]["issuer"] == "https://idp" and settings.sources[0]["allow_http"] is False
     assert settings.metrics == "/prom/slurm_jwks.prom"
@@ -107,13 +107,13 @@ def test_settings(host):
 
 def test_other_settings_do_not_start_the_timer_anew(host):
     host.run()
-    assert host.run(gap="1m")["changed"]
+    assert host.run(min_reload_interval="1m")["changed"]
     assert host.told == []
 
 
 def test_another_period_does(host):
     host.run()
-    assert host.run(period="1h")["changed"]
+    assert host.run(refresh_interval="1h")["changed"]
     assert host.told == ["daemon-reload", f"restart {TIMER}"]
 
 
@@ -141,15 +141,15 @@ def test_only_where_slurmdbd_restarts_may_it_touch_the_packet_filter(host):
     dbd = {"part": "slurmdbd", "service": "slurmdbd", "way": "restart", "port": 6819}
     host.run(daemons=[DAEMON, dbd])
     assert "CAP_NET_ADMIN" in host.read(f"units/{SERVICE}")
-    host.run(daemons=[DAEMON, dbd], hold=False)
+    host.run(daemons=[DAEMON, dbd], pause_connections=False)
     assert "CAP_NET_ADMIN" not in host.read(f"units/{SERVICE}")
 
 
 @pytest.mark.parametrize(
     ("options", "because"),
     [
-        ({"period": "5s"}, "period: 5 s is too short"),
-        ({"gap": "soon"}, "gap: 'soon' is no duration"),
+        ({"refresh_interval": "5s"}, "refresh_interval: 5 s is too short"),
+        ({"min_reload_interval": "soon"}, "min_reload_interval: 'soon' is no duration"),
         ({"environment": {"A B": "some value"}}, "environment: 'A B' cannot be a variable"),
         ({"environment": {"A": "value\nExecStart=/bin/sh"}}, "environment: 'A' cannot be a variable"),
     ],

@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: slurm_jwks_following
+module: slurm_jwks_timer
 short_description: A timer that follows identity providers between two runs of Ansible
 version_added: 1.0.0
 description:
   - Sees to it that a host of slurmctld or slurmdbd has a systemd timer that fetches the keys of identity providers as
     M(hpc.slurm_jwt.slurm_jwks) does, writes the key set only if they have changed, and has the daemons of the host load
     it only then.
-  - A provider cannot have the daemons restarted as often as it likes (O(gap)). When it cannot be reached for longer
-    than O(silence), or publishes something that would end badly, the unit fails, and the keys that are trusted stay so.
-    Other providers are followed meanwhile. What O(remove) names is distrusted first, and daemons load that at once.
+  - A provider cannot have the daemons restarted as often as it likes (O(min_reload_interval)). When it cannot be
+    reached for longer than O(max_outage), or publishes something that would end badly, the unit fails, and the keys
+    that are trusted stay so. Other providers are followed meanwhile. What O(remove) names is distrusted first, and
+    daemons load that at once.
   - Installs the program, its parts, and the units; with O(state=absent) it removes all of it. The key set is left as it
     is.
   - In check mode it tells the state of the timer, and changes nothing.
@@ -90,22 +91,22 @@ options:
       port:
         description: The port on which it has to listen after that. Left out for one that stands by and does not.
         type: int
-  period:
+  refresh_interval:
     description:
       - How often the sources are looked at, a duration. The timer adds up to a quarter of it at random, so that not all
         hosts ask, and restart, at once.
     type: str
     default: 15m
-  gap:
+  min_reload_interval:
     description:
       - How long daemons are left alone after they have loaded the keys, a duration, whatever the sources do meanwhile.
     type: str
     default: 15m
-  silence:
+  max_outage:
     description: For how long a source may be out of reach before that counts as a failure, a duration.
     type: str
     default: 1d
-  hold:
+  pause_connections:
     description:
       - Whether new connections to slurmdbd wait while it restarts, instead of being refused, where it has a
         O(daemons[].port) and the host has nftables. See the same option of M(hpc.slurm_jwt.slurm_jwt_daemon).
@@ -114,7 +115,7 @@ options:
   environment:
     description:
       - Variables for the program, such as C(HTTPS_PROXY), which may hold a password.
-      - They are kept in C(/etc/slurm-jwks-follow/environment), which only root can read, and shown nowhere.
+      - They are kept in C(/etc/slurm-jwks-refresh/environment), which only root can read, and shown nowhere.
     type: dict
     default: {}
   python:
@@ -139,7 +140,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Follow a realm of Keycloak on a controller
-  hpc.slurm_jwt.slurm_jwks_following:
+  hpc.slurm_jwt.slurm_jwks_timer:
     path: /etc/slurm/jwks.json
     owner: slurm
     group: slurm
@@ -152,7 +153,7 @@ EXAMPLES = r"""
         port: 6817
 
 - name: Follow nobody any more
-  hpc.slurm_jwt.slurm_jwks_following:
+  hpc.slurm_jwt.slurm_jwks_timer:
     state: absent
 """
 
@@ -161,7 +162,7 @@ unit:
   description: The timer.
   returned: success
   type: str
-  sample: slurm-jwks-follow.timer
+  sample: slurm-jwks-refresh.timer
 active:
   description: What systemd said of the timer before this run, V(active) if it is at work.
   returned: success
@@ -238,8 +239,8 @@ TIMER = """\
 Description=Follow the keys of the identity providers between two runs of Ansible
 
 [Timer]
-OnActiveSec={period}
-OnUnitInactiveSec={period}
+OnActiveSec={interval}
+OnUnitInactiveSec={interval}
 RandomizedDelaySec={jitter}
 AccuracySec=1s
 
@@ -251,9 +252,9 @@ WantedBy=timers.target
 class Places(NamedTuple):
     """Where everything is kept on a host."""
 
-    program: str = "/usr/local/lib/slurm-jwks-follow"
-    settings: str = "/etc/slurm-jwks-follow/settings.json"
-    record: str = "/var/lib/slurm-jwks-follow/record.json"
+    program: str = "/usr/local/lib/slurm-jwks-refresh"
+    settings: str = "/etc/slurm-jwks-refresh/settings.json"
+    record: str = "/var/lib/slurm-jwks-refresh/record.json"
     units: str = "/etc/systemd/system"
 
     @property
@@ -373,7 +374,7 @@ class Timer:
     def wanted(self) -> dict[str, File]:
         """Every file, in the order in which it is to be there."""
         params = self.params
-        period = seconds(params, "period", 20)
+        interval = seconds(params, "refresh_interval", 20)
         settings = jwks_refresh.Settings(
             path=params["path"],
             sources=[{**_SOURCE, **_NO, **source} for source in params["sources"]],
@@ -382,15 +383,15 @@ class Timer:
             owner=params["owner"],
             group=params["group"],
             daemons=[jwks_refresh.Daemon(**daemon) for daemon in params["daemons"]],
-            gap=seconds(params, "gap"),
-            silence=seconds(params, "silence"),
-            interval=period + period // 4,
+            min_reload_interval=seconds(params, "min_reload_interval"),
+            max_outage=seconds(params, "max_outage"),
+            interval=interval + interval // 4,
             record=PLACES.record,
             metrics=self.metrics(),
             conf_path=params["conf_path"],
             bin_dir=params["bin_dir"],
             systemctl=self.systemctl,
-            hold=params["hold"],
+            pause_connections=params["pause_connections"],
         )
         files = installer.program(PLACES.program, jwks_program)
         files[PLACES.settings] = File(jwks_refresh.write_settings(settings), PRIVATE)
@@ -398,14 +399,14 @@ class Timer:
         if variables:
             files[PLACES.environment] = File(variables, PRIVATE, secret=True)
         files[PLACES.service] = File(self.service(bool(variables)), PUBLIC)
-        files[PLACES.timer] = File(TIMER.format(period=period, jitter=period // 4), PUBLIC)
+        files[PLACES.timer] = File(TIMER.format(interval=interval, jitter=interval // 4), PUBLIC)
         return files
 
     def service(self, has_variables: bool) -> str:
         """The unit, which can write the key set and what the program leaves word in, and nothing else."""
         written = [self.params["path"], PLACES.record, self.metrics()]
         # Connections to slurmdbd wait in the packet filter while it restarts.
-        pauses = self.params["hold"] and any(one["part"] == "slurmdbd" for one in self.params["daemons"])
+        pauses = self.params["pause_connections"] and any(one["part"] == "slurmdbd" for one in self.params["daemons"])
         return SERVICE.format(
             python=self.params["python"],
             program=PLACES.program,
@@ -456,10 +457,10 @@ def main() -> None:
             "owner": {"type": "str"},
             "group": {"type": "str"},
             "daemons": {"type": "list", "elements": "dict", "options": daemon, "default": []},
-            "period": {"type": "str", "default": "15m"},
-            "gap": {"type": "str", "default": "15m"},
-            "silence": {"type": "str", "default": "1d"},
-            "hold": {"type": "bool", "default": True},
+            "refresh_interval": {"type": "str", "default": "15m"},
+            "min_reload_interval": {"type": "str", "default": "15m"},
+            "max_outage": {"type": "str", "default": "1d"},
+            "pause_connections": {"type": "bool", "default": True},
             "environment": {"type": "dict", "default": {}, "no_log": True},
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},

@@ -8,4 +8,4 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door
 
 
 class ActionModule(Door):
-    """Runs the module slurm_jwt_renewal; its results enter by the door."""
+    """Runs the module slurm_jwks_timer; its results enter by the door."""

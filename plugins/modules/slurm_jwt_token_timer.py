@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: slurm_jwt_renewal
+module: slurm_jwt_token_timer
 short_description: Timers that renew tokens between two runs of Ansible
 version_added: 1.0.0
 description:
@@ -126,7 +126,7 @@ author:
 
 EXAMPLES = r"""
 - name: Renew the token of a dashboard, looking at it twice an hour
-  hpc.slurm_jwt.slurm_jwt_renewal:
+  hpc.slurm_jwt.slurm_jwt_token_timer:
     timers:
       - name: dashboard
         user: slurm-web
@@ -140,13 +140,13 @@ EXAMPLES = r"""
         restarts: [slurm-web.service]
 
 - name: What has become of the timers
-  hpc.slurm_jwt.slurm_jwt_renewal:
+  hpc.slurm_jwt.slurm_jwt_token_timer:
     timers: "{{ slurm_jwt_tokens_timers }}"
   check_mode: true
   register: renewal
 
 - name: None at all, any more
-  hpc.slurm_jwt.slurm_jwt_renewal:
+  hpc.slurm_jwt.slurm_jwt_token_timer:
     timers: []
 """
 

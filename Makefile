@@ -42,8 +42,8 @@ matrix: $(READY) ## every scenario with every release of Slurm, two at a time; t
 soak: $(READY) ## 20,000 configurations before each release's parser, 100,000 key sets, a rotation killed at each task; takes hours
 	@cd .work/collections/ansible_collections/hpc/slurm_jwt && PYTHONPATH=$(CURDIR)/.work/collections \
 		$(CURDIR)/.work/venv/bin/python -m pytest -q -m soak tests/unit/plugins/module_utils/_jwks/test_fuzz.py
-	@.work/venv/bin/python tests/judge/key_sets --generated 100000 --tokens 200 --check-table
-	@.work/venv/bin/python tests/judge/judge --generated 20000
+	@.work/venv/bin/python tests/conformance/key_sets --generated 100000 --tokens 200 --check-table
+	@.work/venv/bin/python tests/conformance/configurations --generated 20000
 	@KILL_EVERY=1 $(RUN) --matrix molecule/rotation-killed@24.11
 
 bench: $(READY) ## measure, side by side with doing it by hand, and write docs/benchmarks.md; takes two hours

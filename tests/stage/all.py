@@ -103,10 +103,11 @@ def stages() -> list[Stage]:
               "tests/stage/tarball"),
         *(stage(f"sanity-{core}", "sanity", f"runs ansible-test sanity of ansible-core {core}",
                 f"python tests/stage/sanity.py {core}") for core in CORES),
-        stage("judge", "judge", "asks Slurm's own parsers about 1,000 configurations", "python tests/judge/judge",
-              lane="lab", needs=("images",)),
-        stage("judge-key-sets", "judge", "has slurmctld load what becomes of 2,000 key sets, and take tokens by it",
-              "python tests/judge/key_sets", lane="lab", needs=("images",)),
+        stage("conformance", "conformance", "asks Slurm's own parsers about 1,000 configurations",
+              "python tests/conformance/configurations", lane="lab", needs=("images",)),
+        stage("conformance-key-sets", "conformance",
+              "has slurmctld load what becomes of 2,000 key sets, and take tokens by it",
+              "python tests/conformance/key_sets", lane="lab", needs=("images",)),
         *(scenario(name) for name in scenario_names() if name not in ONLY_COMPILED),
     ]
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How files are changed. That the changes have their effect is proved by tests/judge."""
+"""How files are changed. That the changes have their effect is proved by tests/conformance."""
 
 from __future__ import annotations
 

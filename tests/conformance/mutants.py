@@ -1,0 +1,90 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ways to break _conf, each of which the comparison has to notice: a comparison that never objects proves nothing."""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, Callable, Iterator
+from unittest.mock import patch
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import document, editor, parser
+
+_kept = parser.kept_of_open_line
+_without = editor.without
+_commit = document.Conf._commit
+
+
+def _everywhere(name: str, new: Any) -> Callable[[], AbstractContextManager[Any]]:
+    """Replace a function in each module that has imported it."""
+
+    @contextmanager
+    def broken() -> Iterator[None]:
+        with ExitStack() as stack:
+            for module in (document, editor, parser):
+                if hasattr(module, name):
+                    stack.enter_context(patch.object(module, name, new))
+            yield
+
+    return broken
+
+
+def _in(owner: Any, name: str, new: Any) -> Callable[[], AbstractContextManager[Any]]:
+    return lambda: patch.object(owner, name, new)
+
+
+def _bare_with_quotes(raw: bytes) -> bytes:
+    match = re.match(rb'(?:\\.|"[^"\n]*"|[^#\\\0])*', raw, re.DOTALL)
+    return match.group() if match else raw
+
+
+def _option_anywhere(self: Any, key: str, name: str) -> str | None:
+    text = self.value(key) or ""
+    at = text.find(name + "=")
+    return None if at < 0 else text[at + len(name) + 1 :].partition(",")[0]
+
+
+def _commit_unix(self: Any, key: str, value: Any, files: dict[str, list[bytes]]) -> bool:
+    return _commit(self, key, value, {path: [line.replace(b"\r\n", b"\n") for line in files[path]] for path in files})
+
+
+def _commit_blind(self: Any, key: str, value: Any, files: dict[str, list[bytes]]) -> bool:
+    self._new = {**self._new, **{path: b"".join(lines) for path, lines in files.items()}}
+    self._reading = self._read(self._new)
+    return True
+
+
+def _insert_at_the_end(lines: list[bytes], first: int, last: int, name: str, value: bytes) -> list[bytes]:
+    return [*lines, name.encode() + b"=" + value + b"\n"]
+
+
+@contextmanager
+def _careless_insertion() -> Iterator[None]:
+    """New lines go to the end of the file, unquoted, whatever stands there, and nobody looks."""
+    careless = patch.object(document, "insert_after", _insert_at_the_end)
+    with careless, patch.object(document.Conf, "_commit", _commit_blind):
+        yield
+
+
+BREAKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "backslashes stay": _in(parser, "_without_escapes", lambda text: text),
+    "a blank after the backslash ends the line": _everywhere(
+        "kept_of_open_line", lambda text: _kept(text) if text.rstrip(b"\r\n").endswith(b"\\") else None
+    ),
+    "quotes protect a #": _everywhere("bare", _bare_with_quotes),
+    "the first setting wins": _in(
+        document.Conf, "_entries", lambda self, key: self._reading.found.get(key.lower().encode(), [])[::-1]
+    ),
+    "names have a case": _in(
+        document.Conf,
+        "_entries",
+        lambda self, key: [e for e in self._reading.found.get(key.lower().encode(), []) if e.key.decode() == key],
+    ),
+    "includes are not followed": _in(parser.Reading, "_include", lambda *arguments: None),
+    "options are found anywhere": _in(document.Conf, "option", _option_anywhere),
+    "line ends are made Unix's": _in(document.Conf, "_commit", _commit_unix),
+    "new lines go to the end blindly": _careless_insertion,
+    "only one line of a parameter goes": _everywhere("without", lambda lines, spans: _without(lines, spans[-1:])),
+}

@@ -40,7 +40,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _summary
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
@@ -48,4 +48,4 @@ class FilterModule:
     """The filter cluster_table."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return filters(cluster_table=_story.table)
+        return filters(cluster_table=_summary.table)

@@ -44,8 +44,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import fi
 def inherited_keys(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """The keys."""
     variables = _cluster.any_variables(groups, hostvars)
-    holders = _cluster.cluster_hosts(groups, variables, ("slurmctld", "slurmdbd"))
-    looks = (hostvars[host].get("slurm_jwt_jwks_look") for host in holders if host in hostvars)
+    key_hosts = _cluster.cluster_hosts(groups, variables, ("slurmctld", "slurmdbd"))
+    looks = (hostvars[host].get("slurm_jwt_jwks_look") for host in key_hosts if host in hostvars)
     return _trust.inherited(look for look in looks if look)
 
 

@@ -36,7 +36,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _summary
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
@@ -44,4 +44,4 @@ class FilterModule:
     """The filter key_copies."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return filters(key_copies=_story.copies)
+        return filters(key_copies=_summary.copies)

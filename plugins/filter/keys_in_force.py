@@ -38,7 +38,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _summary
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
@@ -46,4 +46,4 @@ class FilterModule:
     """The filter keys_in_force."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        return filters(keys_in_force=_story.keys_in_force)
+        return filters(keys_in_force=_summary.keys_in_force)

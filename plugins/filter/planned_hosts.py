@@ -21,10 +21,10 @@ options:
         something may be left over after a success. V(report) is the host that
         tells what ran.
       - In a rotation V(signer_and_services) are the controller that signs and the hosts of services, V(services) the
-        latter alone, V(overlapping) and V(withdrawing) those that get one more RS256 key and lose the old one,
+        latter alone, V(rsa_rotation) and V(withdrawing) those that get one more RS256 key and lose the old one,
         V(receiving) those that get tokens of it, V(reviving) those whose slurmrestd has died with slurmdbd.
     type: str
-    choices: [outer, key_hosts, slurmrestd, signer_and_services, services, overlapping, withdrawing, receiving,
+    choices: [outer, key_hosts, slurmrestd, signer_and_services, services, rsa_rotation, withdrawing, receiving,
       reviving, put_back, tidying, report]
     required: true
 extends_documentation_fragment:

@@ -34,7 +34,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _own_key
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _local_key
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
@@ -42,4 +42,4 @@ class FilterModule:
     """The filter primary_controller."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return filters(primary_controller=_own_key.primary)
+        return filters(primary_controller=_local_key.primary)

@@ -44,7 +44,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _story
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _summary
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
@@ -52,4 +52,4 @@ class FilterModule:
     """The filter rollout_failure."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return filters(rollout_failure=_story.failure)
+        return filters(rollout_failure=_summary.failure)

@@ -75,9 +75,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations impo
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
     _cluster,
     _declared_trust,
-    _overlap,
-    _own_key,
+    _local_key,
     _rotation,
+    _rsa_rotation,
     _run,
     _services,
 )
@@ -95,7 +95,7 @@ def rotation_plan(
     signing: str = "",
     **wishes: Any,
 ) -> dict[str, Any]:
-    """The plan of a rotation; see plugin_utils/_rotation.py and, of a key that overlaps with the next, _overlap.py."""
+    """The plan of a rotation; see plugin_utils/_rotation.py and, of an RSA key, _rsa_rotation.py."""
     _cluster.check_declarations(hostvars, hosts)
     parts = {**_cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars)), "node": []}
     looks = _declared_trust.looks(hostvars, hosts)
@@ -109,9 +109,9 @@ def rotation_plan(
     if not trust.signs_rs256:
         plan = _rotation.plan(looks, parts, hosts, wanted, _run.is_dead)
     else:
-        primary = _own_key.primary(hostvars, groups)
-        key = (hostvars[primary].get(_own_key.LOOK) or {}) if primary else {}
-        plan = _overlap.plan(looks, parts, hosts, wanted, trust, key, _run.is_dead)
+        primary = _local_key.primary(hostvars, groups)
+        key = (hostvars[primary].get(_local_key.LOOK) or {}) if primary else {}
+        plan = _rsa_rotation.plan(looks, parts, hosts, wanted, trust, key, _run.is_dead)
     return {**plan, "by": _run.by_whom()}
 
 

@@ -44,7 +44,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _own_key
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _local_key
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
 
@@ -52,4 +52,4 @@ class FilterModule:
     """The filter trusted_sources."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return filters(trusted_sources=_own_key.sources)
+        return filters(trusted_sources=_local_key.sources)

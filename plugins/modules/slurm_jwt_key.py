@@ -18,7 +18,7 @@ description:
     or restarted.
   - A rotation without a failed request is made of three states. V(staged) lays the next key beside the live one,
     V(active) brings it into force, in place if so asked, and V(unstaged) tidies up. The playbook
-    C(hpc.slurm_jwt.rotate) does it on all holders together.
+    C(hpc.slurm_jwt.rotate) does it on all key hosts together.
   - With O(algorithm=RS256) it makes the private key of a site that signs tokens itself and has Slurm trust its public
     half. Slurm's daemons never hold such a key.
   - Any number of runs at once, on one host or on several that share a file system, make one key, and one of them
@@ -94,7 +94,7 @@ options:
   created:
     description:
       - When the key in O(content) was made, as RV(created) of the host that made it says, so that the records of all
-        holders agree and O(max_age) counts from there.
+        key hosts agree and O(max_age) counts from there.
       - Without it, a key that is installed counts as made at that moment.
     type: str
   serial:

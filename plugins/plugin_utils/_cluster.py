@@ -129,7 +129,7 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     """The hosts of one step of a playbook, by the plan that an earlier play left with localhost.
 
     Steps: ``outer`` hosts, which have no key, and ``key_hosts`` change, ``slurmrestd`` ones serve the REST API. In a
-    rotation ``signer_and_services`` and ``services`` get tokens of the next key, ``overlapping`` ones one more RS256
+    rotation ``signer_and_services`` and ``services`` get tokens of the next key, ``rsa_rotation`` ones one more RS256
     key, ``withdrawing`` ones lose the old one, and on ``reviving`` ones slurmrestd is started again. ``put_back``
     follows a failure, ``tidying`` a success, ``report`` closes the run.
     """
@@ -148,7 +148,7 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     if step == "withdrawing":
         # Services have tokens of the new key before the old one goes.
         lost = TOKENS_FAILURE in hostvars["localhost"]
-        return [] if lost or not plan.get("makes_key") else list(plan["overlapping"])
+        return [] if lost or not plan.get("makes_key") else list(plan["rsa_rotation"])
     return [host for host in plan.get(_HOSTS_OF_STEP[step]) or () if not is_left_out(hostvars, host)]
 
 
@@ -168,11 +168,11 @@ def run_of(hostvars: Mapping[str, Any]) -> str:
 # Step of a playbook -> member of the plan.
 _HOSTS_OF_STEP = {
     "outer": "outer_hosts",
-    "key_hosts": "key_hosts",
+    "key_hosts": "key_hosts_to_change",
     "slurmrestd": "slurmrestd_hosts",
     "signer_and_services": "signer_and_services",
     "services": "services",
     "receiving": "receiving",
-    "overlapping": "overlapping",
+    "rsa_rotation": "rsa_rotation",
     "reviving": "slurmrestd_dies",
 }

@@ -14,7 +14,7 @@ RESULTS = {
     "slurm_jwt_key_read": "the signing key and its fingerprint, from the host that has it to the other key hosts",
     "slurm_jwt_next_key": "the next key and when it was made, from the primary controller to the other key hosts",
     "slurm_jwt_staged": "the fingerprint of the next key, from the primary controller to the other key hosts",
-    "slurm_jwt_own_key_active": "whether the next RSA key signs, from the primary controller to the other key hosts",
+    "slurm_jwt_local_key_active": "whether the next RSA key signs, from the primary controller to the other key hosts",
     "slurm_jwt_jwks": "whether a key set was written, among key hosts",
     "slurm_jwt_proof": "whether the key is proven, among key hosts; tokens of nobody, to the hosts of slurmrestd",
     "slurm_jwt_tokens_minted": "a token, from the primary controller to the host for which it is declared",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _own_key, _services
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _local_key, _services
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._trust import Trust
 
 Variables = Mapping[str, Any]
@@ -29,7 +29,7 @@ def trust(
     return Trust(
         jwks,
         hs256,
-        _own_key.look(hostvars, groups, rs256_key_path, serial),
+        _local_key.look(hostvars, groups, rs256_key_path, serial),
         signing,
         services=bool(services),
         renewed=any(service.get("renew") for service in services),

@@ -72,7 +72,7 @@ def failed(look: Look) -> bool:
     return any("auth_alt_parameters" not in conf for conf in files) and not _errors(look, removing=False)
 
 
-def key_hosts(parts: Mapping[str, Sequence[str]]) -> list[str]:
+def key_hosts_of(parts: Mapping[str, Sequence[str]]) -> list[str]:
     """The hosts that have the signing key, by the inventory: controllers and slurmdbd."""
     return list(dict.fromkeys([*parts["slurmctld"], *parts["slurmdbd"]]))
 
@@ -88,7 +88,7 @@ def left_out(
     Such a host decides nothing about another one, so whatever it answers stops no run. One that cannot be reached stops
     a rollout before its first change, and no rotation.
     """
-    trusted = key_hosts(parts)
+    trusted = key_hosts_of(parts)
     found = {}
     for host, look in looks.items():
         if host in trusted:
@@ -131,7 +131,9 @@ def _uninstallable(looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]]
     may_install, found = wishes.install and wishes.chosen("packages"), {}
     for host, look in looks.items():
         packages = (look.get("plugins") or {}).get("packages")
-        reasons = _packages.obstacles(look, packages, may_install) if packages and host not in key_hosts(parts) else []
+        if host in key_hosts_of(parts):
+            continue
+        reasons = _packages.obstacles(look, packages, may_install) if packages else []
         if reasons:
             found[host] = " ".join(reasons)
     return found
@@ -198,7 +200,7 @@ class Cluster:
         return [host for host in self.dbds if (self.looks[host]["dbd_conf"] or {}).get("standby")]
 
     @property
-    def holders(self) -> list[str]:
+    def key_hosts(self) -> list[str]:
         """The hosts that have the signing key: those that check tokens, and no others."""
         return list(dict.fromkeys(self.controllers + self.dbds))
 
@@ -220,8 +222,8 @@ class Cluster:
 
     @property
     def key_source(self) -> str | None:
-        """The holder whose key the others get: the one named, or one that has a key, or the primary to make it."""
-        having = [host for host in self.holders if self.key(host)["exists"]]
+        """The key host whose key the others get: the one named, or one that has a key, or the primary to make it."""
+        having = [host for host in self.key_hosts if self.key(host)["exists"]]
         return self.wishes.key_source or next(iter(having), self.primary)
 
     def owner(self, host: str) -> Mapping[str, Any]:
@@ -244,14 +246,14 @@ class Cluster:
         return not self._key_is_as_declared(source) or unlabelled
 
     def key_targets(self) -> list[str]:
-        """The holders that lack the key of the source, or have it with another label, owner or mode."""
+        """The key hosts that lack the key of the source, or have it with another label, owner or mode."""
         source = self.key_source
         if source is None or source not in self.looks or self._without_key:
             return []
         ours = self.key(source)
         return [
             host
-            for host in self.holders
+            for host in self.key_hosts
             if host != source
             and (
                 ours["fingerprint"] is None
@@ -262,12 +264,12 @@ class Cluster:
         ]
 
     def key_replaced_on(self) -> list[str]:
-        """The holders on which the bytes of the key change, so that their daemons need it loaded."""
+        """The key hosts on which the bytes of the key change, so that their daemons need it loaded."""
         source = self.key_source
         if source is None or source not in self.looks or self._without_key:
             return []
         ours = self.key(source)["fingerprint"]
-        return [host for host in self.holders if ours is None or self.key(host)["fingerprint"] != ours]
+        return [host for host in self.key_hosts if ours is None or self.key(host)["fingerprint"] != ours]
 
     def folders_to_make(self) -> dict[str, str]:
         """StateSaveLocation where the key goes there and nobody has seen it yet.
@@ -281,7 +283,7 @@ class Cluster:
             return {}
         return {
             host: str(state["path"])
-            for host in self.holders
+            for host in self.key_hosts
             if self.key_path_of(host).rpartition("/")[0] == state["path"] and not self.key(host)["folder_exists"]
         }
 
@@ -293,7 +295,7 @@ class Cluster:
         if not self.wishes.removing:
             return {}
         found = {}
-        for host in self.holders:
+        for host in self.key_hosts:
             look, key = self.looks[host], self.key(host)
             named = key["path"] in [(look[name] or {}).get("key_path") for name in ("conf", "dbd_conf")]
             if self._has_a_file(host) and (named or (key["fingerprint"] and not key.get("weakness"))):
@@ -309,18 +311,18 @@ class Cluster:
         return bool(self.key(host)["exists"]) and not odd
 
     @property
-    def own_key_changes(self) -> bool:
+    def local_key_changes(self) -> bool:
         """Whether the site's own RSA key is to be made or mended on the primary controller."""
         return self.wishes.trust.own.changes and not self.wishes.removing
 
     # -- key set -----------------------------------------------------------------------------------------------------
 
     def jwks_targets(self) -> list[str]:
-        """The holders whose key set has to be brought up to date."""
-        return [] if self.wishes.removing else _trust.targets(self.wishes.trust, self.looks, self.holders)
+        """The key hosts whose key set has to be brought up to date."""
+        return [] if self.wishes.removing else _trust.targets(self.wishes.trust, self.looks, self.key_hosts)
 
     def jwks_replaced_on(self) -> list[str]:
-        return [] if self.wishes.removing else _trust.replaced_on(self.wishes.trust, self.looks, self.holders)
+        return [] if self.wishes.removing else _trust.replaced_on(self.wishes.trust, self.looks, self.key_hosts)
 
     # -- files and daemons -------------------------------------------------------------------------------------------
 
@@ -335,7 +337,7 @@ class Cluster:
         """Whether this host edits slurm.conf. Where several see one file, one of them does."""
         if not self.wishes.manage_conf or not self.conf_differs(host):
             return False
-        if host in self.holders:
+        if host in self.key_hosts:
             return self.editors[_shared_files.SLURM].get(host) == host
         return host not in self.waiting and self._obstacle(host) is None
 
@@ -344,7 +346,7 @@ class Cluster:
         """Kind of file -> key host whose file differs -> the key host that edits it; None where none may write it."""
         if not self.wishes.manage_conf:
             return {_shared_files.SLURM: {}, _shared_files.SLURMDBD: {}}
-        slurm = [host for host in self.holders if self.conf_differs(host)]
+        slurm = [host for host in self.key_hosts if self.conf_differs(host)]
         slurmdbd = [host for host in self.dbds if self.dbd_conf_differs(host)]
         return {
             _shared_files.SLURM: _shared_files.editors(self.looks, slurm, _shared_files.SLURM),
@@ -361,7 +363,7 @@ class Cluster:
                 continue
             seen = any(
                 _shared_files.sees(look, self.looks[other], _shared_files.SLURM)
-                for other in self.holders
+                for other in self.key_hosts
                 if self.looks[other]["conf"] is not None
             )
             if seen or (self.primary is None and _shared_files.may_be_shared(look, _shared_files.SLURM)):
@@ -371,9 +373,9 @@ class Cluster:
     def tidying(self, kind: str) -> list[str]:
         """The hosts that remove copies of a file: of those that see one file, one that may write it."""
         found: list[str] = []
-        for host in [*self.holders, *self.keyless] if self.wishes.removing and self.wishes.manage_conf else ():
+        for host in [*self.key_hosts, *self.keyless] if self.wishes.removing and self.wishes.manage_conf else ():
             look = self.looks[host]
-            others = [other for other in found if other in self.holders]
+            others = [other for other in found if other in self.key_hosts]
             seen = any(_shared_files.sees(look, self.looks[other], kind) for other in others)
             if look[kind] is not None and not seen and _shared_files.obstacle(look, kind) is None:
                 found.append(host)
@@ -441,13 +443,13 @@ class Cluster:
     @property
     def keyless(self) -> list[str]:
         """The hosts that have no key."""
-        return [host for host in [*self.nodes, *self.servers] if host not in self.holders]
+        return [host for host in [*self.nodes, *self.servers] if host not in self.key_hosts]
 
     @property
     def prepared(self) -> bool:
         """Whether all is in place that slurm.conf is to name."""
-        due = self.key_source_changes() or self.key_targets() or self.own_key_changes or self.jwks_targets()
-        return not due and not any(self.packages(host) for host in self.holders)
+        due = self.key_source_changes() or self.key_targets() or self.local_key_changes or self.jwks_targets()
+        return not due and not any(self.packages(host) for host in self.key_hosts)
 
     def daemon_loads(self, host: str, part: str, conf_changes: bool) -> bool:
         """Whether slurmctld or slurmdbd has to load something: its file or key changes, or it missed an earlier one."""
@@ -475,7 +477,7 @@ class Cluster:
         }
 
     def jwks_daemons(self, host: str) -> list[dict[str, Any]]:
-        """The daemons of a holder that load the key set, as the module slurm_jwks_timer takes them."""
+        """The daemons of a key host that load the key set, as the module slurm_jwks_timer takes them."""
         look = self.looks[host]
         found = []
         if host in self.dbds and "slurmdbd" in look["daemons"]:
@@ -516,7 +518,7 @@ def refusals(
     reasons = _under_way(cluster) or _source(cluster) or _tags(cluster) or _lines(cluster) or _unwritable(cluster)
     if cluster.wishes.removing:
         return reasons
-    trust = _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.holders)
+    trust = _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.key_hosts)
     return reasons + trust + _unlisted_slurmdbd(cluster, parts) + _keys(cluster) + _install(cluster)
 
 
@@ -540,7 +542,7 @@ def _lines(cluster: Cluster) -> list[str]:
     wishes = cluster.wishes
     if wishes.verifying or _site_conf.only_prepares(wishes.run_tags):
         return []
-    lines = cluster.lines_missing(cluster.holders)
+    lines = cluster.lines_missing(cluster.key_hosts)
     return _site_conf.refusals(lines, cluster.prepared, wishes.removing, cluster.key_named_by_lines)
 
 
@@ -569,7 +571,7 @@ def _unlisted_slurmdbd(cluster: Cluster, parts: Mapping[str, Sequence[str]]) -> 
 
 def _under_way(cluster: Cluster) -> list[str]:
     """A key that is being rotated is not to be touched by anybody else."""
-    staged = {host: cluster.key(host).get("next") for host in cluster.holders}
+    staged = {host: cluster.key(host).get("next") for host in cluster.key_hosts}
     return [
         f"{host}: a rotation of the key is under way, begun by {key['by'] or 'somebody'} at {key['created']}. Wait "
         "until it is done; if it has died, run the playbook hpc.slurm_jwt.rotate, which finishes it."
@@ -636,10 +638,10 @@ def _source(cluster: Cluster) -> list[str]:
     source = cluster.wishes.key_source
     if not source or cluster.wishes.removing:
         return []
-    if source not in cluster.holders:
+    if source not in cluster.key_hosts:
         return [
             f"slurm_jwt_key_source names {source}, which is no controller and no host of slurmdbd in this play. "
-            f"It may be {' or '.join(cluster.holders) or 'none'}."
+            f"It may be {' or '.join(cluster.key_hosts) or 'none'}."
         ]
     if not cluster.key(source)["exists"]:
         return [f"slurm_jwt_key_source names {source}, which has no key at {cluster.key_path_of(source)}."]
@@ -647,11 +649,11 @@ def _source(cluster: Cluster) -> list[str]:
 
 
 def _keys(cluster: Cluster) -> list[str]:
-    found = {host: cluster.key(host)["fingerprint"] for host in cluster.holders if cluster.key(host)["exists"]}
+    found = {host: cluster.key(host)["fingerprint"] for host in cluster.key_hosts if cluster.key(host)["exists"]}
     if len(set(found.values())) > 1 and not cluster.wishes.key_source and cluster.wishes.trust.with_hs256:
         keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(found.items()))
         return [
-            f"The holders have different keys: {keys}. Name the host whose key is to be everybody's in "
+            f"The key hosts have different keys: {keys}. Name the host whose key is to be everybody's in "
             "slurm_jwt_key_source; tokens signed with the other keys are refused from then on. Where several clusters "
             "share one slurmdbd, its key is the one to keep."
         ]
@@ -664,7 +666,7 @@ def _install(cluster: Cluster) -> list[str]:
     signer = cluster.primary
     return [
         f"{host}: {reason}"
-        for host in cluster.holders
+        for host in cluster.key_hosts
         for reason in _packages.obstacles(cluster.looks[host], cluster.packages(host), may_install)
         if host == signer or cluster.packages(host)
     ]
@@ -674,9 +676,9 @@ def _tags(cluster: Cluster) -> list[str]:
     """``--tags`` must not leave a cluster whose files say one thing and whose daemons another."""
     due = {
         "key": bool(
-            cluster.key_source_changes() or cluster.key_targets() or cluster.own_key_changes or cluster.jwks_targets()
+            cluster.key_source_changes() or cluster.key_targets() or cluster.local_key_changes or cluster.jwks_targets()
         ),
-        "conf": any(map(cluster.conf_changes, cluster.holders)) or any(map(cluster.dbd_conf_changes, cluster.dbds)),
+        "conf": any(map(cluster.conf_changes, cluster.key_hosts)) or any(map(cluster.dbd_conf_changes, cluster.dbds)),
         "daemons": bool(cluster.slurmdbd_restarts() or cluster.slurmctld_loads()),
     }
     wishes = cluster.wishes
@@ -744,24 +746,24 @@ def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequ
         )
     if cluster.primary is None:
         notes.append("--limit leaves out every controller: only nodes are brought up to date, and nothing is proven.")
-    clocks = {host: look["now"] for host, look in cluster.looks.items() if host in cluster.holders}
+    clocks = {host: look["now"] for host, look in cluster.looks.items() if host in cluster.key_hosts}
     if clocks and max(clocks.values()) - min(clocks.values()) > CLOCK_SKEW:
         early, late = min(clocks, key=lambda host: clocks[host]), max(clocks, key=lambda host: clocks[host])
         notes.append(
             f"The clocks of {early} and {late} differ by {int(clocks[late] - clocks[early])} s. Slurm grants no "
             "leeway: tokens expire that much sooner on one of them. Mend the time service."
         )
-    due = cluster.lines_missing(cluster.holders) if not cluster.wishes.verifying else []
+    due = cluster.lines_missing(cluster.key_hosts) if not cluster.wishes.verifying else []
     notes += _site_conf.notes(cluster.lines_missing(cluster.keyless), due)
     if cluster.primary is None:
         notes += _shared_files.notes(cluster.looks, list(cluster.waiting))
     if not cluster.wishes.removing:
-        notes += _trust.warnings(cluster.wishes.trust, cluster.looks, cluster.holders)
+        notes += _trust.warnings(cluster.wishes.trust, cluster.looks, cluster.key_hosts)
     aside = cluster.keys_aside()
     notes += [
         f"{host}: {cluster.key(host)['path']} stays where it is, since it is not sure that it is a key: no "
         "configuration file names it, or it is a link or a folder. Move it away yourself if nothing else needs it."
-        for host in cluster.holders
+        for host in cluster.key_hosts
         if cluster.wishes.removing and cluster.key(host)["exists"] and host not in aside
     ]
     source = cluster.key_source
@@ -794,7 +796,7 @@ def due(cluster: Cluster) -> list[str]:
     source = [cluster.key_source] if cluster.key_source and cluster.key_source_changes() else []
     note(source, "the key lacks or differs")
     note(cluster.key_targets(), "the key lacks or differs")
-    note([cluster.primary] if cluster.primary and cluster.own_key_changes else [], "the own RSA key lacks or differs")
+    note([cluster.primary] if cluster.primary and cluster.local_key_changes else [], "the own RSA key lacks or differs")
     note(cluster.jwks_targets(), "the key set differs from its sources")
     note(cluster.folders_to_make(), "the key's folder lacks or differs")
     note((host for host in [*cluster.nodes, *servers] if cluster.conf_changes(host)), "slurm.conf differs")
@@ -804,7 +806,7 @@ def due(cluster: Cluster) -> list[str]:
     told = ["{}: {}".format(host, ", ".join(what)) for host, what in found.items()]
     return told + [
         f"{text} {_site_conf.VARIABLE} is false, so your own tool has to write that."
-        for text in _site_conf.sentences(cluster.lines_missing(cluster.holders))
+        for text in _site_conf.sentences(cluster.lines_missing(cluster.key_hosts))
     ]
 
 
@@ -826,7 +828,7 @@ def refused(
     no: Sequence[str], without: Mapping[str, str], looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
     """A plan that is none. Where the site has to set variables, all of them are in it, for all hosts at once."""
-    settings = _undeclared.settings(looks, parts, key_hosts(parts))
+    settings = _undeclared.settings(looks, parts, key_hosts_of(parts))
     told = {
         host: errors
         for host in without
@@ -866,11 +868,11 @@ def plan(
     packages = {host: cluster.packages(host) for host in cluster.servers if cluster.packages(host)}
     nodes = [host for host in cluster.nodes if cluster.conf_changes(host)]
     conf = [host for host in cluster.servers if cluster.conf_changes(host)]
-    holders = cluster.holders
+    key_hosts = cluster.key_hosts
     dbd_conf = [host for host in cluster.dbds if cluster.dbd_conf_changes(host)]
     targets, folders, jwks = cluster.key_targets(), cluster.folders_to_make(), cluster.jwks_targets()
     source = [cluster.key_source] if cluster.key_source and cluster.key_source_changes() else []
-    own = [cluster.primary] if cluster.primary and cluster.own_key_changes else []
+    own = [cluster.primary] if cluster.primary and cluster.local_key_changes else []
     changing = [*packages, *conf, *dbd_conf, *targets, *own, *jwks, *folders, *source, *slurmdbd, *slurmctld]
     return {
         "refusals": [],
@@ -882,13 +884,13 @@ def plan(
         # Hosts without a key change first, each for itself: none of them stops the others.
         "outer_hosts": [
             *nodes,
-            *(host for host in cluster.servers if host not in holders and (host in conf or host in packages)),
+            *(host for host in cluster.servers if host not in key_hosts and (host in conf or host in packages)),
         ],
         # The primary is always proven.
-        "key_hosts": [
+        "key_hosts_to_change": [
             host
             for host in cluster.servers
-            if host in holders
+            if host in key_hosts
             and (
                 host in changing
                 or host == cluster.primary
@@ -901,21 +903,21 @@ def plan(
         ],
         # Everything that may have to be put back, and the closing table.
         "hosts_to_change": [*nodes, *cluster.servers],
-        "hosts": [*holders, *(host for host in cluster.restds if host not in holders), *cluster.nodes],
+        "hosts": [*key_hosts, *(host for host in cluster.restds if host not in key_hosts), *cluster.nodes],
         "conf": nodes + conf,
         "dbd_conf": dbd_conf,
         "packages": packages,
-        "key_path": {host: cluster.key_path_of(host) for host in cluster.holders} if cluster.primary else {},
+        "key_path": {host: cluster.key_path_of(host) for host in cluster.key_hosts} if cluster.primary else {},
         # Null where no daemon is to load a key for HS256.
         "conf_key_path": cluster.key_path if wishes.trust.with_hs256 else None,
         "hs256": wishes.trust.with_hs256,
         "signing_key": _trust.signing_key(wishes.trust, cluster.key_path),
         "algorithm": "RS256" if wishes.trust.signs_rs256 else "HS256",
-        "own_key_changes": bool(own),
+        "local_key_changes": bool(own),
         "jwks_targets": jwks,
-        "jwks_distrusts": _trust.distrusts(cluster.looks, cluster.holders),
-        "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.holders if wishes.trust.jwks},
-        "holders": cluster.holders,
+        "jwks_distrusts": _trust.distrusts(cluster.looks, cluster.key_hosts),
+        "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.key_hosts if wishes.trust.jwks},
+        "key_hosts": cluster.key_hosts,
         "keys_aside": cluster.keys_aside(),
         "tidying": {kind: cluster.tidying(kind) for kind in (_shared_files.SLURM, _shared_files.SLURMDBD)},
         "key_source": cluster.key_source,
@@ -927,8 +929,8 @@ def plan(
         "slurmdbd_hosts": cluster.dbds,
         "slurmdbd_standbys": cluster.standby_dbds,
         "slurmrestd_hosts": cluster.restds,
-        "settled": not (changing or nodes or cluster.lines_missing(holders)),
-        "key_hosts_settled": not any(host in changing for host in holders),
+        "up_to_date": not (changing or nodes or cluster.lines_missing(key_hosts)),
+        "key_hosts_up_to_date": not any(host in changing for host in key_hosts),
         "due": due(cluster),
         "unseen_by_check": unseen_by_check(cluster),
     }

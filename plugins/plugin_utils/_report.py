@@ -15,7 +15,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import any_variables, cluster_hosts
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._story import Copy, copies_on, short
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._summary import Copy, copies_on, short
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._token_states import (
     ERROR,
     OK,
@@ -82,15 +82,15 @@ def _of_looks(looks: Mapping[str, Variables]) -> list[Finding]:
 
 
 def _of_keys(copies: Sequence[Copy]) -> list[Finding]:
-    holders: dict[str, list[str]] = {}
+    key_hosts: dict[str, list[str]] = {}
     for one in copies:
         if one.copy == "in force":
-            holders.setdefault(str(one.key["fingerprint"]), []).append(one.host)
-    if len(holders) < 2:
+            key_hosts.setdefault(str(one.key["fingerprint"]), []).append(one.host)
+    if len(key_hosts) < 2:
         return []
-    told = "; ".join(f"{short(key)} on {', '.join(hosts)}" for key, hosts in holders.items())
-    text = f"Holders have different keys: {told}. Some daemons refuse what others sign. See the playbook rotate."
-    return [Finding(ERROR, next(iter(holders.values()))[0], text)]
+    told = "; ".join(f"{short(key)} on {', '.join(hosts)}" for key, hosts in key_hosts.items())
+    text = f"Key hosts have different keys: {told}. Some daemons refuse what others sign. See the playbook rotate."
+    return [Finding(ERROR, next(iter(key_hosts.values()))[0], text)]
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------

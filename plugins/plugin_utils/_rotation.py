@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a key rotation has to do, decided once from a look at every host. Private to this collection.
 
-A rotation begins only on a cluster that is as a rollout leaves it: every daemon up, with the one key that every holder
-has. Or it goes on with a rotation that did not come to its end. How far that one came is read from the keys on the
+A rotation begins only on a cluster that is as a rollout leaves it: every daemon up, with the one key that every key
+host has. Or it goes on with a rotation that did not come to its end. How far that one came is read from the keys on the
 hosts (see module_utils/_keys/rotation.py) and never guessed:
 
-    no holder has a staged key                      no rotation is under way
-    the primary has one                             its key is the next key; holders that have it in force are swapped
+    no key host has a staged key                      no rotation is under way
+    the primary has one                             its key is the next key; key hosts that have it in force are swapped
     only others have one                            it was being tidied up; nothing but that is left to do
 """
 
@@ -47,8 +47,8 @@ _ROLLOUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends that; then
 _MEND = "A rotation is under way, so mend that by hand; then run this again, which finishes it."
 _GIVE_UP = (
     "A rotation is under way, and cannot go on so. Give it up with hpc.slurm_jwt.slurm_jwt_key, state: unstaged, on "
-    "every holder; then run the playbook hpc.slurm_jwt.rollout, with slurm_jwt_key_source naming the host whose key is "
-    "to be everybody's."
+    "every key host; then run the playbook hpc.slurm_jwt.rollout, with slurm_jwt_key_source naming the host whose key "
+    "is to be everybody's."
 )
 
 
@@ -80,7 +80,7 @@ class Rotation:
 
     @property
     def staged_on(self) -> list[str]:
-        return [host for host in self.cluster.holders if self._key(host).get("next")]
+        return [host for host in self.cluster.key_hosts if self._key(host).get("next")]
 
     @property
     def staged(self) -> Mapping[str, Any] | None:
@@ -105,19 +105,18 @@ class Rotation:
 
     @property
     def swapped(self) -> list[str]:
-        """The holders on which the staged key is in force already."""
+        """The key hosts on which the staged key is in force already."""
         staged = self.staged
-        return [
-            host for host in self.cluster.holders if staged and self._key(host)["fingerprint"] == staged["fingerprint"]
-        ]
+        wanted = staged and staged["fingerprint"]
+        return [host for host in self.cluster.key_hosts if staged and self._key(host)["fingerprint"] == wanted]
 
     @property
     def old(self) -> str | None:
         """Fingerprint of the key to go back to."""
-        waiting = [host for host in self.cluster.holders if host not in self.swapped]
+        waiting = [host for host in self.cluster.key_hosts if host not in self.swapped]
         if waiting:
             return str(self._key(waiting[0])["fingerprint"])
-        previous = self._key(self.cluster.holders[0]).get("previous") if self.cluster.holders else None
+        previous = self._key(self.cluster.key_hosts[0]).get("previous") if self.cluster.key_hosts else None
         return str(previous["fingerprint"]) if previous else None
 
     @property
@@ -147,7 +146,7 @@ class Rotation:
     @property
     def _lags(self) -> list[float]:
         """Seconds by which the clock of each host with a key seems ahead. What others say of theirs decides nothing."""
-        lags = [self._look(host).get("clock_lag") for host in self.cluster.holders]
+        lags = [self._look(host).get("clock_lag") for host in self.cluster.key_hosts]
         return [lag for lag in lags if lag is not None]
 
     def against_in_place(self) -> list[str]:
@@ -157,7 +156,7 @@ class Rotation:
             for host, part, daemon in daemons(self.cluster)
             if daemon["key_loaded"] in _NOT_MAPPED and not self._stands_by(host, part)
         ]
-        keys = [self._key(host) for host in self.cluster.holders]
+        keys = [self._key(host) for host in self.cluster.key_hosts]
         sizes = {int(key["size"]) for key in keys if key.get("size") is not None}
         reasons += [
             f"the key in force has {size} bytes and a new one has {MIN_SIZE} to {MAX_SIZE}, and a file that "
@@ -200,7 +199,7 @@ class Rotation:
     def lead(self) -> float:
         """Seconds from the word to the instant of the swap, until when every host must have been told.
 
-        The holders' tasks wait in the background, and so do those of the tokens, so each batch of forks is only told.
+        The key hosts' tasks wait in the background, and so do those of the tokens, so each batch of forks is only told.
         How long telling takes is what the looks took, and a multiple of it, as a job in the background starts Python
         several times. A slow machine gets a late instant rather than one that some hosts miss.
         """
@@ -210,7 +209,7 @@ class Rotation:
 
     @property
     def _told(self) -> list[Sequence[str]]:
-        return [self.cluster.holders, self.wishes.token_hosts]
+        return [self.cluster.key_hosts, self.wishes.token_hosts]
 
 
 # -- what any rotation asks of a cluster -------------------------------------------------------------------------------
@@ -237,7 +236,7 @@ def daemons_down(cluster: _plan.Cluster) -> list[str]:
 def drift(cluster: _plan.Cluster) -> list[str]:
     """The files that a rollout would change."""
     return [
-        *(f"{host}: slurm.conf is not as declared" for host in cluster.holders if cluster.conf_differs(host)),
+        *(f"{host}: slurm.conf is not as declared" for host in cluster.key_hosts if cluster.conf_differs(host)),
         *(f"{host}: slurmdbd.conf is not as declared" for host in cluster.dbds if cluster.dbd_conf_differs(host)),
     ]
 
@@ -298,8 +297,8 @@ def refusals(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[
 
 def _not_as_declared(rotation: Rotation) -> list[str]:
     cluster = rotation.cluster
-    keyless = [f"{host}: has no key" for host in cluster.holders if not cluster.key(host)["exists"]]
-    lacking = [f"{host}: lacks packages" for host in cluster.holders if cluster.packages(host)]
+    keyless = [f"{host}: has no key" for host in cluster.key_hosts if not cluster.key(host)["exists"]]
+    lacking = [f"{host}: lacks packages" for host in cluster.key_hosts if cluster.packages(host)]
     if rotation.staged_on:
         # What the files lack is for the next rollout. It waits for the end of this rotation, which needs but these.
         remedies = [_MEND] if lacking else [_GIVE_UP] if keyless else []
@@ -321,15 +320,15 @@ def _daemons_down(rotation: Rotation) -> list[str]:
 
 
 def _keys(rotation: Rotation) -> list[str]:
-    """The holders must have one key, or during a rotation that key or the next one."""
-    holders = rotation.cluster.holders
+    """The key hosts must have one key, or during a rotation that key or the next one."""
+    key_hosts = rotation.cluster.key_hosts
     next_key = rotation.staged["fingerprint"] if rotation.staged else None
-    found = {host: rotation.cluster.key(host)["fingerprint"] for host in holders}
+    found = {host: rotation.cluster.key(host)["fingerprint"] for host in key_hosts}
     if len(set(found.values()) - {next_key}) > 1:
         keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(found.items()))
         remedy = f"Name the host whose key is to be everybody's in slurm_jwt_key_source. {_ROLLOUT}"
         return [
-            f"The holders have different keys: {keys}. No rotation leaves them so. "
+            f"The key hosts have different keys: {keys}. No rotation leaves them so. "
             f"{_GIVE_UP if rotation.staged_on else remedy}"
         ]
     return []
@@ -357,7 +356,7 @@ def plan(
         return _plan.refused(no, without, everybody, parts)
     reason = rotation.reason
     services = [host for host in wishes.token_hosts if host not in without] if reason else []
-    hosts = list(dict.fromkeys([*cluster.holders, *cluster.restds, *services]))
+    hosts = list(dict.fromkeys([*cluster.key_hosts, *cluster.restds, *services]))
     return {
         "refusals": [],
         "warnings": _warnings(rotation) if reason else [],
@@ -366,15 +365,15 @@ def plan(
         "primary": cluster.primary,
         "speaker": cluster.primary,
         "standbys": cluster.controllers[1:],
-        "holders": cluster.holders,
-        "hosts": [*cluster.holders, *(host for host in cluster.restds if host not in cluster.holders)],
-        "key_hosts": cluster.holders if reason else [],
+        "key_hosts": cluster.key_hosts,
+        "hosts": [*cluster.key_hosts, *(host for host in cluster.restds if host not in cluster.key_hosts)],
+        "key_hosts_to_change": cluster.key_hosts if reason else [],
         # Each for itself: none of them stops the rotation.
         "services": services,
         "signer_and_services": list(dict.fromkeys([cluster.primary, *services])) if services else [],
-        "overlapping": [],
+        "rsa_rotation": [],
         "hosts_to_change": hosts if reason else [],
-        "key_path": {host: cluster.key_path_of(host) for host in cluster.holders},
+        "key_path": {host: cluster.key_path_of(host) for host in cluster.key_hosts},
         "signing_key": cluster.key_path,
         "slurmdbd_hosts": cluster.dbds,
         "slurmdbd_standbys": cluster.standby_dbds,
@@ -385,7 +384,7 @@ def plan(
         # A rotation that is under way is finished as it was begun; the site's newer wish is the next run's.
         "serial": (rotation.staged or {}).get("serial") or "" if rotation.staged else wishes.serial,
         "run": wishes.run,
-        "run_to_end": {host: rotation.run_to_end(host) for host in cluster.holders},
+        "run_to_end": {host: rotation.run_to_end(host) for host in cluster.key_hosts},
         "take_over": (rotation.staged or {}).get("run"),
         "old": rotation.old,
         "method": rotation.method,
@@ -394,7 +393,7 @@ def plan(
         "fallback": rotation.loads(RELOAD),
         "lead": rotation.lead,
         "clock_lag": looks[cluster.primary].get("clock_lag") or 0 if cluster.primary else 0,
-        "settled": not reason,
+        "up_to_date": not reason,
         "unseen_by_check": _unseen_by_check(rotation) if reason else {},
     }
 
@@ -402,7 +401,7 @@ def plan(
 def _unseen_by_check(rotation: Rotation) -> dict[str, list[str]]:
     if rotation.tidy_only:
         return {host: ["staged key taken away"] for host in rotation.staged_on}
-    return {host: ["key rotated"] for host in rotation.cluster.holders}
+    return {host: ["key rotated"] for host in rotation.cluster.key_hosts}
 
 
 def _warnings(rotation: Rotation) -> list[str]:
@@ -418,7 +417,7 @@ def _warnings(rotation: Rotation) -> list[str]:
         )
     staged = rotation.staged
     if staged:
-        where = f"{len(rotation.swapped)} of {len(rotation.cluster.holders)} holders had the new key"
+        where = f"{len(rotation.swapped)} of {len(rotation.cluster.key_hosts)} key hosts had the new key"
         notes.append(
             f"{staged['by'] or 'Somebody'} began this rotation at {staged['created']} and did not finish it ({where}). "
             "It is finished now."

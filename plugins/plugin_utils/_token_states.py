@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import UNIT
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services, _story
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services, _summary
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import any_variables
 
 Variables = Mapping[str, Any]
@@ -191,7 +191,7 @@ def table(found: Sequence[State]) -> list[str]:
         rows.append(
             (one.service, one.user, one.host, one.lifespan, span(one.left), one.key, one.state, one.timer)
         )
-    return _story.layout(rows)
+    return _summary.layout(rows)
 
 
 def span(seconds: int | None) -> str:

@@ -5,7 +5,7 @@
 collection.
 
 HS256 beside a key set is never a silent choice: leaving it out refuses every HS256 token and ends "scontrol token", and
-leaving it in keeps a key on every holder that signs for root.
+leaving it in keeps a key on every key host that signs for root.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def in_force(look: Look) -> set[str]:
     return found
 
 
-def refusals(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) -> list[str]:
+def refusals(trust: Trust, looks: Mapping[str, Look], key_hosts: Sequence[str]) -> list[str]:
     """Why a rollout would lock somebody out, or have nobody's tokens left."""
-    now = {host: in_force(looks[host]) for host in holders}
+    now = {host: in_force(looks[host]) for host in key_hosts}
     if trust.hs256 is False and not trust.jwks:
         return [
             "slurm_jwt_hs256 is false, and there is neither a source in slurm_jwt_jwks_sources nor a "
@@ -78,7 +78,7 @@ def refusals(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) ->
             "HS256 on."
         ]
     if trust.jwks and trust.hs256 is None:
-        having = [host for host in holders if "HS256" in now[host]]
+        having = [host for host in key_hosts if "HS256" in now[host]]
         if having:
             return [
                 f"{having[0]}: accepts HS256 tokens now, and a key set is declared (slurm_jwt_jwks_sources or "
@@ -87,7 +87,7 @@ def refusals(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) ->
                 "and 'scontrol token' makes none."
             ]
     if trust.jwks is None and trust.hs256 is None:
-        only = [host for host in holders if now[host] == {"RS256"}]
+        only = [host for host in key_hosts if now[host] == {"RS256"}]
         if only:
             return [
                 f"{only[0]}: accepts RS256 tokens only, by a key set that is not declared. A key for HS256 would be "
@@ -95,7 +95,7 @@ def refusals(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) ->
                 "slurm_jwt_hs256: true to have HS256 beside it."
             ]
     unusable = [trust.own.refusal] if trust.own.refusal else []
-    return unusable + _refused_services(trust) + _looks_refused(trust, looks, holders)
+    return unusable + _refused_services(trust) + _looks_refused(trust, looks, key_hosts)
 
 
 def _refused_services(trust: Trust) -> list[str]:
@@ -120,15 +120,15 @@ def _refused_services(trust: Trust) -> list[str]:
     return []
 
 
-def _looks_refused(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) -> list[str]:
-    """Sources that could not be fetched, or that do not say the same to every holder."""
+def _looks_refused(trust: Trust, looks: Mapping[str, Look], key_hosts: Sequence[str]) -> list[str]:
+    """Sources that could not be fetched, or that do not say the same to every key host."""
     if not trust.jwks:
         return []
-    found = {host: looks[host].get("trust") or {} for host in holders}
+    found = {host: looks[host].get("trust") or {} for host in key_hosts}
     reasons = [f"{host}: {seen['msg']}" for host, seen in found.items() if seen.get("msg")]
     if reasons:
         return reasons
-    if distrusts(looks, holders):
+    if distrusts(looks, key_hosts):
         # Whatever sources say to whom, a key that the site has named goes now.
         return []
     offered = {host: _offered(seen) for host, seen in found.items() if seen.get("kids") is not None}
@@ -142,9 +142,9 @@ def _looks_refused(trust: Trust, looks: Mapping[str, Look], holders: Sequence[st
     ][:1]
 
 
-def distrusts(looks: Mapping[str, Look], holders: Sequence[str]) -> bool:
-    """Whether a holder still trusts a key that the site has named. No source keeps that from being done."""
-    return any((looks[host].get("trust") or {}).get("distrusts") for host in holders)
+def distrusts(looks: Mapping[str, Look], key_hosts: Sequence[str]) -> bool:
+    """Whether a key host still trusts a key that the site has named. No source keeps that from being done."""
+    return any((looks[host].get("trust") or {}).get("distrusts") for host in key_hosts)
 
 
 def _offered(seen: Look) -> set[tuple[str, str]]:
@@ -154,7 +154,7 @@ def _offered(seen: Look) -> set[tuple[str, str]]:
 
 
 def inherited(seen: Iterable[Look]) -> list[dict[str, Any]]:
-    """What a new holder has to begin with, from the looks of all: keys that only stay until their tokens run out."""
+    """What a new key host has to begin with, from the looks of all: keys that only stay until their tokens run out."""
     until: dict[str, str] = {}
     keys = {}
     for look in seen:
@@ -175,36 +175,36 @@ def _kids(keys: set[tuple[str, str]]) -> str:
     return ", ".join(sorted({kid for kid, _n in keys}))
 
 
-def targets(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) -> list[str]:
-    """The holders whose key set is not as the sources have it."""
+def targets(trust: Trust, looks: Mapping[str, Look], key_hosts: Sequence[str]) -> list[str]:
+    """The key hosts whose key set is not as the sources have it."""
     if trust.jwks and not trust.own.known:
-        return list(holders)
-    return [host for host in holders if trust.jwks and (looks[host].get("trust") or {}).get("differs")]
+        return list(key_hosts)
+    return [host for host in key_hosts if trust.jwks and (looks[host].get("trust") or {}).get("differs")]
 
 
-def replaced_on(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) -> list[str]:
-    """The holders on which keys change, so that their daemons have to load them."""
+def replaced_on(trust: Trust, looks: Mapping[str, Look], key_hosts: Sequence[str]) -> list[str]:
+    """The key hosts on which keys change, so that their daemons have to load them."""
     if trust.jwks and not trust.own.known:
-        return list(holders)
-    return [host for host in holders if trust.jwks and (looks[host].get("trust") or {}).get("content_changed")]
+        return list(key_hosts)
+    return [host for host in key_hosts if trust.jwks and (looks[host].get("trust") or {}).get("content_changed")]
 
 
-def warnings(trust: Trust, looks: Mapping[str, Look], holders: Sequence[str]) -> list[str]:
+def warnings(trust: Trust, looks: Mapping[str, Look], key_hosts: Sequence[str]) -> list[str]:
     """What a person should know of it."""
     notes = []
-    undeclared = [host for host in holders if trust.jwks is None and "RS256" in in_force(looks[host])]
+    undeclared = [host for host in key_hosts if trust.jwks is None and "RS256" in in_force(looks[host])]
     if undeclared:
         notes.append(
             f"{undeclared[0]}: trusts the keys of {(looks[undeclared[0]]['jwks'] or {}).get('path')}, which the site "
             "does not declare, so it was left alone. Declare slurm_jwt_jwks_sources; an empty list takes jwks= away."
         )
-    for host in holders if trust.jwks else ():
+    for host in key_hosts if trust.jwks else ():
         failed = (looks[host].get("trust") or {}).get("failed_sources") or ()
         notes += [
             f"{host}: {one['reason']} The keys that are trusted of it stay so, and new ones are not trusted."
             for one in failed
         ]
-    for host in holders[:1] if trust.jwks else ():
+    for host in key_hosts[:1] if trust.jwks else ():
         dropped = (looks[host].get("trust") or {}).get("dropped") or ()
         notes += [f"{one['source']}: the key {one['kid']} is not trusted: it {one['reason']}." for one in dropped]
     if trust.jwks and trust.with_hs256:

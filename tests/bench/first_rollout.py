@@ -22,7 +22,7 @@ TEXT = """\
 A user on a compute node runs `sinfo` and `sacct` in turn, and `sbatch` every fifth time, without a pause but 100 ms
 after each round, under munge. *Failed* counts commands that ended with an error; what a command's own retry covers is
 no failure, but shows in *slowest*. *By hand* is what Slurm's documentation describes, done by somebody who makes no
-mistake and types without a pause: key on both holders, the same lines into both files on every host, the nodes'
+mistake and types without a pause: key on both key hosts, the same lines into both files on every host, the nodes'
 first, then restart of slurmdbd and of slurmctld. It starts with all packages installed, where `hpc.slurm_jwt.rollout`
 installs them itself.
 """

@@ -32,10 +32,10 @@ happened. Nothing else is tried twice. *Window* is the time from the
 first failed request to the last; the kinds add up to more than *failed* where both calls of a pair failed.
 
 *By hand* is what Slurm's documentation describes, done by somebody who makes no mistake and types without a pause: a
-new key by rename on each holder, restart of slurmdbd, of the standby and of the acting slurmctld, `scontrol token` into
-the client's file, and on 20.11, as soon as slurmdbd is back, a restart of slurmrestd, which dies without it. (The `dd`
-of the documentation would truncate the live key, and kill slurmctld.) The others are `hpc.slurm_jwt.rotate` with that
-`slurm_jwt_rotation_method`.
+new key by rename on each key host, restart of slurmdbd, of the standby and of the acting slurmctld, `scontrol token`
+into the client's file, and on 20.11, as soon as slurmdbd is back, a restart of slurmrestd, which dies without it. (The
+`dd` of the documentation would truncate the live key, and kill slurmctld.) The others are `hpc.slurm_jwt.rotate` with
+that `slurm_jwt_rotation_method`.
 """
 
 
@@ -43,8 +43,8 @@ def by_hand(cluster: Cluster) -> None:
     cluster.on("ctl1", f"umask 077; dd if=/dev/urandom of={KEY}.new bs=32 count=1; chown slurm:slurm {KEY}.new")
     key = cluster.on("ctl1", f"base64 {KEY}.new")
     cluster.on("dbd1", f"umask 077; base64 -d > {KEY}.new; chown slurm:slurm {KEY}.new", key)
-    for holder in ("ctl1", "dbd1"):
-        cluster.on(holder, f"mv {KEY}.new {KEY}")
+    for key_host in ("ctl1", "dbd1"):
+        cluster.on(key_host, f"mv {KEY}.new {KEY}")
     cluster.on("dbd1", "systemctl restart slurmdbd")
     # Debian's units say that a daemon is there before it listens.
     cluster.on("ctl1", "until sacctmgr --noheader list cluster; do sleep 0.1; done > /dev/null 2>&1")

@@ -92,8 +92,8 @@ def main(core: str) -> None:
     place = WORK / core
     ansible = programs_of(core)
     make_home(place / "home", str(ansible / "python"))
-    # The judge's cases have to break every rule: foreign line ends, bytes that are no UTF-8. What users do not install
-    # is read once, by the newest core, because that takes as long as all the rest.
+    # The cases of the conformance tests have to break every rule: foreign line ends, bytes that are no UTF-8. What
+    # users do not install is read once, by the newest core, because that takes as long as all the rest.
     left_out = ["tests/conformance/cases/*/**"] if core == max(CONTROLLER) else ["tests/*/**", "extensions/**"]
     run(str(HERE / "clean-copy"), str(place), *(f":(exclude){path}" for path in left_out))
     targets = [f"--target-python={version}@{pythons[version]}" for version in MANAGED[core] if pythons[version]]

@@ -404,7 +404,7 @@ def fake_proof(site):
 
 
 def way_back(site):
-    """No attack: a holder fails in the step that waits for the instant, while the swap is still pending."""
+    """No attack: a key host fails in the step that waits for the instant, while the swap is still pending."""
     site.break_into("dbd1")
     site.tell("dbd1", {"module": "async_status", "say": "the connection broke", "rc": 1})
     old, before = site.key("ctl1"), site.fingerprint("ctl1")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kills a rotation at task after task, and each time runs it again: the cluster must end consistent.
 
-One key on all holders and the one before it, nothing staged, the declared serial on record, a service token that both
+One key on all key hosts and the one before it, nothing staged, the declared serial on record, a service token that both
 daemons take, and slurmctld and slurmdbd the very processes that they were at the beginning.
 
     kill_and_resume.py CLUSTER_FOLDER SITE [--every N] [--method METHOD]

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kills a rotation with overlap at task after task, and each time runs it again: the cluster must end consistent.
 
-One private key and no other, with the declared serial on record; the same key set on all holders, with the public half
-of that key in it; and a service token of that key that both daemons take. The token that the service has is good at any
-time: before the next run, too.
+One private key and no other, with the declared serial on record; the same key set on all key hosts, with the public
+half of that key in it; and a service token of that key that both daemons take. The token that the service has is good
+at any time: before the next run, too.
 
     kill_and_resume.py CLUSTER_FOLDER SITE --declared JSON [--every N]
 """

@@ -157,7 +157,7 @@ class DaemonHost(node.Host):
 
     # Key and state
 
-    def _holders(self) -> list[tuple[str, facts.ConfFile]]:
+    def _key_hosts(self) -> list[tuple[str, facts.ConfFile]]:
         """The parts of this host that load keys, and the file that tells each which."""
         files = (("slurmctld", self.slurm), ("slurmdbd", self.slurmdbd))
         return [(part, file) for part, file in files if part in self.parts and file is not None]
@@ -167,21 +167,21 @@ class DaemonHost(node.Host):
             return super()._key(path)
         if path is None:
             return None
-        holders = self._holders()
-        found = self._key_file(holders[0][0] if holders else self.parts[0], path)
-        for holder, file in holders:
+        key_hosts = self._key_hosts()
+        found = self._key_file(key_hosts[0][0] if key_hosts else self.parts[0], path)
+        for key_host, file in key_hosts:
             in_force = file.jwt.key_path if file.jwt.enabled else None
             if in_force and os.path.realpath(in_force) != os.path.realpath(path):
-                self.problems += daemon_problems.key_elsewhere(holder, path, in_force)
+                self.problems += daemon_problems.key_elsewhere(key_host, path, in_force)
             elif in_force and not found["exists"]:
-                self.problems += daemon_problems.key_missing(holder, path)
+                self.problems += daemon_problems.key_missing(key_host, path)
             if in_force and not os.path.exists(in_force) and self._declared_parameters().get("jwt_key") is not False:
-                self._brings(holder, f"the key {in_force}")
+                self._brings(key_host, f"the key {in_force}")
         return found
 
     def _in_force(self, path: str) -> bool:
         """Whether the file of a daemon of this host says that this is its key."""
-        named = [file.jwt.key_path for dummy, file in self._holders() if file.jwt.enabled and file.jwt.key_path]
+        named = [file.jwt.key_path for dummy, file in self._key_hosts() if file.jwt.enabled and file.jwt.key_path]
         return any(os.path.realpath(each) == os.path.realpath(path) for each in named)
 
     def _brings(self, part: str, what: str) -> None:
@@ -241,14 +241,14 @@ class DaemonHost(node.Host):
         }
 
     def _jwks_path(self) -> str | None:
-        return self.options.jwks_path or next((file.jwt.jwks_path for dummy, file in self._holders()), None)
+        return self.options.jwks_path or next((file.jwt.jwks_path for dummy, file in self._key_hosts()), None)
 
     def _jwks(self) -> dict[str, Any] | None:
         path = self._jwks_path()
         if path is None:
             return None
         place = file_paths.look(path)
-        for part, file in self._holders():
+        for part, file in self._key_hosts():
             if file.jwt.enabled and file.jwt.jwks_path == path and self.release is not None:
                 mended = bool(self._declared_parameters().get("jwks"))
                 self.problems += daemon_problems.jwks(part, path, place, self._user, self.release, mended)
@@ -322,9 +322,9 @@ class DaemonHost(node.Host):
             else:
                 self.problems += daemon_problems.plugin_missing(part, name, folder, bring, os.path.exists(RPM))
             found.update(dict.fromkeys(bring))
-            for holder, file in self._holders():
+            for key_host, file in self._key_hosts():
                 if bring and name == "auth_jwt.so" and file.jwt.enabled:
-                    self._brings(holder, name)
+                    self._brings(key_host, name)
         return list(found)
 
     def _owner(self, path: str) -> install_paths.Package | None:
@@ -369,9 +369,9 @@ class DaemonHost(node.Host):
         else:
             files = [path for path in unit.environment_files if processes.sets_slurm_jwt(path)]
             self.problems += problems.environment(part, service, process, unit.slurm_jwt, files)
-            file = dict(self._holders()).get(part)
+            file = dict(self._key_hosts()).get(part)
             if process is not None and file is not None:
-                loaded, reasons = self._stale_holder(part, process, file)
+                loaded, reasons = self._stale_key_host(part, process, file)
         self.problems += daemon_problems.stale(part, reasons)
         listens = listeners.of_process(process.pid) if process and part == "slurmrestd" else []
         found = facts.daemon(service, unit, process)
@@ -399,7 +399,7 @@ class DaemonHost(node.Host):
         pid_file = file.conf.value(key) or f"/var/run/{part}.pid"
         return processes.main_pid(self._service(part), part, (pid_file,))
 
-    def _stale_holder(
+    def _stale_key_host(
         self, part: str, process: processes.Process, file: facts.ConfFile
     ) -> tuple[str, list[str]]:
         """Whether slurmctld or slurmdbd has the key that is on the disk, and whether it knows its file as it is now."""

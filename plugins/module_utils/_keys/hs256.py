@@ -102,7 +102,7 @@ def remark(data: bytes) -> str | None:
         return f"is text ({kind}) worth about {bits} bits; a random key of {MIN_SIZE} bytes is worth {8 * MIN_SIZE}"
     if text[-1:] in ("\n", "\r"):
         return (
-            "is text that ends with a newline, and for Slurm the newline is part of the key: every holder of the key"
+            "is text that ends with a newline, and for Slurm the newline is part of the key: every key host of the key"
             " must have it too"
         )
     return None

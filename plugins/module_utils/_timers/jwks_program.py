@@ -145,7 +145,7 @@ class Following:
             return None
         names = " and ".join(daemon.part for daemon in behind)
         modified = paths.look(self.settings.path).modified
-        others = wait_for_others(self.wrote, modified, self.settings.courtesy, time.time())
+        others = wait_for_others(self.wrote, modified, self.settings.grace_period, time.time())
         if others:
             self.notes.append(f"Whoever wrote the file a moment ago has {names} load it; if not, a look in {others} s.")
             return POSTPONED

@@ -65,7 +65,7 @@ class Settings(NamedTuple):
     systemctl: str
     timeout: int = 60
     """Seconds that a daemon has to come up."""
-    courtesy: int = 60
+    grace_period: int = 60
     """Seconds for which a file that somebody else has written is his to have loaded."""
     pause_connections: bool = True
     """Whether new connections to slurmdbd wait while it restarts."""
@@ -122,14 +122,14 @@ def wait_before_load(record: Record | None, interval: int, now: int) -> int:
     return max(0, record.loaded + interval - now)
 
 
-def wait_for_others(wrote: bool, modified: float, courtesy: int, now: float) -> int:
+def wait_for_others(wrote: bool, modified: float, grace_period: int, now: float) -> int:
     """Seconds for which it is left to whoever has written a file, such as a run of Ansible, to have daemons load it.
 
     Two restarts at once get into each other's way. A file from the future is nobody's.
     """
     if wrote or modified > now:
         return 0
-    return max(0, int(modified + courtesy - now))
+    return max(0, int(modified + grace_period - now))
 
 
 def unheard(record: Record | None, now: int) -> int:

@@ -99,7 +99,7 @@ class Site:
             bin_dir=str(folder / "bin"),
             systemctl=str(folder / "bin/systemctl"),
             timeout=5,
-            courtesy=0,
+            grace_period=0,
         )  # fmt: skip
 
     def end(self) -> None:
@@ -200,10 +200,10 @@ class TestWhatIsDone:
         site.publish(A, B)
         site.run(daemons=[])  # somebody else writes
         assert site.calls == RECONFIGURED
-        code, said = site.run(courtesy=60)
+        code, said = site.run(grace_period=60)
         assert (code, site.calls, site.result) == (0, [], "postponed"), said
         assert "Whoever wrote the file" in said
-        code, said = site.run(courtesy=0)
+        code, said = site.run(grace_period=0)
         assert (code, site.calls, site.result) == (0, RECONFIGURED, "changed"), said
 
 

@@ -77,7 +77,7 @@ def test_tasks_are_found():
     assert len(TASKS) > 150
     assert len(PLAYS) > 30
     assert {path.parent.name for path, _play, _task in TASKS} == {"tasks", "playbooks"}
-    assert {path.name.partition("_")[0] for path, _play, _task in TASKS} >= {"rotation", "overlap"}
+    assert {path.name.partition("_")[0] for path, _play, _task in TASKS} >= {"rotation", "rsa"}
 
 
 def test_a_file_of_tasks_is_named_without_a_folder():

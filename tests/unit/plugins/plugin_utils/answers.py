@@ -247,8 +247,8 @@ def fits(answer):
 
 
 def of_others(plan, host):
-    """What a plan says of every other host, and of the run. Whether all is settled is told apart, by what is due."""
-    return {name: _without(host, value) for name, value in plan.items() if name != "settled"}
+    """What a plan says of every other host, and of the run. Whether all is up_to_date is told apart, by what is due."""
+    return {name: _without(host, value) for name, value in plan.items() if name != "up_to_date"}
 
 
 def _without(host, value):
@@ -268,7 +268,7 @@ def same_for_others(decide, found, host, answer):
     assert after == before
     assert set(plan["left_out"]) <= {host}
     if host in plan["left_out"]:
-        rest = {name: value for name, value in plan.items() if name not in ("left_out", "settled")}
+        rest = {name: value for name, value in plan.items() if name not in ("left_out", "up_to_date")}
         assert rest == {name: value for name, value in after.items() if name != "left_out"}
     return plan
 

@@ -45,7 +45,7 @@ def test_a_cluster_without_jwt():
     assert found["refusals"] == []
     assert found["left_out"] == {}
     assert found["outer_hosts"] == ["node1", "node2", "rest1"]
-    assert found["key_hosts"] == ["dbd1", "ctl1"]
+    assert found["key_hosts_to_change"] == ["dbd1", "ctl1"]
     assert found["slurmrestd_hosts"] == ["rest1"]
     assert found["hosts_to_change"] == ["node1", "node2", "rest1", "dbd1", "ctl1"]
     assert found["hosts"] == ["ctl1", "dbd1", "rest1", "node1", "node2"]
@@ -59,19 +59,19 @@ def test_a_cluster_without_jwt():
     assert found["slurmctld"] == {"ctl1": "reconfigure"}
     assert found["packages"]["ctl1"] == ["slurm-wlm-jwt-plugin=24.11.5-4", "python3-jwt"]
     assert found["packages"]["dbd1"] == ["slurm-wlm-jwt-plugin=24.11.5-4"]
-    assert not found["settled"]
+    assert not found["up_to_date"]
     assert found["unseen_by_check"] == {"dbd1": ["key installed"], "ctl1": ["slurmctld reconfigured"]}
 
 
 def test_a_cluster_as_declared_has_nothing_to_do():
     found = decide(cluster(jwt=True))
-    assert found["settled"]
+    assert found["up_to_date"]
     assert found["due"] == []
     assert found["left_out"] == {}
     assert found["outer_hosts"] == []
     # slurmrestd's role looks for itself, and the primary is proven on every run.
     assert found["slurmrestd_hosts"] == ["rest1"]
-    assert found["key_hosts"] == ["ctl1"]
+    assert found["key_hosts_to_change"] == ["ctl1"]
     steps = ("conf", "dbd_conf", "packages", "key_targets", "folders", "slurmdbd", "slurmctld")
     assert not any(found[name] for name in steps)
 
@@ -80,7 +80,7 @@ def test_a_host_of_slurmrestd_changes_before_those_with_the_key():
     missing = {"plugins": {"packages": ["slurm-wlm-jwt-plugin=24.11.5-4"]}}
     for changes in (missing, {"differences.slurm_conf": [{}]}):
         found = decide(cluster(jwt=True, rest1=changes))
-        assert (found["outer_hosts"], found["key_hosts"]) == (["rest1"], ["ctl1"])
+        assert (found["outer_hosts"], found["key_hosts_to_change"]) == (["rest1"], ["ctl1"])
 
 
 def test_an_older_slurmctld_is_restarted():
@@ -114,7 +114,7 @@ def test_the_key_that_slurmdbd_has_is_everybodys():
     assert found["key_source"] == "dbd1"
     assert found["key_targets"] == ["ctl1"]
     # It is in the play, as it has what the other one gets.
-    assert found["key_hosts"] == ["dbd1", "ctl1"]
+    assert found["key_hosts_to_change"] == ["dbd1", "ctl1"]
     assert not found["key_source_changes"]
     assert found["slurmdbd"] == []
     assert found["slurmctld"] == {"ctl1": "reconfigure"}
@@ -124,7 +124,7 @@ def test_slurmdbd_keeps_the_place_of_its_key():
     elsewhere = dict(key(), path="/etc/slurm/jwt.key")
     looks = cluster(jwt=True, dbd1={"key": elsewhere, "dbd_conf": conf({"jwt_key": "/etc/slurm/jwt.key"})})
     found = decide(looks)
-    assert found["settled"]
+    assert found["up_to_date"]
     assert found["key_path"] == {"ctl1": KEY_PATH, "dbd1": "/etc/slurm/jwt.key"}
 
 
@@ -198,7 +198,7 @@ def test_the_standby_of_slurmdbd_gets_the_key_and_a_restart():
     assert found["slurmdbd"] == ["dbd1", "dbd2"]
     assert found["slurmdbd_standbys"] == ["dbd2"]
     assert found["key_targets"] == ["dbd1", "dbd2"]
-    assert decide(two_dbds(jwt=True), in_play=[*HOSTS, "dbd2"], parts=parts)["settled"]
+    assert decide(two_dbds(jwt=True), in_play=[*HOSTS, "dbd2"], parts=parts)["up_to_date"]
 
 
 def test_a_declared_serial_labels_a_key_that_has_none():
@@ -219,7 +219,7 @@ def test_removing_changes_files_and_never_the_key():
     assert found["key_targets"] == []
     assert found["folders"] == {}
     assert found["packages"] == {}
-    assert (found["outer_hosts"], found["key_hosts"]) == ([], ["dbd1", "ctl1"])
+    assert (found["outer_hosts"], found["key_hosts_to_change"]) == ([], ["dbd1", "ctl1"])
 
 
 # What is refused
@@ -468,7 +468,7 @@ TRUST = {"kids": ["a"], "jwks": {"keys": []}, "retired": [], "dropped": [], "dif
 STALE = {"daemons.slurmctld.stale": ["written after"]}
 RUNS = {
     "first": (cluster(False), {}),
-    "settled": (cluster(True), {}),
+    "up_to_date": (cluster(True), {}),
     "a label": (cluster(True, ctl1=STALE), {"key_serial": "2026-11"}),
     "a key set": (
         cluster(True, ctl1={"trust": TRUST}, dbd1={"trust": TRUST}),
@@ -486,7 +486,7 @@ def see_the_others(run, host, answer):
     """Of a rollout that goes on, whatever a host without the key answers."""
     looks, wishes = RUNS[run]
     found = answers.same_for_others(lambda looks: decide(looks, **wishes), looks, host, answer)
-    assert found["settled"] == (found["due"] == [])
+    assert found["up_to_date"] == (found["due"] == [])
     return found
 
 
@@ -525,7 +525,7 @@ def test_no_look_that_failed_decides_anything_about_others(run, host, answer):
 
 
 @pytest.mark.parametrize("host", OUTER)
-@pytest.mark.parametrize("run", ["first", "settled"])
+@pytest.mark.parametrize("run", ["first", "up_to_date"])
 def test_no_look_that_is_said_to_be_skipped_decides_anything_about_others(run, host):
     """The door lets in less than a whole look where a host says that."""
     for answer in answers.skipped():

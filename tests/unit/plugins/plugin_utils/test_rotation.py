@@ -39,7 +39,7 @@ def live(fingerprint=FINGERPRINT, staged=None, previous=None, serial=SERIAL, age
     return {**key(fingerprint=fingerprint), "serial": serial, "age": age, "next": staged, "previous": previous}
 
 
-# The key of a holder at each point of a rotation.
+# The key of a key host at each point of a rotation.
 BEFORE = live()
 STAGED = live(staged=kept())
 SWAPPED = live(NEXT, staged=kept(), previous=kept(FINGERPRINT))
@@ -105,13 +105,13 @@ class TestWhetherToRotate:
         found = decide(small())
         assert found["refusals"] == []
         assert found["reason"] is None
-        assert found["settled"]
-        assert found["key_hosts"] == found["hosts_to_change"] == []
+        assert found["up_to_date"]
+        assert found["key_hosts_to_change"] == found["hosts_to_change"] == []
         assert found["unseen_by_check"] == {}
         # The closing table and the list of copies have their hosts all the same.
         assert found["speaker"] == "ctl1"
         assert found["hosts"] == ["ctl1", "dbd1", "rest1"]
-        assert found["holders"] == ["ctl1", "dbd1"]
+        assert found["key_hosts"] == ["ctl1", "dbd1"]
 
     @pytest.mark.parametrize(
         ("wishes", "reason"),
@@ -128,10 +128,10 @@ class TestWhetherToRotate:
     def test_it_is_due(self, wishes, reason):
         found = decide(small(), **wishes)
         assert found["reason"] == reason
-        assert not found["settled"]
-        assert found["key_hosts"] == ["ctl1", "dbd1"]
+        assert not found["up_to_date"]
+        assert found["key_hosts_to_change"] == ["ctl1", "dbd1"]
         assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1"]
-        assert found["services"] == found["signer_and_services"] == found["overlapping"] == []
+        assert found["services"] == found["signer_and_services"] == found["rsa_rotation"] == []
         assert found["left_out"] == {}
         assert found["unseen_by_check"] == {"ctl1": ["key rotated"], "dbd1": ["key rotated"]}
         assert found["warnings"] == []
@@ -159,7 +159,7 @@ class TestThePlan:
         found = decide(small(), serial="2026-12", token_hosts=["ctl1", "svc1"])
         assert found["primary"] == "ctl1"
         assert found["standbys"] == []
-        assert found["key_hosts"] == ["ctl1", "dbd1"]
+        assert found["key_hosts_to_change"] == ["ctl1", "dbd1"]
         assert found["services"] == found["signer_and_services"] == ["ctl1", "svc1"]
         assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1", "svc1"]
         assert found["left_out"] == {}
@@ -201,14 +201,14 @@ class TestThePlan:
         looks = small()
         del looks["dbd1"]
         found = decide(looks, now=True)
-        assert found["holders"] == ["ctl1"]
+        assert found["key_hosts"] == ["ctl1"]
         assert found["load"] == {"slurmdbd": [], "slurmctld": {}, "conf": []}
         assert found["fallback"]["slurmctld"] == {"ctl1": "reconfigure"}
 
     def test_the_first_of_slurm_conf_is_the_primary(self):
         looks = large()
         found = decide(dict(reversed(looks.items())), now=True)
-        assert found["primary"] == found["holders"][0] == "ctl1"
+        assert found["primary"] == found["key_hosts"][0] == "ctl1"
         assert found["standbys"] == ["ctl2"]
 
     def test_the_clock_of_the_primary_is_told(self):
@@ -351,7 +351,7 @@ class TestLead:
         none, one, four = (self.lead(token_hosts=some, forks=5) for some in ([], hosts[:5], hosts))
         assert none < one < four
         assert self.lead(token_hosts=hosts, forks=20) == one
-        # Two holders and one fork.
+        # Two key hosts and one fork.
         assert self.lead(forks=1) > none
         assert self.lead(forks=0) == self.lead(forks=1)
 
@@ -375,7 +375,7 @@ class TestResume:
         assert found["method"] == "in_place"
         (warning,) = found["warnings"]
         assert warning.startswith(f"{BY} began this rotation at 2026-11-24T10:00:00Z")
-        assert "0 of 2 holders had the new key" in warning
+        assert "0 of 2 key hosts had the new key" in warning
         # Its staged keys are this run's as soon as it has taken them over.
         assert found["run_to_end"] == {"ctl1": RUN, "dbd1": RUN}
 
@@ -389,14 +389,14 @@ class TestResume:
         assert (found["reason"], found["tidy_only"]) == ("unfinished", False)
         # Where to go back to: the key of the one that waits.
         assert found["old"] == FINGERPRINT
-        assert "1 of 2 holders had the new key" in found["warnings"][0]
+        assert "1 of 2 key hosts had the new key" in found["warnings"][0]
 
     @pytest.mark.parametrize("dbd1", [SWAPPED, TIDY])
     def test_swapped_everywhere(self, dbd1):
         found = decide(small(SWAPPED, dbd1), is_dead=dead)
         assert (found["reason"], found["tidy_only"]) == ("unfinished", False)
         assert found["old"] == FINGERPRINT
-        assert "2 of 2 holders had the new key" in found["warnings"][0]
+        assert "2 of 2 key hosts had the new key" in found["warnings"][0]
 
     def test_swapped_everywhere_and_no_key_is_kept_to_go_back_to(self):
         without = live(NEXT, staged=kept())
@@ -432,7 +432,7 @@ class TestResume:
         found = decide(small(BEFORE, dbd1), is_dead=dead)
         assert found["tidy_only"]
         assert found["reason"] == "unfinished"
-        assert found["key_hosts"] == ["ctl1", "dbd1"]
+        assert found["key_hosts_to_change"] == ["ctl1", "dbd1"]
         assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1"]
         # Under the name of the run that left it, or it would be left alone.
         assert found["run_to_end"] == {"ctl1": RUN, "dbd1": OTHER_RUN}
@@ -611,7 +611,7 @@ class TestAHostWithoutTheKey:
     """Whatever it answers, a rotation is the same for all others."""
 
     RUNS = {
-        "settled": (small(), {}),
+        "up_to_date": (small(), {}),
         "label": (large(), {"serial": "2026-12"}),
         "slow": (slow(large()), {"now": True}),
         "unfinished": (small(SWAPPED, STAGED), {}),
@@ -627,7 +627,7 @@ class TestAHostWithoutTheKey:
             return decide(looks, is_dead=dead, token_hosts=services, **wishes)
 
         found = answers.same_for_others(plan, looks, "rest1", answer)
-        assert found["settled"] == (run == "settled")
+        assert found["up_to_date"] == (run == "up_to_date")
         return found
 
     @pytest.mark.parametrize("member", sorted(answers.ANSWERS))

@@ -153,8 +153,8 @@ class TestToAndFro:
         assert [(entry["name"], entry["token"]) for entry in entries] == [("web", "w"), ("proxy", "p")]
 
     def test_nothing_where_nothing_is_due(self):
-        settled = self.answers(web=(None, None))
-        assert _services.delivery(self.variables(web="w"), "svc1", settled) == []
+        up_to_date = self.answers(web=(None, None))
+        assert _services.delivery(self.variables(web="w"), "svc1", up_to_date) == []
         assert _services.delivery(self.variables(), "svc1", None) == []
         assert _services.delivery({}, "svc1", self.answers()) == []
         assert _services.delivery(self.variables(), "svc2", self.answers()) == []

@@ -49,7 +49,7 @@ def test_the_key_comes_before_the_lines():
     assert found["refusals"] == []
     assert found["key_source"] == "ctl1"
     assert found["key_targets"] == ["dbd1"]
-    assert found["key_hosts"] == ["dbd1", "ctl1"]
+    assert found["key_hosts_to_change"] == ["dbd1", "ctl1"]
     assert (found["conf"], found["dbd_conf"]) == ([], [])
     # What comes next is told.
     assert f"ctl1: /etc/slurm/slurm.conf must have the lines {TWO_LINES}." in found["warnings"][0]
@@ -96,7 +96,7 @@ def test_another_key_is_named():
 
 def test_nothing_is_refused_where_the_lines_are_there():
     found = decide(cluster(jwt=True))
-    assert (found["refusals"], found["warnings"], found["settled"]) == ([], [], True)
+    assert (found["refusals"], found["warnings"], found["up_to_date"]) == ([], [], True)
 
 
 def test_daemons_load_what_another_tool_has_written():
@@ -186,6 +186,6 @@ def test_remove_begins_when_they_are_gone():
 def test_verify_tells_and_goes_on():
     found = decide(cluster(jwt=True, ctl1={"differences.slurm_conf": changes(), "conf": conf()}), verifying=True)
     assert found["refusals"] == []
-    assert not found["settled"]
+    assert not found["up_to_date"]
     (told,) = [each for each in found["due"] if "manage_conf" in each]
     assert told.startswith(f"ctl1: /etc/slurm/slurm.conf must have the lines {TWO_LINES}. slurm_jwt_manage_conf is")

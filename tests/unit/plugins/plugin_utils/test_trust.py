@@ -11,7 +11,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import lo
 
 JWKS_PATH = "/etc/slurm/jwks.json"
 BOTH = {"jwt_key": looks.KEY_PATH, "jwks": JWKS_PATH}
-HOLDERS = ["ctl1", "dbd1"]
+KEY_HOSTS = ["ctl1", "dbd1"]
 
 
 def seen(kids=("a",), differs=False, content_changed=False, retired=()):
@@ -42,7 +42,7 @@ def plan(found, **trust):
 
 HS256, RS256 = {"jwt_key": looks.KEY_PATH}, {"jwks": JWKS_PATH}
 SAME = {"ctl1": seen(), "dbd1": seen()}
-NEW = {host: seen(differs=True, content_changed=True) for host in HOLDERS}
+NEW = {host: seen(differs=True, content_changed=True) for host in KEY_HOSTS}
 
 
 class TestNothingIsDecidedSilently:
@@ -123,19 +123,19 @@ class TestSources:
 class TestWhatIsDone:
     def test_nothing_where_all_is_as_declared(self):
         found = plan(cluster(RS256, SAME), jwks=True)
-        assert found["settled"]
+        assert found["up_to_date"]
         assert (found["hs256"], found["signing_key"], found["conf_key_path"]) == (False, None, None)
 
     def test_new_keys_are_loaded_by_every_holder(self):
         found = plan(cluster(RS256, NEW), jwks=True)
-        assert found["jwks_targets"] == HOLDERS
+        assert found["jwks_targets"] == KEY_HOSTS
         assert found["slurmdbd"] == ["dbd1"]
         assert found["slurmctld"] == {"ctl1": "reconfigure"}
         assert (found["key_targets"], found["key_source_changes"]) == ([], False)
 
     def test_another_owner_or_record_restarts_nothing(self):
-        found = plan(cluster(RS256, {host: seen(differs=True) for host in HOLDERS}), jwks=True)
-        assert found["jwks_targets"] == HOLDERS
+        found = plan(cluster(RS256, {host: seen(differs=True) for host in KEY_HOSTS}), jwks=True)
+        assert found["jwks_targets"] == KEY_HOSTS
         assert (found["slurmdbd"], found["slurmctld"]) == ([], {})
 
     def test_slurmctld_in_the_foreground_is_restarted(self):
@@ -162,7 +162,7 @@ class TestWhatIsDone:
     def test_an_own_key_that_is_not_made_yet_changes_every_key_set(self):
         own = _trust.OwnKey("/own.pem", known=False, changes=True)
         found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, own=own)
-        assert found["own_key_changes"] and found["jwks_targets"] == HOLDERS
+        assert found["local_key_changes"] and found["jwks_targets"] == KEY_HOSTS
         assert (found["slurmdbd"], found["slurmctld"]) == (["dbd1"], {"ctl1": "reconfigure"})
         assert found["unseen_by_check"]["dbd1"] == ["key set changed"]
         assert "ctl1: the own RSA key lacks or differs" in found["due"][0]
@@ -192,9 +192,9 @@ class TestFollowing:
         assert plan(found, jwks=True)["jwks_daemons"]["ctl1"][0]["way"] == "restart"
 
     def test_their_hosts_are_in_the_play_where_the_site_speaks_of_key_sets(self):
-        assert plan(cluster(RS256, SAME), jwks=True)["key_hosts"] == ["dbd1", "ctl1"]
-        assert plan(cluster(HS256), jwks=False)["key_hosts"] == ["dbd1", "ctl1"]
-        assert plan(cluster(HS256))["key_hosts"] == ["ctl1"]
+        assert plan(cluster(RS256, SAME), jwks=True)["key_hosts_to_change"] == ["dbd1", "ctl1"]
+        assert plan(cluster(HS256), jwks=False)["key_hosts_to_change"] == ["dbd1", "ctl1"]
+        assert plan(cluster(HS256))["key_hosts_to_change"] == ["ctl1"]
 
 
 def test_a_new_holder_begins_with_what_the_others_retain():

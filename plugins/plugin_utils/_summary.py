@@ -13,15 +13,15 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import run_
 Variables = Mapping[str, Any]
 
 # Registered result -> what it means if it changed something. The order is that of the rollout.
-DEEDS = (
+ACTIONS = (
     ("slurm_jwt_packages", "packages installed"),
     ("slurm_jwt_folder", "StateSaveLocation made"),
     ("slurm_jwt_key_at_source", "key made"),
     ("slurm_jwt_key_at_target", "key installed"),
-    ("slurm_jwt_own_key_made", "RSA key made"),
-    ("slurm_jwt_own_key_staged", "next RSA key made"),
+    ("slurm_jwt_local_key_made", "RSA key made"),
+    ("slurm_jwt_local_key_staged", "next RSA key made"),
     ("slurm_jwt_jwks", "key set changed"),
-    ("slurm_jwt_own_key_active", "RSA key swapped"),
+    ("slurm_jwt_local_key_active", "RSA key swapped"),
     ("slurm_jwt_jwks_withdrawn", "key set changed"),
     ("slurm_jwt_staged", "next key made"),
     ("slurm_jwt_staged_here", "next key staged"),
@@ -36,7 +36,7 @@ DEEDS = (
     ("slurm_jwt_jwks_timer_result", "timer of key sets set"),
     ("slurm_jwt_jwks_timer_removed", "timer of key sets removed"),
     ("slurm_jwt_key_removed", "key put aside"),
-    ("slurm_jwt_own_key_removed", "RSA key put aside"),
+    ("slurm_jwt_local_key_removed", "RSA key put aside"),
     ("slurm_jwt_jwks_removed", "key set put aside"),
     ("slurm_jwt_conf_copies", "copies removed"),
     ("slurm_jwt_dbd_conf_copies", "copies removed"),
@@ -89,8 +89,8 @@ def _cause(result: Mapping[str, Any]) -> str:
     return " ".join(part for part in said if part) or "unknown"
 
 
-def deeds(variables: Variables) -> list[str]:
-    return list(dict.fromkeys(text for name, text in DEEDS if _changed(variables.get(name))))
+def actions(variables: Variables) -> list[str]:
+    return list(dict.fromkeys(text for name, text in ACTIONS if _changed(variables.get(name))))
 
 
 def _changed(result: Any) -> bool:
@@ -133,7 +133,7 @@ def table(
     for host in hosts:
         variables = hostvars[host]
         look = variables.get("slurm_jwt_look") or {}
-        what = ", ".join(deeds(variables) + unseen.get(host, [])) or "nothing to do"
+        what = ", ".join(actions(variables) + unseen.get(host, [])) or "nothing to do"
         # A host of services need not have Slurm.
         row = (str(look.get("release") or ("?" if look else "-")), what, ", ".join(proofs(variables)) or "-")
         if look.get("parts") == ["node"]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _story
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _summary
 
 CHANGED = {"changed": True}
 
@@ -31,11 +31,11 @@ def test_the_table():
         "node1": node,
         "node2": node,
     }
-    lines = _story.table(hostvars, ["ctl1", "node1", "node2"])
+    lines = _summary.table(hostvars, ["ctl1", "node1", "node2"])
     assert [line.split("  ")[0] for line in lines] == ["host", "-------", "ctl1", "2 nodes"]
     assert lines[2].endswith("key made            slurmctld 1/2, slurmdbd 1/1")
     assert lines[3].endswith("slurm.conf changed  -")
-    check = _story.table(hostvars, ["ctl1"], {"ctl1": ["slurmctld reconfigured"]})
+    check = _summary.table(hostvars, ["ctl1"], {"ctl1": ["slurmctld reconfigured"]})
     assert "would be done" in check[0]
     assert "key made, slurmctld reconfigured" in check[2]
 
@@ -52,11 +52,11 @@ def test_the_table():
 def test_who_has_seen_the_proof_of_slurmrestd(seen, said):
     answer = {"daemon": "slurmrestd", "case": "good", "expected": "accepted", "answer": "accepted"}
     rest1 = {"slurmrestd_proof": {"answers": [answer] * 12}, **seen}
-    assert _story.proofs(rest1) == [f"slurmrestd 12/12, {said}"]
-    assert _story.table({"rest1": rest1}, ["rest1"])[2].endswith(f"  slurmrestd 12/12, {said}")
+    assert _summary.proofs(rest1) == [f"slurmrestd 12/12, {said}"]
+    assert _summary.table({"rest1": rest1}, ["rest1"])[2].endswith(f"  slurmrestd 12/12, {said}")
     # Those on hosts with the key need nobody else's word.
     ctl1 = {"slurm_jwt_proof": {"answers": [{**answer, "daemon": "slurmctld"}]}, **seen}
-    assert _story.proofs(ctl1) == ["slurmctld 1/1"]
+    assert _summary.proofs(ctl1) == ["slurmctld 1/1"]
 
 
 def test_the_table_of_a_removal():
@@ -64,9 +64,10 @@ def test_the_table_of_a_removal():
     done = ("slurmrestd_stopped", "slurmrestd_dropin_removed", "slurmrestd_account_removed", "slurm_jwt_tokens_removed")
     copies = ("slurm_jwt_conf_copies", "slurm_jwt_dbd_conf_copies", "slurm_jwt_jwks_timer_removed")
     hostvars = {"rest1": dict.fromkeys(done, changed), "dbd1": dict.fromkeys(copies, changed)}
-    assert _story.deeds(hostvars["rest1"]) == ["slurmrestd stopped", "drop-in removed", "user removed", "token removed"]
+    told = ["slurmrestd stopped", "drop-in removed", "user removed", "token removed"]
+    assert _summary.actions(hostvars["rest1"]) == told
     # A host has both files, and they are told once.
-    assert _story.deeds(hostvars["dbd1"]) == ["timer of key sets removed", "copies removed"]
+    assert _summary.actions(hostvars["dbd1"]) == ["timer of key sets removed", "copies removed"]
 
 
 def test_the_failure_is_that_of_the_host_that_failed():
@@ -77,21 +78,22 @@ def test_the_failure_is_that_of_the_host_that_failed():
             "ansible_failed_result": {"msg": "slurmdbd does not live", "stderr": ""},
         },
     }
-    found = _story.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"])
+    found = _summary.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"])
     assert found == {"host": "dbd1", "task": "Restart slurmdbd", "cause": "slurmdbd does not live", "run": ""}
     hostvars["localhost"] = {"slurm_jwt_declarations": {"run": "first"}}
-    assert _story.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"]) == {**found, "run": "first"}
+    assert _summary.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"]) == {**found, "run": "first"}
 
 
 def test_the_failure_of_a_command_has_its_standard_error():
     hostvars = {"ctl1": {"ansible_failed_result": {"msg": "non-zero return code", "stderr": "slurm_reconfigure error"}}}
-    assert _story.failure(hostvars, ["ctl1"], ["ctl1"])["cause"] == "non-zero return code slurm_reconfigure error"
+    assert _summary.failure(hostvars, ["ctl1"], ["ctl1"])["cause"] == "non-zero return code slurm_reconfigure error"
 
 
 def test_a_host_that_was_lost():
-    found = _story.failure({"ctl1": {}, "dbd1": {}}, ["ctl1", "dbd1"], ["ctl1"])
+    found = _summary.failure({"ctl1": {}, "dbd1": {}}, ["ctl1", "dbd1"], ["ctl1"])
     assert found == {"host": "dbd1", "task": "?", "cause": "The host could not be reached any more.", "run": ""}
-    assert _story.failure({"ctl1": {}}, ["ctl1"], ["ctl1"]) == {"host": "?", "task": "?", "cause": "unknown", "run": ""}
+    unknown = {"host": "?", "task": "?", "cause": "unknown", "run": ""}
+    assert _summary.failure({"ctl1": {}}, ["ctl1"], ["ctl1"]) == unknown
 
 
 def test_who_holds_the_key():
@@ -109,7 +111,7 @@ def test_who_holds_the_key():
         "lost": {"unreachable": True},
     }
     hostvars = {**{host: {"slurm_jwt_look": look} for host, look in looks.items()}, "unseen": {}}
-    heading, dummy, *rows = (line.split() for line in _story.copies(hostvars, list(hostvars)))
+    heading, dummy, *rows = (line.split() for line in _summary.copies(hostvars, list(hostvars)))
     assert " ".join(heading) == "host copy key owner mode age in days serial made by"
     assert [" ".join(row) for row in rows] == [
         "ctl1 in force SHA256:aaaaaaaaaaaa slurm:hpc 0400 1.5 2026-11 alice@mgmt1",
@@ -120,7 +122,7 @@ def test_who_holds_the_key():
 
 
 def test_nobody_holds_a_key():
-    assert len(_story.copies({"ctl1": {}}, ["ctl1"])) == 2
+    assert len(_summary.copies({"ctl1": {}}, ["ctl1"])) == 2
 
 
 GROUPS = {"all": ["a", "b", "c"], "slurmctld": ["a"], "slurm_nodes": ["c", "a"], "our_dbds": ["b"]}
@@ -156,7 +158,7 @@ STEPS = {
     "signer_and_services": ["k", "s"],
     "services": ["s"],
     "receiving": ["k", "s"],
-    "overlapping": ["k"],
+    "rsa_rotation": ["k"],
     "withdrawing": ["k"],
     "reviving": ["r"],
     "put_back": [],
@@ -164,12 +166,12 @@ STEPS = {
 }
 STEPPED = {
     "outer_hosts": ["n"],
-    "key_hosts": ["k"],
+    "key_hosts_to_change": ["k"],
     "slurmrestd_hosts": ["r"],
     "signer_and_services": ["k", "s"],
     "services": ["s"],
     "receiving": ["k", "s"],
-    "overlapping": ["k"],
+    "rsa_rotation": ["k"],
     "makes_key": True,
     "slurmrestd_dies": ["r"],
     "hosts_to_change": ["n", "r", "k"],

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _overlap, _own_key, _rotation, _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
+    _cluster,
+    _local_key,
+    _rotation,
+    _rsa_rotation,
+    _trust,
+)
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers, looks
 
 PATH, JWKS_PATH = "/etc/slurm/own.pem", "/etc/slurm/jwks.json"
 RUN, OTHER_RUN = "mgmt1:boot:1:7:100", "mgmt1:boot:1:8:200"
 DAY = 86400
-HOLDERS = ["ctl1", "dbd1"]
+KEY_HOSTS = ["ctl1", "dbd1"]
 NO_NEXT = {f"next_{name}": None for name in ("fingerprint", "public_jwk", "created", "serial", "by", "run", "run_age")}
 
 
@@ -59,7 +65,7 @@ def plan(own=None, found=None, dead=True, path=PATH, services=(), **wishes):
     wanted = _rotation.Wishes(run=RUN, token_hosts=services, **wishes)
     found = cluster() if found is None else found
     parts = {**looks.PARTS, "node": []}
-    return _overlap.plan(found, parts, list(found), wanted, trust, own, lambda run: dead)
+    return _rsa_rotation.plan(found, parts, list(found), wanted, trust, own, lambda run: dead)
 
 
 class TestWhether:
@@ -79,19 +85,19 @@ class TestWhether:
     def test_reason(self, own, wishes, reason):
         found = plan(own, **wishes)
         assert found["refusals"] == []
-        assert (found["reason"], found["settled"]) == (reason, reason is None)
-        assert found["overlapping"] == (HOLDERS if reason else [])
-        assert found["hosts_to_change"] == ([*HOLDERS, "rest1"] if reason else [])
+        assert (found["reason"], found["up_to_date"]) == (reason, reason is None)
+        assert found["rsa_rotation"] == (KEY_HOSTS if reason else [])
+        assert found["hosts_to_change"] == ([*KEY_HOSTS, "rest1"] if reason else [])
         assert found["makes_key"] == (reason is not None)
-        assert found["key_hosts"] == found["services"] == found["signer_and_services"] == []
+        assert found["key_hosts_to_change"] == found["services"] == found["signer_and_services"] == []
         assert found["left_out"] == {}
 
     def test_a_key_whose_time_is_over_only_goes(self):
         found = plan(found=cluster(trusts("old", differs=True)), serial="2026-11", services=["ctl1", "svc1"])
         assert (found["reason"], found["makes_key"], found["services"]) == ("key_set", False, [])
         assert found["signer_and_services"] == found["receiving"] == []
-        assert found["overlapping"] == HOLDERS
-        assert found["jwks_targets"] == HOLDERS
+        assert found["rsa_rotation"] == KEY_HOSTS
+        assert found["jwks_targets"] == KEY_HOSTS
 
     def test_a_daemon_that_was_not_told_is(self):
         found = plan(found=cluster(dbd1={"daemons.slurmdbd.stale": ["written after"]}), serial="2026-11")
@@ -158,7 +164,7 @@ class TestRefusals:
 
     def test_a_key_that_no_daemon_trusts_yet(self):
         found = plan(found=cluster(trusts("old", added=["old"])), serial="x")
-        assert [f"{host}: does not trust the key at {PATH} yet" for host in HOLDERS] == found["refusals"][:2]
+        assert [f"{host}: does not trust the key at {PATH} yet" for host in KEY_HOSTS] == found["refusals"][:2]
 
     def test_sources_that_cannot_be_fetched(self):
         assert "no answer" in plan(found=cluster({"msg": "no answer"}), serial="x")["refusals"][0]
@@ -168,7 +174,7 @@ class TestAHostWithoutTheKey:
     """Whatever it answers, a rotation is the same for all others."""
 
     RUNS = {
-        "settled": (key(), trusts("old"), {"serial": "2026-11"}),
+        "up_to_date": (key(), trusts("old"), {"serial": "2026-11"}),
         "label": (key(), trusts("old"), {"serial": "x"}),
         "unfinished": (key("new", following="new"), trusts("new", "old", retired=["old"]), {}),
         "key set": (key(), trusts("old", differs=True), {"serial": "2026-11"}),
@@ -182,7 +188,7 @@ class TestAHostWithoutTheKey:
             return plan(own, found, services=services, **wishes)
 
         found = answers.same_for_others(decide, cluster(seen), "rest1", answer)
-        assert found["settled"] == (run == "settled")
+        assert found["up_to_date"] == (run == "up_to_date")
         return found
 
     @pytest.mark.parametrize("member", sorted(answers.ANSWERS))
@@ -217,7 +223,7 @@ class TestAHostWithoutTheKey:
         for answer in answers.skipped():
             self.see_the_others(run, [], answer)
 
-    @pytest.mark.parametrize("host", HOLDERS)
+    @pytest.mark.parametrize("host", KEY_HOSTS)
     def test_one_with_the_key_is_never_left_out(self, host):
         answered = {
             "F. E. R.": {**cluster()[host], "problems": [answers.problem("error")]},
@@ -236,26 +242,26 @@ class TestWhatIsTrusted:
         return {"ctl1": {"slurm_jwt_look": looks.look("ctl1", "slurmctld", True), **results}}
 
     def kids(self, **results):
-        found = _own_key.sources(self.variables(**results), self.groups, [{"issuer": "https://a"}])
+        found = _local_key.sources(self.variables(**results), self.groups, [{"issuer": "https://a"}])
         assert found[0] == {"issuer": "https://a"}
         return [source["data"]["kid"] for source in found[1:]]
 
     def test_both_halves_from_the_moment_on_at_which_there_are_two(self):
         skipped = {"skipped": True, "changed": False}
         assert self.kids() == []
-        assert self.kids(slurm_jwt_own_key=skipped) == []
-        assert self.kids(slurm_jwt_own_key={**key(), "public_jwk": None}) == []
-        seen = {"slurm_jwt_own_key": key(), "slurm_jwt_own_key_made": skipped}
+        assert self.kids(slurm_jwt_local_key=skipped) == []
+        assert self.kids(slurm_jwt_local_key={**key(), "public_jwk": None}) == []
+        seen = {"slurm_jwt_local_key": key(), "slurm_jwt_local_key_made": skipped}
         assert self.kids(**seen) == ["old"]
-        seen["slurm_jwt_own_key_staged"] = key(following="new")
+        seen["slurm_jwt_local_key_staged"] = key(following="new")
         assert self.kids(**seen) == ["old", "new"]
-        seen["slurm_jwt_own_key_active"] = key("new", following="new")
+        seen["slurm_jwt_local_key_active"] = key("new", following="new")
         assert self.kids(**seen) == ["new"]
-        seen["slurm_jwt_own_key_ended"] = key("new")
+        seen["slurm_jwt_local_key_ended"] = key("new")
         assert self.kids(**seen) == ["new"]
 
     def test_none_without_a_controller(self):
-        assert _own_key.sources({}, self.groups, []) == []
+        assert _local_key.sources({}, self.groups, []) == []
 
     @pytest.mark.parametrize(
         ("result", "expected"),
@@ -270,18 +276,18 @@ class TestWhatIsTrusted:
         ],
     )
     def test_look(self, result, expected):
-        variables = self.variables(**({} if result is None else {"slurm_jwt_own_key": result}))
-        found = _own_key.look(variables, self.groups, PATH, "2026-11")
+        variables = self.variables(**({} if result is None else {"slurm_jwt_local_key": result}))
+        found = _local_key.look(variables, self.groups, PATH, "2026-11")
         assert (found.known, found.changes, found.refusal) == expected
 
     def test_none_is_declared(self):
-        assert _own_key.look({}, self.groups, "") == _trust.OwnKey()
+        assert _local_key.look({}, self.groups, "") == _trust.OwnKey()
 
 
 class TestSteps:
     def steps(self, **failures):
         local = {"slurm_jwt_plan": plan(serial="x", services=["svc1"]), **failures}
-        names = ("outer", "key_hosts", "slurmrestd", "signer_and_services", "services", "overlapping", "withdrawing")
+        names = ("outer", "key_hosts", "slurmrestd", "signer_and_services", "services", "rsa_rotation", "withdrawing")
         names = (*names, "receiving", "reviving", "put_back")
         steps = {name: _cluster.planned_hosts({"localhost": local}, name) for name in names}
         return {name: hosts for name, hosts in steps.items() if hosts}
@@ -289,15 +295,15 @@ class TestSteps:
     EVERY = {
         "slurmrestd": ["rest1"],
         "receiving": ["ctl1", "svc1"],
-        "overlapping": HOLDERS,
-        "withdrawing": HOLDERS,
+        "rsa_rotation": KEY_HOSTS,
+        "withdrawing": KEY_HOSTS,
     }
 
     def test_all_goes_well(self):
         assert self.steps() == self.EVERY
 
     def test_after_a_failure_nothing_is_withdrawn(self):
-        assert self.steps(slurm_jwt_failure={}) == {"put_back": [*HOLDERS, "rest1"]}
+        assert self.steps(slurm_jwt_failure={}) == {"put_back": [*KEY_HOSTS, "rest1"]}
         # Services have tokens of the new key before the old one goes.
         left = {name: hosts for name, hosts in self.EVERY.items() if name != "withdrawing"}
         assert self.steps(slurm_jwt_tokens_failure={}) == left

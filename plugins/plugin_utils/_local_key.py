@@ -18,14 +18,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._trust import OwnKey
 
 Variables = Mapping[str, Any]
 
-LOOK = "slurm_jwt_own_key"
+LOOK = "slurm_jwt_local_key"
 
 # What tasks have registered of it, the last one first.
 _SEEN = (
-    "slurm_jwt_own_key_ended",
-    "slurm_jwt_own_key_active",
-    "slurm_jwt_own_key_staged",
-    "slurm_jwt_own_key_made",
+    "slurm_jwt_local_key_ended",
+    "slurm_jwt_local_key_active",
+    "slurm_jwt_local_key_staged",
+    "slurm_jwt_local_key_made",
     LOOK,
 )
 

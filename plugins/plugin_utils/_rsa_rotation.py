@@ -7,7 +7,7 @@ collection.
 Slurm trusts many RS256 keys at once, so the old and the new one overlap and nobody is refused:
 
     the next key is made beside the one that signs        KEY.next on the primary controller
-    its public half is published                          in the key set of every holder; every daemon has loaded that
+    its public half is published                          in the key set of every key host; every daemon has loaded that
     it signs                                              KEY is KEY.next, and services have tokens of it
     the old public half is withdrawn                      it stays in the key sets for as long as its tokens live
     it is gone                                            by the timer that follows key sets, or by a later run
@@ -25,8 +25,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _rotat
 _NOT_ROLLED_OUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends that; then rotate."
 
 
-class Overlap:
-    """One cluster's rotation with overlap, as far as it has come. KEY is the look at the site's own RSA key."""
+class RsaRotation:
+    """One cluster's rotation with rotation, as far as it has come. KEY is the look at the site's own RSA key."""
 
     def __init__(self, cluster: _plan.Cluster, key: Mapping[str, Any], wishes: _rotation.Wishes) -> None:
         self.cluster = cluster
@@ -60,12 +60,12 @@ class Overlap:
 
     @property
     def differing(self) -> list[str]:
-        """The holders whose key set is not as its sources have it, such as one with a key whose time is over."""
+        """The key hosts whose key set is not as its sources have it, such as one with a key whose time is over."""
         return self.cluster.jwks_targets()
 
     @property
     def stale(self) -> list[str]:
-        """The holders with a daemon that has not loaded what is on its disk: an earlier run died before it told it."""
+        """Key hosts with a daemon that has not loaded what is on its disk: an earlier run died before it told it."""
         return [host for host, _part, daemon in _rotation.daemons(self.cluster) if daemon["stale"]]
 
     @property
@@ -83,17 +83,17 @@ class Overlap:
         return {"slurmdbd": list(cluster.dbds), "slurmctld": slurmctld, "conf": []}
 
 
-def refusals(overlap: Overlap, is_dead: Callable[[str], bool | None]) -> list[str]:
+def refusals(rotation: RsaRotation, is_dead: Callable[[str], bool | None]) -> list[str]:
     """Every reason not to begin, beyond those that no run begins with."""
-    cluster = overlap.cluster
+    cluster = rotation.cluster
     if cluster.primary is None:
         return ["There is no controller in this play, so there is no key to rotate. Leave --limit out."]
     return (
         _no_key(cluster.wishes.trust)
-        or _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.holders)
-        or _rotation.at_work(overlap.staged, overlap.wishes, is_dead)
-        or _not_as_declared(overlap)
-        or _no_word(overlap)
+        or _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.key_hosts)
+        or _rotation.at_work(rotation.staged, rotation.wishes, is_dead)
+        or _not_as_declared(rotation)
+        or _no_word(rotation)
     )
 
 
@@ -107,21 +107,21 @@ def _no_key(trust: _trust.Trust) -> list[str]:
     ]
 
 
-def _not_as_declared(overlap: Overlap) -> list[str]:
-    cluster, path = overlap.cluster, overlap.cluster.wishes.trust.own.path
+def _not_as_declared(rotation: RsaRotation) -> list[str]:
+    cluster, path = rotation.cluster, rotation.cluster.wishes.trust.own.path
     found = [*_rotation.drift(cluster), *_rotation.daemons_down(cluster)]
-    found += [f"{host}: lacks packages" for host in cluster.holders if cluster.packages(host)]
-    public = overlap.key.get("public_jwk")
+    found += [f"{host}: lacks packages" for host in cluster.key_hosts if cluster.packages(host)]
+    public = rotation.key.get("public_jwk")
     if not public:
         found.append(f"{cluster.primary}: there is no RSA key at {path}")
     else:
-        added = {host: (cluster.looks[host].get("trust") or {}).get("added") or () for host in cluster.holders}
+        added = {host: (cluster.looks[host].get("trust") or {}).get("added") or () for host in cluster.key_hosts}
         found += [f"{host}: does not trust the key at {path} yet" for host in added if public["kid"] in added[host]]
     return [*found, _NOT_ROLLED_OUT] if found else []
 
 
-def _no_word(overlap: Overlap) -> list[str]:
-    return [] if overlap.reason else _rotation.no_word(overlap.wishes)
+def _no_word(rotation: RsaRotation) -> list[str]:
+    return [] if rotation.reason else _rotation.no_word(rotation.wishes)
 
 
 def plan(
@@ -138,26 +138,26 @@ def plan(
     without = _plan.left_out(looks, parts, unreachable_too=True)
     looks = {host: look for host, look in looks.items() if host not in without}
     cluster = _plan.Cluster(looks, parts, _plan.Wishes(trust=trust))
-    overlap = Overlap(cluster, key, wishes)
-    no = _plan.reasons_for_no_run(cluster, looks, parts, in_play) or refusals(overlap, is_dead)
+    rotation = RsaRotation(cluster, key, wishes)
+    no = _plan.reasons_for_no_run(cluster, looks, parts, in_play) or refusals(rotation, is_dead)
     if no:
         return {"refusals": no, "warnings": [], "left_out": without}
-    reason, staged = overlap.reason, overlap.staged
-    hosts = list(dict.fromkeys([*cluster.holders, *cluster.restds]))
+    reason, staged = rotation.reason, rotation.staged
+    hosts = list(dict.fromkeys([*cluster.key_hosts, *cluster.restds]))
     makes_key = reason not in (None, "key_set")
     services = [host for host in wishes.token_hosts if host not in without] if makes_key else []
     return {
         "refusals": [],
-        "warnings": _warnings(overlap) if reason else [],
+        "warnings": _warnings(rotation) if reason else [],
         "left_out": without,
         "algorithm": "RS256",
         "primary": cluster.primary,
         "speaker": cluster.primary,
         "standbys": cluster.controllers[1:],
-        "holders": cluster.holders,
+        "key_hosts": cluster.key_hosts,
         "hosts": hosts,
-        "key_hosts": [],
-        "overlapping": cluster.holders if reason else [],
+        "key_hosts_to_change": [],
+        "rsa_rotation": cluster.key_hosts if reason else [],
         # Those of a swap; here tokens come when the next key signs, and until then the old ones are good.
         "services": [],
         "signer_and_services": [],
@@ -175,28 +175,28 @@ def plan(
         "run": wishes.run,
         "take_over": staged["run"] if staged else None,
         "old": key["public_jwk"]["kid"],
-        "old_signs": not overlap.signs,
-        "stale": bool(overlap.stale),
-        "load": overlap.loads,
-        "jwks_targets": cluster.holders if reason else [],
-        "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.holders},
-        "withdrawn": overlap.withdrawn,
-        "settled": not reason,
-        "unseen_by_check": _unseen_by_check(overlap),
+        "old_signs": not rotation.signs,
+        "stale": bool(rotation.stale),
+        "load": rotation.loads,
+        "jwks_targets": cluster.key_hosts if reason else [],
+        "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.key_hosts},
+        "withdrawn": rotation.withdrawn,
+        "up_to_date": not reason,
+        "unseen_by_check": _unseen_by_check(rotation),
     }
 
 
-def _unseen_by_check(overlap: Overlap) -> dict[str, list[str]]:
-    if overlap.reason is None:
+def _unseen_by_check(rotation: RsaRotation) -> dict[str, list[str]]:
+    if rotation.reason is None:
         return {}
-    return {host: ["key set changed, daemons load it"] for host in overlap.cluster.holders}
+    return {host: ["key set changed, daemons load it"] for host in rotation.cluster.key_hosts}
 
 
-def _warnings(overlap: Overlap) -> list[str]:
-    staged = overlap.staged
+def _warnings(rotation: RsaRotation) -> list[str]:
+    staged = rotation.staged
     if staged is None:
         return []
-    how_far = "it signs already" if overlap.signs else "it did not sign yet"
+    how_far = "it signs already" if rotation.signs else "it did not sign yet"
     return [
         f"{staged['by'] or 'Somebody'} began this rotation at {staged['created']} and did not finish it: the next key "
         f"was made, and {how_far}. It is finished now."

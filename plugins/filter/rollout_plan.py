@@ -98,19 +98,19 @@ def rollout_plan(
     hs256: bool | None = None,
     rs256_key_path: str = "",
     signing: str = "",
-    **wishes: Any,
+    **desired: Any,
 ) -> dict[str, Any]:
     """The plan of a rollout; see plugin_utils/_plan.py."""
     _cluster.check_declarations(hostvars, hosts)
     parts = _cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars))
     looks = _declared_trust.looks(hostvars, hosts)
-    serial = wishes.get("key_serial", "")
+    serial = desired.get("key_serial", "")
     trust = _declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing, serial)
     # Left out, it follows slurm.conf.
     declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in parts["slurmrestd"] if host in hostvars]
     serves = any(boolean(value, strict=False) for value in declared)
     listeners = _cluster.default_listeners(groups, hostvars)
-    wanted = _plan.Wishes(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **wishes)
+    wanted = _plan.Desired(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **desired)
     try:
         return _plan.plan(looks, parts, hosts, wanted)
     except AllowanceError as error:

@@ -93,7 +93,7 @@ def rotation_plan(
     hs256: bool | None = None,
     rs256_key_path: str = "",
     signing: str = "",
-    **wishes: Any,
+    **settings: Any,
 ) -> dict[str, Any]:
     """The plan of a rotation; see plugin_utils/_rotation.py and, of an RSA key, _rsa_rotation.py."""
     _cluster.check_declarations(hostvars, hosts)
@@ -104,7 +104,7 @@ def rotation_plan(
     except DurationError as error:
         raise AnsibleFilterError(f"slurm_jwt_key_max_age: {error}") from error
     using = _services.service_hosts(groups, hostvars)
-    wanted = _rotation.Wishes(max_age=seconds, run=_run.this_run(), token_hosts=using, **wishes)
+    wanted = _rotation.RotationSettings(max_age=seconds, run=_run.this_run(), token_hosts=using, **settings)
     trust = _declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing)
     if not trust.signs_rs256:
         plan = _rotation.plan(looks, parts, hosts, wanted, _run.is_dead)

@@ -452,8 +452,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError, declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFile, SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import Found, Plan, Refusal, Task, TrustFile
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import Inherited, Wishes, next_change
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
+    CurrentFiles,
+    FileChange,
+    Refusal,
+    Task,
+    TrustFile,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import Inherited, PolicySettings, next_change
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint, format_time, parse_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import (
     LEAST_BITS,
@@ -513,11 +519,12 @@ class KeySetTask:
         self.path: str = params["path"]
         absent = params["state"] == "absent"
         self.declared = declared(params, module.check_mode or absent)
-        self.wishes = Wishes(_retain(params["retain"]), frozenset(params["remove"]), params["merge"], params["force"])
+        remove = frozenset(params["remove"])
+        self.settings = PolicySettings(_retain(params["retain"]), remove, params["merge"], params["force"])
         task = Task(
             path=self.path,
             sources=params["sources"] or [],
-            wishes=self.wishes,
+            settings=self.settings,
             declared=self.declared,
             min_bits=params["min_bits"],
             timeout=float(params["timeout"]),
@@ -558,7 +565,7 @@ class KeySetTask:
             distrusts=outcome.distrusts,
             failed_sources=[{"source": failed.source, "reason": failed.reason} for failed in plan.failed],
             next_change=None if soon is None else format_time(soon),
-            **self.declared.names(plan.dress),
+            **self.declared.names(plan.ownership),
         )
         if plan.data:
             result.update(jwks=json.loads(plan.data), size=len(plan.data), fingerprint=fingerprint(plan.data))
@@ -595,12 +602,12 @@ class KeySetTask:
         )
         return {"path": self.path, **lists, **nulls}
 
-    def _summary(self, found: Found) -> dict[str, Any]:
+    def _summary(self, found: CurrentFiles) -> dict[str, Any]:
         """What a diff shows: enough to tell one key from another."""
         if found.file is None:
             return {"state": "absent"}
         retired = {
-            noted.kid: format_time(noted.withdrawn + self.wishes.retain)
+            noted.kid: format_time(noted.withdrawn + self.settings.retain)
             for noted in found.record.keys
             if noted.withdrawn is not None
         }
@@ -612,8 +619,8 @@ class KeySetTask:
             "mode": f"{found.file.mode:04o}",
         }
 
-    def _summary_after(self, plan: Plan) -> dict[str, Any]:
-        names = self.declared.names(plan.dress)
+    def _summary_after(self, plan: FileChange) -> dict[str, Any]:
+        names = self.declared.names(plan.ownership)
         retired = {gone.kid: format_time(gone.until) for gone in plan.outcome.retired}
         return {
             "state": "present",
@@ -632,7 +639,7 @@ class KeySetTask:
                 f"{self.path} had mode {file.mode:04o}, so {who} could write it. Its permissions {mended} mended; see"
                 " whether a key among kept and retired is one that nobody knows."
             )
-        if file.uid not in (0, os.geteuid(), self.declared.dress(file).uid):
+        if file.uid not in (0, os.geteuid(), self.declared.ownership(file).uid):
             self.module.warn(
                 f"{self.path} belonged to {user_name(file.uid)}, who could write it. See whether a key among kept and"
                 " retired is one that nobody knows."

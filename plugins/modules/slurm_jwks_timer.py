@@ -191,7 +191,7 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, held
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, file_lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import (
     installer,
@@ -279,7 +279,7 @@ class Places(NamedTuple):
 PLACES = Places()
 
 
-class Failure(Exception):
+class JwksTimerError(Exception):
     """What is wrong with the task, in words for the person who reads it."""
 
 
@@ -288,9 +288,9 @@ def seconds(params: dict[str, Any], option: str, least: int = 0) -> int:
     try:
         found = duration(params[option])
     except DurationError as exc:
-        raise Failure(f"{option}: {exc}") from None
+        raise JwksTimerError(f"{option}: {exc}") from None
     if found < least:
-        raise Failure(f"{option}: {found} s is too short. Give {least} s at least.")
+        raise JwksTimerError(f"{option}: {found} s is too short. Give {least} s at least.")
     return found
 
 
@@ -300,7 +300,7 @@ def environment(variables: dict[str, Any]) -> str:
     for name, value in sorted(variables.items()):
         text = str(value)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or not text.isprintable():
-            raise Failure(
+            raise JwksTimerError(
                 f"environment: {name!r} cannot be a variable of a unit. Use letters, digits and _ in its name, and one"
                 " line as its value."
             )
@@ -369,7 +369,7 @@ class Timer:
         """A run that has begun comes to its end first: it may be about to write the key set, or to load it."""
         if self.module.check_mode or not os.path.exists(PLACES.settings):
             return nullcontext()
-        return held(PLACES.settings, LONGEST_RUN)
+        return file_lock(PLACES.settings, LONGEST_RUN)
 
     def wanted(self) -> dict[str, File]:
         """Every file, in the order in which it is to be there."""
@@ -382,7 +382,7 @@ class Timer:
             remove=params["remove"],
             owner=params["owner"],
             group=params["group"],
-            daemons=[jwks_refresh.Daemon(**daemon) for daemon in params["daemons"]],
+            daemons=[jwks_refresh.ReloadedDaemon(**daemon) for daemon in params["daemons"]],
             min_reload_interval=seconds(params, "min_reload_interval"),
             max_outage=seconds(params, "max_outage"),
             interval=interval + interval // 4,
@@ -472,7 +472,7 @@ def main() -> None:
     )
     try:
         result = getattr(Timer(module), module.params["state"])()
-    except (Failure, SourceMissing, SecretFileError) as exc:
+    except (JwksTimerError, SourceMissing, SecretFileError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

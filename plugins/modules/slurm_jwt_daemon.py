@@ -126,7 +126,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners, pause, readiness
 
 
-class Daemon:
+class ManagedDaemon:
     """One daemon and its unit on this host."""
 
     def __init__(self, module: AnsibleModule) -> None:
@@ -138,7 +138,7 @@ class Daemon:
         rc, out, err = self.module.run_command(list(argv))
         return rc, out, err
 
-    def unit(self) -> readiness.Unit:
+    def unit(self) -> readiness.UnitState:
         argv = ["systemctl", "show", "--property", ",".join(readiness.UNIT_PROPERTIES), "--", self.service]
         dummy_rc, out, dummy_err = self.module.run_command(argv, check_rc=True)
         return readiness.parse_unit(out)
@@ -209,7 +209,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    daemon = Daemon(module)
+    daemon = ManagedDaemon(module)
     restart = module.params["state"] == "restarted"
     try:
         if restart and module.check_mode:

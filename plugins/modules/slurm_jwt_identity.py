@@ -147,14 +147,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import instal
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError, forget_environment
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse as parse_release
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import Daemon, User, identify
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import JudgingDaemon, User, identify
 
 _OLD_LIBJWT = "libjwt.so.0"
 
 _FILES = {"slurmctld": "slurm.conf", "slurmdbd": "slurmdbd.conf"}
 
 
-class Failure(Exception):
+class IdentityError(Exception):
     """What is wrong with the task or the host, in words for the person who reads it."""
 
 
@@ -166,10 +166,10 @@ def find_release(module: AnsibleModule) -> Release:
     try:
         return parse_release(given)
     except ValueError as exc:
-        raise Failure(f"release: {exc}") from exc
+        raise IdentityError(f"release: {exc}") from exc
 
 
-def daemon_here(module: AnsibleModule) -> Daemon:
+def daemon_here(module: AnsibleModule) -> JudgingDaemon:
     """What the daemon would load if it started now."""
     kind = module.params["daemon"]
     path = module.params["conf_path"] or f"/etc/slurm/{_FILES[kind]}"
@@ -177,9 +177,9 @@ def daemon_here(module: AnsibleModule) -> Daemon:
     try:
         file = facts.load(path, kind if kind == "slurmdbd" else "slurm")
     except (ConfError, OSError) as exc:
-        raise Failure(f"conf_path: {exc}") from exc
+        raise IdentityError(f"conf_path: {exc}") from exc
     jwt = file.jwt
-    return Daemon(
+    return JudgingDaemon(
         release,
         jwt.enabled,
         jwt.parameters,
@@ -206,7 +206,7 @@ def read_key(path: str | None) -> bytes | None:
     try:
         return read_secret(path).data
     except SecretFileError as exc:
-        raise Failure(f"jwt_key=: {exc} The daemon would not start.") from exc
+        raise IdentityError(f"jwt_key=: {exc} The daemon would not start.") from exc
 
 
 def read_keys(path: str | None) -> KeySet | None:
@@ -219,9 +219,9 @@ def read_keys(path: str | None) -> KeySet | None:
     except KeySetEmpty:
         return KeySet([], [], frozenset())
     except KeySetError as exc:
-        raise Failure(f"jwks=: {path} {exc} Have slurm_jwks write it.") from exc
+        raise IdentityError(f"jwks=: {path} {exc} Have slurm_jwks write it.") from exc
     except OSError as exc:
-        raise Failure(f"jwks=: {path} cannot be read: {exc.strerror}. The daemon would not start.") from exc
+        raise IdentityError(f"jwks=: {path} cannot be read: {exc.strerror}. The daemon would not start.") from exc
 
 
 def user_here(name: str) -> User | None:
@@ -244,7 +244,7 @@ def main() -> None:
     forget_environment()
     try:
         daemon = daemon_here(module)
-    except (Failure, ClientError, LibraryMissing) as exc:
+    except (IdentityError, ClientError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
     found = identify(module.params["token"].strip(), daemon, user_here, time.time())
     module.exit_json(

@@ -467,30 +467,30 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import mo
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import (
     Declared,
-    Dress,
+    Ownership,
     OwnershipError,
     declared,
-    dress,
+    ownership,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    Draft,
+    AtomicFile,
     SecretFile,
     SecretFileError,
     SecretFileMissing,
     create,
-    held,
+    file_lock,
     move,
     read_if_there,
     refuse_public_folder,
     remove,
+    remove_stale,
     replace,
     set_attributes,
-    sweep,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
     MAX_SIZE,
     MIN_SIZE,
-    Record,
+    KeyRecord,
     fingerprint,
     format_record,
     format_time,
@@ -507,9 +507,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation impor
     NEXT,
     PREVIOUS,
     RENAME,
-    Kept,
     RotationError,
-    Stand,
+    Slot,
+    Slots,
     activate,
     beside,
     claim,
@@ -518,7 +518,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation impor
     stage,
     unstage,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import look as look_at_all
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import read_slots as look_at_all
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import InstantTooFar
 
@@ -565,20 +565,20 @@ def kind_of(algorithm: str) -> Kind:
     return Kind("bits", rsa.MIN_BITS, rsa.MAX_BITS, rsa.DEFAULT_BITS, *of_key)
 
 
-class Found(NamedTuple):
+class CurrentKey(NamedTuple):
     """The key, and the record beside it, which may speak of another key."""
 
     key: SecretFile | None = None
     record_file: SecretFile | None = None
-    record: Record | None = None
+    record: KeyRecord | None = None
 
 
-class Plan(NamedTuple):
+class KeyChange(NamedTuple):
     """What is to be done about a key that exists: why another one takes its place, or what is mended."""
 
-    dress: Dress
+    ownership: Ownership
     reason: str | None = None
-    record: Record | None = None  # to be written
+    record: KeyRecord | None = None  # to be written
     mend: bool = False  # owner or mode of the key or its record
 
     @property
@@ -587,7 +587,7 @@ class Plan(NamedTuple):
 
 
 class KeyFile:
-    """One key file, and the task's wishes for it."""
+    """One key file, and what the task wants of it."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
@@ -607,11 +607,11 @@ class KeyFile:
     def present(self) -> dict[str, Any]:
         refuse_public_folder(self.path, "a key")
         if not self.module.check_mode:
-            sweep(self.path)
+            remove_stale(self.path)
         for _attempt in range(_ATTEMPTS):
             found = self._look()
             if found.key is None:
-                plan = Plan(self.declared.dress(None), reason="missing")
+                plan = KeyChange(self.declared.ownership(None), reason="missing")
                 if self.module.check_mode or self._make(plan):
                     return self._report(found, plan)
                 continue  # another run was first: see to its key
@@ -619,7 +619,7 @@ class KeyFile:
             if not plan.acts or self.module.check_mode:
                 return self._report(found, plan)
             try:
-                with held(self.path):
+                with file_lock(self.path):
                     # Whoever held it before us may have done all there was to do.
                     found = self._look()
                     plan = self._plan(found)
@@ -638,7 +638,7 @@ class KeyFile:
             if self.module.check_mode or not there:
                 return self._report_absent(found, bool(there))
             try:
-                with held(there[0]):
+                with file_lock(there[0]):
                     now = self._look()
                     if bool(now.key) == bool(found.key):
                         return self._report_absent(now, self._take_away(now))
@@ -672,15 +672,15 @@ class KeyFile:
 
     # What is there
 
-    def _look(self) -> Found:
+    def _look(self) -> CurrentKey:
         key = self._read(self.path)
         if key is None and self.params["state"] == "present":
-            return Found()
+            return CurrentKey()
         record_file = self._read(record_path(self.path))
         record = parse_record(record_file.data) if record_file else None
         if key and record and record.fingerprint != fingerprint(key.data):
             record = None
-        return Found(key, record_file, record)
+        return CurrentKey(key, record_file, record)
 
     def _read(self, path: str) -> SecretFile | None:
         removes = self.params["state"] == "absent"
@@ -688,19 +688,19 @@ class KeyFile:
 
     # What is to be done
 
-    def _plan(self, found: Found) -> Plan:
+    def _plan(self, found: CurrentKey) -> KeyChange:
         key = found.key
         if key is None:
             raise SecretFileMissing(f"{self.path} does not exist.")
-        dress = self.declared.dress(key)
+        ownership = self.declared.ownership(key)
         reason = self._reason(key, found.record)
         if reason:
             self._refuse_during_rotation()
-            return Plan(dress, reason)
+            return KeyChange(ownership, reason)
         record = self._wanted_record(key, found.record)
         files = [key] + ([found.record_file] if found.record_file and found.record else [])
-        mend = any(not file.is_dressed(*dress) for file in files)
-        return Plan(dress, None, None if record == found.record else record, mend)
+        mend = any(not file.has_ownership(*ownership) for file in files)
+        return KeyChange(ownership, None, None if record == found.record else record, mend)
 
     def _refuse_during_rotation(self) -> None:
         staged = beside(self.path, NEXT)
@@ -710,7 +710,7 @@ class KeyFile:
                 " or take its key away with state: unstaged."
             )
 
-    def _reason(self, key: SecretFile, record: Record | None) -> str | None:
+    def _reason(self, key: SecretFile, record: KeyRecord | None) -> str | None:
         """Why the key is to be replaced, None if it stays."""
         strange = self.kind.not_a_key(key.data)
         if strange and not self.params["force"] and not self._is_named(key.data):
@@ -740,7 +740,7 @@ class KeyFile:
             )
         return None
 
-    def _wanted_record(self, key: SecretFile, record: Record | None) -> Record | None:
+    def _wanted_record(self, key: SecretFile, record: KeyRecord | None) -> KeyRecord | None:
         """The record the key is to have; the one it has if the task declares nothing else."""
         if not self.serial and self.created is None and not self.params["by"]:
             return record
@@ -749,26 +749,26 @@ class KeyFile:
         # Who runs this task has not had the key made, unless it comes with the task.
         known = [record.by if record else None, self.params["by"]]
         by = next(filter(None, known if self.content is None else reversed(known)), None)
-        return Record(serial, created, fingerprint(key.data), by)
+        return KeyRecord(serial, created, fingerprint(key.data), by)
 
-    def _born(self, key: SecretFile, record: Record | None) -> int:
+    def _born(self, key: SecretFile, record: KeyRecord | None) -> int:
         return record.created if record else int(key.mtime)
 
-    def _age(self, key: SecretFile, record: Record | None) -> int:
+    def _age(self, key: SecretFile, record: KeyRecord | None) -> int:
         return max(0, int(self.now) - self._born(key, record))
 
     # Doing it
 
-    def _draft(self, plan: Plan) -> tuple[Draft, Draft]:
+    def _draft(self, plan: KeyChange) -> tuple[AtomicFile, AtomicFile]:
         data = self.kind.generate(self.size) if self.content is None else self.content
         created = int(self.now) if self.created is None else self.created
-        record = Record(self.serial, created, fingerprint(data), self.params["by"])
+        record = KeyRecord(self.serial, created, fingerprint(data), self.params["by"])
         return (
-            Draft(self.path, data, *plan.dress),
-            Draft(record_path(self.path), format_record(record), *plan.dress),
+            AtomicFile(self.path, data, *plan.ownership),
+            AtomicFile(record_path(self.path), format_record(record), *plan.ownership),
         )
 
-    def _make(self, plan: Plan) -> bool:
+    def _make(self, plan: KeyChange) -> bool:
         """Make the key; False if another run was first. Its record is complete on disk before the key appears."""
         key, record = self._draft(plan)
         with key, record:
@@ -777,7 +777,7 @@ class KeyFile:
             record.rename()
         return True
 
-    def _carry_out(self, found: Found, plan: Plan) -> None:
+    def _carry_out(self, found: CurrentKey, plan: KeyChange) -> None:
         if found.key and plan.reason:
             key, record = self._draft(plan)
             with key, record:
@@ -787,26 +787,26 @@ class KeyFile:
                 # run writes it anew. The other way round a declared rotation would be forgotten.
                 record.rename()
         elif plan.acts:
-            set_attributes(self.path, *plan.dress)
+            set_attributes(self.path, *plan.ownership)
             if plan.record:
-                replace(record_path(self.path), format_record(plan.record), *plan.dress)
+                replace(record_path(self.path), format_record(plan.record), *plan.ownership)
             elif found.record:
-                set_attributes(record_path(self.path), *plan.dress)
+                set_attributes(record_path(self.path), *plan.ownership)
 
     def _keep(self, key: SecretFile) -> None:
         if self.params["backup"]:
             spare = self._spare("bak")
-            if not create(spare, key.data, *Declared.of_copy(key, self.declared.dress(key))):
+            if not create(spare, key.data, *Declared.of_copy(key, self.declared.ownership(key))):
                 raise Refusal(f"{spare} exists already: another run wrote it. Nothing was replaced; run again.")
             self.outcome["backup_file"] = spare
 
-    def _take_away(self, found: Found) -> bool:
+    def _take_away(self, found: CurrentKey) -> bool:
         _key, _record, *others = self._belongings()
         # The record first: as long as the key is there nobody makes another, whose record this one could be taken for.
         gone = [remove(name) for name in (*others, record_path(self.path))]
         if found.key and self.params["backup"]:
             spare = self._spare("removed")
-            wanted = dress(self.declared.uid, self.declared.gid, 0o400)
+            wanted = ownership(self.declared.uid, self.declared.gid, 0o400)
             set_attributes(self.path, *Declared.of_copy(found.key, wanted))
             move(self.path, spare)
             self.outcome["backup_file"] = spare
@@ -820,7 +820,7 @@ class KeyFile:
 
     # What is said about it
 
-    def _report(self, found: Found, plan: Plan) -> dict[str, Any]:
+    def _report(self, found: CurrentKey, plan: KeyChange) -> dict[str, Any]:
         """The result of state=present; FOUND is what the plan was made for."""
         changed = plan.acts
         after = found if self.module.check_mode or not changed else self._look()
@@ -839,7 +839,7 @@ class KeyFile:
             self._diff(self._summary(found), self._summary_after(after, plan))
         return self._complete()
 
-    def _describe(self, after: Found, plan: Plan) -> dict[str, Any]:
+    def _describe(self, after: CurrentKey, plan: KeyChange) -> dict[str, Any]:
         key, record = after.key, after.record
         if self.module.check_mode and plan.reason:
             key = record = None
@@ -855,10 +855,10 @@ class KeyFile:
             "created": format_time(self._born(key, record)),
             "age": self._age(key, record),
             "by": record.by if record else None,
-            **self.declared.names(plan.dress),
+            **self.declared.names(plan.ownership),
         }
 
-    def _expected(self, plan: Plan) -> dict[str, Any]:
+    def _expected(self, plan: KeyChange) -> dict[str, Any]:
         """What can be said in check mode of a key that is not made yet."""
         created = int(self.now) if self.created is None else self.created
         return {
@@ -869,16 +869,16 @@ class KeyFile:
             "created": format_time(created),
             "age": max(0, int(self.now) - created),
             "by": self.params["by"],
-            **self.declared.names(plan.dress),
+            **self.declared.names(plan.ownership),
         }
 
     def _public_jwk(self, data: bytes) -> dict[str, str] | None:
         """The public half of a key that has one; what is too weak to be trusted is not offered for it."""
         return None if self.kind.weakness(data) else self.kind.public_jwk(data)
 
-    def _report_absent(self, found: Found, changed: bool) -> dict[str, Any]:
+    def _report_absent(self, found: CurrentKey, changed: bool) -> dict[str, Any]:
         if not self.module.check_mode and os.path.isdir(os.path.dirname(self.path)):
-            sweep(self.path)
+            remove_stale(self.path)
         self.outcome["changed"] = changed
         if found.key:
             self.outcome["previous_fingerprint"] = fingerprint(found.key.data)
@@ -899,7 +899,7 @@ class KeyFile:
         always = {"path": self.path, "algorithm": self.params["algorithm"], "state": "absent"}
         return {**nothing, **always, **self.outcome, "differs": self.outcome["changed"]}
 
-    def _tell_next(self, staged: Kept | None) -> None:
+    def _tell_next(self, staged: Slot | None) -> None:
         if staged is None:
             return
         record = staged.spoken
@@ -913,7 +913,7 @@ class KeyFile:
             next_run_age=None if staged.recorded is None else max(0, int(self.now - staged.recorded)),
         )
 
-    def _summary(self, found: Found) -> dict[str, Any]:
+    def _summary(self, found: CurrentKey) -> dict[str, Any]:
         """What a diff shows: enough to see that two keys differ, and nothing of what is in them."""
         if found.key is None:
             return {"state": "absent"}
@@ -928,7 +928,7 @@ class KeyFile:
             **({"acl": found.key.acl.words()} if found.key.acl.grants else {}),
         }
 
-    def _summary_after(self, after: Found, plan: Plan) -> dict[str, Any]:
+    def _summary_after(self, after: CurrentKey, plan: KeyChange) -> dict[str, Any]:
         if not self.module.check_mode:
             return self._summary(after)
         told = self._describe(after, plan)
@@ -945,7 +945,7 @@ class KeyFile:
             "after": after,
         }
 
-    def _return_content(self, after: Found, plan: Plan) -> None:
+    def _return_content(self, after: CurrentKey, plan: KeyChange) -> None:
         data = after.key.data if after.key else None
         if self.module.check_mode and plan.reason:
             data = self.content
@@ -967,7 +967,7 @@ class KeyFile:
                 f"{self.path} had mode {key.mode:04o}, so {who} could {did} it. Its permissions {mended}, but take"
                 " the key as known to them, and rotate it."
             )
-        if key.uid not in (0, os.geteuid(), self.declared.dress(key).uid):
+        if key.uid not in (0, os.geteuid(), self.declared.ownership(key).uid):
             self.module.warn(
                 f"{self.path} belonged to {user_name(key.uid)}, who may have kept a copy. Rotate the key unless that"
                 " user is trusted as root is."
@@ -993,7 +993,7 @@ class KeyFile:
 
 
 class Rotating(KeyFile):
-    """The states of a rotation: what the task wishes of the next, the live and the previous key together."""
+    """The states of a rotation: what the task wants of the next, the live and the previous key together."""
 
     def __init__(self, module: AnsibleModule) -> None:
         super().__init__(module)
@@ -1001,82 +1001,82 @@ class Rotating(KeyFile):
 
     def staged(self) -> dict[str, Any]:
         refuse_public_folder(self.path, "a key")
-        stand = self._see()
-        reason = self._reason_to_stage(stand)
-        if reason and stand.live:
-            self.declared.dress(stand.live.key)  # refuses in check mode, too
+        slots = self._see()
+        reason = self._reason_to_stage(slots)
+        if reason and slots.live:
+            self.declared.ownership(slots.live.key)  # refuses in check mode, too
         if reason and not self.module.check_mode:
-            sweep(self.path)
-            with held(self.path):
+            remove_stale(self.path)
+            with file_lock(self.path):
                 # Whoever held it before us may have staged a key.
-                stand = self._see()
-                reason = self._reason_to_stage(stand)
-                self._stage(stand, reason)
+                slots = self._see()
+                reason = self._reason_to_stage(slots)
+                self._stage(slots, reason)
         self.outcome["reason"] = None if reason == "take_over" else reason
         return self._tell(bool(reason))
 
     def active(self) -> dict[str, Any]:
-        stand = self._see()
+        slots = self._see()
         source, method, expected, at = (
             self.params[name] for name in ("source", "method", "fingerprint", "activate_at")
         )
         if method == IN_PLACE and self.kind is not _HS256:
             raise Refusal("method: in_place is for HS256. No daemon has an RS256 key in its memory; use rename.")
-        new = stand.next if source == NEXT else stand.previous
+        new = slots.next if source == NEXT else slots.previous
         # In check mode state=staged, a task before this one, has staged nothing.
         swap = is_due(self.path, source, expected, at) if new or not self.module.check_mode else False
-        if swap and new and stand.live:
-            self._refuse_other_length(len(stand.live.key.data), len(new.key.data))
+        if swap and new and slots.live:
+            self._refuse_other_length(len(slots.live.key.data), len(new.key.data))
         if not self.module.check_mode:
-            sweep(self.path)
+            remove_stale(self.path)
             self.outcome["activated"] = activate(self.path, source, method, expected, at)
             swap = self.outcome["activated"] is not None
-        if swap and stand.live:
-            self.outcome["previous_fingerprint"] = stand.live.fingerprint
+        if swap and slots.live:
+            self.outcome["previous_fingerprint"] = slots.live.fingerprint
         return self._tell(swap)
 
     def unstaged(self) -> dict[str, Any]:
-        stand = self._see(must_be=False)
+        slots = self._see(must_be=False)
         left = left_to_unstage(self.path, self.params["keep_previous"])
-        changed = bool(left) and not self._of_another_run(stand)
-        if not self.module.check_mode and (left or stand.live):
-            sweep(self.path)
+        changed = bool(left) and not self._of_another_run(slots)
+        if not self.module.check_mode and (left or slots.live):
+            remove_stale(self.path)
         if changed and not self.module.check_mode:
-            with held(self.path if stand.live else left[0]):
+            with file_lock(self.path if slots.live else left[0]):
                 # Whoever held it before us may have been another run that staged a key.
                 changed = not self._of_another_run(self._see(must_be=False)) and unstage(
                     self.path, self.params["keep_previous"]
                 )
         return self._tell(changed)
 
-    def _see(self, must_be: bool = True) -> Stand:
-        stand = look_at_all(self.path)
-        if must_be and stand.live is None:
+    def _see(self, must_be: bool = True) -> Slots:
+        slots = look_at_all(self.path)
+        if must_be and slots.live is None:
             raise Refusal(
                 f"There is no key at {self.path} to rotate. Make one with state: present, or correct the path."
             )
-        return stand
+        return slots
 
-    def _reason_to_stage(self, stand: Stand) -> str | None:
+    def _reason_to_stage(self, slots: Slots) -> str | None:
         """Why a key is to be staged, "take_over" if only the run is to be another, None if all is as it should be."""
-        if stand.next is None:
-            return self._reason_to_rotate(stand)
-        claimed = stand.next.record.run if stand.next.record else None
+        if slots.next is None:
+            return self._reason_to_rotate(slots)
+        claimed = slots.next.record.run if slots.next.record else None
         if claimed and claimed not in (self.params["run"], self.params["take_over"]):
-            who = stand.next.spoken
+            who = slots.next.spoken
             raise Refusal(
                 f"{who.by or 'Somebody'} has been rotating {self.path} since {format_time(who.created)}, as the run"
                 f" {who.run}. Nothing was changed. Wait until that is done; if it has died, name it in take_over."
             )
-        if not stand.swapped:
-            if self.content is not None and self.content != stand.next.key.data:
+        if not slots.swapped:
+            if self.content is not None and self.content != slots.next.key.data:
                 return "content"
-            if self.content is None and self.serial and stand.next.spoken.serial != self.serial:
+            if self.content is None and self.serial and slots.next.spoken.serial != self.serial:
                 return "serial"
-        return "take_over" if self._of_another_run(stand) else None
+        return "take_over" if self._of_another_run(slots) else None
 
-    def _reason_to_rotate(self, stand: Stand) -> str | None:
-        live = stand.live
+    def _reason_to_rotate(self, slots: Slots) -> str | None:
+        live = slots.live
         if live is None:
             return None
         reason = self._reason(live.key, live.record)
@@ -1084,23 +1084,23 @@ class Rotating(KeyFile):
         unlabelled = self.content is None and self.serial and live.spoken.serial != self.serial
         return reason or ("serial" if unlabelled else None)
 
-    def _of_another_run(self, stand: Stand) -> bool:
-        claimed = stand.next.record.run if stand.next and stand.next.record else None
+    def _of_another_run(self, slots: Slots) -> bool:
+        claimed = slots.next.record.run if slots.next and slots.next.record else None
         return bool(self.params["run"] and claimed and claimed != self.params["run"])
 
-    def _stage(self, stand: Stand, reason: str | None) -> None:
-        if stand.live is None or reason is None:
+    def _stage(self, slots: Slots, reason: str | None) -> None:
+        if slots.live is None or reason is None:
             return
-        if reason == "take_over" and stand.next:
-            claim(self.path, stand.next.spoken._replace(run=self.params["run"], by=self.params["by"]))
+        if reason == "take_over" and slots.next:
+            claim(self.path, slots.next.spoken._replace(run=self.params["run"], by=self.params["by"]))
             return
-        size = self.kind.size(stand.live.key.data)
+        size = self.kind.size(slots.live.key.data)
         if not self.params["size"] and self.kind.least <= size <= self.kind.most:
             self.size = size
         data = self.kind.generate(self.size) if self.content is None else self.content
         created = int(self.now) if self.created is None else self.created
-        record = Record(self.serial, created, fingerprint(data), self.params["by"], self.params["run"])
-        stage(self.path, data, record, *self.declared.dress(stand.live.key))
+        record = KeyRecord(self.serial, created, fingerprint(data), self.params["by"], self.params["run"])
+        stage(self.path, data, record, *self.declared.ownership(slots.live.key))
 
     def _refuse_other_length(self, live: int, new: int) -> None:
         if self.params["method"] == IN_PLACE and live != new:
@@ -1111,31 +1111,31 @@ class Rotating(KeyFile):
             )
 
     def _tell(self, changed: bool) -> dict[str, Any]:
-        stand = look_at_all(self.path)
+        slots = look_at_all(self.path)
         self.outcome["changed"] = changed
-        if stand.live:
-            key, record = stand.live.key, stand.live.spoken
+        if slots.live:
+            key, record = slots.live.key, slots.live.spoken
             self.outcome.update(
                 state="file",
                 size=self.kind.size(key.data),
-                fingerprint=stand.live.fingerprint,
+                fingerprint=slots.live.fingerprint,
                 public_jwk=self._public_jwk(key.data),
                 serial=record.serial,
                 created=format_time(record.created),
                 age=max(0, int(self.now) - record.created),
                 by=record.by,
-                **self.declared.names(Dress(key.uid, key.gid, key.mode)),
+                **self.declared.names(Ownership(key.uid, key.gid, key.mode)),
             )
-        self._tell_next(stand.next)
+        self._tell_next(slots.next)
         if self.params["return_content"]:
-            data = stand.next.key.data if stand.next else None
+            data = slots.next.key.data if slots.next else None
             self.outcome["content"] = None if data is None else base64.b64encode(data).decode()
             _register_secret(self.outcome["content"])
         if self.module._diff:
-            self._diff_rotation(stand, changed)
+            self._diff_rotation(slots, changed)
         return self._complete()
 
-    def _diff_rotation(self, after: Stand, changed: bool) -> None:
+    def _diff_rotation(self, after: Slots, changed: bool) -> None:
         """Fingerprints of the files before and after; in check mode, of what is there and a word on what would be."""
         told = _fingerprints(after)
         if self.module.check_mode and changed:
@@ -1143,10 +1143,10 @@ class Rotating(KeyFile):
         self._diff(_fingerprints(self.before), told)
 
 
-def _fingerprints(stand: Stand) -> dict[str, Any]:
+def _fingerprints(slots: Slots) -> dict[str, Any]:
     return {
         name: {"fingerprint": kept.fingerprint, "serial": kept.spoken.serial} if kept else None
-        for name, kept in zip(stand._fields, stand)
+        for name, kept in zip(slots._fields, slots)
     }
 
 

@@ -503,7 +503,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import NO_ACL, Acl, mode_text
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import dress, number_behind
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import number_behind, ownership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import find_user
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     MODES,
@@ -613,7 +613,7 @@ ARGUMENTS = dict(
 )
 
 
-class Failure(Exception):
+class TaskError(Exception):
     """What is wrong with the task or the host, in words for the person who reads it."""
 
 
@@ -638,7 +638,7 @@ class Wanted(NamedTuple):
     """The file to write: dest, or the one beside it."""
 
 
-class Found(NamedTuple):
+class CurrentToken(NamedTuple):
     """What was found in place of a token that is wanted."""
 
     secret: SecretFile | None
@@ -677,7 +677,7 @@ def read_site(params: dict[str, Any]) -> Site:
     try:
         return Site(slurm_user or "slurm", duration(limit) if limit else None)
     except DurationError as exc:
-        raise Failure(f"max_lifespan: {exc}") from exc
+        raise TaskError(f"max_lifespan: {exc}") from exc
 
 
 def read_conf(path: str) -> tuple[str, str | None]:
@@ -688,7 +688,7 @@ def read_conf(path: str) -> tuple[str, str | None]:
     try:
         conf = Conf.load(path)
     except ConfError as exc:
-        raise Failure(f"conf_path: {exc}") from exc
+        raise TaskError(f"conf_path: {exc}") from exc
     limit = conf.option("AuthAltParameters", "max_token_lifespan") or ""
     # Without SlurmUser in the file the daemons run as root. A limit that is no number is none to Slurm.
     return conf.value("SlurmUser") or "root", limit if limit.isdigit() and int(limit) else None
@@ -737,9 +737,9 @@ def wanted_token(entry: dict[str, Any], module: AnsibleModule, site: Site) -> Wa
         gid = number_of(entry["group"], find_gid, module)
         mode = parse_mode(entry["mode"]) if entry["mode"] else None
     except SecretFileError as exc:  # it names the option itself
-        raise Failure(f"{name_of(entry)}: {exc}") from exc
+        raise TaskError(f"{name_of(entry)}: {exc}") from exc
     except (TokenError, ValueError) as exc:
-        raise Failure(f"{name_of(entry)}: {option}: {exc}") from exc
+        raise TaskError(f"{name_of(entry)}: {option}: {exc}") from exc
     dest, form, current = entry["dest"], entry["format"], entry["current"]
     path = beside(dest, NEXT) if dest and params["state"] == "staged" else dest
     name = name_of(entry)
@@ -835,11 +835,11 @@ def read_key(module: AnsibleModule) -> Key | None:
         data = read_secret(path).data
     except SecretFileMissing as exc:
         if not module.check_mode or module.params["state"] == "verified":
-            raise Failure(f"key_path: {exc} Make it with slurm_jwt_key, or correct the path.") from exc
+            raise TaskError(f"key_path: {exc} Make it with slurm_jwt_key, or correct the path.") from exc
         module.warn(f"key_path: {exc} So it is not known which tokens it would leave as they are.")
         return None
     if not data:
-        raise Failure(f"key_path: {path} is empty. Make a key with slurm_jwt_key.")
+        raise TaskError(f"key_path: {path} is empty. Make a key with slurm_jwt_key.")
     return Key(data, fingerprint(data), kid_of(path, data, module.params["kid"], module.params["algorithm"]))
 
 
@@ -847,7 +847,7 @@ def kid_of(path: str, data: bytes, wanted: str | None, algorithm: str | None) ->
     """The kid of an RSA key in PEM; None for a key that is none, which is one for HS256."""
     if algorithm == "HS256" or not is_pem(data):
         if wanted is not None:
-            raise Failure(f"kid: {path} is a key for HS256, and Slurm looks for a kid with RS256 only. Leave it out.")
+            raise TaskError(f"kid: {path} is a key for HS256, and Slurm looks for a kid with RS256 only. Leave it out.")
         return None
     # What follows imports a large library.
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
@@ -856,10 +856,10 @@ def kid_of(path: str, data: bytes, wanted: str | None, algorithm: str | None) ->
     try:
         rs256.check_library()
     except LibraryMissing as exc:
-        raise Failure(str(exc)) from exc
+        raise TaskError(str(exc)) from exc
     weak = rs256.not_a_key(data) or rs256.weakness(data)
     if weak:
-        raise Failure(f"key_path: {path} {weak}. Make a key with slurm_jwt_key and algorithm: RS256.")
+        raise TaskError(f"key_path: {path} {weak}. Make a key with slurm_jwt_key and algorithm: RS256.")
     return wanted or rs256.public_jwk(data)["kid"]
 
 
@@ -880,7 +880,7 @@ def mint(wanted: Wanted, module: AnsibleModule, key: Key | None, now: float) -> 
     if module.params["method"] == "scontrol":
         return ask_slurmctld(wanted, module, key, now)
     if key is None:
-        raise Failure("key_path is needed with method=key: it names the key to sign with.")
+        raise TaskError("key_path is needed with method=key: it names the key to sign with.")
     claims = claims_for(wanted.user, wanted.seconds, now, extra=wanted.claims)
     return sign(claims, key.data, "RS256" if key.kid else "HS256", key.kid)
 
@@ -962,19 +962,19 @@ class Present:
         refuse_twice([each.dest for each in self.wanted])
         made_here = [each for each in self.wanted if each.given is None]
         if made_here and module.params["method"] == "key" and module.params["key_path"] is None:
-            raise Failure("key_path is needed with method=key: it names the key to sign with.")
+            raise TaskError("key_path is needed with method=key: it names the key to sign with.")
         if any(each.dest is None for each in self.wanted):
             self.refuse_nowhere()
         self.key = read_key(module)
         for each in self.wanted:
             if self.key is not None and each.given and not signed_by(each.given, self.key.data):
-                raise Failure(f"{each.name}: token: It was not signed by the key in {module.params['key_path']}.")
+                raise TaskError(f"{each.name}: token: It was not signed by the key in {module.params['key_path']}.")
 
     def refuse_nowhere(self) -> None:
         if self.module.params["state"] == "staged":
-            raise Failure("dest is needed with state=staged: it names the file beside which the next token is laid.")
+            raise TaskError("dest is needed with state=staged: it names the file beside which the next token is laid.")
         if not self.module.params["return_token"]:
-            raise Failure("Without dest a token goes nowhere. Give dest, or set return_token=true.")
+            raise TaskError("Without dest a token goes nowhere. Give dest, or set return_token=true.")
 
     def run(self) -> dict[str, Any]:
         found = [self.look(each) for each in self.wanted]
@@ -997,22 +997,22 @@ class Present:
             sweep_folders([each.path for each, result in zip(self.wanted, results) if each.path and result["changed"]])
         return finished(results, diffs)
 
-    def look(self, wanted: Wanted) -> Found:
+    def look(self, wanted: Wanted) -> CurrentToken:
         """The file as it is, and why its token has to be made anew."""
         if wanted.current is not None:
             current = wanted.current.strip().encode("utf-8")
-            return Found(None, self.stale(wanted, "raw", current) if current else "missing", None)
+            return CurrentToken(None, self.stale(wanted, "raw", current) if current else "missing", None)
         if wanted.dest is None or wanted.path is None:
-            return Found(None, "requested", None)
+            return CurrentToken(None, "requested", None)
         try:
             secret = read_dest(wanted.path, self.module)
             model = secret if wanted.path == wanted.dest else read_dest(wanted.dest, self.module)
         except SecretFileError as exc:
-            raise Failure(f"{wanted.name}: dest: {exc}") from exc
-        found = Found(secret, self.reason(wanted, secret), model or secret)
+            raise TaskError(f"{wanted.name}: dest: {exc}") from exc
+        found = CurrentToken(secret, self.reason(wanted, secret), model or secret)
         if found.reason is not None and self.in_use(wanted, model):
             # The swap has happened already: to stage it again would cost the token before it.
-            return Found(None, None, model)
+            return CurrentToken(None, None, model)
         return found
 
     def reason(self, wanted: Wanted, secret: SecretFile | None) -> str | None:
@@ -1035,7 +1035,7 @@ class Present:
             data, form, wanted.user, wanted.seconds, wanted.min_remaining, wanted.claims, signing, self.now, kid
         )
 
-    def token(self, wanted: Wanted, found: Found) -> str | None:
+    def token(self, wanted: Wanted, found: CurrentToken) -> str | None:
         """The token that is to be in the file; None if it is not known because this is check mode."""
         if wanted.given is not None:
             return wanted.given or None
@@ -1045,30 +1045,30 @@ class Present:
         if self.module.check_mode:
             return self.candidate(wanted, found)
         if self.module.params["method"] == "given":
-            raise Failure(
+            raise TaskError(
                 f"{wanted.name}: Its token has to be made anew (reason: {found.reason}), and with method=given none is "
                 "made here. Give it in token."
             )
         try:
             return mint(wanted, self.module, self.key, self.now)
         except TokenError as exc:
-            raise Failure(f"{wanted.name}: {exc}") from exc
+            raise TaskError(f"{wanted.name}: {exc}") from exc
 
-    def candidate(self, wanted: Wanted, found: Found) -> str | None:
+    def candidate(self, wanted: Wanted, found: CurrentToken) -> str | None:
         """Where nothing is staged, the live token: who has the key may find that it need not be staged again."""
         model = found.model
         if self.key is not None or wanted.path == wanted.dest or model is None or model is found.secret:
             return None
         return None if self.stale(wanted, wanted.form, model.data) else extract(wanted.form, model.data)
 
-    def written(self, found: list[Found], tokens: list[str | None]) -> Iterator[str]:
+    def written(self, found: list[CurrentToken], tokens: list[str | None]) -> Iterator[str]:
         """Bring the files to what is wanted; the path of each in which something had to be done, once it is."""
         files = []
         for wanted, there, token in zip(self.wanted, found, tokens):
             if wanted.path is None:
                 continue
-            dress, secret = self.dress(wanted, there), there.secret
-            drifted = secret is not None and not secret.is_dressed(*dress)
+            ownership, secret = self.ownership(wanted, there), there.secret
+            drifted = secret is not None and not secret.has_ownership(*ownership)
             if self.module.check_mode:
                 if drifted or there.reason is not None:
                     yield wanted.path
@@ -1076,24 +1076,24 @@ class Present:
                 if wanted.dest is not None and wanted.path != wanted.dest:
                     # Of an earlier rotation: nobody may ever go back to it.
                     remove(beside(wanted.dest, PREVIOUS))
-                files.append(NewFile(wanted.path, render(wanted.form, token, wanted.user), *dress))
-            elif drifted and secret is not None and secret.uid not in (0, dress[0]):
+                files.append(NewFile(wanted.path, render(wanted.form, token, wanted.user), *ownership))
+            elif drifted and secret is not None and secret.uid not in (0, ownership[0]):
                 # Its owner may have it open: only another file is not his.
-                files.append(NewFile(wanted.path, secret.data, *dress))
-            elif drifted and set_attributes(wanted.path, *dress):
+                files.append(NewFile(wanted.path, secret.data, *ownership))
+            elif drifted and set_attributes(wanted.path, *ownership):
                 yield wanted.path
         for file in replace_all(files):
             yield file.path
 
-    def dress(self, wanted: Wanted, found: Found) -> tuple[int, int, int]:
+    def ownership(self, wanted: Wanted, found: CurrentToken) -> tuple[int, int, int]:
         """Uid, gid and mode that the file is to have."""
         model = found.model
         mode = 0o400 if wanted.mode is None else wanted.mode
         if wanted.mode is None and wanted.path != wanted.dest and model is not None and f"{model.mode:04o}" in MODES:
             mode = model.mode
-        return dress(wanted.uid, wanted.gid, mode)
+        return ownership(wanted.uid, wanted.gid, mode)
 
-    def describe(self, wanted: Wanted, found: Found, token: str | None) -> dict[str, Any]:
+    def describe(self, wanted: Wanted, found: CurrentToken, token: str | None) -> dict[str, Any]:
         result = entry_of(wanted.name, wanted.user, wanted.dest, wanted.form if wanted.dest else None)
         result["reason"] = found.reason
         result["found"] = None if found.secret is None else claims_in(found.secret, wanted.form)
@@ -1110,7 +1110,7 @@ class Present:
             result["token"] = token
         return result
 
-    def diff(self, wanted: Wanted, found: Found, result: dict[str, Any]) -> dict[str, Any]:
+    def diff(self, wanted: Wanted, found: CurrentToken, result: dict[str, Any]) -> dict[str, Any]:
         """The file before and after, without the token. What was in it may be anything, so only its shape is shown."""
         secret = found.secret
         after = dict(
@@ -1118,13 +1118,13 @@ class Present:
             expires=result["expires"],
             key=result["key_fingerprint"] or "not checked",
             format=wanted.form,
-            **dressed(*self.dress(wanted, found)),
+            **as_ownership(*self.ownership(wanted, found)),
         )
         header = wanted.path or ""
         if secret is None:
             return {"before_header": header, "after_header": header, "before": {}, "after": after}
         before = dict(after) if result["reason"] in (None, "attributes") else shape(secret, wanted.form, self.key)
-        before.update(dressed(*worn(secret)))
+        before.update(as_ownership(*ownership_of_file(secret)))
         return {"before_header": header, "after_header": header, "before": before, "after": after}
 
 
@@ -1155,13 +1155,13 @@ def shape(secret: SecretFile, form: str, key: Key | None) -> dict[str, Any]:
     }
 
 
-def dressed(uid: int, gid: int, mode: int, acl: Acl = NO_ACL) -> dict[str, Any]:
+def as_ownership(uid: int, gid: int, mode: int, acl: Acl = NO_ACL) -> dict[str, Any]:
     """Owner, group and mode as a diff shows them, and who else has access."""
     others = {"acl": acl.words()} if acl.grants else {}
     return {"owner": uid, "group": gid, "mode": mode_text(mode, acl), **others}
 
 
-def worn(secret: SecretFile) -> tuple[int, int, int, Acl]:
+def ownership_of_file(secret: SecretFile) -> tuple[int, int, int, Acl]:
     """What a file has, for dressed()."""
     return secret.uid, secret.gid, secret.mode, secret.acl
 
@@ -1171,12 +1171,12 @@ def refuse_twice(paths: list[str | None]) -> None:
     seen = set()
     for path in paths:
         if path is not None and path in seen:
-            raise Failure(f"dest: {path} is given for two tokens. Give each a file of its own.")
+            raise TaskError(f"dest: {path} is given for two tokens. Give each a file of its own.")
         seen.add(path)
     for path in filter(None, paths):
         for taken in (beside(path, NEXT), beside(path, PREVIOUS)):
             if taken in seen:
-                raise Failure(f"dest: {taken} is where a rotation keeps a token of {path}. Give it another name.")
+                raise TaskError(f"dest: {taken} is where a rotation keeps a token of {path}. Give it another name.")
 
 
 def absent(module: AnsibleModule) -> dict[str, Any]:
@@ -1227,7 +1227,7 @@ def gone(module: AnsibleModule, which: Callable[[str, str], list[str]]) -> dict[
 
 def diff_of_removal(path: str) -> dict[str, Any]:
     secret = read_if_there(path, secret=False)
-    before = dressed(*worn(secret)) if secret else {}
+    before = as_ownership(*ownership_of_file(secret)) if secret else {}
     return {
         "before_header": path,
         "after_header": path,
@@ -1256,7 +1256,7 @@ def step_of(entry: dict[str, Any], source: str) -> Step:
     try:
         return step_to(entry["dest"], source, entry["format"])
     except (TokenError, SecretFileError) as exc:
-        raise Failure(f"{name_of(entry)}: {exc}") from exc
+        raise TaskError(f"{name_of(entry)}: {exc}") from exc
 
 
 def swapped(entry: dict[str, Any], step: Step, when: object, module: AnsibleModule) -> dict[str, Any]:
@@ -1290,7 +1290,7 @@ def swap_diff(entry: dict[str, Any], step: Step) -> dict[str, Any]:
     before, after = (
         {}
         if file is None
-        else dict(shape(file, form, None), content=fingerprint(file.data), **dressed(*worn(file)))
+        else dict(shape(file, form, None), content=fingerprint(file.data), **as_ownership(*ownership_of_file(file)))
         for file in files
     )
     return {"before_header": path, "after_header": path, "before": before, "after": after}
@@ -1299,7 +1299,7 @@ def swap_diff(entry: dict[str, Any], step: Step) -> dict[str, Any]:
 def dest_of(entry: dict[str, Any], module: AnsibleModule) -> str:
     if entry["dest"] is None:
         state = module.params["state"]
-        raise Failure(f"{name_of(entry)}: dest is needed with state={state}: it names the token's file.")
+        raise TaskError(f"{name_of(entry)}: dest is needed with state={state}: it names the token's file.")
     return str(entry["dest"])
 
 
@@ -1307,7 +1307,9 @@ def verified(module: AnsibleModule) -> dict[str, Any]:
     """The state in which tokens are judged and nothing is changed."""
     key = read_key(module)
     if key is None:
-        raise Failure("key_path is needed with state=verified: without the key nobody can tell a token from a forgery.")
+        raise TaskError(
+            "key_path is needed with state=verified: without the key nobody can tell a token from a forgery."
+        )
     release = find_release(module)
     results = [judged(entry, module, key, release) for entry in entries(module.params)]
     result = finished(results, [])
@@ -1345,10 +1347,12 @@ def judged(entry: dict[str, Any], module: AnsibleModule, key: Key, release: Rele
 def token_to_judge(entry: dict[str, Any], module: AnsibleModule) -> str:
     if entry["token"] is not None:
         if entry["dest"] is not None:
-            raise Failure(f"{name_of(entry)}: token and dest exclude each other with state=verified: give one of them.")
+            raise TaskError(
+                f"{name_of(entry)}: token and dest exclude each other with state=verified: give one of them."
+            )
         return str(entry["token"]).strip()
     if entry["dest"] is None:
-        raise Failure("state=verified needs the token itself in token, or the file that holds it in dest.")
+        raise TaskError("state=verified needs the token itself in token, or the file that holds it in dest.")
     return extract(entry["format"], read_secret(entry["dest"]).data)
 
 
@@ -1360,7 +1364,7 @@ def find_release(module: AnsibleModule) -> Release:
     try:
         return parse(given)
     except ValueError as exc:
-        raise Failure(f"release: {exc}") from exc
+        raise TaskError(f"release: {exc}") from exc
 
 
 def finished(results: list[dict[str, Any]], diffs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -1387,7 +1391,7 @@ def main() -> None:
     states = dict(present, absent=absent, verified=verified, active=active, unstaged=unstaged)
     try:
         result = states[module.params["state"]](module)
-    except (Failure, TokenError, InstantTooFar, SecretFileError, ClientError) as exc:
+    except (TaskError, TokenError, InstantTooFar, SecretFileError, ClientError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

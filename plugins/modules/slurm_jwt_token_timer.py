@@ -313,7 +313,7 @@ class Places(NamedTuple):
 PLACES = Places()
 
 
-class Failure(Exception):
+class TokenTimerError(Exception):
     """What is wrong with the task or the host, in words for the person who reads it."""
 
 
@@ -362,15 +362,15 @@ class Renewals:
         for timer in self.timers:
             name = timer["name"]
             if not token_renewal.fits_a_unit(name):
-                raise Failure(
+                raise TokenTimerError(
                     f"timers: {name!r} cannot be a part of the names of units. Use letters, digits, _ and ., and -"
                     " between these."
                 )
             if name in seen:
-                raise Failure(f"timers: {name!r} is there twice. Give each a name of its own.")
+                raise TokenTimerError(f"timers: {name!r} is there twice. Give each a name of its own.")
             seen.add(name)
             if is_hidden(timer["dest"]):
-                raise Failure(
+                raise TokenTimerError(
                     f"timers: {name}: {timer['dest']} is in a folder for temporary files, which every user of the host"
                     " can write; the timer's program does not see it. Choose another folder."
                 )
@@ -383,7 +383,7 @@ class Renewals:
                 " declaration, and run the playbook hpc.slurm_jwt.tokens regularly."
             )
             if not self.module.check_mode:
-                raise Failure(text) from exc
+                raise TokenTimerError(text) from exc
             self.module.warn(text)
 
     def wanted(self) -> dict[str, File]:
@@ -402,7 +402,7 @@ class Renewals:
         try:
             mode = parse_mode(timer["mode"]) if timer["mode"] else 0o400
         except SecretFileError as exc:
-            raise Failure(f"timers: {timer['name']}: {exc}") from exc
+            raise TokenTimerError(f"timers: {timer['name']}: {exc}") from exc
         return token_renewal.Settings(
             name=timer["name"],
             user=timer["user"],
@@ -429,7 +429,7 @@ class Renewals:
         try:
             return duration(timer[option])
         except DurationError as exc:
-            raise Failure(f"timers: {timer['name']}: {option}: {exc}") from exc
+            raise TokenTimerError(f"timers: {timer['name']}: {option}: {exc}") from exc
 
     def service(self, timer: dict[str, Any]) -> str:
         """The unit that renews one token, and can write beside it and nowhere else."""
@@ -558,7 +558,7 @@ def main() -> None:
     )
     try:
         result = Renewals(module).run()
-    except (Failure, SourceMissing, SecretFileError) as exc:
+    except (TokenTimerError, SourceMissing, SecretFileError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

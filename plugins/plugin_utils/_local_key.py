@@ -36,7 +36,7 @@ def primary(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str
     looks = {host: hostvars[host].get("slurm_jwt_look") for host in controllers if host in hostvars}
     found = {host: look for host, look in looks.items() if look}
     parts: dict[str, Sequence[str]] = {part: [] for part in PARTS}
-    return _plan.Cluster(found, {**parts, "slurmctld": list(found)}, _plan.Wishes()).primary
+    return _plan.Cluster(found, {**parts, "slurmctld": list(found)}, _plan.Desired()).primary
 
 
 def public_keys(variables: Variables) -> list[dict[str, str]]:

@@ -34,7 +34,7 @@ CLOCK_SKEW = 30
 KEY_MODE = "0400"
 
 
-class Wishes(NamedTuple):
+class Desired(NamedTuple):
     """What the site declares and how the playbook was called, as far as the plan depends on it."""
 
     key_path: str = ""
@@ -105,12 +105,12 @@ def left_out(
     return found
 
 
-def _cut_off(looks: Mapping[str, Look], wishes: Wishes) -> dict[str, str]:
+def _cut_off(looks: Mapping[str, Look], desired: Desired) -> dict[str, str]:
     """The hosts where slurmrestd serves clients at addresses that it would lose although nobody has said so."""
-    if wishes.removing:
+    if desired.removing:
         return {}
     found = {}
-    for host, default in wishes.default_listeners.items():
+    for host, default in desired.default_listeners.items():
         daemon = ((looks.get(host) or {}).get("daemons") or {}).get("slurmrestd") or {}
         current = daemon.get("listens") or []
         lost = [each for each in current if each != default]
@@ -124,11 +124,11 @@ def _cut_off(looks: Mapping[str, Look], wishes: Wishes) -> dict[str, str]:
     return found
 
 
-def _uninstallable(looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], wishes: Wishes) -> dict[str, str]:
+def _uninstallable(looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], desired: Desired) -> dict[str, str]:
     """The hosts without a key on which packages are missing that this run cannot install."""
-    if wishes.removing:
+    if desired.removing:
         return {}
-    may_install, found = wishes.install and wishes.chosen("packages"), {}
+    may_install, found = desired.install and desired.chosen("packages"), {}
     for host, look in looks.items():
         packages = (look.get("plugins") or {}).get("packages")
         if host in key_hosts_of(parts):
@@ -165,10 +165,10 @@ def _of_read_files(look: Look) -> Look:
 class Cluster:
     """A look at every host of a cluster, and the questions that a rollout asks of it."""
 
-    def __init__(self, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], wishes: Wishes) -> None:
+    def __init__(self, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], desired: Desired) -> None:
         answered = {host: look for host, look in looks.items() if not unreachable(look) and not failed(look)}
         self.looks = {host: _of_read_files(look) for host, look in answered.items()}
-        self.wishes = wishes
+        self.desired = desired
         self.controllers = sorted(self._seen(parts["slurmctld"]), key=self._place_in_slurm_conf)
         self.dbds = self._seen(parts["slurmdbd"])
         self.restds = self._seen(parts["slurmrestd"])
@@ -212,11 +212,11 @@ class Cluster:
 
     @property
     def key_path(self) -> str:
-        return self.wishes.key_path or (self.looks[self.primary]["key_path"] if self.primary else "") or ""
+        return self.desired.key_path or (self.looks[self.primary]["key_path"] if self.primary else "") or ""
 
     def key_path_of(self, host: str) -> str:
         """slurmdbd keeps its key where slurmdbd.conf has it already."""
-        if self.wishes.key_path or host in self.controllers:
+        if self.desired.key_path or host in self.controllers:
             return self.key_path
         return str(self.key(host)["path"] or self.key_path)
 
@@ -224,7 +224,7 @@ class Cluster:
     def key_source(self) -> str | None:
         """The key host whose key the others get: the one named, or one that has a key, or the primary to make it."""
         having = [host for host in self.key_hosts if self.key(host)["exists"]]
-        return self.wishes.key_source or next(iter(having), self.primary)
+        return self.desired.key_source or next(iter(having), self.primary)
 
     def owner(self, host: str) -> Mapping[str, Any]:
         return self.looks[host]["slurm_user"] or {"name": "root", "group": "root"}
@@ -236,13 +236,13 @@ class Cluster:
     @property
     def _without_key(self) -> bool:
         """Whether no daemon is to load a key for HS256. One that is there is left alone."""
-        return self.wishes.removing or not self.wishes.trust.with_hs256
+        return self.desired.removing or not self.desired.trust.with_hs256
 
     def key_source_changes(self) -> bool:
         source = self.key_source
         if source is None or self._without_key:
             return False
-        unlabelled = bool(self.wishes.key_serial) and not self.key(source).get("serial")
+        unlabelled = bool(self.desired.key_serial) and not self.key(source).get("serial")
         return not self._key_is_as_declared(source) or unlabelled
 
     def key_targets(self) -> list[str]:
@@ -276,7 +276,7 @@ class Cluster:
 
         A folder that turns out to be there keeps its owner, group and mode, whatever it is called.
         """
-        if self.wishes.removing or self.primary is None:
+        if self.desired.removing or self.primary is None:
             return {}
         state = self.looks[self.primary]["state_dir"]
         if state is None or self._without_key:
@@ -292,7 +292,7 @@ class Cluster:
 
         A file of which that is not sure stays where it is.
         """
-        if not self.wishes.removing:
+        if not self.desired.removing:
             return {}
         found = {}
         for host in self.key_hosts:
@@ -313,16 +313,16 @@ class Cluster:
     @property
     def local_key_changes(self) -> bool:
         """Whether the site's own RSA key is to be made or mended on the primary controller."""
-        return self.wishes.trust.own.changes and not self.wishes.removing
+        return self.desired.trust.own.changes and not self.desired.removing
 
     # -- key set -----------------------------------------------------------------------------------------------------
 
     def jwks_targets(self) -> list[str]:
         """The key hosts whose key set has to be brought up to date."""
-        return [] if self.wishes.removing else _trust.targets(self.wishes.trust, self.looks, self.key_hosts)
+        return [] if self.desired.removing else _trust.targets(self.desired.trust, self.looks, self.key_hosts)
 
     def jwks_replaced_on(self) -> list[str]:
-        return [] if self.wishes.removing else _trust.replaced_on(self.wishes.trust, self.looks, self.key_hosts)
+        return [] if self.desired.removing else _trust.replaced_on(self.desired.trust, self.looks, self.key_hosts)
 
     # -- files and daemons -------------------------------------------------------------------------------------------
 
@@ -335,7 +335,7 @@ class Cluster:
 
     def conf_changes(self, host: str) -> bool:
         """Whether this host edits slurm.conf. Where several see one file, one of them does."""
-        if not self.wishes.manage_conf or not self.conf_differs(host):
+        if not self.desired.manage_conf or not self.conf_differs(host):
             return False
         if host in self.key_hosts:
             return self.editors[_shared_files.SLURM].get(host) == host
@@ -344,7 +344,7 @@ class Cluster:
     @functools.cached_property
     def editors(self) -> dict[str, dict[str, str | None]]:
         """Kind of file -> key host whose file differs -> the key host that edits it; None where none may write it."""
-        if not self.wishes.manage_conf:
+        if not self.desired.manage_conf:
             return {_shared_files.SLURM: {}, _shared_files.SLURMDBD: {}}
         slurm = [host for host in self.key_hosts if self.conf_differs(host)]
         slurmdbd = [host for host in self.dbds if self.dbd_conf_differs(host)]
@@ -359,7 +359,7 @@ class Cluster:
         found: dict[str, None] = {}
         for host in self.keyless:
             look = self.looks[host]
-            if not self.wishes.manage_conf or not self.conf_differs(host):
+            if not self.desired.manage_conf or not self.conf_differs(host):
                 continue
             seen = any(
                 _shared_files.sees(look, self.looks[other], _shared_files.SLURM)
@@ -373,7 +373,7 @@ class Cluster:
     def tidying(self, kind: str) -> list[str]:
         """The hosts that remove copies of a file: of those that see one file, one that may write it."""
         found: list[str] = []
-        for host in [*self.key_hosts, *self.keyless] if self.wishes.removing and self.wishes.manage_conf else ():
+        for host in [*self.key_hosts, *self.keyless] if self.desired.removing and self.desired.manage_conf else ():
             look = self.looks[host]
             others = [other for other in found if other in self.key_hosts]
             seen = any(_shared_files.sees(look, self.looks[other], kind) for other in others)
@@ -386,7 +386,7 @@ class Cluster:
 
     def unwritable(self) -> dict[str, str]:
         """The hosts without a key that have to edit their slurm.conf, and cannot. Each is left out by its own word."""
-        hosts = [host for host in self.keyless if self.wishes.manage_conf and self.conf_differs(host)]
+        hosts = [host for host in self.keyless if self.desired.manage_conf and self.conf_differs(host)]
         found = {}
         for host in hosts:
             if host in self.waiting or self._obstacle(host) is None:
@@ -416,7 +416,7 @@ class Cluster:
 
     def lines_missing(self, hosts: Iterable[str]) -> list[_site_conf.Lines]:
         """What another tool has to write into the files of these hosts."""
-        if self.wishes.manage_conf:
+        if self.desired.manage_conf:
             return []
         found = []
         for host in hosts:
@@ -438,7 +438,7 @@ class Cluster:
         """The key's path, where neither the site's declarations nor StateSaveLocation says it."""
         state = self.looks[self.primary]["state_dir"] if self.primary else None
         usual = f"{state['path']}/jwt_hs256.key" if state else ""
-        return "" if self.wishes.key_path or self.key_path == usual else self.key_path
+        return "" if self.desired.key_path or self.key_path == usual else self.key_path
 
     @property
     def keyless(self) -> list[str]:
@@ -501,11 +501,11 @@ class Cluster:
 
     def packages(self, host: str) -> list[str]:
         """NAME=VERSION of what brings a missing auth_jwt.so, and PyJWT where tokens are minted."""
-        if self.wishes.removing:
+        if self.desired.removing:
             return []
         signs = host == self.primary
         # The proof shows forged RS256 tokens.
-        return _packages.missing(self.looks[host], signs, signs and bool(self.wishes.trust.jwks))
+        return _packages.missing(self.looks[host], signs, signs and bool(self.desired.trust.jwks))
 
 
 def refusals(
@@ -516,9 +516,9 @@ def refusals(
     if reasons:
         return reasons
     reasons = _under_way(cluster) or _source(cluster) or _tags(cluster) or _lines(cluster) or _unwritable(cluster)
-    if cluster.wishes.removing:
+    if cluster.desired.removing:
         return reasons
-    trust = _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.key_hosts)
+    trust = _trust.refusals(cluster.desired.trust, cluster.looks, cluster.key_hosts)
     return reasons + trust + _unlisted_slurmdbd(cluster, parts) + _keys(cluster) + _install(cluster)
 
 
@@ -534,16 +534,16 @@ def reasons_for_no_run(
     ]
     # The other questions have no answer where the key that counts is unknown.
     reasons = reasons + _problems(cluster) or _limited(parts, in_play)
-    return reasons if reasons or cluster.wishes.removing else _controllers(cluster) + _dbds(cluster)
+    return reasons if reasons or cluster.desired.removing else _controllers(cluster) + _dbds(cluster)
 
 
 def _lines(cluster: Cluster) -> list[str]:
     """What another tool has to write first. A run that brings what the lines name does not wait for them."""
-    wishes = cluster.wishes
-    if wishes.verifying or _site_conf.only_prepares(wishes.run_tags):
+    desired = cluster.desired
+    if desired.verifying or _site_conf.only_prepares(desired.run_tags):
         return []
     lines = cluster.lines_missing(cluster.key_hosts)
-    return _site_conf.refusals(lines, cluster.prepared, wishes.removing, cluster.key_named_by_lines)
+    return _site_conf.refusals(lines, cluster.prepared, desired.removing, cluster.key_named_by_lines)
 
 
 def _unwritable(cluster: Cluster) -> list[str]:
@@ -557,7 +557,7 @@ def _unwritable(cluster: Cluster) -> list[str]:
 def _unlisted_slurmdbd(cluster: Cluster, parts: Mapping[str, Sequence[str]]) -> list[str]:
     """A slurmdbd that nobody listed gets no key, and refuses each token that slurmrestd hands on to it."""
     conf = cluster.looks[cluster.primary]["conf"] if cluster.primary else None
-    if conf is None or not conf["accounting"] or parts["slurmdbd"] or not cluster.wishes.serves_slurmdb:
+    if conf is None or not conf["accounting"] or parts["slurmdbd"] or not cluster.desired.serves_slurmdb:
         return []
     names = [conf["accounting_storage_host"], conf["accounting_storage_backup_host"]]
     hosts = " and ".join(name for name in names if name)
@@ -576,7 +576,7 @@ def _under_way(cluster: Cluster) -> list[str]:
         f"{host}: a rotation of the key is under way, begun by {key['by'] or 'somebody'} at {key['created']}. Wait "
         "until it is done; if it has died, run the playbook hpc.slurm_jwt.rotate, which finishes it."
         for host, key in staged.items()
-        if key and not cluster.wishes.removing
+        if key and not cluster.desired.removing
     ][:1]
 
 
@@ -615,7 +615,7 @@ def _problems(cluster: Cluster) -> list[str]:
     errors = [
         (host, problem)
         for host, look in cluster.looks.items()
-        for problem in _errors(look, cluster.wishes.removing)
+        for problem in _errors(look, cluster.desired.removing)
     ]
     undeclared = _undeclared.sentences([each for each in errors if each[1]["code"] == UNDECLARED])
     return undeclared + [_told(host, problem) for host, problem in errors if problem["code"] != UNDECLARED]
@@ -635,8 +635,8 @@ def _limited(parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list
 
 
 def _source(cluster: Cluster) -> list[str]:
-    source = cluster.wishes.key_source
-    if not source or cluster.wishes.removing:
+    source = cluster.desired.key_source
+    if not source or cluster.desired.removing:
         return []
     if source not in cluster.key_hosts:
         return [
@@ -650,7 +650,7 @@ def _source(cluster: Cluster) -> list[str]:
 
 def _keys(cluster: Cluster) -> list[str]:
     found = {host: cluster.key(host)["fingerprint"] for host in cluster.key_hosts if cluster.key(host)["exists"]}
-    if len(set(found.values())) > 1 and not cluster.wishes.key_source and cluster.wishes.trust.with_hs256:
+    if len(set(found.values())) > 1 and not cluster.desired.key_source and cluster.desired.trust.with_hs256:
         keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(found.items()))
         return [
             f"The key hosts have different keys: {keys}. Name the host whose key is to be everybody's in "
@@ -661,7 +661,7 @@ def _keys(cluster: Cluster) -> list[str]:
 
 
 def _install(cluster: Cluster) -> list[str]:
-    may_install = cluster.wishes.install and cluster.wishes.chosen("packages")
+    may_install = cluster.desired.install and cluster.desired.chosen("packages")
     # Of a host that signs no tokens only the plugins matter.
     signer = cluster.primary
     return [
@@ -681,9 +681,9 @@ def _tags(cluster: Cluster) -> list[str]:
         "conf": any(map(cluster.conf_changes, cluster.key_hosts)) or any(map(cluster.dbd_conf_changes, cluster.dbds)),
         "daemons": bool(cluster.slurmdbd_restarts() or cluster.slurmctld_loads()),
     }
-    wishes = cluster.wishes
-    left = [tag for tag, is_due in due.items() if is_due and not wishes.chosen(tag)]
-    begun = [tag for tag in ("conf", "daemons") if due[tag] and wishes.chosen(tag)]
+    desired = cluster.desired
+    left = [tag for tag, is_due in due.items() if is_due and not desired.chosen(tag)]
+    begun = [tag for tag in ("conf", "daemons") if due[tag] and desired.chosen(tag)]
     if not left or not begun:
         return []
     return [
@@ -753,24 +753,24 @@ def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequ
             f"The clocks of {early} and {late} differ by {int(clocks[late] - clocks[early])} s. Slurm grants no "
             "leeway: tokens expire that much sooner on one of them. Mend the time service."
         )
-    due = cluster.lines_missing(cluster.key_hosts) if not cluster.wishes.verifying else []
+    due = cluster.lines_missing(cluster.key_hosts) if not cluster.desired.verifying else []
     notes += _site_conf.notes(cluster.lines_missing(cluster.keyless), due)
     if cluster.primary is None:
         notes += _shared_files.notes(cluster.looks, list(cluster.waiting))
-    if not cluster.wishes.removing:
-        notes += _trust.warnings(cluster.wishes.trust, cluster.looks, cluster.key_hosts)
+    if not cluster.desired.removing:
+        notes += _trust.warnings(cluster.desired.trust, cluster.looks, cluster.key_hosts)
     aside = cluster.keys_aside()
     notes += [
         f"{host}: {cluster.key(host)['path']} stays where it is, since it is not sure that it is a key: no "
         "configuration file names it, or it is a link or a folder. Move it away yourself if nothing else needs it."
         for host in cluster.key_hosts
-        if cluster.wishes.removing and cluster.key(host)["exists"] and host not in aside
+        if cluster.desired.removing and cluster.key(host)["exists"] and host not in aside
     ]
     source = cluster.key_source
     serial = cluster.key(source).get("serial") if source else None
-    if cluster.wishes.key_serial and serial and serial != cluster.wishes.key_serial:
+    if cluster.desired.key_serial and serial and serial != cluster.desired.key_serial:
         notes.append(
-            f"The key in force has the serial {serial}, and slurm_jwt_key_serial is {cluster.wishes.key_serial}. "
+            f"The key in force has the serial {serial}, and slurm_jwt_key_serial is {cluster.desired.key_serial}. "
             "A rollout replaces no key."
         )
     return notes
@@ -813,7 +813,7 @@ def due(cluster: Cluster) -> list[str]:
 def unseen_by_check(cluster: Cluster) -> dict[str, list[str]]:
     """What tasks cannot tell in check mode: they have no key to hand on, and commands are left out."""
     unseen = {host: ["key installed"] for host in cluster.key_targets()}
-    if cluster.primary and not cluster.wishes.trust.own.known:
+    if cluster.primary and not cluster.desired.trust.own.known:
         if cluster.looks[cluster.primary]["python"].get("cryptography") is None:
             unseen.setdefault(cluster.primary, []).append("RSA key made")
         for host in cluster.jwks_targets():
@@ -844,23 +844,23 @@ def refused(
 
 
 def plan(
-    looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str], wishes: Wishes
+    looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str], desired: Desired
 ) -> dict[str, Any]:
     """All that the rollout's tasks ask, in plain lists and dictionaries."""
     everybody = looks = {host: looks[host] for host in in_play}
     without = {
-        **left_out(looks, parts, wishes.removing),
-        **_uninstallable(looks, parts, wishes),
-        **_cut_off(looks, wishes),
+        **left_out(looks, parts, desired.removing),
+        **_uninstallable(looks, parts, desired),
+        **_cut_off(looks, desired),
     }
     silent = _unreachable.nodes(looks, parts)
-    if len(silent) > _unreachable.allowed(wishes.nodes_unreachable_max, len(parts["node"])):
+    if len(silent) > _unreachable.allowed(desired.nodes_unreachable_max, len(parts["node"])):
         silent = []
     looks = {host: look for host, look in looks.items() if host not in without and host not in silent}
-    unwritable = Cluster(looks, parts, wishes).unwritable()
+    unwritable = Cluster(looks, parts, desired).unwritable()
     without.update(unwritable)
     looks = {host: look for host, look in looks.items() if host not in unwritable}
-    cluster = Cluster(looks, parts, wishes)
+    cluster = Cluster(looks, parts, desired)
     no = refusals(cluster, looks, parts, in_play)
     if no:
         return refused(no, without, everybody, parts)
@@ -894,11 +894,11 @@ def plan(
             and (
                 host in changing
                 or host == cluster.primary
-                or wishes.removing
+                or desired.removing
                 # It has what the others get.
                 or (host == cluster.key_source and targets)
                 # Where the site speaks of key sets, timers follow them, or are taken away.
-                or wishes.trust.jwks is not None
+                or desired.trust.jwks is not None
             )
         ],
         # Everything that may have to be put back, and the closing table.
@@ -909,14 +909,14 @@ def plan(
         "packages": packages,
         "key_path": {host: cluster.key_path_of(host) for host in cluster.key_hosts} if cluster.primary else {},
         # Null where no daemon is to load a key for HS256.
-        "conf_key_path": cluster.key_path if wishes.trust.with_hs256 else None,
-        "hs256": wishes.trust.with_hs256,
-        "signing_key": _trust.signing_key(wishes.trust, cluster.key_path),
-        "algorithm": "RS256" if wishes.trust.signs_rs256 else "HS256",
+        "conf_key_path": cluster.key_path if desired.trust.with_hs256 else None,
+        "hs256": desired.trust.with_hs256,
+        "signing_key": _trust.signing_key(desired.trust, cluster.key_path),
+        "algorithm": "RS256" if desired.trust.signs_rs256 else "HS256",
         "local_key_changes": bool(own),
         "jwks_targets": jwks,
         "jwks_distrusts": _trust.distrusts(cluster.looks, cluster.key_hosts),
-        "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.key_hosts if wishes.trust.jwks},
+        "jwks_daemons": {host: cluster.jwks_daemons(host) for host in cluster.key_hosts if desired.trust.jwks},
         "key_hosts": cluster.key_hosts,
         "keys_aside": cluster.keys_aside(),
         "tidying": {kind: cluster.tidying(kind) for kind in (_shared_files.SLURM, _shared_files.SLURMDBD)},

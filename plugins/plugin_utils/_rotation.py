@@ -52,7 +52,7 @@ _GIVE_UP = (
 )
 
 
-class Wishes(NamedTuple):
+class RotationSettings(NamedTuple):
     """What the site declares of its key and how the playbook was called."""
 
     serial: str = ""
@@ -68,9 +68,9 @@ class Wishes(NamedTuple):
 class Rotation:
     """One cluster's rotation, as far as it has come."""
 
-    def __init__(self, cluster: _plan.Cluster, wishes: Wishes) -> None:
+    def __init__(self, cluster: _plan.Cluster, settings: RotationSettings) -> None:
         self.cluster = cluster
-        self.wishes = wishes
+        self.settings = settings
 
     def _look(self, host: str) -> _plan.Look:
         return self.cluster.looks[host]
@@ -101,7 +101,7 @@ class Rotation:
     def run_to_end(self, host: str) -> str:
         """The name under which the host's staged key is taken away: this run's, or that of the run that left it."""
         staged = self._key(host).get("next") or {}
-        return str(staged.get("run") or self.wishes.run) if self.tidy_only else self.wishes.run
+        return str(staged.get("run") or self.settings.run) if self.tidy_only else self.settings.run
 
     @property
     def swapped(self) -> list[str]:
@@ -128,11 +128,11 @@ class Rotation:
         if self.staged_on:
             return "unfinished"
         key = self._key(primary)
-        if self.wishes.now:
+        if self.settings.now:
             return "now"
-        if self.wishes.serial and key.get("serial") != self.wishes.serial:
+        if self.settings.serial and key.get("serial") != self.settings.serial:
             return "serial"
-        if self.wishes.max_age is not None and (key.get("age") or 0) >= self.wishes.max_age:
+        if self.settings.max_age is not None and (key.get("age") or 0) >= self.settings.max_age:
             return "max_age"
         return None
 
@@ -180,8 +180,8 @@ class Rotation:
 
     @property
     def method(self) -> str:
-        if self.wishes.method != AUTO:
-            return self.wishes.method
+        if self.settings.method != AUTO:
+            return self.settings.method
         return RELOAD if self.against_in_place() else IN_PLACE
 
     def loads(self, method: str) -> dict[str, Any]:
@@ -203,13 +203,13 @@ class Rotation:
         How long telling takes is what the looks took, and a multiple of it, as a job in the background starts Python
         several times. A slow machine gets a late instant rather than one that some hosts miss.
         """
-        batches = [math.ceil(len(hosts) / max(1, self.wishes.forks)) for hosts in self._told]
+        batches = [math.ceil(len(hosts) / max(1, self.settings.forks)) for hosts in self._told]
         telling = min(max([0.5, *self._lags]), SLOWEST)
         return min(3 + telling * (2 + 3 * sum(batches)), LONGEST_LEAD)
 
     @property
     def _told(self) -> list[Sequence[str]]:
-        return [self.cluster.key_hosts, self.wishes.token_hosts]
+        return [self.cluster.key_hosts, self.settings.token_hosts]
 
 
 # -- what any rotation asks of a cluster -------------------------------------------------------------------------------
@@ -251,11 +251,11 @@ def slurmrestd_dies(cluster: _plan.Cluster) -> list[str]:
 
 
 def at_work(
-    staged: Mapping[str, Any] | None, wishes: Wishes, is_dead: Callable[[str], bool | None]
+    staged: Mapping[str, Any] | None, settings: RotationSettings, is_dead: Callable[[str], bool | None]
 ) -> list[str]:
     """Another run that lives, or of which that cannot be told. One that has died is gone on with."""
     run = staged.get("run") if staged else None
-    if not staged or not run or run == wishes.run or wishes.take_over:
+    if not staged or not run or run == settings.run or settings.take_over:
         return []
     dead = is_dead(run)
     if dead or (dead is None and staged["run_age"] >= ROTATION_LASTS):
@@ -269,9 +269,9 @@ def at_work(
     return [f"{who}, and is at work. Wait until that is done, and run this again."]
 
 
-def no_word(wishes: Wishes) -> list[str]:
+def no_word(settings: RotationSettings) -> list[str]:
     """The site has to say which key it wants."""
-    if wishes.serial or wishes.max_age is not None or wishes.now:
+    if settings.serial or settings.max_age is not None or settings.now:
         return []
     return [
         "Nothing says which key the site wants. Declare slurm_jwt_key_serial (any label; a new one rotates once) or "
@@ -287,11 +287,11 @@ def refusals(rotation: Rotation, is_dead: Callable[[str], bool | None]) -> list[
     if rotation.cluster.primary is None:
         return ["There is no controller in this play, so there is no key to rotate. Leave --limit out."]
     return (
-        at_work(rotation.staged_anywhere, rotation.wishes, is_dead)
+        at_work(rotation.staged_anywhere, rotation.settings, is_dead)
         or _not_as_declared(rotation)
         or _daemons_down(rotation)
         or _keys(rotation)
-        or ([] if rotation.staged_on else no_word(rotation.wishes))
+        or ([] if rotation.staged_on else no_word(rotation.settings))
     )
 
 
@@ -341,21 +341,21 @@ def plan(
     looks: Mapping[str, _plan.Look],
     parts: Mapping[str, Sequence[str]],
     in_play: Sequence[str],
-    wishes: Wishes,
+    settings: RotationSettings,
     is_dead: Callable[[str], bool | None],
 ) -> dict[str, Any]:
     """All that the rotation's tasks ask, in plain lists and dictionaries."""
     everybody = looks = {host: looks[host] for host in in_play}
     without = _plan.left_out(looks, parts, unreachable_too=True)
     looks = {host: look for host, look in looks.items() if host not in without}
-    cluster = _plan.Cluster(looks, parts, _plan.Wishes())
+    cluster = _plan.Cluster(looks, parts, _plan.Desired())
     no = _plan.reasons_for_no_run(cluster, looks, parts, in_play)
-    rotation = Rotation(cluster, wishes)
+    rotation = Rotation(cluster, settings)
     no = no or refusals(rotation, is_dead)
     if no:
         return _plan.refused(no, without, everybody, parts)
     reason = rotation.reason
-    services = [host for host in wishes.token_hosts if host not in without] if reason else []
+    services = [host for host in settings.token_hosts if host not in without] if reason else []
     hosts = list(dict.fromkeys([*cluster.key_hosts, *cluster.restds, *services]))
     return {
         "refusals": [],
@@ -382,8 +382,8 @@ def plan(
         "reason": reason,
         "tidy_only": rotation.tidy_only,
         # A rotation that is under way is finished as it was begun; the site's newer wish is the next run's.
-        "serial": (rotation.staged or {}).get("serial") or "" if rotation.staged else wishes.serial,
-        "run": wishes.run,
+        "serial": (rotation.staged or {}).get("serial") or "" if rotation.staged else settings.serial,
+        "run": settings.run,
         "run_to_end": {host: rotation.run_to_end(host) for host in cluster.key_hosts},
         "take_over": (rotation.staged or {}).get("run"),
         "old": rotation.old,
@@ -409,7 +409,7 @@ def _warnings(rotation: Rotation) -> list[str]:
         where = ", ".join(rotation.staged_on)
         return [f"An earlier rotation has left its staged key on {where}. It is taken away, and no key is rotated."]
     notes = []
-    if rotation.wishes.method == AUTO and rotation.method != IN_PLACE:
+    if rotation.settings.method == AUTO and rotation.method != IN_PLACE:
         reasons = "; ".join(rotation.against_in_place())
         notes.append(
             f"The key is not swapped in place, because {reasons}. Daemons load it one after the other, and requests "

@@ -28,10 +28,10 @@ _NOT_ROLLED_OUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends tha
 class RsaRotation:
     """One cluster's rotation with rotation, as far as it has come. KEY is the look at the site's own RSA key."""
 
-    def __init__(self, cluster: _plan.Cluster, key: Mapping[str, Any], wishes: _rotation.Wishes) -> None:
+    def __init__(self, cluster: _plan.Cluster, key: Mapping[str, Any], settings: _rotation.RotationSettings) -> None:
         self.cluster = cluster
         self.key = key
-        self.wishes = wishes
+        self.settings = settings
 
     @property
     def staged(self) -> Mapping[str, Any] | None:
@@ -50,11 +50,11 @@ class RsaRotation:
         """Why there is something to do; None if there is not. "key_set": only the key sets have to follow."""
         if self.staged:
             return "unfinished"
-        if self.wishes.now:
+        if self.settings.now:
             return "now"
-        if self.wishes.serial and self.key.get("serial") != self.wishes.serial:
+        if self.settings.serial and self.key.get("serial") != self.settings.serial:
             return "serial"
-        if self.wishes.max_age is not None and (self.key.get("age") or 0) >= self.wishes.max_age:
+        if self.settings.max_age is not None and (self.key.get("age") or 0) >= self.settings.max_age:
             return "max_age"
         return "key_set" if self.differing or self.stale else None
 
@@ -89,9 +89,9 @@ def refusals(rotation: RsaRotation, is_dead: Callable[[str], bool | None]) -> li
     if cluster.primary is None:
         return ["There is no controller in this play, so there is no key to rotate. Leave --limit out."]
     return (
-        _no_key(cluster.wishes.trust)
-        or _trust.refusals(cluster.wishes.trust, cluster.looks, cluster.key_hosts)
-        or _rotation.at_work(rotation.staged, rotation.wishes, is_dead)
+        _no_key(cluster.desired.trust)
+        or _trust.refusals(cluster.desired.trust, cluster.looks, cluster.key_hosts)
+        or _rotation.at_work(rotation.staged, rotation.settings, is_dead)
         or _not_as_declared(rotation)
         or _no_word(rotation)
     )
@@ -108,7 +108,7 @@ def _no_key(trust: _trust.Trust) -> list[str]:
 
 
 def _not_as_declared(rotation: RsaRotation) -> list[str]:
-    cluster, path = rotation.cluster, rotation.cluster.wishes.trust.own.path
+    cluster, path = rotation.cluster, rotation.cluster.desired.trust.own.path
     found = [*_rotation.drift(cluster), *_rotation.daemons_down(cluster)]
     found += [f"{host}: lacks packages" for host in cluster.key_hosts if cluster.packages(host)]
     public = rotation.key.get("public_jwk")
@@ -121,14 +121,14 @@ def _not_as_declared(rotation: RsaRotation) -> list[str]:
 
 
 def _no_word(rotation: RsaRotation) -> list[str]:
-    return [] if rotation.reason else _rotation.no_word(rotation.wishes)
+    return [] if rotation.reason else _rotation.no_word(rotation.settings)
 
 
 def plan(
     looks: Mapping[str, _plan.Look],
     parts: Mapping[str, Sequence[str]],
     in_play: Sequence[str],
-    wishes: _rotation.Wishes,
+    settings: _rotation.RotationSettings,
     trust: _trust.Trust,
     key: Mapping[str, Any],
     is_dead: Callable[[str], bool | None],
@@ -137,15 +137,15 @@ def plan(
     looks = {host: looks[host] for host in in_play}
     without = _plan.left_out(looks, parts, unreachable_too=True)
     looks = {host: look for host, look in looks.items() if host not in without}
-    cluster = _plan.Cluster(looks, parts, _plan.Wishes(trust=trust))
-    rotation = RsaRotation(cluster, key, wishes)
+    cluster = _plan.Cluster(looks, parts, _plan.Desired(trust=trust))
+    rotation = RsaRotation(cluster, key, settings)
     no = _plan.reasons_for_no_run(cluster, looks, parts, in_play) or refusals(rotation, is_dead)
     if no:
         return {"refusals": no, "warnings": [], "left_out": without}
     reason, staged = rotation.reason, rotation.staged
     hosts = list(dict.fromkeys([*cluster.key_hosts, *cluster.restds]))
     makes_key = reason not in (None, "key_set")
-    services = [host for host in wishes.token_hosts if host not in without] if makes_key else []
+    services = [host for host in settings.token_hosts if host not in without] if makes_key else []
     return {
         "refusals": [],
         "warnings": _warnings(rotation) if reason else [],
@@ -171,8 +171,8 @@ def plan(
         "reason": reason,
         # What only follows the sources signs with no other key.
         "makes_key": makes_key,
-        "serial": (staged["serial"] or "") if staged else wishes.serial,
-        "run": wishes.run,
+        "serial": (staged["serial"] or "") if staged else settings.serial,
+        "run": settings.run,
         "take_over": staged["run"] if staged else None,
         "old": key["public_jwk"]["kid"],
         "old_signs": not rotation.signs,

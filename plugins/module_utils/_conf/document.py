@@ -36,8 +36,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import (
     means_jwt,
     names,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import Problem, findings
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import Found, Reading
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import Finding, findings
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import Occurrence, Reading
 
 # Where a new line of these goes: after the first of the others that is there.
 _NEIGHBOURS = {
@@ -152,11 +152,11 @@ class Conf:
         """The key as Slurm writes it; None if no release knows it."""
         return self._names.get(key.lower())
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[Finding]:
         """All that is wrong with the files, as far as it can be told without knowing the release."""
         return [problem for _key, problem in self.findings()]
 
-    def findings(self) -> list[tuple[str, Problem]]:
+    def findings(self) -> list[tuple[str, Finding]]:
         """The problems, each with the key it is about (lower case, "" if none)."""
         return findings(self._reading, self.kind)
 
@@ -242,10 +242,10 @@ class Conf:
 
     # How a change is made
 
-    def _entries(self, key: str) -> list[Found]:
+    def _entries(self, key: str) -> list[Occurrence]:
         return self._reading.found.get(key.lower().encode("utf-8", "replace"), [])
 
-    def _sole(self, key: str) -> Found | None:
+    def _sole(self, key: str) -> Occurrence | None:
         """The entry to edit, if this key is one that has a value in force."""
         low = key.lower().encode("utf-8", "replace")
         if not re.match(r"[A-Za-z0-9_.]+\Z", key) or low == b"include":
@@ -329,7 +329,7 @@ class Conf:
             return self.path, entry.first, entry.last
         return self.path, self._reading.last_starts[self.path], len(top) - 1
 
-    def _line(self, entry: Found) -> ValueLine:
+    def _line(self, entry: Occurrence) -> ValueLine:
         """The line to edit, unless Slurm stops at it."""
         if any(fault[:3] == ("tail", entry.path, entry.first) for fault in self._reading.faults):
             raise ConfError(
@@ -339,7 +339,7 @@ class Conf:
             )
         return ValueLine(self._reading.lines[entry.path], entry)
 
-    def _put(self, entry: Found, line: ValueLine) -> bool:
+    def _put(self, entry: Occurrence, line: ValueLine) -> bool:
         old = self._reading.lines[entry.path]
         new = old[: entry.first] + line.lines + old[entry.last + 1 :]
         return new != old and self._commit(_text(entry.key), line.value, {entry.path: new})
@@ -377,7 +377,7 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def _setting(entry: Found) -> Setting:
+def _setting(entry: Occurrence) -> Setting:
     return Setting(_text(entry.key), _text(entry.value), entry.path, entry.first + 1, entry.last + 1)
 
 

@@ -9,7 +9,7 @@ import re
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import (
     PAIR,
-    Found,
+    Occurrence,
     bare,
     kept_of_open_line,
     mapped,
@@ -54,7 +54,7 @@ class ValueLine:
     places where it is continued on the next line.
     """
 
-    def __init__(self, lines: list[bytes], entry: Found) -> None:
+    def __init__(self, lines: list[bytes], entry: Occurrence) -> None:
         self.lines = lines[entry.first : entry.last + 1]
         self._look()
 

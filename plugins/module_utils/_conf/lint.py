@@ -26,7 +26,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import (
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import (
     Fault,
-    Found,
+    Occurrence,
     Reading,
     bare,
     tail_is_sound,
@@ -38,7 +38,7 @@ _STOPS = (
 )
 
 
-class Problem(NamedTuple):
+class Finding(NamedTuple):
     """Something in the files that will hurt. severity is error (a daemon dies, or JWT does not work) or warning."""
 
     severity: str
@@ -49,7 +49,7 @@ class Problem(NamedTuple):
     remedy: str
 
 
-def findings(reading: Reading, kind: str) -> list[tuple[str, Problem]]:
+def findings(reading: Reading, kind: str) -> list[tuple[str, Finding]]:
     """All problems, each with the key it is about (lower case, "" if none), in the order of files and lines."""
     order = {path: number for number, path in enumerate(reading.lines)}
     problems = [*_faults(reading), *_settings(reading, kind), *_auth(reading, kind)]
@@ -120,7 +120,7 @@ _FAULTS = {
 }
 
 
-def _faults(reading: Reading) -> Iterator[tuple[str, Problem]]:
+def _faults(reading: Reading) -> Iterator[tuple[str, Finding]]:
     for fault in reading.faults:
         yield _low(fault.key), _fault(fault)
     for path, line, key, tail in reading.tails:
@@ -128,19 +128,19 @@ def _faults(reading: Reading) -> Iterator[tuple[str, Problem]]:
             yield _low(key), _fault(Fault("tail", path, line, key, ""))
 
 
-def _fault(fault: Fault) -> Problem:
+def _fault(fault: Fault) -> Finding:
     severity, *texts = _FAULTS[fault.code]
     key = fault.key.decode("ascii", "replace")
     if fault.code == "tail" and _low(fault.key) == "include":
         key = "Include"
     found, effect, remedy = (text.format(key=key, detail=fault.detail) for text in texts)
-    return Problem(severity, fault.path, fault.line + 1, found, effect, remedy)
+    return Finding(severity, fault.path, fault.line + 1, found, effect, remedy)
 
 
 # What it reads otherwise than it was meant
 
 
-def _settings(reading: Reading, kind: str) -> Iterator[tuple[str, Problem]]:
+def _settings(reading: Reading, kind: str) -> Iterator[tuple[str, Finding]]:
     known = names(kind)
     file = f"{kind}.conf"
     for low, entries in reading.found.items():
@@ -188,7 +188,7 @@ def _settings(reading: Reading, kind: str) -> Iterator[tuple[str, Problem]]:
 # AuthAltTypes and AuthAltParameters
 
 
-def _auth(reading: Reading, kind: str) -> Iterator[tuple[str, Problem]]:
+def _auth(reading: Reading, kind: str) -> Iterator[tuple[str, Finding]]:
     types = _last(reading, b"authalttypes")
     parameters = _last(reading, b"authaltparameters")
     has_jwt = False
@@ -237,7 +237,7 @@ def _auth(reading: Reading, kind: str) -> Iterator[tuple[str, Problem]]:
             )
 
 
-def _types(entry: Found, members: list[str]) -> Iterator[Problem]:
+def _types(entry: Occurrence, members: list[str]) -> Iterator[Finding]:
     dies = "slurmctld and slurmdbd do not start: they find no plugin of that name."
     for member in filter(None, members):
         if member == "jwt":
@@ -258,7 +258,7 @@ def _types(entry: Found, members: list[str]) -> Iterator[Problem]:
             )
 
 
-def _parameters(entry: Found, given: set[str]) -> Iterator[Problem]:
+def _parameters(entry: Occurrence, given: set[str]) -> Iterator[Finding]:
     seen: set[str] = set()
     for member in _text(entry.value).split(","):
         if not member.strip():
@@ -285,7 +285,7 @@ def _parameters(entry: Found, given: set[str]) -> Iterator[Problem]:
         seen.add(low)
 
 
-def _unknown(entry: Found, member: str, seen: set[str]) -> Problem:
+def _unknown(entry: Occurrence, member: str, seen: set[str]) -> Finding:
     known = "Known are " + ", ".join(sorted(KNOWN_OPTIONS)) + "."
     low = member.lower()
     # Releases that search the text for name= stop at the first they find.
@@ -347,7 +347,7 @@ def _trouble(member: str, plain: str, name: str, value: str | None) -> Iterator[
         )
 
 
-def _glued_comment(reading: Reading, entry: Found) -> bool:
+def _glued_comment(reading: Reading, entry: Occurrence) -> bool:
     for line in reading.lines[entry.path][entry.first : entry.last + 1]:
         text = bare(line)
         if line[len(text) : len(text) + 1] == b"#" and text and text[-1:] not in (b" ", b"\t"):
@@ -355,13 +355,13 @@ def _glued_comment(reading: Reading, entry: Found) -> bool:
     return False
 
 
-def _last(reading: Reading, key: bytes) -> Found | None:
+def _last(reading: Reading, key: bytes) -> Occurrence | None:
     entries = reading.found.get(key)
     return entries[-1] if entries else None
 
 
-def _problem(severity: str, entry: Found, found: str, effect: str, remedy: str) -> Problem:
-    return Problem(severity, entry.path, entry.first + 1, found, effect, remedy)
+def _problem(severity: str, entry: Occurrence, found: str, effect: str, remedy: str) -> Finding:
+    return Finding(severity, entry.path, entry.first + 1, found, effect, remedy)
 
 
 def _text(raw: bytes) -> str:

@@ -33,7 +33,7 @@ _DEEPEST = 32  # Slurm has no limit and dies of a cycle; nobody nests this deep,
 _MOST = 1000  # or includes so many
 
 
-class Found(NamedTuple):
+class Occurrence(NamedTuple):
     """One name=value as it stands in a file; lines count from 0 and include the last."""
 
     path: str
@@ -67,9 +67,9 @@ class Reading:
 
     def __init__(self, path: str, kind: str, read: Callable[[str], bytes]) -> None:
         self.lines: dict[str, list[bytes]] = {}
-        self.found: dict[bytes, list[Found]] = {}
+        self.found: dict[bytes, list[Occurrence]] = {}
         self.faults: list[Fault] = []
-        self.includes: list[Found] = []
+        self.includes: list[Occurrence] = []
         self.tails: list[tuple[str, int, bytes, bytes]] = []
         self.last_starts: dict[str, int] = {}
         self._top = path
@@ -106,7 +106,7 @@ class Reading:
             if value is None:
                 value = pair.group(4)
             low = key.lower()
-            entry = Found(path, first, number - 1, key, pair.group(2), value)
+            entry = Occurrence(path, first, number - 1, key, pair.group(2), value)
             if low in found:
                 found[low].append(entry)
             else:
@@ -198,7 +198,7 @@ class Reading:
             return
         if target == here != there and self._readable(there):
             fault("include_two", f"{here} or {there}")
-        self.includes.append(Found(path, first, last, b"Include", b"", os.fsencode(target)))
+        self.includes.append(Occurrence(path, first, last, b"Include", b"", os.fsencode(target)))
         cycle = os.path.normpath(target) in map(os.path.normpath, self._within)
         if cycle or len(self._within) >= _DEEPEST or len(self.includes) > _MOST:
             fault("include_cycle", target)

@@ -19,10 +19,10 @@ from typing import Iterable, Iterator, Mapping, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.run_lock import locked
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    Draft,
+    AtomicFile,
     examine_place,
+    remove_stale,
     set_attributes,
-    sweep,
 )
 
 _LINKS = 40  # as many as Linux itself follows
@@ -130,20 +130,20 @@ def put(changes: list[Change], backup: bool) -> dict[str, str]:
     done: list[Change] = []
     try:
         with ExitStack() as stack:
-            drafts = [(change, stack.enter_context(_LikeDraft(change, change.new))) for change in writes]
+            files = [(change, stack.enter_context(_LikeOriginal(change, change.new))) for change in writes]
             for change in writes if backup else ():
                 backups[change.path] = _back_up(change)
-            for change, draft in drafts:
+            for change, file in files:
                 _refuse_changed(change)
-                draft.rename()
+                file.rename()
                 done.append(change)
         for change in changes:
             if change not in writes:
                 set_attributes(resolved(change.path), change.uid, change.gid, change.mode, ours=False)
     except BaseException:
         for change in done:
-            with _LikeDraft(change._replace(mode=change.old_mode), change.old) as draft:
-                draft.rename()
+            with _LikeOriginal(change._replace(mode=change.old_mode), change.old) as file:
+                file.rename()
         for path in backups.values():
             with suppress(OSError):
                 os.unlink(path)
@@ -164,8 +164,8 @@ def _back_up(change: Change) -> str:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     for number in range(100):
         name = f"{change.real}.{stamp}{f'.{number}' if number else ''}~"
-        with _LikeDraft(change, change.old, name) as draft:
-            if draft.link():
+        with _LikeOriginal(change, change.old, name) as file:
+            if file.link():
                 return name
     raise ConfFileError(f"{name} and a hundred more backups of this second exist; remove them and run again.")
 
@@ -195,12 +195,12 @@ def _content(path: str) -> bytes | None:
         return None
 
 
-class _LikeDraft(Draft):
-    """A draft that looks like the file it replaces in all that the kernel keeps of one."""
+class _LikeOriginal(AtomicFile):
+    """A temporary file that looks like the file it replaces in all that the kernel keeps of one."""
 
     def __init__(self, change: Change, data: bytes, path: str = "") -> None:
         target = resolved(change.path)
-        sweep(target)
+        remove_stale(target)
         super().__init__(path or target, data, change.uid, change.gid, change.mode)
         self._model = change
 

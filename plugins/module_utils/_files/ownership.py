@@ -35,7 +35,7 @@ class OwnerUndeclared(OwnershipError):
     """A file belongs to somebody whom nobody has declared, and daemons may need that it does."""
 
 
-class Dress(NamedTuple):
+class Ownership(NamedTuple):
     """Owner, group and mode of a file, in the order in which _secret_file takes them."""
 
     uid: int
@@ -52,17 +52,17 @@ class Declared(NamedTuple):
     gid: int | None
     mode: int
 
-    def dress(self, file: SecretFile | None) -> Dress:
+    def ownership(self, file: SecretFile | None) -> Ownership:
         """What the file is to have. One that is there keeps its owner and group only if they are root's or ours.
 
         Neither is it simply taken from another owner: a daemon that runs as that user would not start again.
         """
-        wanted = dress(self.uid, self.gid, self.mode)
+        wanted = ownership(self.uid, self.gid, self.mode)
         if file is None:
             return wanted
         if self.uid is None:
             self._refuse("owner", f"the user {user_name(file.uid)}", file.uid in (0, os.geteuid()))
-            wanted = dress(file.uid, self.gid, self.mode)
+            wanted = ownership(file.uid, self.gid, self.mode)
         if self.gid is None:
             known = file.gid in (0, wanted.gid) or not self.mode & 0o070
             self._refuse("group", f"the group {group_name(file.gid)}", known)
@@ -77,22 +77,22 @@ class Declared(NamedTuple):
             )
 
     @staticmethod
-    def of_copy(file: SecretFile, wanted: Dress) -> Dress:
+    def of_copy(file: SecretFile, wanted: Ownership) -> Ownership:
         """What a copy of a file is to have that is kept aside: what the file has as far as that is root's or WANTED."""
         uid = file.uid if file.uid in (0, wanted.uid) else wanted.uid
         gid = file.gid if file.gid in (0, wanted.gid) else wanted.gid
         # Whoever does not exist on this host can own nothing.
-        return Dress(os.geteuid() if uid == NOBODY else uid, os.getegid() if gid == NOBODY else gid, 0o400)
+        return Ownership(os.geteuid() if uid == NOBODY else uid, os.getegid() if gid == NOBODY else gid, 0o400)
 
-    def names(self, worn: Dress) -> dict[str, Any]:
+    def names(self, found: Ownership) -> dict[str, Any]:
         """In names; those of the task where check mode allows them to be missing on the host."""
-        owner = self.owner if worn.uid == NOBODY else user_name(worn.uid)
-        group = (self.group or owner) if worn.gid == NOBODY else group_name(worn.gid)
+        owner = self.owner if found.uid == NOBODY else user_name(found.uid)
+        group = (self.group or owner) if found.gid == NOBODY else group_name(found.gid)
         numbers = {
-            "uid": None if worn.uid == NOBODY else worn.uid,
-            "gid": None if worn.gid == NOBODY else worn.gid,
+            "uid": None if found.uid == NOBODY else found.uid,
+            "gid": None if found.gid == NOBODY else found.gid,
         }
-        return {"owner": owner, "group": group, "mode": f"{worn.mode:04o}", **numbers}
+        return {"owner": owner, "group": group, "mode": f"{found.mode:04o}", **numbers}
 
 
 def declared(params: Mapping[str, Any], may_lack: bool) -> Declared:
@@ -128,10 +128,10 @@ def number_behind(name: str, find: Callable[[str], int]) -> int | None:
         return int(name) if name.isascii() and name.isdigit() else None
 
 
-def dress(uid: int | None, gid: int | None, mode: int) -> Dress:
+def ownership(uid: int | None, gid: int | None, mode: int) -> Ownership:
     """Owner and group as given, else ours, who are root as a rule, and the primary group of the owner."""
     uid = os.geteuid() if uid is None else uid
-    return Dress(uid, _primary_group(uid) if gid is None else gid, mode)
+    return Ownership(uid, _primary_group(uid) if gid is None else gid, mode)
 
 
 def _primary_group(uid: int) -> int:

@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import Iterator
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, held
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, file_lock
 
 FOLDER = "/run/slurm_jwt"
 PATIENCE = 45.0
@@ -29,7 +29,7 @@ def locked(path: str) -> Iterator[None]:
     """Hold the file lock of PATH, which must exist and need no symbolic link to be followed."""
     if os.geteuid() != 0:
         # On an export with root_squash the owner of the file does it, who has no folder of that kind.
-        with held(path, PATIENCE):
+        with file_lock(path, PATIENCE):
             yield
         return
     name = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()

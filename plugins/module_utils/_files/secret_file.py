@@ -51,11 +51,11 @@ __all__ = ["FolderMissing", "SecretFileError", "SecretFileMissing"]
 MODES = ("0400", "0440", "0600", "0640")
 
 _LIMIT = 1024 * 1024  # nothing that this collection keeps secret is larger
-_STALE = 600  # seconds after which a draft was surely left by a run that was killed
+_STALE = 600  # seconds after which a temporary file was surely left by a run that was killed
 _BATCH = 100  # files that are flushed together, each with two descriptors of the 1024 that a process usually has
 _PATIENCE = 60.0  # seconds to wait for another run that holds the lock
-_LINKINGS = 10  # attempts, against runs that sweep at the same time
-_DRAFT = re.compile(r"^\.slurm_jwt\..+\.[0-9a-f]{16}\.tmp$")
+_LINKINGS = 10  # attempts, against runs that remove stale files at the same time
+_TEMPORARY = re.compile(r"^\.slurm_jwt\..+\.[0-9a-f]{16}\.tmp$")
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _REWRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -78,7 +78,7 @@ class SecretFile(NamedTuple):
     acl: Acl = NO_ACL
     """Whom an access control list gives more than owner, group and mode say."""
 
-    def is_dressed(self, uid: int, gid: int, mode: int) -> bool:
+    def has_ownership(self, uid: int, gid: int, mode: int) -> bool:
         """Whether it has this owner, group and mode, and gives nobody more than they say."""
         return (self.uid, self.gid, self.mode) == (uid, gid, mode) and not self.acl.grants
 
@@ -171,14 +171,14 @@ def refuse_public_folder(path: str, what: str) -> None:
 
 def create(path: str, data: bytes, uid: int, gid: int, mode: int) -> bool:
     """Make PATH with this content unless it exists. False if it does: another was first."""
-    with Draft(path, data, uid, gid, mode) as draft:
-        return draft.link()
+    with AtomicFile(path, data, uid, gid, mode) as temporary:
+        return temporary.link()
 
 
 def replace(path: str, data: bytes, uid: int, gid: int, mode: int) -> None:
     """Put a new file with this content in the place of PATH, whether it exists or not."""
-    with Draft(path, data, uid, gid, mode) as draft:
-        draft.rename()
+    with AtomicFile(path, data, uid, gid, mode) as temporary:
+        temporary.rename()
 
 
 class NewFile(NamedTuple):
@@ -201,30 +201,30 @@ def replace_all(files: Sequence[NewFile]) -> Iterator[NewFile]:
     for first in range(0, len(files), _BATCH):
         batch = files[first : first + _BATCH]
         with ExitStack() as stack:
-            drafts = [stack.enter_context(Draft(*file, in_batch=True)) for file in batch]
-            _flush(drafts)
-            for draft in drafts:
-                draft.rename()
-            _flush_folders(drafts)
+            opened = [stack.enter_context(AtomicFile(*file, in_batch=True)) for file in batch]
+            _flush(opened)
+            for temporary in opened:
+                temporary.rename()
+            _flush_folders(opened)
         yield from batch
 
 
-def _flush(drafts: Sequence[Draft]) -> None:
+def _flush(files: Sequence[AtomicFile]) -> None:
     # One journal entry for all of them. It alone says nothing of failures on older kernels; fsync() does, and finds
     # little left to do.
-    syncfs = _syncfs() if len(drafts) > 1 else None
+    syncfs = _syncfs() if len(files) > 1 else None
     if syncfs is not None:
-        for fd in {os.fstat(draft.fd).st_dev: draft.fd for draft in drafts}.values():
+        for fd in {os.fstat(temporary.fd).st_dev: temporary.fd for temporary in files}.values():
             syncfs(fd)
-    for draft in drafts:
-        with explained("write", draft.path):
-            os.fsync(draft.fd)
+    for temporary in files:
+        with explained("write", temporary.path):
+            os.fsync(temporary.fd)
 
 
-def _flush_folders(drafts: Sequence[Draft]) -> None:
-    for draft in {os.fstat(draft.folder)[1:3]: draft for draft in drafts}.values():
-        with explained("write", draft.path):
-            _sync(draft.folder)
+def _flush_folders(files: Sequence[AtomicFile]) -> None:
+    for temporary in {os.fstat(temporary.folder)[1:3]: temporary for temporary in files}.values():
+        with explained("write", temporary.path):
+            _sync(temporary.folder)
 
 
 def _syncfs() -> Callable[[int], int] | None:
@@ -312,15 +312,15 @@ def link_as(path: str, target: str) -> bool:
         new = os.path.basename(target)
         _plain(folder, new, target)
         for attempts_left in reversed(range(_LINKINGS)):
-            draft = _draft_name(name)
+            temporary = _temporary_name(name)
             try:
-                os.link(name, draft, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+                os.link(name, temporary, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
             except OSError as exc:
                 if exc.errno in _NO_LINKS:
                     return False
                 raise
             try:
-                os.replace(draft, new, src_dir_fd=folder, dst_dir_fd=folder)
+                os.replace(temporary, new, src_dir_fd=folder, dst_dir_fd=folder)
                 break
             except FileNotFoundError:
                 # Another run has just swept: to it a second name of PATH looks like a leftover.
@@ -328,7 +328,7 @@ def link_as(path: str, target: str) -> bool:
                     raise
             finally:
                 # To rename one name of a file to another does nothing at all, and neither does a rename that fails.
-                _unlink_quietly(folder, draft)
+                _unlink_quietly(folder, temporary)
         _sync(folder)
     return True
 
@@ -342,19 +342,19 @@ def take_name(path: str, target: str) -> None:
         _sync(folder)
 
 
-def sweep(path: str) -> list[str]:
-    """Remove the drafts that killed runs left in the folder of PATH; their names are returned."""
+def remove_stale(path: str) -> list[str]:
+    """Remove the temporary files that killed runs left in the folder of PATH; their names are returned."""
     gone = []
     with folder_of(path, secret=False) as (folder, name):
-        for draft in filter(_DRAFT.match, _names(folder)):
-            if _left_over(folder, draft, name):
-                _unlink_quietly(folder, draft)
-                gone.append(draft)
+        for temporary in filter(_TEMPORARY.match, _names(folder)):
+            if _left_over(folder, temporary, name):
+                _unlink_quietly(folder, temporary)
+                gone.append(temporary)
     return gone
 
 
 @contextmanager
-def held(path: str, patience: float = _PATIENCE) -> Iterator[None]:
+def file_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold PATH, which must exist, against other runs: those who hold it change it one after the other.
 
     The lock is on the file itself, which only its readers can open, so no unprivileged user can keep it from us.
@@ -427,11 +427,11 @@ class Renames:
         return self._folders[name]
 
 
-class Draft:
+class AtomicFile:
     """A complete file that has no name yet, or rather a private one; it gets its own by link() or rename().
 
-    It is locked as held() would lock it, until the end of the with block, so a reader who wants to change what
-    has just appeared waits until its maker is done. A draft that got no name is removed at the end.
+    It is locked as file_lock() would lock it, until the end of the with block, so a reader who wants to change what
+    has just appeared waits until its maker is done. A temporary file that got no name is removed at the end.
 
     One of many, in_batch, neither flushes itself nor its folder: replace_all() does that for all of them at once.
     """
@@ -443,10 +443,10 @@ class Draft:
         self._dress = (uid, gid, mode)
         self._fd = self._folder = -1
         self._name = os.path.basename(path)
-        self._draft = _draft_name(self._name)
+        self._draft = _temporary_name(self._name)
         self._left = False
 
-    def __enter__(self) -> Draft:
+    def __enter__(self) -> AtomicFile:
         try:
             with explained("write", self.path):
                 self._folder = open_folder(self.path, self.is_secret())
@@ -540,7 +540,7 @@ class Draft:
             fcntl.flock(self._folder, fcntl.LOCK_UN)
 
 
-def _draft_name(name: str) -> str:
+def _temporary_name(name: str) -> str:
     return f".slurm_jwt.{name}.{os.urandom(8).hex()}.tmp"
 
 
@@ -681,10 +681,10 @@ def _names(folder: int) -> list[str]:
         return []  # a folder that we may pass through and not list
 
 
-def _left_over(folder: int, draft: str, name: str) -> bool:
-    """Whether a draft is old, or has got its name already and was only not taken away."""
+def _left_over(folder: int, temporary: str, name: str) -> bool:
+    """Whether a temporary file is old, or has got its name already and was only not taken away."""
     try:
-        info = os.stat(draft, dir_fd=folder, follow_symlinks=False)
+        info = os.stat(temporary, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return False
     if not stat.S_ISREG(info.st_mode):

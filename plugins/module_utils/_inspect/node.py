@@ -172,7 +172,7 @@ class Host:
         has_conf = os.path.exists(self.options.conf_path) or os.path.exists(CONFIGLESS_CONF)
         return has_conf and bool(install_paths.find_programs(["slurmd", "scontrol"], self.options.bin_dirs))
 
-    def _daemon_of(self, part: str) -> whereabouts.Daemon:
+    def _daemon_of(self, part: str) -> whereabouts.SeenDaemon:
         """slurmd, or what is there of its host's Slurm."""
         from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
 

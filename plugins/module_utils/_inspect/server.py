@@ -71,7 +71,7 @@ class DaemonHost(node.Host):
         # All daemons are looked at in any case.
         return super()._is_where_it_was_said() and self.parts == ["node"]
 
-    def _daemon_of(self, part: str) -> whereabouts.Daemon:
+    def _daemon_of(self, part: str) -> whereabouts.SeenDaemon:
         """A daemon by its unit, or by the one that it runs in instead."""
         if part == "node":
             return super()._daemon_of(part)
@@ -201,7 +201,7 @@ class DaemonHost(node.Host):
             self.problems += daemon_problems.key_place(part, path, f"Others can write to {folder}.")
             return facts.key(path, place)
         try:
-            stand = rotation.look(path)
+            stand = rotation.read_slots(path)
         except secret_file.SecretFileError as error:
             if wanted:
                 self.problems += daemon_problems.key_place(part, path, str(error))
@@ -223,12 +223,12 @@ class DaemonHost(node.Host):
             "previous": self._key_beside(path, rotation.PREVIOUS, stand.previous),
         }
 
-    def _key_beside(self, path: str, which: str, kept: rotation.Kept | None) -> dict[str, Any] | None:
+    def _key_beside(self, path: str, which: str, kept: rotation.Slot | None) -> dict[str, Any] | None:
         if kept is None:
             return None
         return {**facts.attributes(file_paths.look(rotation.beside(path, which))), **self._key_history(kept)}
 
-    def _key_history(self, kept: rotation.Kept) -> dict[str, Any]:
+    def _key_history(self, kept: rotation.Slot) -> dict[str, Any]:
         record = kept.spoken
         return {
             "fingerprint": kept.fingerprint,

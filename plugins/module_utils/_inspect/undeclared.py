@@ -14,7 +14,7 @@ from typing import NamedTuple, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import ERROR, Problem
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.whereabouts import Daemon
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.whereabouts import SeenDaemon
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 
 USUAL_SLURMRESTD = "/usr/sbin/slurmrestd"
@@ -48,7 +48,7 @@ def service(part: str, named: str, unit: str) -> Setting:
     return Setting(variable, unit, Problem(ERROR, CODE, part, None, found, _EFFECT, remedy))
 
 
-def programs(daemons: Sequence[Daemon], declared: Sequence[str]) -> Setting | None:
+def programs(daemons: Sequence[SeenDaemon], declared: Sequence[str]) -> Setting | None:
     """The folders of Slurm's programs."""
     elsewhere = [daemon for daemon in daemons if _is_elsewhere(daemon, declared)]
     if not elsewhere:
@@ -68,7 +68,7 @@ def programs(daemons: Sequence[Daemon], declared: Sequence[str]) -> Setting | No
     return Setting("slurm_jwt_bin_dirs", folders, Problem(ERROR, CODE, first.part, None, found, effect, remedy), usable)
 
 
-def _is_elsewhere(daemon: Daemon, declared: Sequence[str]) -> bool:
+def _is_elsewhere(daemon: SeenDaemon, declared: Sequence[str]) -> bool:
     path = daemon.program
     if not path or not os.path.exists(path) or not whereabouts.can_be_named(path):
         return False
@@ -76,7 +76,7 @@ def _is_elsewhere(daemon: Daemon, declared: Sequence[str]) -> bool:
     return at is None or not (_is_declared(at, declared) or _is_same_file(at, path))
 
 
-def _verb(daemon: Daemon) -> str:
+def _verb(daemon: SeenDaemon) -> str:
     if daemon.process:
         return "runs as"
     return "is, by its unit," if daemon.unit.program else "is"
@@ -86,7 +86,7 @@ def _is_declared(path: str, declared: Sequence[str]) -> bool:
     return any(os.path.normpath(folder) == os.path.dirname(path) for folder in declared)
 
 
-def slurm_conf(daemons: Sequence[Daemon], declared: str) -> Setting | None:
+def slurm_conf(daemons: Sequence[SeenDaemon], declared: str) -> Setting | None:
     """The slurm.conf that a daemon reads. slurmdbd reads none."""
     for daemon in daemons:
         found = whereabouts.conf(daemon) if daemon.part != "slurmdbd" else None
@@ -96,7 +96,7 @@ def slurm_conf(daemons: Sequence[Daemon], declared: str) -> Setting | None:
     return None
 
 
-def slurmdbd_conf(daemons: Sequence[Daemon], declared: str) -> Setting | None:
+def slurmdbd_conf(daemons: Sequence[SeenDaemon], declared: str) -> Setting | None:
     """The slurmdbd.conf that slurmdbd reads."""
     for daemon in daemons:
         found = whereabouts.dbd_conf(daemon) if daemon.part == "slurmdbd" else None
@@ -109,7 +109,7 @@ def _is_same_file(path: str, other: str) -> bool:
     return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _conf(variable: str, path: str, declared: str, daemon: Daemon) -> Setting:
+def _conf(variable: str, path: str, declared: str, daemon: SeenDaemon) -> Setting:
     found = f"{daemon.name} reads {path}, and not {declared}."
     if not os.path.exists(declared):
         found = f"{daemon.name} reads {path}, and not {declared}, which does not exist."
@@ -117,7 +117,7 @@ def _conf(variable: str, path: str, declared: str, daemon: Daemon) -> Setting:
     return Setting(variable, path, Problem(ERROR, CODE, daemon.part, None, found, _EFFECT, remedy))
 
 
-def slurmrestd(daemons: Sequence[Daemon], declared: str | None, folders: Sequence[str]) -> Setting | None:
+def slurmrestd(daemons: Sequence[SeenDaemon], declared: str | None, folders: Sequence[str]) -> Setting | None:
     """The program of slurmrestd, which a rollout names in its unit."""
     if declared is None:
         return None

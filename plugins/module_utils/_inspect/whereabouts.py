@@ -27,7 +27,7 @@ _BUILT_CONF = re.compile(rb"\0(/[A-Za-z0-9_./+@-]+/slurm\.conf)\0")
 _FETCHED = re.compile(r"/run/slurm/.*|.*/conf-cache/slurm\.conf")
 
 
-class Daemon(NamedTuple):
+class SeenDaemon(NamedTuple):
     """One daemon of Slurm, as it runs or as its unit would start it."""
 
     part: str
@@ -42,14 +42,14 @@ class Daemon(NamedTuple):
     """The slurm.conf that it reads, or would read."""
 
 
-def look(part: str, service: str, unit: Unit = NO_UNIT, process: Process | None = None) -> Daemon:
+def look(part: str, service: str, unit: Unit = NO_UNIT, process: Process | None = None) -> SeenDaemon:
     """What a unit, and its process if it runs, say of a daemon."""
     name = install_paths.DAEMON_OF[part]
     if process is not None and not _runs(process, name):
         process = None
     program = program_of(process) if process else unit.program
     conf = process.conf if process else _conf_of_unit(unit)
-    return Daemon(part, name, service, unit, process, program, conf)
+    return SeenDaemon(part, name, service, unit, process, program, conf)
 
 
 def _runs(process: Process, name: str) -> bool:
@@ -98,7 +98,7 @@ def built_conf(program: str) -> str | None:
     return next((path for path in found if not _FETCHED.fullmatch(path)), None)
 
 
-def conf(daemon: Daemon) -> str | None:
+def conf(daemon: SeenDaemon) -> str | None:
     """The slurm.conf of a daemon, if it is there and can be named to others."""
     built = built_conf(daemon.program) if daemon.program and not daemon.conf else None
     path = daemon.conf or built
@@ -107,7 +107,7 @@ def conf(daemon: Daemon) -> str | None:
     return path if can_be_named(path) and not _anybody_writes(path) else None
 
 
-def dbd_conf(daemon: Daemon) -> str | None:
+def dbd_conf(daemon: SeenDaemon) -> str | None:
     """The slurmdbd.conf of a slurmdbd: slurmdbd looks for it beside the slurm.conf, which need not be there."""
     slurm_conf = daemon.conf or (built_conf(daemon.program) if daemon.program else None)
     path = os.path.join(os.path.dirname(slurm_conf), "slurmdbd.conf") if slurm_conf else None

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Collection, NamedTuple, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import MAX_KEYS, KeySet
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import Distrusted, Record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import Distrusted, KeySetRecord
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import Jwk, modulus_fingerprint, thumbprints
 
 
@@ -36,7 +36,7 @@ class Published(NamedTuple):
 class Distrust:
     """The moduli that are not trusted."""
 
-    def __init__(self, record: Record, remove: Collection[str], remembers: bool, now: int) -> None:
+    def __init__(self, record: KeySetRecord, remove: Collection[str], remembers: bool, now: int) -> None:
         self._remove = frozenset(remove)
         self._now = now
         kept = [each for each in record.distrusted if each.name is None or remembers or each.name in self._remove]

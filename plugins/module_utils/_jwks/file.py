@@ -13,18 +13,18 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, NamedTuple, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Declared, Dress
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Declared, Ownership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     SecretFile,
     SecretFileMissing,
     create,
-    held,
+    file_lock,
     read_if_there,
     refuse_public_folder,
     remove,
+    remove_stale,
     replace,
     set_attributes,
-    sweep,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import (
     OWN_LIMITS,
@@ -37,12 +37,16 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import (
     Inherited,
     Outcome,
+    PolicySettings,
     TrustRefused,
-    Wishes,
     decide,
     inherit,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import Record, format_record, parse_record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import (
+    KeySetRecord,
+    format_record,
+    parse_record,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.sources import Failed, Heard, Reader, SourceError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS, Jwk, Rules
@@ -55,23 +59,23 @@ class Refusal(Exception):
     """What was asked for is not done; str() says why and what to do."""
 
 
-class Found(NamedTuple):
+class CurrentFiles(NamedTuple):
     """The key set as it is, and the record beside it."""
 
     file: SecretFile | None = None
     keys: tuple[Jwk, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     record_file: SecretFile | None = None
-    record: Record = Record()
+    record: KeySetRecord = KeySetRecord()
 
 
-class Plan(NamedTuple):
+class FileChange(NamedTuple):
     """What is to be on disk."""
 
     outcome: Outcome
     data: bytes
     record: bytes
-    dress: Dress
+    ownership: Ownership
     writes_keys: bool
     writes_record: bool
     mends: bool
@@ -89,7 +93,7 @@ class Task(NamedTuple):
     path: str
     sources: list[dict[str, Any]]
     """Each with issuer, url, path, data, kid, ca_path, allow_http and allow_shared, as in the module slurm_jwks."""
-    wishes: Wishes
+    settings: PolicySettings
     declared: Declared
     min_bits: int = MIN_BITS
     timeout: float = 30.0
@@ -113,7 +117,7 @@ class TrustFile:
         self.warn = warn
         self.path = task.path
         self.now = int(time.time())
-        self.wishes = task.wishes
+        self.settings = task.settings
         self.declared = task.declared
         self.backups: dict[str, str] = {}
         self.distrusts = False
@@ -121,7 +125,7 @@ class TrustFile:
         self.wrote = False
         """Whether the keys were written, also if something went wrong after that."""
 
-    def bring_up_to_date(self) -> tuple[Found, Plan]:
+    def bring_up_to_date(self) -> tuple[CurrentFiles, FileChange]:
         """Make it what its sources have; what was there, and what was done about it."""
         refuse_public_folder(self.path, "keys")
         try:
@@ -129,7 +133,7 @@ class TrustFile:
         except SourceError as exc:
             raise Refusal(str(exc)) from None
         if not self.task.only_look:
-            sweep(self.path)
+            remove_stale(self.path)
         first = self.look()
         wrote = self._distrust(first)
         heard = self.reader.read({key.thumbprint for key in first.keys}, self.warn)
@@ -141,7 +145,7 @@ class TrustFile:
         found, plan = self._settle(heard)
         return (first, whole) if wrote else (found, plan)
 
-    def _distrust(self, found: Found) -> bool:
+    def _distrust(self, found: CurrentFiles) -> bool:
         """Take away what is distrusted or has run out, which no source has a say in; whether something was written."""
         if found.file is None:
             return False
@@ -152,14 +156,14 @@ class TrustFile:
         self._settle(None)
         return True
 
-    def _refuse_unknown(self, found: Found, heard: Heard) -> None:
+    def _refuse_unknown(self, found: CurrentFiles, heard: Heard) -> None:
         """A source of which nothing is known yet may be a typing error. It is no reason to keep distrusted keys."""
         for failed in heard.failed:
             if self.task.tolerant or self.distrusts or found.record.knows(failed.source):
                 continue
             raise self._unchanged(failed.reason)
 
-    def _settle(self, heard: Heard | None) -> tuple[Found, Plan]:
+    def _settle(self, heard: Heard | None) -> tuple[CurrentFiles, FileChange]:
         """Make it what was heard; what was there, and what was done about it."""
         for _attempt in range(_ATTEMPTS):
             found = self.look()
@@ -171,7 +175,7 @@ class TrustFile:
                     return found, plan
                 continue  # another run was first: see to its file
             try:
-                with held(self.path):
+                with file_lock(self.path):
                     # Whoever held it before us may have done all there was to do.
                     found = self.look()
                     plan = self._plan(found, heard)
@@ -181,7 +185,7 @@ class TrustFile:
                 continue  # removed by another run while we waited
         raise Refusal(_RESTLESS.format(self.path))
 
-    def take_away(self) -> Found:
+    def take_away(self) -> CurrentFiles:
         """Remove it and its record; what was there."""
         found = self.look()
         if (found.file or found.record_file) and not self.task.only_look:
@@ -189,7 +193,7 @@ class TrustFile:
             # The keys first: without a record they would count as somebody else's.
             remove(self.path)
             remove(record_path(self.path))
-            sweep(self.path)
+            remove_stale(self.path)
         return found
 
     def _unchanged(self, text: str) -> Refusal:
@@ -199,80 +203,80 @@ class TrustFile:
 
     # What is there
 
-    def look(self) -> Found:
+    def look(self) -> CurrentFiles:
         file, record_file = self._read(self.path), self._read(record_path(self.path))
-        record = parse_record(record_file.data) if record_file else Record()
+        record = parse_record(record_file.data) if record_file else KeySetRecord()
         # What is on record was checked when it came.
         rules = Rules(self.task.min_bits, checked={noted.thumbprint for noted in record.keys})
         if file is None:
-            return Found(None, (), (), record_file, record)
+            return CurrentFiles(None, (), (), record_file, record)
         try:
             there = parse(file.data, rules, limits=OWN_LIMITS)
         except KeySetEmpty:
-            return Found(file, (), (), record_file, record)
+            return CurrentFiles(file, (), (), record_file, record)
         except KeySetError as exc:
-            if not self.wishes.force:
+            if not self.settings.force:
                 raise self._unchanged(f"{self.path} {exc} Correct the path, or consent with force: true.") from None
-            return Found(file, (), (), record_file, record)
+            return CurrentFiles(file, (), (), record_file, record)
         keys: dict[str, Jwk] = {}
         dropped = list(there.dropped)
         for key in there.keys:
             if keys.setdefault(key.kid, key) != key:
                 dropped.append(Dropped(key.kid, "has the kid of another key before it"))
-        return Found(file, tuple(keys.values()), tuple(dropped), record_file, record)
+        return CurrentFiles(file, tuple(keys.values()), tuple(dropped), record_file, record)
 
     def _read(self, path: str) -> SecretFile | None:
         return read_if_there(path, self.task.only_look or self.task.folder_may_lack)
 
     # What is to be done
 
-    def _decide(self, found: Found, heard: Heard | None) -> Outcome:
-        keys, record, wishes = found.keys, found.record, self.wishes
+    def _decide(self, found: CurrentFiles, heard: Heard | None) -> Outcome:
+        keys, record, settings = found.keys, found.record, self.settings
         if found.file is None:
-            begun, noted = inherit(self.task.inherited, wishes.retain, self.now)
+            begun, noted = inherit(self.task.inherited, settings.retain, self.now)
             keys, record = tuple(begun), record._replace(keys=(*record.keys, *noted))
         if heard is None:
-            return decide(keys, record, [], wishes, self.now, None)
+            return decide(keys, record, [], settings, self.now, None)
         if heard.later:
             # Check mode, and some sources have yet to be made: of what is there nothing is known to go.
-            record, wishes = record._replace(keys=()), wishes._replace(merge=True, force=True)
+            record, settings = record._replace(keys=()), settings._replace(merge=True, force=True)
         try:
-            return decide(keys, record, heard.published, wishes, self.now, [each.source for each in heard.failed])
+            return decide(keys, record, heard.published, settings, self.now, [each.source for each in heard.failed])
         except TrustRefused as exc:
             if not self.distrusts or self.task.tolerant:
                 raise self._unchanged(str(exc)) from None
             self.warn(f"{exc} Only what is distrusted was removed from {self.path}.")
-            return decide(keys, record, [], wishes, self.now, None)
+            return decide(keys, record, [], settings, self.now, None)
 
-    def _plan(self, found: Found, heard: Heard | None) -> Plan:
+    def _plan(self, found: CurrentFiles, heard: Heard | None) -> FileChange:
         outcome = self._decide(found, heard)
         # Where keys were distrusted and none is left, an empty set is what Slurm needs: it refuses every RS256 token.
         unknown = found.file is None and not outcome.keys and not outcome.record.distrusted
         data = b"" if unknown else render(outcome.keys)
         nothing = unknown and not (heard and heard.later)
         on_record = format_record(outcome.record)
-        dress = self.declared.dress(found.file)
+        ownership = self.declared.ownership(found.file)
         files = [file for file in (found.file, found.record_file) if file]
-        return Plan(
+        return FileChange(
             outcome,
             data,
             on_record,
-            dress,
+            ownership,
             not nothing and (found.file is None or found.file.data != data),
             not nothing and (found.record_file is None or found.record_file.data != on_record),
-            any(not file.is_dressed(*dress) for file in files),
+            any(not file.has_ownership(*ownership) for file in files),
             tuple(heard.failed) if heard else (),
         )
 
     # Doing it
 
-    def _make(self, plan: Plan) -> bool:
+    def _make(self, plan: FileChange) -> bool:
         """Make the file; False if another run was first, whose record is then put right."""
-        replace(record_path(self.path), plan.record, *plan.dress)
-        self.wrote = create(self.path, plan.data, *plan.dress)
+        replace(record_path(self.path), plan.record, *plan.ownership)
+        self.wrote = create(self.path, plan.data, *plan.ownership)
         return self.wrote
 
-    def _keep(self, found: Found) -> None:
+    def _keep(self, found: CurrentFiles) -> None:
         """Copies of the file and its record, with their owner and mode."""
         if not self.task.backup or self.backups:
             return
@@ -286,7 +290,7 @@ class TrustFile:
                 raise Refusal(f"{path} has a hundred copies of this second beside it. Nothing was changed.")
             self.backups[path] = kept
 
-    def _carry_out(self, found: Found, plan: Plan) -> None:
+    def _carry_out(self, found: CurrentFiles, plan: FileChange) -> None:
         self._keep(found)
         if plan.writes_keys:
             # Until the new keys are there, the record has to speak of the old ones too: killed in between, the next run
@@ -296,13 +300,13 @@ class TrustFile:
             old = tuple(noted for noted in found.record.keys if noted.name not in names)
             both = format_record(new._replace(keys=(*new.keys, *old)))
             if found.record_file is None or found.record_file.data != both:
-                replace(record_path(self.path), both, *plan.dress)
-            replace(self.path, plan.data, *plan.dress)
+                replace(record_path(self.path), both, *plan.ownership)
+            replace(self.path, plan.data, *plan.ownership)
             self.wrote = True
         elif plan.mends:
-            set_attributes(self.path, *plan.dress)
+            set_attributes(self.path, *plan.ownership)
         now = self._read(record_path(self.path))
         if now is None or now.data != plan.record:
-            replace(record_path(self.path), plan.record, *plan.dress)
+            replace(record_path(self.path), plan.record, *plan.ownership)
         elif plan.mends:
-            set_attributes(record_path(self.path), *plan.dress)
+            set_attributes(record_path(self.path), *plan.ownership)

@@ -20,7 +20,7 @@ from typing import Collection, Iterable, NamedTuple, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.distrust import Distrust, Published, reason
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import MAX_KEYS, Dropped
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import Noted, Record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import KeySetRecord, Noted
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import Jwk
 
 
@@ -28,7 +28,7 @@ class TrustRefused(Exception):
     """The sources ask for something that would end badly. The text says what was found and what to do."""
 
 
-class Wishes(NamedTuple):
+class PolicySettings(NamedTuple):
     """What the site says of trust."""
 
     retain: int
@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
     """What is trusted from now on."""
 
     keys: list[Jwk]
-    record: Record
+    record: KeySetRecord
     added: list[str] = []
     kept: list[str] = []
     retired: list[Retired] = []
@@ -76,9 +76,9 @@ class Outcome(NamedTuple):
 
 def decide(
     current: Sequence[Jwk],
-    record: Record,
+    record: KeySetRecord,
     published: Sequence[Published],
-    wishes: Wishes,
+    settings: PolicySettings,
     now: int,
     silent: Collection[str] | None = (),
 ) -> Outcome:
@@ -87,7 +87,7 @@ def decide(
     SILENT are the sources that say nothing now, None if none was asked. What they would say changes nothing for the
     keys of others, for what is distrusted, or for the end of what was withdrawn.
     """
-    return _Decision(current, record, published, wishes, now, silent).outcome()
+    return _Decision(current, record, published, settings, now, silent).outcome()
 
 
 class _Decision:
@@ -96,21 +96,21 @@ class _Decision:
     def __init__(
         self,
         current: Sequence[Jwk],
-        record: Record,
+        record: KeySetRecord,
         published: Sequence[Published],
-        wishes: Wishes,
+        settings: PolicySettings,
         now: int,
         silent: Collection[str] | None,
     ) -> None:
         self.current = current
         self.known = {noted.name: noted for noted in record.keys}
         self.published = published
-        self.wishes = wishes
+        self.settings = settings
         self.now = now
         self.none_asked = silent is None
         self.silent = frozenset(silent or ())
         self.distrusted_before = bool(record.distrusted)
-        self.distrust = Distrust(record, wishes.remove, wishes.remembers, now)
+        self.distrust = Distrust(record, settings.remove, settings.remembers, now)
         for key in current:
             self.distrust.add_trusted(key, self._recorded(key))
         self.distrust.add_published(published)
@@ -138,7 +138,7 @@ class _Decision:
         self._refuse_extremes()
         return Outcome(
             list(self.trusted),
-            Record(self._to_note(), self.distrust.to_remember()),
+            KeySetRecord(self._to_note(), self.distrust.to_remember()),
             sorted(added),
             sorted(self.kept),
             sorted(Retired(key.kid, until) for key, until in self.retired.items()),
@@ -171,7 +171,7 @@ class _Decision:
         if against is not None:
             self.distrusts |= against.name is not None
             self.removed.append(Dropped(key.kid, reason(against)))
-        elif key in self.offers or self._waits_for_source(said) or (self.wishes.merge and said is None):
+        elif key in self.offers or self._waits_for_source(said) or (self.settings.merge and said is None):
             self.kept.append(key.kid)
             self.trusted[key] = Noted(key.kid, key.thumbprint, said.since if said else self.now, None, sources)
             if said is None and key not in self.offers:
@@ -189,7 +189,7 @@ class _Decision:
     def _withdraw(self, key: Jwk, said: Noted | None, sources: tuple[str, ...]) -> None:
         before = None if said is None else said.withdrawn
         withdrawn = self.now if before is None else min(before, self.now)
-        until = withdrawn + self.wishes.retain
+        until = withdrawn + self.settings.retain
         if until <= self.now:
             self.removed.append(Dropped(key.kid, "is in no source any more"))
             if before is None:
@@ -290,7 +290,7 @@ class _Decision:
         stays = {(key.n, key.e) for key in self.trusted}
         gone = {(key.n, key.e) for key in self.lost_at_once}
         others = [key for key in self.current if key in self.trusted]
-        if gone and not others and not gone & stays and not self.wishes.force:
+        if gone and not others and not gone & stays and not self.settings.force:
             raise TrustRefused(
                 "Every key that is trusted now would go at once, and every token that they signed with them. Nothing"
                 " was changed. See whether the sources are the right ones. Give retain some time, name the keys to"

@@ -48,7 +48,7 @@ class Distrusted(NamedTuple):
     was trusted: any source can publish somebody else's modulus under that kid."""
 
 
-class Record(NamedTuple):
+class KeySetRecord(NamedTuple):
     keys: tuple[Noted, ...] = ()
     distrusted: tuple[Distrusted, ...] = ()
 
@@ -59,7 +59,7 @@ class Record(NamedTuple):
         )
 
 
-def format_record(record: Record) -> bytes:
+def format_record(record: KeySetRecord) -> bytes:
     """The record as a file. The same record makes the same bytes."""
     content: dict[str, Any] = {"keys": [_key_entry(noted) for noted in sorted(record.keys, key=lambda each: each.name)]}
     if record.distrusted:
@@ -84,16 +84,16 @@ def _distrusted_entry(distrusted: Distrusted) -> dict[str, Any]:
     return {**distrusted._asdict(), "since": format_time(distrusted.since), "sources": list(distrusted.sources)}
 
 
-def parse_record(data: bytes) -> Record:
+def parse_record(data: bytes) -> KeySetRecord:
     """The record in a file; what cannot be read counts as not written."""
     try:
         content = json.loads(data.decode("utf-8"))
-        return Record(
+        return KeySetRecord(
             tuple(_noted(entry) for entry in content["keys"]),
             tuple(_distrusted(entry) for entry in content.get("distrusted", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return Record()
+        return KeySetRecord()
 
 
 def _noted(entry: dict[str, Any]) -> Noted:

@@ -108,7 +108,7 @@ def remark(data: bytes) -> str | None:
     return None
 
 
-class Record(NamedTuple):
+class KeyRecord(NamedTuple):
     """What the site says of a key, kept beside it. It speaks of the key with this fingerprint and of no other."""
 
     serial: str | None
@@ -125,19 +125,19 @@ def record_path(path: str) -> str:
     return path + ".record"
 
 
-def format_record(record: Record) -> bytes:
+def format_record(record: KeyRecord) -> bytes:
     """The record as a file. What is not known is left out, but for the serial."""
     content = {"serial": record.serial, "created": format_time(record.created), "fingerprint": record.fingerprint}
     content.update({name: said for name, said in (("by", record.by), ("run", record.run)) if said})
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
-def parse_record(data: bytes) -> Record | None:
+def parse_record(data: bytes) -> KeyRecord | None:
     """The record in a file; None if there is none in it."""
     try:
         content = json.loads(data.decode("utf-8"))
         serial, by, run = content["serial"], content.get("by"), content.get("run")
-        record = Record(serial, parse_time(content["created"]), content["fingerprint"], by, run)
+        record = KeyRecord(serial, parse_time(content["created"]), content["fingerprint"], by, run)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     texts = all(isinstance(text, (str, type(None))) for text in (serial, by, run))

@@ -24,10 +24,10 @@ import time
 from typing import NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    Draft,
+    AtomicFile,
     SecretFile,
     SecretFileMissing,
-    held,
+    file_lock,
     link_as,
     overwrite,
     read_if_there,
@@ -37,7 +37,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
     take_name,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
-    Record,
+    KeyRecord,
     fingerprint,
     format_record,
     parse_record,
@@ -56,11 +56,11 @@ class RotationError(Exception):
     """The step cannot be taken. The text says what was found, and what to do."""
 
 
-class Kept(NamedTuple):
+class Slot(NamedTuple):
     """One of the three keys, and what is on record for it."""
 
     key: SecretFile
-    record: Record | None
+    record: KeyRecord | None
     recorded: float | None = None
     """When that was written, in seconds since 1970: for a staged key, when its run took it up."""
 
@@ -69,17 +69,17 @@ class Kept(NamedTuple):
         return fingerprint(self.key.data)
 
     @property
-    def spoken(self) -> Record:
+    def spoken(self) -> KeyRecord:
         """Its record, or as much of one as the file itself tells."""
-        return self.record or Record(None, int(self.key.mtime), self.fingerprint)
+        return self.record or KeyRecord(None, int(self.key.mtime), self.fingerprint)
 
 
-class Stand(NamedTuple):
+class Slots(NamedTuple):
     """How far a rotation has come on this host."""
 
-    live: Kept | None
-    next: Kept | None
-    previous: Kept | None
+    live: Slot | None
+    next: Slot | None
+    previous: Slot | None
 
     @property
     def swapped(self) -> bool:
@@ -92,22 +92,22 @@ def beside(path: str, which: str) -> str:
     return f"{path}.{which}"
 
 
-def look(path: str) -> Stand:
+def read_slots(path: str) -> Slots:
     """All three keys, each with the record that speaks of it."""
     keys = [read_if_there(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
     records = [_dated_record(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
 
-    def kept(key: SecretFile | None, own: tuple[Record, float] | None) -> Kept | None:
+    def slot(key: SecretFile | None, own: tuple[KeyRecord, float] | None) -> Slot | None:
         if key is None:
             return None
         # A swap that was killed has left the record of the key in force beside the key that it came from.
         mine = [found for found in (own, *records) if found and found[0].fingerprint == fingerprint(key.data)]
-        return Kept(key, *mine[0]) if mine else Kept(key, None)
+        return Slot(key, *mine[0]) if mine else Slot(key, None)
 
-    return Stand(*(kept(key, own) for key, own in zip(keys, records)))
+    return Slots(*(slot(key, own) for key, own in zip(keys, records)))
 
 
-def stage(path: str, data: bytes, record: Record, uid: int, gid: int, mode: int) -> None:
+def stage(path: str, data: bytes, record: KeyRecord, uid: int, gid: int, mode: int) -> None:
     """Lay the next key beside the one in force, in the place of one that was staged before. Hold PATH meanwhile."""
     staged = beside(path, NEXT)
     # The record first: a key that nobody knows the run of could be taken over from a run that lives.
@@ -115,7 +115,7 @@ def stage(path: str, data: bytes, record: Record, uid: int, gid: int, mode: int)
     replace(staged, data, uid, gid, mode)
 
 
-def claim(path: str, record: Record) -> None:
+def claim(path: str, record: KeyRecord) -> None:
     """Have the staged key's record say who is at work on it now. Hold PATH meanwhile."""
     staged = beside(path, NEXT)
     file = read_secret(staged)
@@ -128,22 +128,22 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
     With EXPECTED it must be the key of that fingerprint.
     """
     refuse_far(at)
-    with held(path):
+    with file_lock(path):
         if _in_force(path, source, expected):
             _mend_record(path)
             return None
-        before = _present(look(path).live, path)
+        before = _present(read_slots(path).live, path)
         if source == NEXT:
             _keep_previous(path, before, method)
     wait_until(at, _LEAD)
-    with held(path):
-        stand = look(path)
+    with file_lock(path):
+        slots = read_slots(path)
         if _in_force(path, source, expected):
             _mend_record(path)
             return None
-        if _present(stand.live, path).key.data != before.key.data:
+        if _present(slots.live, path).key.data != before.key.data:
             raise RotationError(f"Somebody else has changed {path} meanwhile. It was left as it is; find out who.")
-        new = _present(stand.next if source == NEXT else stand.previous, beside(path, source))
+        new = _present(slots.next if source == NEXT else slots.previous, beside(path, source))
         when = _swap(path, source, method, before, new, at)
         _mend_record(path)
     return when
@@ -153,7 +153,7 @@ def is_due(path: str, source: str, expected: str | None, at: float | None) -> bo
     """Whether activate() would swap the keys. It refuses what activate() refuses, and touches nothing."""
     refuse_far(at)
     # In the middle of another run's way back by rename there is no previous key any more, and the old one not yet.
-    with held(path):
+    with file_lock(path):
         return not _in_force(path, source, expected)
 
 
@@ -169,9 +169,9 @@ def unstage(path: str, keep_previous: bool) -> bool:
 
 def left_to_unstage(path: str, keep_previous: bool) -> list[str]:
     """The files that unstage() would remove, each key before its record: somebody may ask who staged it."""
-    stand = look(path)
+    slots = read_slots(path)
     keys = [beside(path, NEXT)]
-    useless = stand.previous is None or (stand.live is not None and stand.live.key.data == stand.previous.key.data)
+    useless = slots.previous is None or (slots.live is not None and slots.live.key.data == slots.previous.key.data)
     if useless or not keep_previous:
         # After a way back by rename there is no such key any more, and its record still.
         keys.append(beside(path, PREVIOUS))
@@ -180,11 +180,11 @@ def left_to_unstage(path: str, keep_previous: bool) -> list[str]:
 
 def _in_force(path: str, source: str, expected: str | None) -> bool:
     """Whether the key to bring into force is so already; RotationError if there is no such key to bring."""
-    stand = look(path)
-    live = _present(stand.live, path)
+    slots = read_slots(path)
+    live = _present(slots.live, path)
     if expected is not None and live.fingerprint == expected:
         return True
-    new = stand.next if source == NEXT else stand.previous
+    new = slots.next if source == NEXT else slots.previous
     if new is None:
         if source == PREVIOUS and _came_back(path, live):
             return True
@@ -200,13 +200,13 @@ def _in_force(path: str, source: str, expected: str | None) -> bool:
     return new.key.data == live.key.data
 
 
-def _came_back(path: str, live: Kept) -> bool:
+def _came_back(path: str, live: Slot) -> bool:
     """Whether the key in force is the previous one, which has lost that name to a way back by rename."""
     record = _record(beside(path, PREVIOUS))
     return record is not None and record.fingerprint == live.fingerprint
 
 
-def _keep_previous(path: str, live: Kept, method: str) -> None:
+def _keep_previous(path: str, live: Slot, method: str) -> None:
     previous, key = beside(path, PREVIOUS), live.key
     replace(record_path(previous), format_record(live.spoken), key.uid, key.gid, key.mode)
     # By rename the old file itself is kept, so that daemons which still hold it have the right one after a way back.
@@ -215,7 +215,7 @@ def _keep_previous(path: str, live: Kept, method: str) -> None:
         replace(previous, key.data, key.uid, key.gid, key.mode)
 
 
-def _swap(path: str, source: str, method: str, before: Kept, new: Kept, at: float | None) -> float:
+def _swap(path: str, source: str, method: str, before: Slot, new: Slot, at: float | None) -> float:
     if method == IN_PLACE:
         with on_time():
             wait_until(at)
@@ -225,15 +225,15 @@ def _swap(path: str, source: str, method: str, before: Kept, new: Kept, at: floa
         take_name(beside(path, PREVIOUS), path)
     else:
         old = before.key
-        with Draft(path, new.key.data, old.uid, old.gid, old.mode) as draft:
+        with AtomicFile(path, new.key.data, old.uid, old.gid, old.mode) as file:
             wait_until(at)
-            draft.rename()
+            file.rename()
     return time.time()
 
 
 def _mend_record(path: str) -> None:
     """Have the record of the key in force say what is known of it, and nothing of a run."""
-    live = look(path).live
+    live = read_slots(path).live
     if live is None or live.record is None:
         return
     wanted = live.record._replace(run=None)
@@ -241,18 +241,18 @@ def _mend_record(path: str) -> None:
         replace(record_path(path), format_record(wanted), live.key.uid, live.key.gid, live.key.mode)
 
 
-def _present(kept: Kept | None, path: str) -> Kept:
-    if kept is None:
+def _present(slot: Slot | None, path: str) -> Slot:
+    if slot is None:
         raise SecretFileMissing(f"{path} does not exist.")
-    return kept
+    return slot
 
 
-def _record(path: str) -> Record | None:
+def _record(path: str) -> KeyRecord | None:
     found = _dated_record(path)
     return found[0] if found else None
 
 
-def _dated_record(path: str) -> tuple[Record, float] | None:
+def _dated_record(path: str) -> tuple[KeyRecord, float] | None:
     """The record of the key at PATH, and when it was written."""
     file = read_if_there(record_path(path))
     record = parse_record(file.data) if file else None

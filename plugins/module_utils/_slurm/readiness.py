@@ -22,7 +22,7 @@ _LOGGED = re.compile(r"\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?\]")
 _SYSTEMD = re.compile(r"\bsystemd\[\d+\]:")
 
 
-class Unit(NamedTuple):
+class UnitState(NamedTuple):
     """What ``systemctl show`` says of one unit."""
 
     load: str
@@ -53,7 +53,7 @@ UNIT_PROPERTIES = (
 )
 
 
-def parse_unit(text: str) -> Unit:
+def parse_unit(text: str) -> UnitState:
     """One unit's ``systemctl show --property`` of UNIT_PROPERTIES."""
     found: dict[str, str] = {}
     for line in text.splitlines():
@@ -63,7 +63,7 @@ def parse_unit(text: str) -> Unit:
     pid = found.get("MainPID", "0")
     microseconds = found.get("ExecMainStartTimestampMonotonic", "0")
     since_boot = int(microseconds) / 1e6 if microseconds.isdigit() else 0.0
-    return Unit(
+    return UnitState(
         load=found.get("LoadState", ""),
         active=found.get("ActiveState", ""),
         sub=found.get("SubState", ""),
@@ -178,13 +178,13 @@ class Verdict(NamedTuple):
     """How the wait for a daemon ended."""
 
     alive: bool
-    unit: Unit
+    unit: UnitState
     seconds: float
     found: str
 
 
 def wait(
-    look: Callable[[], Unit],
+    look: Callable[[], UnitState],
     address: str | None,
     timeout: float,
     settle: float,

@@ -49,20 +49,20 @@ def dropins(service: str, known: Iterable[str], root: str = "/") -> list[str]:
     return list(dict.fromkeys([*known, *(path for paths in found for path in sorted(paths))]))
 
 
-class Found(NamedTuple):
+class Told(NamedTuple):
     """A value, and where it comes from."""
 
     value: str
     source: str
 
 
-def variable(name: str, shown: Iterable[str], files: Sequence[str]) -> Found | None:
+def variable(name: str, shown: Iterable[str], files: Sequence[str]) -> Told | None:
     """A variable of the unit's environment. Files come after the unit's own lines, and the last one wins."""
     found = None
     for line in shown:
         for word in _words(line):
             if word.startswith(f"{name}="):
-                found = Found(word[len(name) + 1 :], "its unit")
+                found = Told(word[len(name) + 1 :], "its unit")
     for path in files:
         try:
             with open(path.lstrip("-"), encoding="utf-8", errors="replace") as stream:
@@ -70,7 +70,7 @@ def variable(name: str, shown: Iterable[str], files: Sequence[str]) -> Found | N
         except OSError:
             continue
         for match in re.finditer(rf"^[ \t]*{name}=(.*)$", text, re.MULTILINE):
-            found = Found(" ".join(_words(match[1])), path.lstrip("-"))
+            found = Told(" ".join(_words(match[1])), path.lstrip("-"))
     return found
 
 

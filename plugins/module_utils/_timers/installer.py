@@ -125,16 +125,16 @@ class Files:
         # What everybody may read needs no folder of its own.
         there = read_if_there(path, secret=file.mode == PRIVATE)
         data = file.text.encode("utf-8")
-        dress = (os.geteuid(), os.getegid(), file.mode)
-        if there is not None and there.data == data and there.is_dressed(*dress):
+        ownership = (os.geteuid(), os.getegid(), file.mode)
+        if there is not None and there.data == data and there.has_ownership(*ownership):
             return False
         self._note(path, there, file.text, file.secret)
         if self.check_mode:
             return True
         if there is not None and there.data == data:
-            return set_attributes(path, *dress)
+            return set_attributes(path, *ownership)
         os.makedirs(os.path.dirname(path), mode=0o755 if file.mode == PUBLIC else 0o700, exist_ok=True)
-        replace(path, data, *dress)
+        replace(path, data, *ownership)
         return True
 
     def take_away(self, path: str, secret: bool = False) -> bool:

@@ -26,12 +26,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, read_if_there
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
-    Plan,
+    FileChange,
     Refusal,
     Task,
     TrustFile,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import Wishes, next_change
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import PolicySettings, next_change
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import parse_record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
@@ -44,8 +44,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh
     POSTPONED,
     RECONFIGURE,
     WAITING,
-    Daemon,
-    Record,
+    RefreshRecord,
+    ReloadedDaemon,
     Settings,
     metrics,
     read_record,
@@ -70,14 +70,14 @@ COMMAND_TIMEOUT = 120  # seconds for systemctl or scontrol
 SETTLE = 1.0  # seconds that a daemon has to live before it counts as alive
 
 
-class Failure(Exception):
+class RefreshFailed(Exception):
     """The attempt failed. The text says why, and what to do."""
 
 
 class Following:
     """One attempt."""
 
-    def __init__(self, settings: Settings, record: Record | None) -> None:
+    def __init__(self, settings: Settings, record: RefreshRecord | None) -> None:
         self.settings = settings
         self.record = record
         self.now = int(time.time())
@@ -101,24 +101,24 @@ class Following:
         wrong = [failed.reason for failed in plan.failed if not failed.unreachable]
         wrong += [f"{source}: the key {lost.kid} {lost.reason}." for source, lost in plan.outcome.conflicts]
         if wrong:
-            raise Failure(" ".join(wrong))
+            raise RefreshFailed(" ".join(wrong))
         if not plan.failed:
             self.reached = self.now
             return loaded or (CHANGED if plan.acts else CURRENT)
         quiet = unheard(self.record, self.now)
         if quiet > self.settings.max_outage:
-            raise Failure(
+            raise RefreshFailed(
                 f"The sources have not all been heard of for {quiet} s, and {self.settings.max_outage} s is the most."
                 " The keys that are trusted stay so; new ones of a source that is silent are refused."
             )
         return loaded or WAITING
 
-    def fetch(self) -> Plan:
+    def fetch(self) -> FileChange:
         """Bring the file to what its sources have."""
         settings = self.settings
         # A rollout that distrusts a key writes the record before it writes these settings.
-        wishes = Wishes(settings.retain, frozenset(settings.remove), remembers=True)
-        task = Task(settings.path, settings.sources, wishes, declared(settings), tolerant=True)
+        policy = PolicySettings(settings.retain, frozenset(settings.remove), remembers=True)
+        task = Task(settings.path, settings.sources, policy, declared(settings), tolerant=True)
         file = TrustFile(task, self.notes.append)
         try:
             dummy_found, plan = file.bring_up_to_date()
@@ -161,25 +161,25 @@ class Following:
         self.notes.append(f"{names} loaded the keys.")
         return CHANGED
 
-    def is_behind(self, daemon: Daemon) -> bool:
+    def is_behind(self, daemon: ReloadedDaemon) -> bool:
         """Whether a daemon started before the file was written. One that does not run loads it at its start."""
         place, unit = paths.look(self.settings.path), self.unit(daemon)
         return place.kind == "file" and unit.pid > 0 and place.modified > unit.started
 
-    def has_distrusted_key(self, daemon: Daemon) -> bool:
+    def has_distrusted_key(self, daemon: ReloadedDaemon) -> bool:
         """Whether the site has distrusted a key since a daemon started. Which keys it names no source can choose."""
         record, unit = read_if_there(record_path(self.settings.path)), self.unit(daemon)
         distrusted = parse_record(record.data).distrusted if record else ()
         # The record has whole seconds.
         return unit.pid > 0 and any(each.name and each.since + 1 > unit.started for each in distrusted)
 
-    def unit(self, daemon: Daemon) -> readiness.Unit:
+    def unit(self, daemon: ReloadedDaemon) -> readiness.UnitState:
         """What systemd says of a daemon. Its process cannot be asked: the sandbox hides those of others."""
         properties = ",".join(readiness.UNIT_PROPERTIES)
         argv = [self.settings.systemctl, "show", "--property", properties, "--", daemon.service]
         return readiness.parse_unit(run(argv, {})[1])
 
-    def have_it_load(self, daemon: Daemon) -> None:
+    def have_it_load(self, daemon: ReloadedDaemon) -> None:
         if daemon.way == RECONFIGURE:
             client = Client(self.settings.bin_dir, self.settings.conf_path, COMMAND_TIMEOUT)
             argv, more = [client.program("scontrol"), "reconfigure"], client.environment()
@@ -189,7 +189,7 @@ class Following:
         def act() -> None:
             code, dummy_out, err = run(argv, more)
             if code != 0:
-                raise Failure(
+                raise RefreshFailed(
                     f"'{' '.join(argv)}' failed with exit code {code}: {' '.join(err.split()) or 'no word'}. See the "
                     f"log of {daemon.part}."
                 )
@@ -209,15 +209,17 @@ class Following:
             time.sleep,
         )
         if not verdict.alive:
-            raise Failure(f"{daemon.part} does not live after it was to load the keys: {verdict.found}. See its log.")
+            raise RefreshFailed(
+                f"{daemon.part} is not running after it was to load the keys: {verdict.found}. See its log."
+            )
         if self.is_behind(daemon):
-            raise Failure(f"{daemon.part} goes on with the old keys after '{' '.join(argv)}'. See its log.")
+            raise RefreshFailed(f"{daemon.part} goes on with the old keys after '{' '.join(argv)}'. See its log.")
 
     # -- word of it ----------------------------------------------------------------------------------------------------
 
     def note(self, result: str, said: str) -> str:
         """Keep what this attempt did, and give it to Prometheus; what went wrong with that."""
-        record = Record(self.now, result, said, self.reached, self.loaded, self.kids, self.next_change)
+        record = RefreshRecord(self.now, result, said, self.reached, self.loaded, self.kids, self.next_change)
         return leave((
             (self.settings.record, write_record(record), 0o600),
             (self.settings.metrics, metrics(self.settings, record), 0o644),
@@ -229,7 +231,7 @@ def declared(settings: Settings) -> Declared:
     try:
         uid, gid = pwd.getpwnam(settings.owner).pw_uid, grp.getgrnam(settings.group).gr_gid
     except KeyError as exc:
-        raise Failure(f"The key set is to belong to somebody whom this host does not know: {exc}.") from None
+        raise RefreshFailed(f"The key set is to belong to somebody whom this host does not know: {exc}.") from None
     return Declared(settings.owner, settings.group, uid, gid, 0o400)
 
 
@@ -257,7 +259,7 @@ def attempt(settings: Settings) -> int:
     level = INFO
     try:
         result = following.run()
-    except (Failure, Refusal, ClientError, SecretFileError, LibraryMissing) as exc:
+    except (RefreshFailed, Refusal, ClientError, SecretFileError, LibraryMissing) as exc:
         result, level = FAILED, ERROR
         following.notes.insert(0, str(exc))
     if result in (WAITING, POSTPONED):

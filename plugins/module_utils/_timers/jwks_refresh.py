@@ -29,7 +29,7 @@ source cannot be reached for now."""
 RECONFIGURE, RESTART = "reconfigure", "restart"
 
 
-class Daemon(NamedTuple):
+class ReloadedDaemon(NamedTuple):
     """One daemon of this host that loads the key set."""
 
     part: str
@@ -50,7 +50,7 @@ class Settings(NamedTuple):
     remove: list[str]
     owner: str
     group: str
-    daemons: list[Daemon]
+    daemons: list[ReloadedDaemon]
     """In the order in which they load."""
     min_reload_interval: int
     """Seconds between two loads at least."""
@@ -71,7 +71,7 @@ class Settings(NamedTuple):
     """Whether new connections to slurmdbd wait while it restarts."""
 
 
-class Record(NamedTuple):
+class RefreshRecord(NamedTuple):
     """What the last attempt did, for people, for the metrics, and for the next attempt."""
 
     at: int
@@ -94,25 +94,25 @@ def write_settings(settings: Settings) -> str:
 def read_settings(text: str) -> Settings:
     try:
         found = json.loads(text)
-        return Settings(**{**found, "daemons": [Daemon(**daemon) for daemon in found["daemons"]]})
+        return Settings(**{**found, "daemons": [ReloadedDaemon(**daemon) for daemon in found["daemons"]]})
     except (TypeError, ValueError, KeyError) as exc:
         raise SettingsError(
             f"These are no settings of this program ({exc}). Run the playbook hpc.slurm_jwt.rollout, which writes them."
         ) from None
 
 
-def write_record(record: Record) -> str:
+def write_record(record: RefreshRecord) -> str:
     return json.dumps(record._asdict(), sort_keys=True) + "\n"
 
 
-def read_record(text: str) -> Record | None:
-    return parse_record(Record, text)
+def read_record(text: str) -> RefreshRecord | None:
+    return parse_record(RefreshRecord, text)
 
 
 # -- decisions ---------------------------------------------------------------------------------------------------------
 
 
-def wait_before_load(record: Record | None, interval: int, now: int) -> int:
+def wait_before_load(record: RefreshRecord | None, interval: int, now: int) -> int:
     """Seconds for which daemons have to be left alone yet, so that a provider cannot have them restarted all the time.
 
     A clock that was set back does not stretch it.
@@ -132,12 +132,12 @@ def wait_for_others(wrote: bool, modified: float, grace_period: int, now: float)
     return max(0, int(modified + grace_period - now))
 
 
-def unheard(record: Record | None, now: int) -> int:
+def unheard(record: RefreshRecord | None, now: int) -> int:
     """Seconds since all sources were last reached."""
     return 0 if record is None else max(0, now - record.reached)
 
 
-def metrics(settings: Settings, record: Record) -> str:
+def metrics(settings: Settings, record: RefreshRecord) -> str:
     """The last attempt for Prometheus, as node_exporter's textfile collector reads it."""
     values = (
         ("attempt_timestamp_seconds", "When the sources of trusted keys were last looked at.", record.at),

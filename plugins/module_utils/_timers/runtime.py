@@ -18,7 +18,7 @@ from typing import Any, Callable, Iterable, TypeVar
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     SecretFileError,
-    held,
+    file_lock,
     read_if_there,
     read_secret,
     replace,
@@ -47,7 +47,7 @@ def start(usage: str, read_settings: Callable[[str], Settings], attempt: Callabl
     forget_environment()
     os.umask(0o077)
     try:
-        with held(path):
+        with file_lock(path):
             return attempt(read_settings(read_secret(path).data.decode("utf-8")))
     except (SettingsError, SecretFileError, UnicodeDecodeError) as exc:
         say(ERROR, f"{path}: {exc}")

@@ -20,14 +20,14 @@ import subprocess
 import time
 from typing import Callable
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Dress, dress, number_behind
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Ownership, number_behind, ownership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     SecretFile,
     SecretFileError,
     parse_mode,
     read_if_there,
+    remove_stale,
     replace,
-    sweep,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import (
     TIMED_OUT,
@@ -59,7 +59,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewa
     LEFT_ALONE,
     RENEWED,
     Live,
-    Record,
+    RenewalRecord,
     Settings,
     clock_in,
     judge,
@@ -86,14 +86,14 @@ MINTINGS = 3  # new tokens at the most, when the key changes under them
 PAUSE = 1.0  # seconds between two of these
 
 
-class Failure(Exception):
+class RenewalFailed(Exception):
     """The attempt failed. The text says why, and what to do."""
 
 
 class Renewal:
     """One attempt."""
 
-    def __init__(self, settings: Settings, record: Record | None) -> None:
+    def __init__(self, settings: Settings, record: RenewalRecord | None) -> None:
         self.settings = settings
         self.record = record
         self.client = Client(settings.bin_dir, settings.conf_path, CLIENT_TIMEOUT)
@@ -175,7 +175,9 @@ class Renewal:
             if reply.kind != ACCEPTED or self.refused(self.show(token)) is None:
                 return True
             file = read_if_there(self.settings.dest)
-        raise Failure(f"slurmctld made a token and does not accept it: {reply.detail}. Look at its log and its key.")
+        raise RenewalFailed(
+            f"slurmctld made a token and does not accept it: {reply.detail}. Look at its log and its key."
+        )
 
     def mint(self) -> str:
         """A new token, made by slurmctld."""
@@ -185,7 +187,7 @@ class Renewal:
         code, out, err = run(argv, self.client.environment(), CLIENT_TIMEOUT + 5)
         after = time.time()
         if code != 0:
-            raise Failure(why_scontrol_failed(code, err, TIMED_OUT))
+            raise RenewalFailed(why_scontrol_failed(code, err, TIMED_OUT))
         token = token_from_scontrol(out, user, seconds)
         made = split(token).claims.get("iat")
         if isinstance(made, int):
@@ -206,7 +208,7 @@ class Renewal:
     def write(self, token: str, file: SecretFile | None) -> None:
         """Put the token into the file. What is noted first is that services have yet to be told."""
         settings = self.settings
-        data, attributes = render(settings.format, token, settings.user), dress_of(settings)
+        data, attributes = render(settings.format, token, settings.user), ownership_of(settings)
         owed, self.untold = self.untold, bool(settings.restarts or settings.reloads)
         if self.untold:
             self.note(KEPT, "", None if file is None else judge(file.data, settings, time.time()).expires)
@@ -216,7 +218,7 @@ class Renewal:
             self.untold = owed
             raise
         self.renewed_at = int(time.time())
-        sweep(settings.dest)
+        remove_stale(settings.dest)
 
     def tell(self) -> None:
         """Have the services read a new token, those that run."""
@@ -226,7 +228,7 @@ class Renewal:
             for unit in units:
                 code, dummy_out, err = run([self.settings.systemctl, verb, "--", unit], {}, TELL_TIMEOUT)
                 if code != 0:
-                    raise Failure(
+                    raise RenewalFailed(
                         f"The token is new, but 'systemctl {verb} {unit}' failed with exit code {code}: "
                         f"{' '.join(err.split()) or 'no word'}. It is tried again; see systemctl status {unit}."
                     )
@@ -234,25 +236,25 @@ class Renewal:
 
     def note(self, result: str, said: str, expires: int | None) -> str:
         """Keep what this attempt did, and give it to Prometheus; what went wrong with that."""
-        record = Record(int(time.time()), result, said, expires, self.renewed_at, self.offset, self.untold)
+        record = RenewalRecord(int(time.time()), result, said, expires, self.renewed_at, self.offset, self.untold)
         return leave((
             (self.settings.record, write_record(record), 0o600),
             (self.settings.metrics, metrics(self.settings, record), 0o644),
         ))  # fmt: skip
 
 
-def dress_of(settings: Settings) -> Dress:
+def ownership_of(settings: Settings) -> Ownership:
     """What the file is to have, as with the module slurm_jwt_token."""
     uid = number_of(settings.owner, "user", lambda name: pwd.getpwnam(name).pw_uid)
     gid = number_of(settings.group, "group", lambda name: grp.getgrnam(name).gr_gid)
-    return dress(uid, gid, parse_mode(settings.mode))
+    return ownership(uid, gid, parse_mode(settings.mode))
 
 
 def number_of(name: str | None, kind: str, find: Callable[[str], int]) -> int | None:
     """The uid or gid behind a name or a number; None if none is declared."""
     number = None if name is None else number_behind(name, find)
     if name is not None and number is None:
-        raise Failure(f"There is no {kind} {name!r} on this host, who is to own the file. Create it.")
+        raise RenewalFailed(f"There is no {kind} {name!r} on this host, who is to own the file. Create it.")
     return number
 
 
@@ -280,7 +282,7 @@ def attempt(settings: Settings) -> int:
     level = INFO
     try:
         result = renewal.run()
-    except (Failure, TokenError, SecretFileError, ClientError) as exc:
+    except (RenewalFailed, TokenError, SecretFileError, ClientError) as exc:
         result, level = FAILED, ERROR
         renewal.notes.insert(0, str(exc))
     try:

@@ -68,7 +68,7 @@ class Settings(NamedTuple):
     systemctl: str
 
 
-class Record(NamedTuple):
+class RenewalRecord(NamedTuple):
     """What the last attempt did, for people, for the metrics, and for the next attempt."""
 
     at: int
@@ -115,12 +115,12 @@ def read_settings(text: str) -> Settings:
         ) from None
 
 
-def write_record(record: Record) -> str:
+def write_record(record: RenewalRecord) -> str:
     return json.dumps(record._asdict(), sort_keys=True) + "\n"
 
 
-def read_record(text: str) -> Record | None:
-    return parse_record(Record, text)
+def read_record(text: str) -> RenewalRecord | None:
+    return parse_record(RenewalRecord, text)
 
 
 # -- what is decided ---------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def judge(data: bytes | None, settings: Settings, now: float) -> Live:
     return Live(reason, token, expires, max(0, (expires or 0) - int(now)))
 
 
-def pessimistic(now: float, token: str | None, record: Record | None) -> float:
+def pessimistic(now: float, token: str | None, record: RenewalRecord | None) -> float:
     """What slurmctld's clock may say, where nobody has just asked it: never less than this host's own."""
     ahead = [0.0]
     if record is not None and record.offset is not None:
@@ -187,7 +187,7 @@ def words_on_clocks(offset: int | None) -> str:
 # -- metrics -----------------------------------------------------------------------------------------------------------
 
 
-def metrics(settings: Settings, record: Record) -> str:
+def metrics(settings: Settings, record: RenewalRecord) -> str:
     """The last attempt for Prometheus, as node_exporter's textfile collector reads it.
 
     What passes by itself is given as an instant: the file is right as well when nobody has written it for a while.

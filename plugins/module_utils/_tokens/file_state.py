@@ -25,8 +25,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
     SecretFileMissing,
     read_if_there,
     remove,
+    remove_stale,
     replace,
-    sweep,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import NEXT, PREVIOUS, beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import on_time, refuse_far, wait_until
@@ -102,7 +102,7 @@ def _keep(step: Step) -> None:
     uid = live.uid if live.uid in (0, step.new.uid) else step.new.uid
     gid = live.gid if live.gid in (0, step.new.gid) else step.new.gid
     kept = read_if_there(beside(step.dest, PREVIOUS))
-    if kept is None or kept.data != live.data or not kept.is_dressed(uid, gid, mode):
+    if kept is None or kept.data != live.data or not kept.has_ownership(uid, gid, mode):
         replace(beside(step.dest, PREVIOUS), live.data, uid, gid, mode)
 
 
@@ -112,7 +112,7 @@ def leftovers(dest: str) -> list[str]:
 
 
 def sweep_folders(paths: Sequence[str]) -> None:
-    """Take away the drafts that killed runs have left, looking into each folder once."""
+    """Take away the temporary files that killed runs have left, looking into each folder once."""
     for path in {os.path.dirname(path): path for path in paths}.values():
         with suppress(SecretFileMissing):
-            sweep(path)
+            remove_stale(path)

@@ -26,7 +26,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import
 )
 
 
-class Daemon(NamedTuple):
+class JudgingDaemon(NamedTuple):
     """What a daemon has loaded, as far as its configuration says it."""
 
     release: Release
@@ -94,7 +94,7 @@ _EDITABLE = {
 }
 
 
-def identify(token: str, daemon: Daemon, find_user: FindUser, now: float) -> Identity:
+def identify(token: str, daemon: JudgingDaemon, find_user: FindUser, now: float) -> Identity:
     """What the daemon makes of the token, on this host, at that time."""
     try:
         parts = split(token)
@@ -128,7 +128,7 @@ def identify(token: str, daemon: Daemon, find_user: FindUser, now: float) -> Ide
     )
 
 
-def claim_read(claims: dict[str, Any], daemon: Daemon) -> tuple[str | None, str | None]:
+def claim_read(claims: dict[str, Any], daemon: JudgingDaemon) -> tuple[str | None, str | None]:
     """The claim that Slurm reads the user from, and what stands in it."""
     only = daemon.minds("use_jwt_client_ids_only")
     if (only or daemon.minds("use_jwt_client_ids")) and _client_uid(claims) is not None:
@@ -141,7 +141,7 @@ def claim_read(claims: dict[str, Any], daemon: Daemon) -> tuple[str | None, str 
     return None, None
 
 
-def names_read(daemon: Daemon) -> list[str]:
+def names_read(daemon: JudgingDaemon) -> list[str]:
     """The claims that name a user, in the order in which this daemon looks for them."""
     names = ["sun"]
     if has(daemon.release, "username_claim"):
@@ -164,11 +164,11 @@ def _client_uid(claims: dict[str, Any]) -> int | None:
 # -- whether it is accepted --------------------------------------------------------------------------------------------
 
 
-def _unable(daemon: Daemon) -> list[str]:
+def _unable(daemon: JudgingDaemon) -> list[str]:
     return [] if daemon.enabled else ["AuthAltTypes has not auth/jwt: this daemon takes no tokens at all."]
 
 
-def _signature(token: str, parts: Parts, daemon: Daemon) -> tuple[str | None, list[str]]:
+def _signature(token: str, parts: Parts, daemon: JudgingDaemon) -> tuple[str | None, list[str]]:
     """Who signed it, and why that is not enough."""
     written = str(parts.header.get("alg"))
     algorithm = written.upper() if daemon.old_libjwt else written
@@ -183,14 +183,14 @@ def _signature(token: str, parts: Parts, daemon: Daemon) -> tuple[str | None, li
     return "HS256", []
 
 
-def _odd_type(parts: Parts, daemon: Daemon) -> list[str]:
+def _odd_type(parts: Parts, daemon: JudgingDaemon) -> list[str]:
     kind = parts.header.get("typ")
     if not daemon.old_libjwt or not isinstance(kind, str) or kind.upper() == "JWT":
         return []
     return [f"It is of type {kind!r}, and the libjwt of this host takes 'JWT' or no type at all."]
 
 
-def _rs256(token: str, parts: Parts, daemon: Daemon) -> tuple[str | None, list[str]]:
+def _rs256(token: str, parts: Parts, daemon: JudgingDaemon) -> tuple[str | None, list[str]]:
     if not has(daemon.release, "jwks"):
         return None, [f"It is signed with RS256, which Slurm {daemon.release} does not verify: 21.08 or later does."]
     if daemon.key_set is None:
@@ -209,7 +209,7 @@ def _rs256(token: str, parts: Parts, daemon: Daemon) -> tuple[str | None, list[s
     return kid, []
 
 
-def _nobody(claim: str | None, name: str | None, daemon: Daemon) -> list[str]:
+def _nobody(claim: str | None, name: str | None, daemon: JudgingDaemon) -> list[str]:
     if claim == "id" or name is not None:
         return []
     if daemon.minds("use_jwt_client_ids_only"):
@@ -232,7 +232,9 @@ def _unknown(claim: str | None, name: str | None, found: User | None) -> list[st
     ]
 
 
-def _power(claim: str | None, name: str | None, uid: int | None, found: User | None, daemon: Daemon) -> list[str]:
+def _power(
+    claim: str | None, name: str | None, uid: int | None, found: User | None, daemon: JudgingDaemon
+) -> list[str]:
     if name is None:
         return []
     if uid == 0 or (found and found.name == daemon.slurm_user):
@@ -244,7 +246,7 @@ def _power(claim: str | None, name: str | None, uid: int | None, found: User | N
     return []
 
 
-def _outranked(claim: str | None, daemon: Daemon) -> list[str]:
+def _outranked(claim: str | None, daemon: JudgingDaemon) -> list[str]:
     """What other claims would make, or make, of the token."""
     field = daemon.claim_field
     if claim in ("sun", "username") and field and field != claim:

@@ -177,7 +177,7 @@ class Host:
         return tokens.extract(self.options["format"], self.dest.read_bytes())
 
     @property
-    def note(self) -> token_renewal.Record:
+    def note(self) -> token_renewal.RenewalRecord:
         return token_renewal.read_record(self.record.read_text())
 
     @property

@@ -23,7 +23,7 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.fetch import DISCOVERY
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import installer, jwks_program, jwks_refresh
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import Daemon, Settings
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import ReloadedDaemon, Settings
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -89,7 +89,7 @@ class Site:
             remove=[],
             owner=getpass.getuser(),
             group=grp.getgrgid(os.getegid()).gr_name,
-            daemons=[Daemon("slurmctld", "slurmctld", "reconfigure", None)],
+            daemons=[ReloadedDaemon("slurmctld", "slurmctld", "reconfigure", None)],
             min_reload_interval=0,
             max_outage=HOUR,
             interval=1125,
@@ -167,7 +167,7 @@ class TestWhatIsDone:
         assert "New keys: b." in said
 
     def test_a_daemon_that_only_restarts(self, site):
-        daemons = [Daemon("slurmdbd", "slurmdbd", "restart", None)]
+        daemons = [ReloadedDaemon("slurmdbd", "slurmdbd", "restart", None)]
         code, said = site.run(daemons=daemons)
         assert (code, site.calls) == (0, [["systemctl", "restart", "--", "slurmdbd"]]), said
 

@@ -62,8 +62,8 @@ FOLLOWING = jwks_refresh.Settings(
 
 
 def written():
-    renewed = token_renewal.metrics(SETTINGS, token_renewal.Record(1000, "kept", "", 5000, 900, -7))
-    followed = jwks_refresh.metrics(FOLLOWING, jwks_refresh.Record(1000, "kept", "", 900, 800, ["a"]))
+    renewed = token_renewal.metrics(SETTINGS, token_renewal.RenewalRecord(1000, "kept", "", 5000, 900, -7))
+    followed = jwks_refresh.metrics(FOLLOWING, jwks_refresh.RefreshRecord(1000, "kept", "", 900, 800, ["a"]))
     return renewed + followed + _key_metrics.metrics({"slurm_jwt_look": {"key": KEY}})
 
 

@@ -328,7 +328,8 @@ class TestServices:
 
     def test_that_a_killed_run_has_not_told_are_told(self, host):
         host.put()
-        host.record.write_text(token_renewal.write_record(token_renewal.Record(1, "kept", "", None, untold=True)))
+        untold = token_renewal.RenewalRecord(1, "kept", "", None, untold=True)
+        host.record.write_text(token_renewal.write_record(untold))
         host.run(**self.UNITS)
         assert self.told(host) == self.TOLD
 

@@ -35,9 +35,9 @@ def written(data: bytes, current: Sequence[jwk.Jwk] = ()) -> bytes | None:
         found = key_set.parse(data)
         outcome = policy.decide(
             current,
-            record.Record(),
+            record.KeySetRecord(),
             [distrust.Published("the issuer", found)],
-            policy.Wishes(retain=3600),
+            policy.PolicySettings(retain=3600),
             1_800_000_000,
         )
     except (key_set.KeySetError, policy.TrustRefused) as exc:

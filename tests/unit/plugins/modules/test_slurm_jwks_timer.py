@@ -98,7 +98,7 @@ def test_settings(host):
     host.run(min_reload_interval="1m", max_outage="2h", retain="12h", metrics_dir="/prom")
     settings = jwks_refresh.read_settings(host.read("etc/settings.json"))
     assert (settings.min_reload_interval, settings.max_outage, settings.retain) == (60, 7200, 43200)
-    assert settings.daemons == [jwks_refresh.Daemon(**DAEMON)]
+    assert settings.daemons == [jwks_refresh.ReloadedDaemon(**DAEMON)]
     assert settings.sources[0]["issuer"] == "https://idp" and settings.sources[0]["allow_http"] is False
     assert settings.metrics == "/prom/slurm_jwks.prom"
     # Whoever could open it could hold the lock on it.

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
-    Record,
+    KeyRecord,
     fingerprint,
     format_record,
     format_time,
@@ -55,7 +55,7 @@ class Place:
         os.utime(self.key, (time.time() - age, time.time() - age))
 
     def have_record(self, serial: str | None, data: bytes = GOOD, age: float = 0) -> None:
-        self.record_file.write_bytes(format_record(Record(serial, int(time.time() - age), fingerprint(data))))
+        self.record_file.write_bytes(format_record(KeyRecord(serial, int(time.time() - age), fingerprint(data))))
         self.record_file.chmod(0o400)
 
     def run(self, check: bool = False, **params: Any) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Place:
             assert set(foretold["diff"]["after"]) == set(result["diff"]["after"])
         return result
 
-    def record(self) -> Record | None:
+    def record(self) -> KeyRecord | None:
         return parse_record(self.record_file.read_bytes())
 
     def names(self) -> list[str]:
@@ -139,7 +139,7 @@ class TestANewKey:
         assert (result["mode"], result["uid"], result["gid"], result["state"]) == ("0400", ME, MINE, "file")
         assert result["previous_fingerprint"] is result["backup_file"] is result["serial"] is None
         assert 0 <= result["age"] < 5
-        assert place.record() == Record(None, place.record().created, fingerprint(data))  # type: ignore[union-attr]
+        assert place.record() == KeyRecord(None, place.record().created, fingerprint(data))  # type: ignore[union-attr]
 
     def test_in_the_size_and_with_the_serial_asked_for(self, place: Place) -> None:
         result = place.applied(size=64, serial="2026-11")
@@ -439,7 +439,7 @@ class TestSerial:
         made = int(place.key.stat().st_mtime)
         result = place.applied(serial="2026-11")
         assert (result["changed"], result["reason"], result["fingerprint"]) == (True, None, fingerprint(GOOD))
-        assert place.record() == Record("2026-11", made, fingerprint(GOOD))
+        assert place.record() == KeyRecord("2026-11", made, fingerprint(GOOD))
         assert place.key.read_bytes() == GOOD
         assert result["created"] == format_time(made)
         assert result["diff"]["before"]["serial"] is None

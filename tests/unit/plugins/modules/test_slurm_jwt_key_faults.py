@@ -25,7 +25,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
-    Record,
+    KeyRecord,
     fingerprint,
     format_record,
     parse_record,
@@ -213,7 +213,7 @@ def have(folder: pathlib.Path, data: bytes, serial: str | None = None) -> None:
     (folder / "key").write_bytes(data)
     (folder / "key").chmod(0o400)
     if serial:
-        (folder / "key.record").write_bytes(format_record(Record(serial, int(time.time()), fingerprint(data))))
+        (folder / "key.record").write_bytes(format_record(KeyRecord(serial, int(time.time()), fingerprint(data))))
         (folder / "key.record").chmod(0o400)
 
 

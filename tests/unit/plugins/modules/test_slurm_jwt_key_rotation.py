@@ -18,7 +18,7 @@ from typing import Any, Iterator
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
-    Record,
+    KeyRecord,
     fingerprint,
     format_record,
     format_time,
@@ -65,7 +65,7 @@ class Place:
         os.utime(path, (BORN, BORN))
         if serial or by or run:
             record = pathlib.Path(record_path(str(path)))
-            record.write_bytes(format_record(Record(serial, BORN, fingerprint(data), by, run)))
+            record.write_bytes(format_record(KeyRecord(serial, BORN, fingerprint(data), by, run)))
             record.chmod(0o400)
 
     def live(self) -> None:
@@ -127,7 +127,7 @@ class Place:
         paths = {"live": self.key, "next": self.next, "previous": self.previous}
         return {name: path.read_bytes() for name, path in paths.items() if path.exists()}
 
-    def record(self, path: pathlib.Path) -> Record | None:
+    def record(self, path: pathlib.Path) -> KeyRecord | None:
         return parse_record(pathlib.Path(record_path(str(path))).read_bytes())
 
     def names(self) -> set[str]:
@@ -185,7 +185,7 @@ class TestStaged:
         assert mode_of(place.next) == mode_of(place.folder / "key.next.record") == 0o400
         record = place.record(place.next)
         assert record is not None
-        assert record == Record("2", record.created, fingerprint(staged), "root@b", "run-b")
+        assert record == KeyRecord("2", record.created, fingerprint(staged), "root@b", "run-b")
         assert 0 <= time.time() - record.created < 60
         # What is returned is the key in force, and the fingerprint of the next.
         assert (result["fingerprint"], result["serial"], result["by"]) == (fingerprint(OLD), "1", "root@a")
@@ -317,7 +317,7 @@ class TestTwoRuns:
         result = place.applied(state="staged", serial="2", run="run-c", by="root@c", take_over="run-b")
         assert (result["changed"], result["reason"]) == (True, None)
         assert (place.next.stat().st_ino, place.keys()["next"]) == (inode, NEW)
-        assert place.record(place.next) == Record("2", BORN, fingerprint(NEW), "root@c", "run-c")
+        assert place.record(place.next) == KeyRecord("2", BORN, fingerprint(NEW), "root@c", "run-c")
         place.refused("root@c has been rotating .* as the run run-c", state="staged", serial="2", run="run-b")
 
     def test_or_another_one_if_it_asks_for_another(self, place: Place) -> None:
@@ -394,8 +394,8 @@ class TestActive:
         assert 0 <= time.time() - result["activated"] < 60
         assert {mode_of(path) for path in place.folder.iterdir()} == {0o400}
         # The key in force is of no run.
-        assert place.record(place.key) == Record("2", BORN, fingerprint(NEW), "root@b")
-        assert place.record(place.previous) == Record("1", BORN, fingerprint(OLD), "root@a")
+        assert place.record(place.key) == KeyRecord("2", BORN, fingerprint(NEW), "root@b")
+        assert place.record(place.previous) == KeyRecord("1", BORN, fingerprint(OLD), "root@a")
         place.applied(state="unstaged", run="run-b")
         assert place.names() == {"key", "key.record", "key.previous", "key.previous.record"}
         assert place.keys() == {"live": NEW, "previous": OLD}
@@ -417,7 +417,7 @@ class TestActive:
         place.have(place.next, NEW)
         result = place.applied(state="active", method=method)
         assert (result["serial"], result["by"]) == (None, None)
-        assert place.record(place.previous) == Record(None, BORN, fingerprint(OLD))
+        assert place.record(place.previous) == KeyRecord(None, BORN, fingerprint(OLD))
 
     @pytest.mark.parametrize("method", METHODS)
     def test_the_key_before_is_kept_once(self, place: Place, method: str) -> None:
@@ -587,7 +587,7 @@ class TestTheWayBack:
         self.check_the_end(place)
 
     def check_the_end(self, place: Place) -> None:
-        assert place.record(place.key) == Record("1", BORN, fingerprint(OLD), "root@a")
+        assert place.record(place.key) == KeyRecord("1", BORN, fingerprint(OLD), "root@a")
         place.applied(state="unstaged", run="run-b")
         assert place.names() == {"key", "key.record"}
         assert place.keys() == {"live": OLD}

@@ -20,8 +20,8 @@ from typing import Any, Callable, Iterator, NamedTuple
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rotation
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import Record, fingerprint, format_record
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import look
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import KeyRecord, fingerprint, format_record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import read_slots
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
     Run,
@@ -54,7 +54,7 @@ def folder() -> Iterator[pathlib.Path]:
 
 def have(folder: pathlib.Path, name: str, data: bytes, serial: str, run: str | None = None) -> None:
     for path, content in (
-        (folder / f"{name}.record", format_record(Record(serial, BORN, fingerprint(data), "root@a", run))),
+        (folder / f"{name}.record", format_record(KeyRecord(serial, BORN, fingerprint(data), "root@a", run))),
         (folder / name, data),
     ):
         path.write_bytes(content)
@@ -83,9 +83,9 @@ def keys(folder: pathlib.Path) -> dict[str, bytes]:
 
 def serial_of(folder: pathlib.Path) -> str | None:
     """The label on record for the key in force."""
-    stand = look(str(folder / "key"))
-    assert stand.live is not None
-    return stand.live.spoken.serial
+    slots = read_slots(str(folder / "key"))
+    assert slots.live is not None
+    return slots.live.spoken.serial
 
 
 def mapped(folder: pathlib.Path) -> mmap.mmap:
@@ -129,7 +129,7 @@ class TestMapped:
 
 
 class TestWatched:
-    def look(self, folder: pathlib.Path) -> list[str]:
+    def read_slots(self, folder: pathlib.Path) -> list[str]:
         """What a daemon that loads its key at this instant, or has mapped it, finds amiss."""
         data = (folder / "key").read_bytes()
         wrong = [] if data in (OLD, NEW) else [f"read {data.hex()}"]
@@ -148,7 +148,7 @@ class TestWatched:
     def test_three_hundred_swaps(self, folder: pathlib.Path, method: str) -> None:
         staged(folder)
         path = str(folder / "key")
-        with Watcher(folder, self.look, self.begin(folder)) as daemon:
+        with Watcher(folder, self.read_slots, self.begin(folder)) as daemon:
             for _pair in range(150):
                 assert rotation.activate(path, "next", method, None, None)
                 assert rotation.activate(path, "previous", method, None, None)
@@ -180,7 +180,7 @@ class TestWatched:
     def test_the_watcher_would_see_it(self, folder: pathlib.Path) -> None:
         live(folder)
         (folder / "key").chmod(0o600)
-        with Watcher(folder, self.look, self.begin(folder)) as daemon, open(folder / "key", "r+b") as stream:
+        with Watcher(folder, self.read_slots, self.begin(folder)) as daemon, open(folder / "key", "r+b") as stream:
             stream.write(NEW[:16])
             stream.flush()
             time.sleep(0.2)
@@ -242,13 +242,13 @@ def by_state(folder: pathlib.Path, begin: Begin, params: dict[str, Any]) -> Iter
     begin(folder)
     states = [Photograph.of(folder)]
 
-    def look() -> bool:
+    def read_slots() -> bool:
         now = Photograph.of(folder)
         if now != states[-1]:
             states.append(now)
         return False
 
-    assert killed_when(params, look) is False
+    assert killed_when(params, read_slots) is False
     for number, state in enumerate(states):
         state.restore(folder)
         yield number
@@ -340,19 +340,19 @@ class TestKilled:
             "key.previous",
             "key.previous.record",
         }
-        stand = look(str(folder / "key"))
-        assert stand.live is not None and stand.previous is not None
-        assert stand.previous.key.data == OLD != stand.live.key.data
-        assert to is None or stand.live.key.data == to
-        assert stand.live.record == Record("2", stand.live.spoken.created, stand.live.fingerprint, "root@a")
-        assert stand.previous.record == Record("1", BORN, fingerprint(OLD), "root@a")
+        slots = read_slots(str(folder / "key"))
+        assert slots.live is not None and slots.previous is not None
+        assert slots.previous.key.data == OLD != slots.live.key.data
+        assert to is None or slots.live.key.data == to
+        assert slots.live.record == KeyRecord("2", slots.live.spoken.created, slots.live.fingerprint, "root@a")
+        assert slots.previous.record == KeyRecord("1", BORN, fingerprint(OLD), "root@a")
         assert (folder / "key").stat().st_nlink == (folder / "key.previous").stat().st_nlink == 1
 
     def went_back(self, folder: pathlib.Path) -> None:
         assert {path.name for path in folder.iterdir()} == {"key", "key.record"}
-        stand = look(str(folder / "key"))
-        assert stand.live is not None
-        assert (stand.live.key.data, stand.live.record) == (OLD, Record("1", BORN, fingerprint(OLD), "root@a"))
+        slots = read_slots(str(folder / "key"))
+        assert slots.live is not None
+        assert (slots.live.key.data, slots.live.record) == (OLD, KeyRecord("1", BORN, fingerprint(OLD), "root@a"))
 
     @pytest.mark.parametrize("method", METHODS)
     def test_while_staging(self, folder: pathlib.Path, when: Any, method: str) -> None:
@@ -361,10 +361,10 @@ class TestKilled:
         def whole() -> None:
             assert keys(folder)["key"] == OLD
             self.serial_fits(folder)
-            stand = look(str(folder / "key"))
-            seen.add(stand.next is not None)
+            slots = read_slots(str(folder / "key"))
+            seen.add(slots.next is not None)
             # Whose it is was on record before the key had its name.
-            assert stand.next is None or (len(stand.next.key.data), stand.next.spoken.run) == (32, "run-b")
+            assert slots.next is None or (len(slots.next.key.data), slots.next.spoken.run) == (32, "run-b")
 
         rest = ["stage", method, "unstage"]
         assert self.every_way_to_die(folder, when, live, "stage", rest, whole, lambda: self.rotated(folder)) >= 8
@@ -446,9 +446,9 @@ class TestAllAtOnce:
             result = self.all(folder, 2 + 2 * _round, {"method": method}, at_an_instant)
             assert keys(folder) == {"key": NEW, "key.next": NEW, "key.previous": OLD}
             assert result["previous_fingerprint"] == fingerprint(OLD)
-            stand = look(str(folder / "key"))
-            assert stand.live is not None and stand.previous is not None
-            assert (stand.live.spoken.serial, stand.previous.spoken.serial) == ("2", "1")
+            slots = read_slots(str(folder / "key"))
+            assert slots.live is not None and slots.previous is not None
+            assert (slots.live.spoken.serial, slots.previous.spoken.serial) == ("2", "1")
             assert drafts_in(folder) == []
 
     @pytest.mark.parametrize("at_an_instant", [True, False])

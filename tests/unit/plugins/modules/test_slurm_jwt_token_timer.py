@@ -271,7 +271,7 @@ class TestRemove:
 class TestReport:
     def test_the_last_attempt(self, host):
         host.run(WEB)
-        record = token_renewal.Record(1795574400, "failed", "web: slurmctld does not answer.", 1795604513)
+        record = token_renewal.RenewalRecord(1795574400, "failed", "web: slurmctld does not answer.", 1795604513)
         (host.folder / "var/web.json").write_text(token_renewal.write_record(record))
         assert host.run(WEB, check=True)["timers"][0]["attempt"] == record._asdict()
         (host.folder / "var/web.json").write_text("{")

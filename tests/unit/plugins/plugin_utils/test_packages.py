@@ -14,8 +14,8 @@ NONE = {"pyjwt": None, "cryptography": None, "distributions": "/usr/bin/python3"
 PLUGIN = "slurm-wlm-jwt-plugin=24.11.5-4"
 
 
-def decide(looks, **wishes):
-    return _plan.plan(looks, PARTS, HOSTS, _plan.Wishes(**wishes))
+def decide(looks, **desired):
+    return _plan.plan(looks, PARTS, HOSTS, _plan.Desired(**desired))
 
 
 def python(**members):

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import INFO
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import Wishes, plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import Desired, plan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import AllowanceError
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
@@ -29,8 +29,8 @@ OTHER = "SHA256:" + "b" * 64
 PROBLEM = {"severity": "error", "code": "x", "found": "F.", "effect": "E.", "remedy": "R."}
 
 
-def decide(looks, in_play=None, parts=None, **wishes):
-    return plan(looks, parts or PARTS, list(in_play or HOSTS), Wishes(**wishes))
+def decide(looks, in_play=None, parts=None, **desired):
+    return plan(looks, parts or PARTS, list(in_play or HOSTS), Desired(**desired))
 
 
 def refused(looks, **kwargs):
@@ -484,8 +484,8 @@ OUTER = ["rest1", "node1"]
 
 def see_the_others(run, host, answer):
     """Of a rollout that goes on, whatever a host without the key answers."""
-    looks, wishes = RUNS[run]
-    found = answers.same_for_others(lambda looks: decide(looks, **wishes), looks, host, answer)
+    looks, desired = RUNS[run]
+    found = answers.same_for_others(lambda looks: decide(looks, **desired), looks, host, answer)
     assert found["up_to_date"] == (found["due"] == [])
     return found
 

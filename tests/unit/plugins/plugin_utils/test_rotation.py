@@ -87,12 +87,12 @@ def alive(run):
     return False
 
 
-def decide(looks, is_dead=unknown, in_play=None, **wishes):
+def decide(looks, is_dead=unknown, in_play=None, **settings):
     parts = {
         part: [host for host in looks if host.startswith(prefix)]
         for part, prefix in (("slurmctld", "ctl"), ("slurmdbd", "dbd"), ("slurmrestd", "rest"))
     }
-    wanted = _rotation.Wishes(**{"run": RUN, "serial": SERIAL, **wishes})
+    wanted = _rotation.RotationSettings(**{"run": RUN, "serial": SERIAL, **settings})
     return _rotation.plan(looks, {**parts, "node": []}, list(in_play or looks), wanted, is_dead)
 
 
@@ -125,8 +125,8 @@ class TestWhetherToRotate:
             ({"serial": "2026-12", "max_age": DAY}, "serial"),
         ],
     )
-    def test_it_is_due(self, wishes, reason):
-        found = decide(small(), **wishes)
+    def test_it_is_due(self, settings, reason):
+        found = decide(small(), **settings)
         assert found["reason"] == reason
         assert not found["up_to_date"]
         assert found["key_hosts_to_change"] == ["ctl1", "dbd1"]
@@ -137,8 +137,8 @@ class TestWhetherToRotate:
         assert found["warnings"] == []
 
     @pytest.mark.parametrize("wishes", [{"max_age": 10 * DAY + 1}, {"serial": "", "max_age": 11 * DAY}])
-    def test_a_key_that_is_young_enough(self, wishes):
-        assert decide(small(), **wishes)["reason"] is None
+    def test_a_key_that_is_young_enough(self, settings):
+        assert decide(small(), **settings)["reason"] is None
 
     def test_a_key_without_a_label_is_not_the_one_that_is_wanted(self):
         unlabelled = live(serial=None)
@@ -330,11 +330,11 @@ class TestWhoLoadsIt:
 class TestLead:
     """Every host has to have been told by the instant of the swap."""
 
-    def lead(self, lag=0.1, **wishes):
+    def lead(self, lag=0.1, **settings):
         looks = small()
         for found in looks.values():
             found["clock_lag"] = lag
-        return decide(looks, now=True, **wishes)["lead"]
+        return decide(looks, now=True, **settings)["lead"]
 
     def test_it_grows_with_the_time_that_telling_takes(self):
         quick, slow, slower = (self.lead(lag) for lag in (0.1, 1, 2))
@@ -588,7 +588,7 @@ class TestNotAsARolloutLeavesIt:
 
     def test_a_limit_that_leaves_out_everybody(self):
         parts = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": []}
-        found = _rotation.plan({}, parts, [], _rotation.Wishes(), unknown)
+        found = _rotation.plan({}, parts, [], _rotation.RotationSettings(), unknown)
         (reason,) = found["refusals"]
         assert "no controller in this play" in reason
 
@@ -621,10 +621,10 @@ class TestAHostWithoutTheKey:
     SERVICES = [["ctl1", "svc1"], ["ctl1", "rest1", "svc1"]]
 
     def see_the_others(self, run, services, answer):
-        looks, wishes = self.RUNS[run]
+        looks, settings = self.RUNS[run]
 
         def plan(looks):
-            return decide(looks, is_dead=dead, token_hosts=services, **wishes)
+            return decide(looks, is_dead=dead, token_hosts=services, **settings)
 
         found = answers.same_for_others(plan, looks, "rest1", answer)
         assert found["up_to_date"] == (run == "up_to_date")
@@ -706,9 +706,9 @@ class TestNoWayOutIsClosed:
 
 
 class TestARolloutMeanwhile:
-    def decide(self, looks, **wishes):
+    def decide(self, looks, **settings):
         parts = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": []}
-        return _plan.plan(looks, parts, list(looks), _plan.Wishes(**wishes))["refusals"]
+        return _plan.plan(looks, parts, list(looks), _plan.Desired(**settings))["refusals"]
 
     @pytest.mark.parametrize(("ctl1", "dbd1", "host"), [(STAGED, STAGED, "ctl1"), (SWAPPED, TIDY, "ctl1"),
                                                         (TIDY, SWAPPED, "dbd1")])  # fmt: skip

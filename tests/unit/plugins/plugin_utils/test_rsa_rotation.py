@@ -58,11 +58,11 @@ def cluster(seen=None, **changes):
     return found
 
 
-def plan(own=None, found=None, dead=True, path=PATH, services=(), **wishes):
+def plan(own=None, found=None, dead=True, path=PATH, services=(), **settings):
     own = key() if own is None else own
     known = bool(own.get("public_jwk"))
     trust = _trust.Trust(True, False, _trust.OwnKey(path, known, not known), services=bool(services))
-    wanted = _rotation.Wishes(run=RUN, token_hosts=services, **wishes)
+    wanted = _rotation.RotationSettings(run=RUN, token_hosts=services, **settings)
     found = cluster() if found is None else found
     parts = {**looks.PARTS, "node": []}
     return _rsa_rotation.plan(found, parts, list(found), wanted, trust, own, lambda run: dead)
@@ -82,8 +82,8 @@ class TestWhether:
             (key("new", following="new"), {}, "unfinished"),
         ],
     )
-    def test_reason(self, own, wishes, reason):
-        found = plan(own, **wishes)
+    def test_reason(self, own, settings, reason):
+        found = plan(own, **settings)
         assert found["refusals"] == []
         assert (found["reason"], found["up_to_date"]) == (reason, reason is None)
         assert found["rsa_rotation"] == (KEY_HOSTS if reason else [])
@@ -158,8 +158,8 @@ class TestRefusals:
             ),
         ],
     )
-    def test_refused(self, own, changes, wishes, words):
-        refusals = plan(own, cluster(**changes), **wishes)["refusals"]
+    def test_refused(self, own, changes, settings, words):
+        refusals = plan(own, cluster(**changes), **settings)["refusals"]
         assert words in " ".join(refusals)
 
     def test_a_key_that_no_daemon_trusts_yet(self):
@@ -182,10 +182,10 @@ class TestAHostWithoutTheKey:
     SERVICES = [["ctl1", "svc1"], ["ctl1", "rest1", "svc1"]]
 
     def see_the_others(self, run, services, answer):
-        own, seen, wishes = self.RUNS[run]
+        own, seen, settings = self.RUNS[run]
 
         def decide(found):
-            return plan(own, found, services=services, **wishes)
+            return plan(own, found, services=services, **settings)
 
         found = answers.same_for_others(decide, cluster(seen), "rest1", answer)
         assert found["up_to_date"] == (run == "up_to_date")

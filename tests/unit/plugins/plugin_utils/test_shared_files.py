@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _shared_files
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import Wishes, plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import Desired, plan
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import HOSTS, PARTS, STATE, cluster, conf
 
 PATH = "/etc/slurm/slurm.conf"
@@ -53,8 +53,8 @@ def seen(identities, jwt=False, parts=None):
     return looks
 
 
-def decide(looks, in_play=None, parts=None, **wishes):
-    return plan(looks, parts or PARTS, list(in_play or looks), Wishes(**wishes))
+def decide(looks, in_play=None, parts=None, **desired):
+    return plan(looks, parts or PARTS, list(in_play or looks), Desired(**desired))
 
 
 def test_it_is_edited_once_at_the_controllers_turn():

@@ -36,8 +36,8 @@ def cluster(parameters, sources=None, **changes):
 
 
 def plan(found, **trust):
-    wishes = _plan.Wishes(trust=_trust.Trust(**trust))
-    return _plan.plan(found, looks.PARTS, looks.HOSTS, wishes)
+    desired = _plan.Desired(trust=_trust.Trust(**trust))
+    return _plan.plan(found, looks.PARTS, looks.HOSTS, desired)
 
 
 HS256, RS256 = {"jwt_key": looks.KEY_PATH}, {"jwks": JWKS_PATH}
@@ -172,8 +172,8 @@ class TestWhatIsDone:
         assert found and plan(found, jwks=True)["packages"] == {"ctl1": ["python3-cryptography"]}
 
     def test_tags_that_leave_the_key_set_out(self):
-        wishes = _plan.Wishes(trust=_trust.Trust(jwks=True), run_tags=["daemons"])
-        found = _plan.plan(cluster(RS256, NEW), looks.PARTS, looks.HOSTS, wishes)
+        desired = _plan.Desired(trust=_trust.Trust(jwks=True), run_tags=["daemons"])
+        found = _plan.plan(cluster(RS256, NEW), looks.PARTS, looks.HOSTS, desired)
         assert "leave out key" in found["refusals"][0]
 
 

@@ -34,7 +34,7 @@ def needs(**settings):
 
 
 def decide(looks):
-    return _plan.plan(looks, PARTS, HOSTS, _plan.Wishes())
+    return _plan.plan(looks, PARTS, HOSTS, _plan.Desired())
 
 
 def all_in_a_prefix():
@@ -50,7 +50,7 @@ def all_in_a_prefix():
 
 @pytest.mark.parametrize("removing", [False, True])
 def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
-    found = _plan.plan(all_in_a_prefix(), PARTS, HOSTS, _plan.Wishes(removing=removing))
+    found = _plan.plan(all_in_a_prefix(), PARTS, HOSTS, _plan.Desired(removing=removing))
     assert found["settings"] == {"group_vars/all.yml": {**CONF, **DBD_CONF, **BIN, **BINARY}}
     assert found["left_out"] == {}
     assert "ctl1: It is /opt/slurm/etc/slurm.conf." in found["refusals"]
@@ -60,7 +60,7 @@ def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
 
 def test_a_rotation_says_the_same():
     looks = all_in_a_prefix()
-    found = _rotation.plan(looks, PARTS, HOSTS, _rotation.Wishes(), lambda run: None)
+    found = _rotation.plan(looks, PARTS, HOSTS, _rotation.RotationSettings(), lambda run: None)
     assert found["settings"] == decide(looks)["settings"]
 
 

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths, secret_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import read_acl, writers
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    Draft,
+    AtomicFile,
     SecretFileError,
     create,
     read_secret,
@@ -47,18 +47,18 @@ class TestFiles:
     @pytest.mark.parametrize("whom", [{"user": NOBODY}, {"group": USERS}])
     def test_whom_a_list_lets_in_counts(self, secret: pathlib.Path, whom: dict[str, int]) -> None:
         secret.chmod(0o440)
-        assert read_secret(str(secret)).is_dressed(*ME, 0o440)
+        assert read_secret(str(secret)).has_ownership(*ME, 0o440)
         let_in(secret, **whom)
         found = read_secret(str(secret))
-        assert found.mode == 0o440 and not found.is_dressed(*ME, 0o440)
+        assert found.mode == 0o440 and not found.has_ownership(*ME, 0o440)
         assert set_attributes(str(secret), *ME, 0o440)
-        assert names_in(secret) == set() and read_secret(str(secret)).is_dressed(*ME, 0o440)
+        assert names_in(secret) == set() and read_secret(str(secret)).has_ownership(*ME, 0o440)
         assert not set_attributes(str(secret), *ME, 0o440)
 
     def test_a_list_that_gives_nothing_is_no_fault(self, secret: pathlib.Path) -> None:
         let_in(secret, user=NOBODY)
         secret.chmod(0o400)  # the mask is gone
-        assert read_secret(str(secret)).is_dressed(*ME, 0o400)
+        assert read_secret(str(secret)).has_ownership(*ME, 0o400)
 
     def test_a_file_of_the_sites_keeps_its_list(self, secret: pathlib.Path) -> None:
         let_in(secret, user=NOBODY)
@@ -101,15 +101,15 @@ class TestFolders:
     def refused(self, folder: pathlib.Path, who: str) -> None:
         for act in (
             lambda: read_secret(str(folder / "secret")),
-            lambda: Draft(str(folder / "new"), b"s", 0, 0, 0o400).__enter__(),
+            lambda: AtomicFile(str(folder / "new"), b"s", 0, 0, 0o400).__enter__(),
             lambda: set_attributes(str(folder / "secret"), 0, 0, 0o600),
             lambda: refuse_public_folder(str(folder / "new"), "a key"),
         ):
             with pytest.raises(SecretFileError, match=who):
                 act()
         assert read_secret(str(folder / "secret"), secret=False).data == b"s"
-        with Draft(str(folder / "new"), b"s", 0, 0, 0o644) as draft:
-            draft.rename()
+        with AtomicFile(str(folder / "new"), b"s", 0, 0, 0o644) as temporary:
+            temporary.rename()
         assert remove(str(folder / "new"))
 
     def fine(self, folder: pathlib.Path) -> None:

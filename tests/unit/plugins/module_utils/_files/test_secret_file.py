@@ -17,24 +17,24 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import secret_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    Draft,
+    AtomicFile,
     FolderMissing,
     NewFile,
     SecretFileError,
     SecretFileMissing,
     create,
     examine_place,
-    held,
+    file_lock,
     link_as,
     move,
     overwrite,
     parse_mode,
     read_secret,
     remove,
+    remove_stale,
     replace,
     replace_all,
     set_attributes,
-    sweep,
     take_name,
 )
 
@@ -101,7 +101,7 @@ class TestCreate:
 
     @pytest.mark.parametrize("action", [create, replace])
     def test_nobody_can_slip_us_a_draft(self, path: str, action: object, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Who guesses the name of the draft, and links it to a file or keeps it open, gets an error and not the key."""
+        """Who guesses the temporary name, and links it to a file or keeps it open, gets an error and not the key."""
         monkeypatch.setattr(secret_file.os, "urandom", lambda size: b"\1" * size)
         pathlib.Path(path + "-of-others").write_bytes(b"precious")
         draft = f"{os.path.dirname(path)}/.slurm_jwt.secret.{'01' * 8}.tmp"
@@ -321,7 +321,7 @@ class TestWhatIsNoFile:
             lambda: replace(path, b"secret", ME, MINE, 0o400),
             lambda: set_attributes(path, ME, MINE, 0o400),
             lambda: remove(path),
-            lambda: held(path, 0).__enter__(),
+            lambda: file_lock(path, 0).__enter__(),
         ):
             with pytest.raises(SecretFileError, match=f"secret is {kind}, not a file. Remove it, or"):
                 action()
@@ -404,10 +404,10 @@ class TestPlaces:
         """The folder was looked at and opened; what its name leads to afterwards makes no difference."""
         for name in ("folder", "trap"):
             (tmp_path / name).mkdir()
-        with Draft(str(tmp_path / "folder" / "secret"), b"secret", ME, MINE, 0o400) as draft:
+        with AtomicFile(str(tmp_path / "folder" / "secret"), b"secret", ME, MINE, 0o400) as temporary:
             (tmp_path / "folder").rename(tmp_path / "moved")
             (tmp_path / "folder").symlink_to(tmp_path / "trap")
-            draft.rename()
+            temporary.rename()
         assert (tmp_path / "moved" / "secret").exists()
         assert list((tmp_path / "trap").iterdir()) == []
 
@@ -418,9 +418,9 @@ class TestPlaces:
             read_secret(path)
             create(path, b"secret", ME, MINE, 0o400)
             set_attributes(path, ME, MINE, 0o440)
-            with held(path):
+            with file_lock(path):
                 pass
-            sweep(path)
+            remove_stale(path)
             for wrong in (path + "/no", path + "-folder/no"):
                 with pytest.raises(SecretFileError):
                     examine_place(wrong)
@@ -510,20 +510,20 @@ class TestSweep:
         os.mkdir(draft_name(path, 4))
         os.utime(draft_name(path, 4), (0, 0))
         gone = [os.path.basename(draft_name(path)), os.path.basename(draft_name(path + ".record", 2))]
-        assert sorted(sweep(path)) == sorted(gone)
+        assert sorted(remove_stale(path)) == sorted(gone)
         assert names_in(path) == sorted(os.path.basename(name) for name in [*keep, draft_name(path, 4)])
 
     def test_a_draft_that_got_its_name_goes_at_once(self, path: str) -> None:
         create(path, b"secret", ME, MINE, 0o400)
         os.link(path, draft_name(path))
-        assert sweep(path) == [os.path.basename(draft_name(path))]
+        assert remove_stale(path) == [os.path.basename(draft_name(path))]
         assert names_in(path) == ["secret"]
 
     def test_what_an_old_link_leads_to_is_safe(self, path: str) -> None:
         pathlib.Path(path).write_bytes(b"")
         os.symlink(path, draft_name(path))
         os.utime(draft_name(path), (0, 0), follow_symlinks=False)
-        assert sweep(path) == []
+        assert remove_stale(path) == []
         assert os.path.exists(path)
 
 
@@ -533,10 +533,10 @@ class TestHeld:
         order = []
 
         def other() -> None:
-            with held(path):
+            with file_lock(path):
                 order.append("other")
 
-        with held(path):
+        with file_lock(path):
             thread = threading.Thread(target=other)
             thread.start()
             time.sleep(0.2)
@@ -549,25 +549,25 @@ class TestHeld:
         seen = []
 
         def other() -> None:
-            with held(path):
+            with file_lock(path):
                 seen.append(read_secret(path).data)
-                with pytest.raises(SecretFileError, match="for too long"), held(path, 0.1):
+                with pytest.raises(SecretFileError, match="for too long"), file_lock(path, 0.1):
                     pass
 
-        with held(path), Draft(path, b"new", ME, MINE, 0o400) as draft:
+        with file_lock(path), AtomicFile(path, b"new", ME, MINE, 0o400) as temporary:
             thread = threading.Thread(target=other)
             thread.start()
             time.sleep(0.2)
-            draft.rename()
+            temporary.rename()
         thread.join()
         assert seen == [b"new"]
 
     def test_what_has_just_appeared_is_held_until_its_maker_is_done(self, path: str) -> None:
-        with Draft(path, b"new", ME, MINE, 0o400) as draft:
-            assert draft.link()
+        with AtomicFile(path, b"new", ME, MINE, 0o400) as temporary:
+            assert temporary.link()
             with pytest.raises(SecretFileError, match="Another process has been at work on .* for too long"):
-                held(path, 0.1).__enter__()
-        with held(path, 0.1):
+                file_lock(path, 0.1).__enter__()
+        with file_lock(path, 0.1):
             pass
 
     def test_a_file_system_without_locks_stops_nobody(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -576,7 +576,7 @@ class TestHeld:
 
         create(path, b"secret", ME, MINE, 0o400)
         monkeypatch.setattr(secret_file.fcntl, "flock", no_lock)
-        with held(path, 0.1):
+        with file_lock(path, 0.1):
             pass
 
     def test_nfs_locks_what_is_open_for_writing(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -589,12 +589,12 @@ class TestHeld:
 
         create(path, b"secret", ME, MINE, 0o600)
         monkeypatch.setattr(secret_file.fcntl, "flock", nfs_flock)
-        with held(path), pytest.raises(SecretFileError, match="for too long"), held(path, 0.1):
+        with file_lock(path), pytest.raises(SecretFileError, match="for too long"), file_lock(path, 0.1):
             pass
         assert pathlib.Path(path).read_bytes() == b"secret"
 
     def test_missing(self, path: str) -> None:
-        with pytest.raises(SecretFileMissing), held(path):
+        with pytest.raises(SecretFileMissing), file_lock(path):
             pass
 
 
@@ -719,7 +719,7 @@ class TestASecondName:
 
         def sweep_and_replace(*args: object, **options: object) -> None:
             if len(swept) < 3:
-                swept.append(sweep(path))
+                swept.append(remove_stale(path))
             replace_(*args, **options)  # type: ignore[arg-type]
 
         monkeypatch.setattr(secret_file.os, "replace", sweep_and_replace)

@@ -344,7 +344,7 @@ def test_no_secret_in_the_report(loaded: Site) -> None:
 
 
 def test_the_record_of_a_key(loaded: Site) -> None:
-    record = hs256.Record("2026-11", int(time.time()) - 86400, hs256.fingerprint(GOOD_KEY))
+    record = hs256.KeyRecord("2026-11", int(time.time()) - 86400, hs256.fingerprint(GOOD_KEY))
     path = pathlib.Path(hs256.record_path(str(loaded.key)))
     path.write_bytes(hs256.format_record(record))
     key = loaded.look(["slurmctld"])["key"]
@@ -362,7 +362,7 @@ def test_the_keys_of_a_rotation(loaded: Site) -> None:
         path = pathlib.Path(f"{loaded.key}.{which}")
         path.write_bytes(data)
         path.chmod(0o400)
-        record = hs256.Record(serial, born, hs256.fingerprint(data), "root@mgmt1", run)
+        record = hs256.KeyRecord(serial, born, hs256.fingerprint(data), "root@mgmt1", run)
         pathlib.Path(hs256.record_path(str(path))).write_bytes(hs256.format_record(record))
     key = loaded.look(["slurmctld"])["key"]
     assert key["fingerprint"] == hs256.fingerprint(GOOD_KEY)

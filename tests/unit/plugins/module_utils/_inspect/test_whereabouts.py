@@ -56,7 +56,7 @@ def _prefix(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Prefix:
 
 
 @pytest.fixture(name="slurmctld")
-def _slurmctld(prefix: Prefix) -> Iterator[whereabouts.Daemon]:
+def _slurmctld(prefix: Prefix) -> Iterator[whereabouts.SeenDaemon]:
     with subprocess.Popen([prefix.bin("sbin/slurmctld"), "60"], env={"SLURM_CONF": prefix.conf}) as started:
         process = None
         while process is None or not process.command:
@@ -65,7 +65,9 @@ def _slurmctld(prefix: Prefix) -> Iterator[whereabouts.Daemon]:
         started.kill()
 
 
-def test_a_daemon_is_known_by_the_link_that_it_was_started_by(prefix: Prefix, slurmctld: whereabouts.Daemon) -> None:
+def test_a_daemon_is_known_by_the_link_that_it_was_started_by(
+    prefix: Prefix, slurmctld: whereabouts.SeenDaemon
+) -> None:
     assert slurmctld.program == prefix.bin("sbin/slurmctld")
     assert slurmctld.conf == prefix.conf
     assert slurmctld.process is not None and slurmctld.process.program == str(prefix.sbin / "slurmctld")
@@ -119,9 +121,9 @@ def test_the_file_that_a_build_reads(prefix: Prefix) -> None:
     assert whereabouts.dbd_conf(daemon) == str(prefix.root / "etc/slurmdbd.conf")
 
 
-def _daemon(part: str, program: str | None, conf: str | None = None) -> whereabouts.Daemon:
+def _daemon(part: str, program: str | None, conf: str | None = None) -> whereabouts.SeenDaemon:
     name = install_paths.DAEMON_OF[part]
-    return whereabouts.Daemon(part, name, name, processes.NO_UNIT, None, program, conf)
+    return whereabouts.SeenDaemon(part, name, name, processes.NO_UNIT, None, program, conf)
 
 
 def test_what_is_named_to_a_person_needs_no_quotes(prefix: Prefix) -> None:
@@ -154,7 +156,7 @@ def test_a_place_that_others_can_write(tmp_path: pathlib.Path) -> None:
 # What the site has to set
 
 
-def test_programs_of_a_prefix(prefix: Prefix, slurmctld: whereabouts.Daemon) -> None:
+def test_programs_of_a_prefix(prefix: Prefix, slurmctld: whereabouts.SeenDaemon) -> None:
     found = undeclared.programs([slurmctld], [])
     assert found is not None
     assert found.variable == "slurm_jwt_bin_dirs"
@@ -166,7 +168,7 @@ def test_programs_of_a_prefix(prefix: Prefix, slurmctld: whereabouts.Daemon) -> 
         assert undeclared.programs([slurmctld], declared) is None
 
 
-def test_another_slurm_in_the_usual_folders(prefix: Prefix, slurmctld: whereabouts.Daemon) -> None:
+def test_another_slurm_in_the_usual_folders(prefix: Prefix, slurmctld: whereabouts.SeenDaemon) -> None:
     usual = prefix.root.parent / "usual"
     usual.mkdir()
     (usual / "slurmctld").symlink_to(prefix.sbin / "slurmctld")
@@ -177,14 +179,14 @@ def test_another_slurm_in_the_usual_folders(prefix: Prefix, slurmctld: whereabou
     assert found is not None and f"the one that is found is {usual}/slurmctld" in found.problem.found
 
 
-def test_an_upgrade_that_moved_the_link_is_no_other_slurm(prefix: Prefix, slurmctld: whereabouts.Daemon) -> None:
+def test_an_upgrade_that_moved_the_link_is_no_other_slurm(prefix: Prefix, slurmctld: whereabouts.SeenDaemon) -> None:
     usual = prefix.root.parent / "usual"
     usual.symlink_to(prefix.root / "current/sbin")
     started_as = slurmctld._replace(program=f"{usual}/slurmctld")
     assert undeclared.programs([started_as], []) is None
 
 
-def test_configuration_files(prefix: Prefix, slurmctld: whereabouts.Daemon) -> None:
+def test_configuration_files(prefix: Prefix, slurmctld: whereabouts.SeenDaemon) -> None:
     found = undeclared.slurm_conf([slurmctld], "/no/slurm.conf")
     assert found is not None and (found.variable, found.value) == ("slurm_jwt_conf_path", prefix.conf)
     assert found.problem.found == f"slurmctld reads {prefix.conf}, and not /no/slurm.conf, which does not exist."

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.distrust import Published
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import MAX_KEYS, Dropped, KeySet
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import (
+    PolicySettings,
     Retired,
     TrustRefused,
-    Wishes,
     decide,
     next_change,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import (
     Distrusted,
+    KeySetRecord,
     Noted,
-    Record,
     format_record,
     parse_record,
 )
@@ -40,11 +40,11 @@ def source(*keys, name=IDP, dropped=(), leaked=(), inline=False):
     return Published(name, KeySet(list(keys), list(dropped), frozenset(leaked)), inline)
 
 
-def run(current, published, record=(), now=NOW, silent=(), **wishes):
-    wishes.setdefault("retain", DAY)
-    wishes["remove"] = frozenset(wishes.get("remove", ()))
-    record = record if isinstance(record, Record) else Record(tuple(record))
-    return decide(current, record, published, Wishes(**wishes), now, silent)
+def run(current, published, record=(), now=NOW, silent=(), **settings):
+    settings.setdefault("retain", DAY)
+    settings["remove"] = frozenset(settings.get("remove", ()))
+    record = record if isinstance(record, KeySetRecord) else KeySetRecord(tuple(record))
+    return decide(current, record, published, PolicySettings(**settings), now, silent)
 
 
 def refusal(*args, **kwargs):
@@ -295,7 +295,7 @@ class TestRecord:
         st.lists(st.builds(Distrusted, TEXT, TIME, st.none() | TEXT, SOURCES, st.booleans())),
     )
     def test_it_is_read_as_it_was_written(self, noted, distrusted):
-        found = parse_record(format_record(Record(tuple(noted), tuple(distrusted))))
+        found = parse_record(format_record(KeySetRecord(tuple(noted), tuple(distrusted))))
         assert sorted(found.keys, key=repr) == sorted(noted, key=repr)
         assert sorted(found.distrusted, key=repr) == sorted(distrusted, key=repr)
 
@@ -303,7 +303,7 @@ class TestRecord:
         "data", [b"", b"{}", b"[]", b'{"keys": [7]}', b'{"keys": [{"kid": 1}]}', b"\xff", b"[" * 9999], ids=range(7)
     )
     def test_what_cannot_be_read_is_none(self, data):
-        assert parse_record(data) == Record()
+        assert parse_record(data) == KeySetRecord()
 
 
 KEYS = [Jwk(kid, n, 3) for kid in "abc" for n in (1001, 1003, 1005)]
@@ -317,13 +317,13 @@ SETS = st.lists(st.sampled_from(KEYS), max_size=4, unique_by=lambda key: key.kid
 )
 def test_whatever_sources_do(steps, retain, merge):
     """Run after run: one key for each kid, nothing that was named, and nothing withdrawn outlives its time."""
-    current, record, now, seen = [], Record(), NOW, {}
+    current, record, now, seen = [], KeySetRecord(), NOW, {}
     for keys, named, distrusted, later in steps:
         now += later
         remove = frozenset(key.thumbprint for key in distrusted) if named else frozenset()
         moduli = {key.n for key in distrusted} if named else set()
         try:
-            outcome = decide(current, record, [source(*keys)], Wishes(retain, remove, merge), now)
+            outcome = decide(current, record, [source(*keys)], PolicySettings(retain, remove, merge), now)
         except TrustRefused:
             continue
         assert len({key.kid for key in outcome.keys}) == len(outcome.keys)
@@ -336,8 +336,8 @@ def test_whatever_sources_do(steps, retain, merge):
             assert key in keys or now < seen[key] + retain + 2 * DAY * len(steps)
         # A source without a key is a silent one.
         heard, silent = ([source(*keys)], []) if keys else ([], [IDP])
-        again = decide(outcome.keys, outcome.record, heard, Wishes(retain, remove, merge), now, silent)
+        again = decide(outcome.keys, outcome.record, heard, PolicySettings(retain, remove, merge), now, silent)
         assert (sorted(again.keys), again.record) == (sorted(outcome.keys), outcome.record)
-        silent = decide(outcome.keys, outcome.record, [], Wishes(retain, remove, merge), now, None)
+        silent = decide(outcome.keys, outcome.record, [], PolicySettings(retain, remove, merge), now, None)
         assert sorted(silent.keys) == sorted(outcome.keys)
         current, record = outcome.keys, outcome.record

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
     MAX_SIZE,
     MIN_SIZE,
-    Record,
+    KeyRecord,
     fingerprint,
     format_record,
     format_time,
@@ -187,7 +187,7 @@ class TestOtherFiles:
 
 
 class TestRecord:
-    RECORD = Record("2026-11", 1795405500, fingerprint(GOOD))
+    RECORD = KeyRecord("2026-11", 1795405500, fingerprint(GOOD))
 
     def test_is_a_file_that_people_can_read(self) -> None:
         assert format_record(self.RECORD).decode() == (
@@ -197,7 +197,7 @@ class TestRecord:
 
     @given(st.none() | st.text(), st.integers(min_value=0, max_value=2**37))
     def test_comes_back_as_it_was(self, serial: str | None, created: int) -> None:
-        record = Record(serial, created, fingerprint(GOOD))
+        record = KeyRecord(serial, created, fingerprint(GOOD))
         assert parse_record(format_record(record)) == record
 
     @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import secret_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import Record, fingerprint, format_record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import KeyRecord, fingerprint, format_record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import (
     IN_PLACE,
     NEXT,
@@ -23,7 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation impor
     activate,
     is_due,
     left_to_unstage,
-    look,
+    read_slots,
     unstage,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time import instant
@@ -38,7 +38,7 @@ def path(tmp_path: pathlib.Path) -> str:
     return str(tmp_path / "key")
 
 
-def have(path: str, data: bytes, record: Record | None = None) -> None:
+def have(path: str, data: bytes, record: KeyRecord | None = None) -> None:
     pathlib.Path(path).write_bytes(data)
     os.chmod(path, 0o400)
     os.utime(path, (BORN, BORN))
@@ -46,8 +46,8 @@ def have(path: str, data: bytes, record: Record | None = None) -> None:
         have(path + ".record", format_record(record))
 
 
-def said_of(data: bytes, serial: str, run: str | None = None) -> Record:
-    return Record(serial, BORN, fingerprint(data), None, run)
+def said_of(data: bytes, serial: str, run: str | None = None) -> KeyRecord:
+    return KeyRecord(serial, BORN, fingerprint(data), None, run)
 
 
 def staged(path: str) -> None:
@@ -57,46 +57,46 @@ def staged(path: str) -> None:
 
 class TestLook:
     def test_where_nothing_is(self, path: str) -> None:
-        assert look(path) == (None, None, None)
-        assert look(f"{os.path.dirname(path)}/no/such/key") == (None, None, None)
+        assert read_slots(path) == (None, None, None)
+        assert read_slots(f"{os.path.dirname(path)}/no/such/key") == (None, None, None)
 
     def test_how_far_it_has_come(self, path: str) -> None:
         have(path, OLD)
-        assert (look(path).next, look(path).swapped) == (None, False)
+        assert (read_slots(path).next, read_slots(path).swapped) == (None, False)
         have(path + ".next", NEW)
-        assert look(path).swapped is False
+        assert read_slots(path).swapped is False
         have(path + ".previous", OLD)
         os.replace(path + ".next", path)
         have(path + ".next", NEW)
-        stand = look(path)
-        assert stand.swapped is True
-        assert stand.previous is not None
-        assert stand.previous.fingerprint == fingerprint(OLD)
+        slots = read_slots(path)
+        assert slots.swapped is True
+        assert slots.previous is not None
+        assert slots.previous.fingerprint == fingerprint(OLD)
 
     def test_a_key_without_a_record_speaks_for_itself(self, path: str) -> None:
         have(path, OLD, said_of(NEW, "2"))
-        live = look(path).live
+        live = read_slots(path).live
         assert live is not None
-        assert (live.record, live.spoken) == (None, Record(None, BORN, fingerprint(OLD)))
+        assert (live.record, live.spoken) == (None, KeyRecord(None, BORN, fingerprint(OLD)))
 
     @pytest.mark.parametrize("source", [NEXT, PREVIOUS])
     def test_after_a_kill_the_record_is_beside_the_key_it_came_from(self, path: str, source: str) -> None:
         have(path, NEW, said_of(OLD, "1"))
         have(f"{path}.{source}", NEW, said_of(NEW, "2", "run-b"))
-        live = look(path).live
+        live = read_slots(path).live
         assert live is not None
         assert live.record == said_of(NEW, "2", "run-b")
 
     def test_a_key_s_own_record_comes_first(self, path: str) -> None:
         have(path, NEW, said_of(NEW, "mine"))
         have(path + ".next", NEW, said_of(NEW, "theirs", "run-b"))
-        stand = look(path)
-        assert stand.live is not None and stand.next is not None
-        assert (stand.live.spoken.serial, stand.next.spoken.serial) == ("mine", "theirs")
+        slots = read_slots(path)
+        assert slots.live is not None and slots.next is not None
+        assert (slots.live.spoken.serial, slots.next.spoken.serial) == ("mine", "theirs")
 
     def test_no_secret_in_a_traceback(self, path: str) -> None:
         have(path, b"x" * 32)
-        assert "xxx" not in repr(look(path))
+        assert "xxx" not in repr(read_slots(path))
 
 
 class TestActivate:
@@ -143,7 +143,7 @@ class TestActivate:
 
         def wait(seconds: float) -> None:
             waits.append(seconds)
-            with secret_file.held(path, 0.1):
+            with secret_file.file_lock(path, 0.1):
                 unstage(path, True)
 
         monkeypatch.setattr(instant.time, "sleep", wait)
@@ -162,7 +162,7 @@ class TestActivate:
         ):
             with pytest.raises(InstantTooFar, match="120 s is the most. Compare the clocks"):
                 step(time.time() + ahead)
-        assert look(path).previous is None
+        assert read_slots(path).previous is None
 
     def test_without_a_key(self, path: str) -> None:
         have(path + ".next", NEW)

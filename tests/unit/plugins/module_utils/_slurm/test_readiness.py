@@ -13,11 +13,11 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import readiness
 
-UP = readiness.Unit("loaded", "active", "running", "success", 10)
+UP = readiness.UnitState("loaded", "active", "running", "success", 10)
 REBORN = UP._replace(pid=11)
-STARTING = readiness.Unit("loaded", "activating", "start", "success", 0)
-FAILED = readiness.Unit("loaded", "failed", "failed", "exit-code", 0)
-MISSING = readiness.Unit("not-found", "inactive", "dead", "success", 0)
+STARTING = readiness.UnitState("loaded", "activating", "start", "success", 0)
+FAILED = readiness.UnitState("loaded", "failed", "failed", "exit-code", 0)
+MISSING = readiness.UnitState("not-found", "inactive", "dead", "success", 0)
 
 
 class Life:

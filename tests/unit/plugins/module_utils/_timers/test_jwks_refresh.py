@@ -7,7 +7,11 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import Daemon, Record, Settings
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import (
+    RefreshRecord,
+    ReloadedDaemon,
+    Settings,
+)
 
 NOW = 1_795_420_800
 SETTINGS = Settings(
@@ -17,7 +21,7 @@ SETTINGS = Settings(
     remove=[],
     owner="slurm",
     group="slurm",
-    daemons=[Daemon("slurmctld", "slurmctld", "reconfigure", 6817)],
+    daemons=[ReloadedDaemon("slurmctld", "slurmctld", "reconfigure", 6817)],
     gap=900,
     silence=86400,
     interval=1125,
@@ -30,7 +34,7 @@ SETTINGS = Settings(
 
 
 def record(**changes):
-    return Record(NOW, "current", "", NOW)._replace(**changes)
+    return RefreshRecord(NOW, "current", "", NOW)._replace(**changes)
 
 
 def test_settings_and_records_come_back_as_they_were():

@@ -22,7 +22,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import key_set
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk as one_jwk
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import Daemon, Identity, User, identify
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import (
+    Identity,
+    JudgingDaemon,
+    User,
+    identify,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import sign, split
 
 NOW = 1_800_000_000
@@ -42,11 +47,11 @@ USERS = {"root": User("root", 0), "0": User("root", 0), "alice": User("alice", 1
 WHO = {"name": "alice", "gecos": "", "dir": "/home/alice", "shell": "/bin/sh", "groups": {}}
 
 
-def daemon(release: str = "24.11.5", **options: str) -> Daemon:
-    return Daemon(parse(release), True, options, None, KEY_SET)
+def daemon(release: str = "24.11.5", **options: str) -> JudgingDaemon:
+    return JudgingDaemon(parse(release), True, options, None, KEY_SET)
 
 
-def seen(claims: dict[str, Any], by: Daemon, key: bytes = KEY, kid: str | None = KID) -> Identity:
+def seen(claims: dict[str, Any], by: JudgingDaemon, key: bytes = KEY, kid: str | None = KID) -> Identity:
     return identify(sign(claims, key, "RS256", kid), by, USERS.get, NOW)
 
 
@@ -222,7 +227,7 @@ CLAIMS = st.sampled_from(["sun", "username", "exp", "iat", "iss", "aud", "uid", 
 
 @given(st.dictionaries(CLAIMS, JSON))
 def test_any_claims(claims):
-    by = Daemon(parse("26.05.5"), True, {"use_jwt_client_ids": "", "userclaimfield": "email"}, SHARED, KEY_SET)
+    by = JudgingDaemon(parse("26.05.5"), True, {"use_jwt_client_ids": "", "userclaimfield": "email"}, SHARED, KEY_SET)
     parts = [json.dumps(each).encode() for each in ({"alg": "RS256", "kid": KID}, claims)]
     token = ".".join(base64.urlsafe_b64encode(part).decode() for part in [*parts, b"signature"])
     found = identify(token, by, USERS.get, NOW)

@@ -292,14 +292,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply import CLIENTS, Reply, reply_of_client
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, parse
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import (
     TokenError,
     expiry_of,
     is_pem,
-    lifespan,
     split,
     user_of,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import lifespan
 
 try:
     # ansible-core 2.22 and later mask values registered here in all output.

@@ -530,6 +530,16 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import InstantTooFar, refuse_far
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import (
+    TokenError,
+    expiry_of,
+    is_pem,
+    lifespan_of,
+    signed_by,
+    split,
+    user_of,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import FORMATS, extract, render
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import (
     Step,
     leftovers,
@@ -537,28 +547,19 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state i
     sweep_folders,
     take,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import (
-    FORMATS,
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.freshness import differs, stale
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import (
     LONGEST,
-    TokenError,
     check_user_name,
     claims_for,
-    differs,
-    expiry_of,
-    extract,
-    is_pem,
     lifespan,
-    lifespan_of,
-    refusals,
-    render,
     sign,
-    signed_by,
-    split,
-    stale,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.scontrol import (
     token_from_scontrol,
-    user_of,
     why_scontrol_failed,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.verify import refusals
 
 try:
     # ansible-core 2.22 and later mask values registered here in all output.

@@ -240,7 +240,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.installer im
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.sandbox import is_hidden, sandbox
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import UNIT
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import file_format
 
 _CLIENTS = ("scontrol", client_reply.CLIENTS["slurmctld"][0])
 
@@ -534,7 +534,7 @@ def main() -> None:
         "name": {"type": "str", "required": True},
         "user": {"type": "str", "required": True},
         "dest": {"type": "path", "required": True},
-        "format": {"type": "str", "choices": list(token.FORMATS), "default": "raw"},
+        "format": {"type": "str", "choices": list(file_format.FORMATS), "default": "raw"},
         "lifespan": {"type": "str", "required": True},
         "min_remaining": {"type": "str", "required": True},
         "calendar": {"type": "str", "required": True},

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import TokenError, check_user_name, lifespan
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import check_user_name, lifespan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services, _timers
 
 PRIVILEGED = ("root", "0")

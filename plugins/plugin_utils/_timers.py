@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import fits_a_unit
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import LONGEST, TokenError, lifespan
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import LONGEST, lifespan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import DECLARED, Service, ServicesError
 
 ATTEMPTS = 4

@@ -42,7 +42,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply 
     shortened,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, has, rest_versions
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import claims_for, sign, split, user_of
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import split, user_of
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import claims_for, sign
 
 CASES = {
     "good": "a good token",

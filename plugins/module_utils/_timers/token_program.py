@@ -72,10 +72,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewa
     words_on_clocks,
     write_record,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import (
-    TokenError,
-    render,
-    split,
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, split
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import render
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.scontrol import (
     token_from_scontrol,
     why_scontrol_failed,
 )

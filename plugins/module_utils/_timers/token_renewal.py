@@ -19,13 +19,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.runtime impo
     gauge,
     parse_record,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import (
-    TokenError,
-    expiry_of,
-    extract,
-    split,
-    stale,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, expiry_of, split
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.freshness import stale
 
 RENEWED, KEPT, LEFT_ALONE, FAILED = "renewed", "kept", "left_alone", "failed"
 """How an attempt ends. LEFT_ALONE: a rotation is under way, which brings a token of its own."""

@@ -30,7 +30,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import NEXT, PREVIOUS, beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import on_time, refuse_far, wait_until
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import TokenError, extract
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
 
 _TIGHTEST = 0o640  # no bit beyond these is ever given to a copy, whatever the original had
 

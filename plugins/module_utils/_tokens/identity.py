@@ -14,16 +14,16 @@ from typing import Any, Callable, NamedTuple
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import KeySet
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, has
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import (
-    LONGEST,
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import (
     Parts,
     TokenError,
-    expiry_refusals,
     integer,
     lifespan_of,
     signed_by,
     split,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import LONGEST
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.verify import expiry_refusals
 
 
 class JudgingDaemon(NamedTuple):

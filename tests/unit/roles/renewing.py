@@ -16,7 +16,7 @@ import sys
 import time
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import installer, token_program, token_renewal
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token as tokens
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import file_format, issue
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / "plugins/module_utils/_timers/token_program.py"
@@ -130,11 +130,11 @@ class Host:
 
     def put(self, left=3000, key=KEY, user="alice", lifespan=3600, path=None, mode=0o400) -> str:
         """Lay a token into the file."""
-        claims = tokens.claims_for(user, lifespan, time.time() + left - lifespan)
-        token = tokens.sign(claims, key)
+        claims = issue.claims_for(user, lifespan, time.time() + left - lifespan)
+        token = issue.sign(claims, key)
         path = path or self.dest
         path.unlink(missing_ok=True)
-        path.write_bytes(tokens.render(self.options["format"], token, user))
+        path.write_bytes(file_format.render(self.options["format"], token, user))
         path.chmod(mode)
         return token
 
@@ -174,7 +174,7 @@ class Host:
 
     @property
     def token(self) -> str:
-        return tokens.extract(self.options["format"], self.dest.read_bytes())
+        return file_format.extract(self.options["format"], self.dest.read_bytes())
 
     @property
     def note(self) -> token_renewal.RenewalRecord:

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import token_renewal
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token as tokens
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, file_format
 from ansible_collections.hpc.slurm_jwt.tests.unit.roles.renewing import KEY, OTHER, PROGRAM, ROOT, Host
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users, or mounts a small file system")
@@ -52,7 +52,7 @@ class TestWhetherToRenew:
         done = host.run()
         assert done.returncode == 0, done.stderr
         assert f"reason: {case}" in done.stdout
-        assert host.token != old and tokens.signed_by(host.token, KEY)
+        assert host.token != old and codec.signed_by(host.token, KEY)
         assert host.asked.count(MINT) == 1
         assert host.note.result == "renewed" and host.note.renewed_at >= time.time() - 10
 
@@ -61,7 +61,7 @@ class TestWhetherToRenew:
         if content is not None:
             host.dest.write_bytes(content)
         assert host.run().returncode == 0
-        assert tokens.signed_by(host.token, KEY)
+        assert codec.signed_by(host.token, KEY)
 
     def test_releases_that_refuse_by_hanging_up(self, host):
         host.put(key=OTHER)
@@ -88,7 +88,7 @@ class TestWhetherToRenew:
         host.play(sdiag="sdiag: error: cannot find auth plugin for auth/jwt")
         done = host.run()
         assert done.returncode == 0 and "could not be shown to slurmctld" in done.stdout + done.stderr
-        assert tokens.expiry_of(tokens.split(host.token).claims) > time.time() + 3000
+        assert codec.expiry_of(codec.split(host.token).claims) > time.time() + 3000
 
     def test_a_token_in_the_environment_is_not_used(self, host):
         assert host.run(environment={"SLURM_JWT": "eyJ.eyJ.x", "SLURM_CONF": "/nowhere"}).returncode == 0
@@ -96,11 +96,11 @@ class TestWhetherToRenew:
 
 
 class TestFormats:
-    @pytest.mark.parametrize("form", tokens.FORMATS)
+    @pytest.mark.parametrize("form", file_format.FORMATS)
     def test_each(self, host, form):
         host.options["format"] = form
         assert host.run().returncode == 0
-        assert host.dest.read_bytes() == tokens.render(form, host.token, "alice")
+        assert host.dest.read_bytes() == file_format.render(form, host.token, "alice")
         assert host.run().returncode == 0 and host.note.result == "kept"
 
 
@@ -166,8 +166,8 @@ class TestFile:
                 try:
                     with open(host.dest, "rb") as file:
                         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                        tokens.extract("raw", file.read())
-                except (OSError, tokens.TokenError) as exc:
+                        file_format.extract("raw", file.read())
+                except (OSError, codec.TokenError) as exc:
                     seen.append(exc)
                 else:
                     seen.extend([] if mode == 0o400 else [mode])
@@ -286,7 +286,7 @@ class TestRotation:
         host.put()
         host.key.write_bytes(OTHER)
         host.run()
-        assert tokens.signed_by(host.token, OTHER)
+        assert codec.signed_by(host.token, OTHER)
 
     def test_that_begins_between_question_and_answer(self, host):
         token = host.put(left=1200)
@@ -300,7 +300,7 @@ class TestRotation:
         (tmp_path / "other").write_bytes(OTHER)
         host.play(then=[[str(tmp_path / "other"), str(host.key)]])
         assert host.run().returncode == 0
-        assert tokens.signed_by(host.token, OTHER)
+        assert codec.signed_by(host.token, OTHER)
         assert host.asked.count(MINT) == 2
 
 
@@ -338,7 +338,7 @@ class TestMetrics:
     def test_what_they_say(self, host):
         host.put(left=3000)
         host.run()
-        assert host.metric["expiry_timestamp_seconds"] == tokens.expiry_of(tokens.split(host.token).claims)
+        assert host.metric["expiry_timestamp_seconds"] == codec.expiry_of(codec.split(host.token).claims)
         assert host.metric["attempt_success"] == 1
         assert abs(host.metric["attempt_timestamp_seconds"] - time.time()) < 10
         assert (host.metric["min_remaining_seconds"], host.metric["attempt_interval_seconds"]) == (1800, 300)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import sign
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import sign
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_identity
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token as tokens
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, verify
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_proof
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
@@ -215,7 +215,7 @@ class TestTokens:
         made = site.run(daemons=[], return_tokens=True, lifespan="1h", user="daemon")
         assert (made["proven"], made["answers"]) == (False, [])
         assert set(made["tokens"]) == {"good", "expired", "forged", "unsigned"}
-        claims = tokens.split(made["tokens"]["good"]).claims
+        claims = codec.split(made["tokens"]["good"]).claims
         assert (claims["sun"], claims["exp"] - claims["iat"]) == ("daemon", 3600)
         result = site.run(key_path=None, tokens=made["tokens"])
         assert (result["proven"], result["user"]) == (True, "daemon")
@@ -273,8 +273,8 @@ class Slurmrestd(http.server.BaseHTTPRequestHandler):
             self.answer(200, self.errors())
 
     def refuses(self, token: str) -> bool:
-        other = self.headers.get("X-SLURM-USER-NAME") != tokens.user_of(tokens.split(token).claims)
-        return other or bool(tokens.refusals(token, self.key, self.release, time.time()))
+        other = self.headers.get("X-SLURM-USER-NAME") != codec.user_of(codec.split(token).claims)
+        return other or bool(verify.refusals(token, self.key, self.release, time.time()))
 
     @staticmethod
     def errors(*texts: str) -> bytes:
@@ -348,7 +348,7 @@ class TestRest:
     def test_one_that_takes_any_name(self, rest):
         class Gullible(Slurmrestd):
             def refuses(self, token: str) -> bool:
-                return bool(tokens.refusals(token, KEY, self.release, time.time()))
+                return bool(verify.refusals(token, KEY, self.release, time.time()))
 
         assert "a plain user's token under the name of root (was accepted)" in rest(Gullible)["msg"]
 

@@ -14,7 +14,7 @@ import time
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token as tokens_module
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, file_format, issue
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.access_lists import let_in, names_in, needs_acl
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
@@ -59,12 +59,12 @@ class Host:
         assert KEY.hex() not in result["everything"]
 
     def token(self, form="raw"):
-        return tokens_module.extract(form, self.dest.read_bytes())
+        return file_format.extract(form, self.dest.read_bytes())
 
     def put(self, key=KEY, age=0, **claims):
         """A token file as an earlier run would have left it."""
         begin = int(time.time()) - age
-        token = tokens_module.sign({"iat": begin, "exp": begin + 1800, "sun": "nobody", **claims}, key)
+        token = issue.sign({"iat": begin, "exp": begin + 1800, "sun": "nobody", **claims}, key)
         self.dest.write_text(token)
         self.dest.chmod(0o400)
         return token
@@ -90,7 +90,7 @@ class TestPresent:
         assert 1795 < entry["remaining"] <= 1800
         assert stat.S_IMODE(host.dest.stat().st_mode) == 0o400
         token = host.token()
-        assert tokens_module.signed_by(token, KEY)
+        assert codec.signed_by(token, KEY)
         second = host.run()
         assert not second["changed"]
         assert (only(second)["reason"], host.token()) == (None, token)
@@ -108,10 +108,10 @@ class TestPresent:
         assert set(documented) == set(slurm_jwt_token.ARGUMENTS)
         assert set(documented["tokens"]["suboptions"]) == set(slurm_jwt_token.ARGUMENTS["tokens"]["options"])
 
-    @pytest.mark.parametrize("form", tokens_module.FORMATS)
+    @pytest.mark.parametrize("form", file_format.FORMATS)
     def test_each_format(self, host, form):
         assert host.run(format=form)["changed"]
-        assert host.dest.read_bytes() == tokens_module.render(form, host.token(form), "nobody")
+        assert host.dest.read_bytes() == file_format.render(form, host.token(form), "nobody")
         assert not host.run(format=form)["changed"]
 
     @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ class TestPresent:
     def test_what_is_no_token_is_replaced(self, host, content):
         host.dest.write_bytes(content)
         assert only(host.run())["reason"] == "unreadable"
-        assert tokens_module.signed_by(host.token(), KEY)
+        assert codec.signed_by(host.token(), KEY)
 
     def test_a_mode_that_drifted_is_mended_and_the_token_stays(self, host):
         token = host.put()
@@ -236,7 +236,7 @@ class TestPresent:
     def test_a_token_in_a_variable_changes_nothing(self, host):
         result = host.run(dest=None, return_token=True)
         assert not result["changed"]
-        assert tokens_module.split(result["token"]).claims["sun"] == "nobody"
+        assert codec.split(result["token"]).claims["sun"] == "nobody"
         assert result["token"] == only(result)["token"]
         assert only(result)["reason"] == "requested"
 
@@ -247,7 +247,7 @@ class TestPresent:
 
     def test_further_claims_are_in_the_token(self, host):
         host.run(claims={"aud": ["a", "b"], "level": 3})
-        claims = tokens_module.split(host.token()).claims
+        claims = codec.split(host.token()).claims
         assert (claims["aud"], claims["level"]) == (["a", "b"], 3)
 
     def test_without_pyjwt_an_unchanged_run_goes_well_and_a_new_token_does_not(self, host):
@@ -306,7 +306,7 @@ class TestRefusals:
         assert host.run(user="root", allow_privileged=True)["changed"]
         assert host.run(user="nemo", check_user=False)["changed"]
         assert host.run(lifespan="infinite", allow_endless=True)["changed"]
-        claims = tokens_module.split(host.token()).claims
+        claims = codec.split(host.token()).claims
         assert claims["exp"] - claims["iat"] == 2147483646
 
     def test_what_slurm_conf_says(self, host):
@@ -479,7 +479,7 @@ class TestVerified:
 
     def test_several(self, host, tmp_path):
         host.put(age=9999)
-        (tmp_path / "good").write_text(tokens_module.sign(tokens_module.claims_for("nobody", 60, time.time()), KEY))
+        (tmp_path / "good").write_text(issue.sign(issue.claims_for("nobody", 60, time.time()), KEY))
         tokens = [{"dest": str(tmp_path / "good")}, {"dest": str(host.dest), "name": "old"}]
         message = self.verify(host, user=None, dest=None, tokens=tokens)["msg"]
         assert "old: It expired" in message
@@ -511,7 +511,7 @@ class TestScontrol:
     def scontrol(self, host, tmp_path):
         self.host = host
         self.said = tmp_path / "said"
-        self.token = tokens_module.sign(tokens_module.claims_for("nobody", 1800, time.time()), KEY)
+        self.token = issue.sign(issue.claims_for("nobody", 1800, time.time()), KEY)
         self.answer(f"echo SLURM_JWT={self.token}")
 
     def answer(self, script):
@@ -543,7 +543,7 @@ class TestScontrol:
         assert "SLURM_CONF=" not in self.said.read_text()
 
     def test_endless_is_a_number_for_all_releases(self):
-        self.token = tokens_module.sign(tokens_module.claims_for("nobody", tokens_module.ENDLESS, time.time()), KEY)
+        self.token = issue.sign(issue.claims_for("nobody", issue.ENDLESS, time.time()), KEY)
         self.answer(f"echo SLURM_JWT={self.token}")
         assert self.run(lifespan="infinite", allow_endless=True)["changed"]
         assert "lifespan=2147483646 " in self.said.read_text()
@@ -567,7 +567,7 @@ class TestScontrol:
         assert time.monotonic() - begin < 5
 
     def test_a_clock_that_differs_draws_a_warning(self):
-        self.token = tokens_module.sign(tokens_module.claims_for("nobody", 1800, time.time() - 1750), KEY)
+        self.token = issue.sign(issue.claims_for("nobody", 1800, time.time() - 1750), KEY)
         self.answer(f"echo SLURM_JWT={self.token}")
         assert "clocks" in str(self.run()["warnings"])
 

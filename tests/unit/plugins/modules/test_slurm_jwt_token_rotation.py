@@ -20,7 +20,7 @@ from typing import Any, Callable
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token as tokens_module
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, file_format, freshness, issue
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules import forked, key_runs
 
@@ -31,7 +31,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other use
 
 def token_of(user: str = "nobody", life: int = 1800, age: int = 0, key: bytes = KEY, **claims: Any) -> str:
     begin = int(time.time()) - age
-    return tokens_module.sign({"iat": begin, "exp": begin + life, "sun": user, **claims}, key)
+    return issue.sign({"iat": begin, "exp": begin + life, "sun": user, **claims}, key)
 
 
 class Host:
@@ -95,11 +95,11 @@ class TestGiven:
         assert host.dest.read_text() == token
         assert stat.S_IMODE(host.dest.stat().st_mode) == 0o400
 
-    @pytest.mark.parametrize("form", tokens_module.FORMATS)
+    @pytest.mark.parametrize("form", file_format.FORMATS)
     def test_each_format(self, host: Host, form: str) -> None:
         token = token_of()
         assert host.run(token=token, format=form)["changed"]
-        assert host.dest.read_bytes() == tokens_module.render(form, token, "nobody")
+        assert host.dest.read_bytes() == file_format.render(form, token, "nobody")
         assert not host.run(token=token, format=form)["changed"]
 
     @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ class TestCurrent:
     def test_none(self, host: Host) -> None:
         entry = self.judge(host, current="")
         assert entry["reason"] == "missing"
-        assert tokens_module.signed_by(entry["token"], KEY)
+        assert codec.signed_by(entry["token"], KEY)
 
     def test_a_good_one_stays(self, host: Host) -> None:
         entry = self.judge(host, current=token_of())
@@ -236,7 +236,7 @@ class TestCurrent:
         assert (entry["reason"], entry["token"]) == (reason, None)
         entry = self.judge(host, current=current)
         assert entry["reason"] == reason
-        assert tokens_module.stale(entry["token"].encode(), "raw", "nobody", 1800, 360, {}, KEY, time.time()) is None
+        assert freshness.stale(entry["token"].encode(), "raw", "nobody", 1800, 360, {}, KEY, time.time()) is None
 
     def test_many_at_once_each_for_itself(self, host: Host) -> None:
         good = token_of()
@@ -268,7 +268,7 @@ class TestStaged:
             result = host.run(check, state="staged", user="nobody", key_path=key)
             assert (only(result)["reason"], result["changed"]) == (reason, bool(reason))
             assert host.dest.read_text() == live
-        assert tokens_module.signed_by(host.next.read_text(), NEXT_KEY)
+        assert codec.signed_by(host.next.read_text(), NEXT_KEY)
 
     @as_root
     def test_it_has_the_mode_of_the_live_one_and_is_roots(self, host: Host) -> None:
@@ -293,7 +293,7 @@ class TestStaged:
         host.run(state="staged", user="nobody", key_path=host.key(NEXT_KEY))
         result = host.run(state="staged", user="nobody", key_path=host.key(KEY))
         assert only(result)["reason"] == "key"
-        assert tokens_module.signed_by(host.next.read_text(), KEY)
+        assert codec.signed_by(host.next.read_text(), KEY)
 
     def test_without_a_live_one(self, host: Host) -> None:
         assert host.run(state="staged", token=token_of())["changed"]

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import releases
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token as tokens
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import issue, verify
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
@@ -101,15 +101,15 @@ def test_it_is_judged_as_slurm_does(host):
 @pytest.mark.parametrize(
     ("token", "because"),
     [
-        (tokens.sign({"exp": 9**10, "sun": "nobody"}, HMAC_KEY), "Its algorithm is 'HS256'; with an RSA key"),
-        (tokens.sign({"exp": 9**10, "sun": "nobody"}, b"", "none"), "Its algorithm is 'none'; with an RSA key"),
-        (tokens.sign({"exp": 9**10, "sun": "nobody"}, KEY, "RS256"), "Its kid is None"),
-        (tokens.sign({"exp": 9**10, "sun": "nobody"}, KEY, "RS256", KID)[:-9] + "AAAAAAAAA", "not signed by this key"),
+        (issue.sign({"exp": 9**10, "sun": "nobody"}, HMAC_KEY), "Its algorithm is 'HS256'; with an RSA key"),
+        (issue.sign({"exp": 9**10, "sun": "nobody"}, b"", "none"), "Its algorithm is 'none'; with an RSA key"),
+        (issue.sign({"exp": 9**10, "sun": "nobody"}, KEY, "RS256"), "Its kid is None"),
+        (issue.sign({"exp": 9**10, "sun": "nobody"}, KEY, "RS256", KID)[:-9] + "AAAAAAAAA", "not signed by this key"),
     ],
     ids=["hmac", "none", "no-kid", "damaged"],
 )
 def test_forgeries(token, because):
-    found = tokens.refusals(token, KEY, releases.parse("24.11"), time.time(), kid=KID)
+    found = verify.refusals(token, KEY, releases.parse("24.11"), time.time(), kid=KID)
     assert because in found[0]
 
 

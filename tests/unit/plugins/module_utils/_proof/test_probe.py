@@ -31,7 +31,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply 
     Reply,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import refusals, split
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import split
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.verify import refusals
 
 KEY = bytes(range(32))
 SIGNER = probe.Signer(KEY)

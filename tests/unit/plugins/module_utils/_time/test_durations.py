@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ansible_collections.hpc.slurm_jwt.plugins.doc_fragments.durations import ModuleDocFragment
 from ansible_collections.hpc.slurm_jwt.plugins.filter.rotation_plan import rotation_plan
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time import durations
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import issue
 from ansible_collections.hpc.slurm_jwt.plugins.modules import (
     slurm_jwks,
     slurm_jwks_timer,
@@ -34,7 +34,7 @@ READERS = {
     "slurm_jwt_token_timer: lifespan": lambda text: slurm_jwt_token_timer.Renewals.seconds(
         None, {"name": "x", "lifespan": text}, "lifespan"
     ),
-    "lifespan of a token": token.lifespan,
+    "lifespan of a token": issue.lifespan,
     "min_remaining of a service": lambda text: _timers._given({"min_remaining": text}, "min_remaining", 0),
 }
 

@@ -22,13 +22,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import key_set
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk as one_jwk
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import split
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import (
     Identity,
     JudgingDaemon,
     User,
     identify,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import sign, split
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import sign
 
 NOW = 1_800_000_000
 KEY, STRANGER = rs256.generate(2048), rs256.generate(2048)

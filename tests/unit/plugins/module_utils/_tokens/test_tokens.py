@@ -18,8 +18,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import token as tokens
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.token import TokenError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import (
+    codec,
+    file_format,
+    freshness,
+    issue,
+    scontrol,
+    verify,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
 
 KEY = bytes(range(32))
 NOW = 1_795_420_800
@@ -52,9 +59,9 @@ class TestReading:
             ".eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
             ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
         )
-        assert tokens.signed_by(token, key)
-        assert not tokens.signed_by(token, key + b"\n")
-        assert tokens.split(token).claims == {"iss": "joe", "exp": 1300819380, "http://example.com/is_root": True}
+        assert codec.signed_by(token, key)
+        assert not codec.signed_by(token, key + b"\n")
+        assert codec.split(token).claims == {"iss": "joe", "exp": 1300819380, "http://example.com/is_root": True}
 
     @pytest.mark.parametrize(
         ("text", "complaint"),
@@ -79,26 +86,26 @@ class TestReading:
     )
     def test_what_is_no_token_is_named(self, text, complaint):
         with pytest.raises(TokenError, match=complaint):
-            tokens.split(text)
+            codec.split(text)
 
     @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), 1e308, "\\u0000", "\\\\u0000", "\U0001d800", "\\ud800"])
     def test_what_is_only_near_the_limit_is_read(self, value):
-        assert tokens.split(f"{part({})}.{part({'x': value})}.").claims == {"x": value}
+        assert codec.split(f"{part({})}.{part({'x': value})}.").claims == {"x": value}
 
     @given(st.text(max_size=200))
     def test_nothing_but_a_token_error_comes_of_any_text(self, text):
         try:
-            tokens.split(text)
+            codec.split(text)
         except TokenError as exc:
             assert str(exc).startswith("This is no token")
 
     @pytest.mark.parametrize("algorithm", ["none", "RS256", "ES256", "", None, 7])
     def test_only_an_hmac_can_be_signed_by_a_key(self, algorithm):
-        assert not tokens.signed_by(forge(GOOD, {"alg": algorithm}), KEY)
+        assert not codec.signed_by(forge(GOOD, {"alg": algorithm}), KEY)
 
     def test_a_signature_with_padding_is_none(self):
         """libjwt compares the text, and never writes padding."""
-        assert not tokens.signed_by(forge(GOOD) + "=", KEY)
+        assert not codec.signed_by(forge(GOOD) + "=", KEY)
 
     @pytest.mark.parametrize(
         ("claims", "oldest", "later"),
@@ -110,14 +117,14 @@ class TestReading:
         ],
     )
     def test_the_user_is_the_one_slurm_takes(self, claims, oldest, later):
-        assert tokens.user_of(claims, OLDEST) == oldest
-        assert [tokens.user_of(claims, release) for release in LATER] == [later] * 3
-        assert tokens.user_of(claims) == later
+        assert codec.user_of(claims, OLDEST) == oldest
+        assert [codec.user_of(claims, release) for release in LATER] == [later] * 3
+        assert codec.user_of(claims) == later
 
     @pytest.mark.parametrize(("value", "found"), [(5, 5), (5.0, None), ("5", None), (True, None), (None, None)])
     def test_only_an_integer_is_an_expiry(self, value, found):
-        assert tokens.expiry_of({"exp": value}) == found
-        assert tokens.lifespan_of({"exp": value, "iat": 1}) == (None if found is None else 4)
+        assert codec.expiry_of({"exp": value}) == found
+        assert codec.lifespan_of({"exp": value, "iat": 1}) == (None if found is None else 4)
 
 
 class TestRefusals:
@@ -125,7 +132,7 @@ class TestRefusals:
     @pytest.mark.parametrize("claims", [GOOD, {"exp": NOW, "sun": "alice"}, dict(GOOD, nbf=NOW + 99, iat="x", aud=[])])
     @pytest.mark.parametrize("header", [{"alg": "HS256", "typ": "JWT"}, {"alg": "HS256", "typ": "jwt", "kid": "x"}])
     def test_a_good_token_is_not_refused(self, release, claims, header):
-        assert tokens.refusals(forge(claims, header), KEY, release, NOW, lambda user: user == "alice") == []
+        assert verify.refusals(forge(claims, header), KEY, release, NOW, lambda user: user == "alice") == []
 
     @pytest.mark.parametrize("release", RELEASES, ids=str)
     @pytest.mark.parametrize(
@@ -149,39 +156,39 @@ class TestRefusals:
         ],
     )
     def test_a_bad_token_is_refused_for_its_fault_alone(self, release, token, reason):
-        found = tokens.refusals(token, KEY, release, NOW, lambda user: user == "alice")
+        found = verify.refusals(token, KEY, release, NOW, lambda user: user == "alice")
         assert len(found) == 1
         assert reason in found[0]
 
     def test_releases_differ(self):
         longer = forge(GOOD, {"alg": "HS512"}, digest=hashlib.sha512)
         named = forge({"exp": NOW + 9, "username": "alice"})
-        assert tokens.refusals(longer, KEY, OLDEST, NOW) == []
-        assert "wants a claim sun that" in tokens.refusals(named, KEY, OLDEST, NOW)[0]
+        assert verify.refusals(longer, KEY, OLDEST, NOW) == []
+        assert "wants a claim sun that" in verify.refusals(named, KEY, OLDEST, NOW)[0]
         for release in LATER:
-            assert "accepts HS256" in tokens.refusals(longer, KEY, release, NOW)[0]
-            assert tokens.refusals(named, KEY, release, NOW) == []
+            assert "accepts HS256" in verify.refusals(longer, KEY, release, NOW)[0]
+            assert verify.refusals(named, KEY, release, NOW) == []
 
     def test_all_faults_are_told(self):
         token = forge({"exp": NOW - 9}, {"alg": "HS256", "typ": "x"}, key=b"other")
-        assert len(tokens.refusals(token, KEY, RELEASES[-1], NOW)) == 4
+        assert len(verify.refusals(token, KEY, RELEASES[-1], NOW)) == 4
 
     def test_users_are_not_judged_unless_asked(self):
-        assert tokens.refusals(forge(dict(GOOD, sun="nemo")), KEY, RELEASES[-1], NOW) == []
+        assert verify.refusals(forge(dict(GOOD, sun="nemo")), KEY, RELEASES[-1], NOW) == []
 
     @pytest.mark.parametrize("head", [b"-----BEGIN RSA PRIVATE KEY-----\n", b"ssh-rsa AAAA", b""])
     def test_a_file_that_slurm_takes_for_a_key_signs_as_there(self, head):
         key = head + b"x" * 40 + b"\n-----END RSA PRIVATE KEY-----\n"
-        token = tokens.sign(GOOD, key)
-        assert tokens.refusals(forge(GOOD, key=key), key, RELEASES[-1], NOW) == []
-        assert tokens.refusals(token, key, RELEASES[-1], NOW) == []
-        assert tokens.refusals(token, KEY, RELEASES[-1], NOW) != []
-        assert tokens.split(token).claims == GOOD
+        token = issue.sign(GOOD, key)
+        assert verify.refusals(forge(GOOD, key=key), key, RELEASES[-1], NOW) == []
+        assert verify.refusals(token, key, RELEASES[-1], NOW) == []
+        assert verify.refusals(token, KEY, RELEASES[-1], NOW) != []
+        assert codec.split(token).claims == GOOD
 
     @given(st.binary(min_size=1, max_size=40), st.sampled_from(RELEASES))
     def test_no_other_key_signs(self, key, release):
-        token = tokens.sign(GOOD, KEY)
-        assert bool(tokens.refusals(token, key, release, NOW)) == (key != KEY)
+        token = issue.sign(GOOD, KEY)
+        assert bool(verify.refusals(token, key, release, NOW)) == (key != KEY)
 
 
 class TestDurations:
@@ -190,12 +197,12 @@ class TestDurations:
         [("1", 1), ("1800", 1800), ("30m", 1800), ("12h", 43200), ("7d", 604800), ("1w3d", 864000), (" 90 s ", 90)],
     )
     def test_what_is_meant(self, text, seconds):
-        assert tokens.lifespan(text) == seconds
+        assert issue.lifespan(text) == seconds
 
     @pytest.mark.parametrize("text", ["", "x", "1800x", "-5", "1.5h", "1e3", "30M", "0x10", "5 min", "１", "9" * 11])
     def test_what_is_no_duration(self, text):
         with pytest.raises(TokenError, match="is no duration"):
-            tokens.lifespan(text)
+            issue.lifespan(text)
 
     @pytest.mark.parametrize(
         ("text", "reason"),
@@ -210,20 +217,20 @@ class TestDurations:
     )
     def test_lifespans_that_need_a_word_or_make_no_sense(self, text, reason):
         with pytest.raises(TokenError, match=reason):
-            tokens.lifespan(text)
+            issue.lifespan(text)
 
     def test_the_word_and_what_it_does_not_allow(self):
-        assert tokens.lifespan("infinite", allow_endless=True) == 2147483646
-        assert tokens.lifespan("366d") == tokens.LONGEST
+        assert issue.lifespan("infinite", allow_endless=True) == 2147483646
+        assert issue.lifespan("366d") == issue.LONGEST
         for text in ("0", "2147483647"):
             with pytest.raises(TokenError):
-                tokens.lifespan(text, allow_endless=True)
+                issue.lifespan(text, allow_endless=True)
 
     def test_the_limit_of_the_site(self):
-        assert tokens.lifespan("1h", limit=3600) == 3600
+        assert issue.lifespan("1h", limit=3600) == 3600
         with pytest.raises(TokenError, match="beyond max_token_lifespan=3600"):
-            tokens.lifespan("3601", limit=3600)
-        assert tokens.lifespan("3601", limit=3600, allow_endless=True) == 3601
+            issue.lifespan("3601", limit=3600)
+        assert issue.lifespan("3601", limit=3600, allow_endless=True) == 3601
 
 
 JSON = st.recursive(
@@ -235,8 +242,8 @@ JSON = st.recursive(
 
 class TestMaking:
     def test_the_claims_are_those_of_scontrol(self):
-        assert tokens.claims_for("alice", 1800, NOW + 0.9) == GOOD
-        assert tokens.claims_for("alice", 1800, NOW, "preferred_username") == {
+        assert issue.claims_for("alice", 1800, NOW + 0.9) == GOOD
+        assert issue.claims_for("alice", 1800, NOW, "preferred_username") == {
             "iat": NOW,
             "exp": NOW + 1800,
             "preferred_username": "alice",
@@ -245,45 +252,45 @@ class TestMaking:
     @pytest.mark.parametrize("claim", ["iat", "exp", "sun", "username", "mine"])
     def test_who_and_until_when_cannot_be_overridden(self, claim):
         with pytest.raises(TokenError, match=f"claim '{claim}' is not free"):
-            tokens.claims_for("alice", 5, NOW, "mine", {claim: 1, "other": 2})
+            issue.claims_for("alice", 5, NOW, "mine", {claim: 1, "other": 2})
 
     @pytest.mark.parametrize("user", ["", " ", "-x", "a b", "a\nX-SLURM-USER-NAME: root", "a:b", "a,b", "../x", "a\0"])
     def test_what_is_no_user(self, user):
         with pytest.raises(TokenError, match="cannot be the name of a user"):
-            tokens.claims_for(user, 5, NOW)
+            issue.claims_for(user, 5, NOW)
         with pytest.raises(TokenError, match="cannot be the name of a user"):
-            tokens.render("header", forge(GOOD), user)
+            file_format.render("header", forge(GOOD), user)
 
     @pytest.mark.parametrize("user", ["a", "svc-web", "a.b_c", "DOM\\bob", "bob@example.org", "jürgen", "x$"])
     def test_what_is_a_user(self, user):
-        assert tokens.claims_for(user, 5, NOW)["sun"] == user
+        assert issue.claims_for(user, 5, NOW)["sun"] == user
 
     @given(st.dictionaries(st.text(max_size=8), JSON, max_size=4))
     def test_what_is_signed_can_be_read_back(self, extra):
         try:
-            claims = tokens.claims_for("alice", 1800, NOW, extra=extra)
+            claims = issue.claims_for("alice", 1800, NOW, extra=extra)
         except TokenError:
             return
         # PyJWT 2.10 and later sign no issuer that is no text.
         assume(isinstance(extra.get("iss", ""), str))
-        token = tokens.sign(claims, KEY)
-        assert tokens.split(token).claims == claims
-        assert tokens.split(token).header == {"alg": "HS256", "typ": "JWT"}
-        assert tokens.signed_by(token, KEY)
-        assert tokens.refusals(token, KEY, RELEASES[0], NOW) == []
+        token = issue.sign(claims, KEY)
+        assert codec.split(token).claims == claims
+        assert codec.split(token).header == {"alg": "HS256", "typ": "JWT"}
+        assert codec.signed_by(token, KEY)
+        assert verify.refusals(token, KEY, RELEASES[0], NOW) == []
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**64, chr(0), chr(0xDC00), {1, 2}, b"x"])
     def test_claims_that_no_slurm_could_read_are_refused(self, value):
         with pytest.raises(TokenError, match="Slurm cannot read"):
-            tokens.claims_for("alice", 1800, NOW, extra={"x": [value]})
+            issue.claims_for("alice", 1800, NOW, extra={"x": [value]})
 
     def test_a_kid_goes_into_the_header(self):
-        assert tokens.split(tokens.sign(GOOD, KEY, kid="k1")).header["kid"] == "k1"
+        assert codec.split(issue.sign(GOOD, KEY, kid="k1")).header["kid"] == "k1"
 
     def test_an_unsigned_token_has_no_signature(self):
-        token = tokens.sign(GOOD, b"", "none")
+        token = issue.sign(GOOD, b"", "none")
         assert token.endswith(".")
-        assert tokens.split(token).header["alg"] == "none"
+        assert codec.split(token).header["alg"] == "none"
 
     @pytest.mark.parametrize(
         ("claims", "key", "algorithm"),
@@ -296,11 +303,11 @@ class TestMaking:
         with pytest.raises(
             TokenError, match=r"PyJWT [\d.]+ cannot sign with this key and these claims: .*[^.]\.$"
         ) as exc:
-            tokens.sign(claims, key, algorithm)
+            issue.sign(claims, key, algorithm)
         assert "AAAA" not in str(exc.value)
 
     def test_a_short_key_draws_no_warning(self):
-        assert tokens.signed_by(tokens.sign(GOOD, b"short"), b"short")
+        assert codec.signed_by(issue.sign(GOOD, b"short"), b"short")
 
     def test_the_bytes_of_pyjwt_1_are_text(self, monkeypatch):
         """The real PyJWT 1.7.1 is met on Debian 11, in the lab."""
@@ -308,22 +315,24 @@ class TestMaking:
             encode=lambda *_args, **_named: b"a.b.c", PyJWTError=ValueError, __version__="1.7.1"
         )
         monkeypatch.setitem(sys.modules, "jwt", old)
-        assert tokens.sign(GOOD, KEY) == "a.b.c"
+        assert issue.sign(GOOD, KEY) == "a.b.c"
 
     def test_without_pyjwt_the_package_is_named(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "jwt", None)
         with pytest.raises(TokenError, match="python3-jwt"):
-            tokens.sign(GOOD, KEY)
+            issue.sign(GOOD, KEY)
 
     def test_another_library_of_that_name_is_not_taken_for_it(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "jwt", sys)
         with pytest.raises(TokenError, match="is not PyJWT"):
-            tokens.sign(GOOD, KEY)
+            issue.sign(GOOD, KEY)
 
     def test_pyjwt_is_imported_for_signing_only(self):
         code = (
             "import sys\n"
-            f"from {tokens.__name__} import refusals, sign, stale, Release\n"
+            f"from {freshness.__name__} import stale\n"
+            f"from {issue.__name__} import sign\n"
+            f"from {verify.__name__} import refusals, Release\n"
             f"assert stale({forge(GOOD).encode()!r}, 'raw', 'alice', 1800, 1, {{}}, {KEY!r}, {NOW}) is None\n"
             f"assert refusals({forge(GOOD)!r}, {KEY!r}, Release(24, 11), {NOW}) == []\n"
             "assert 'jwt' not in sys.modules\n"
@@ -333,29 +342,30 @@ class TestMaking:
         subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ, PYTHONPATH=":".join(sys.path)))
 
 
-USERS = st.text(min_size=1, max_size=20).filter(lambda text: tokens._USER.fullmatch(text) and text.isprintable())
+USERS = st.text(min_size=1, max_size=20).filter(lambda text: issue._USER.fullmatch(text) and text.isprintable())
 
 
 class TestFiles:
-    @given(USERS, st.sampled_from(tokens.FORMATS))
+    @given(USERS, st.sampled_from(file_format.FORMATS))
     def test_what_is_rendered_can_be_extracted(self, user, form):
         token = forge(dict(GOOD, sun=user))
-        assert tokens.extract(form, tokens.render(form, token, user)) == token
+        assert file_format.extract(form, file_format.render(form, token, user)) == token
 
     def test_the_files_look_as_documented(self):
         token = forge(GOOD)
-        assert tokens.render("raw", token, "alice") == token.encode()
-        assert tokens.render("env", token, "alice") == f"SLURM_JWT={token}\n".encode()
-        assert tokens.render("header", token, "alice") == (
+        assert file_format.render("raw", token, "alice") == token.encode()
+        assert file_format.render("env", token, "alice") == f"SLURM_JWT={token}\n".encode()
+        assert file_format.render("header", token, "alice") == (
             f"X-SLURM-USER-NAME: alice\nX-SLURM-USER-TOKEN: {token}\n".encode()
         )
-        assert json.loads(tokens.render("json", token, "alice")) == {
+        assert json.loads(file_format.render("json", token, "alice")) == {
             "user": "alice",
             "token": token,
             "expires": NOW + 1800,
         }
-        assert tokens.render("nginx", token, "alice") == f'proxy_set_header X-SLURM-USER-TOKEN "{token}";\n'.encode()
-        assert tokens.render("apache", token, "alice") == f'RequestHeader set X-SLURM-USER-TOKEN "{token}"\n'.encode()
+        nginx, apache = (file_format.render(form, token, "alice").decode() for form in ("nginx", "apache"))
+        assert nginx == f'proxy_set_header X-SLURM-USER-TOKEN "{token}";\n'
+        assert apache == f'RequestHeader set X-SLURM-USER-TOKEN "{token}"\n'
 
     @pytest.mark.parametrize(
         ("form", "text"),
@@ -372,7 +382,7 @@ class TestFiles:
     )
     def test_files_that_people_wrote_are_read(self, form, text):
         token = forge(GOOD)
-        assert tokens.extract(form, text.format(token).encode()) == token
+        assert file_format.extract(form, text.format(token).encode()) == token
 
     @pytest.mark.parametrize(
         ("form", "data", "complaint"),
@@ -394,21 +404,21 @@ class TestFiles:
     )
     def test_what_is_no_token_file_is_named(self, form, data, complaint):
         with pytest.raises(TokenError, match=complaint):
-            tokens.extract(form, data)
+            file_format.extract(form, data)
 
     def test_an_unknown_format_is_named(self):
         with pytest.raises(TokenError, match="'xml' is not a format"):
-            tokens.render("xml", forge(GOOD), "alice")
+            file_format.render("xml", forge(GOOD), "alice")
 
 
 class TestStale:
     @staticmethod
     def judge(data: bytes, form="raw", user="alice", seconds=1800, left=360, claims=None, key=KEY, now=NOW):
-        return tokens.stale(data, form, user, seconds, left, claims or {}, key, now)
+        return freshness.stale(data, form, user, seconds, left, claims or {}, key, now)
 
-    @pytest.mark.parametrize("form", tokens.FORMATS)
+    @pytest.mark.parametrize("form", file_format.FORMATS)
     def test_a_good_file_stays_until_little_is_left(self, form):
-        data = tokens.render(form, forge(GOOD), "alice")
+        data = file_format.render(form, forge(GOOD), "alice")
         assert self.judge(data, form) is None
         assert self.judge(data, form, now=NOW + 1440) is None
         assert self.judge(data, form, now=NOW + 1441) == "expiring"
@@ -435,7 +445,7 @@ class TestStale:
         assert self.judge(token.encode()) == reason
 
     def test_a_header_file_with_another_name_is_not_left(self):
-        data = tokens.render("header", forge(GOOD), "alice").replace(b"NAME: alice", b"NAME: root")
+        data = file_format.render("header", forge(GOOD), "alice").replace(b"NAME: alice", b"NAME: root")
         assert self.judge(data, "header") == "format"
 
     def test_the_wanted_claims(self):
@@ -446,7 +456,7 @@ class TestStale:
     def test_without_a_key_the_signature_is_not_looked_at(self):
         assert self.judge(forge(GOOD, key=b"old").encode(), key=None) is None
 
-    @given(st.binary(max_size=300), st.sampled_from(tokens.FORMATS))
+    @given(st.binary(max_size=300), st.sampled_from(file_format.FORMATS))
     def test_any_content_gets_an_answer(self, data, form):
         assert self.judge(data, form) == "unreadable"
 
@@ -483,10 +493,10 @@ class TestScontrol:
         ],
     )
     def test_what_it_says_is_put_into_a_remedy(self, code, errors, meaning):
-        assert meaning in tokens.why_scontrol_failed(code, errors, (124, 137))
+        assert meaning in scontrol.why_scontrol_failed(code, errors, (124, 137))
 
     def test_its_token_is_taken(self):
-        assert tokens.token_from_scontrol(f"SLURM_JWT={forge(GOOD)}\n", "alice", 1800) == forge(GOOD)
+        assert scontrol.token_from_scontrol(f"SLURM_JWT={forge(GOOD)}\n", "alice", 1800) == forge(GOOD)
 
     @pytest.mark.parametrize(
         ("output", "complaint"),
@@ -498,4 +508,4 @@ class TestScontrol:
     )
     def test_another_one_is_not(self, output, complaint):
         with pytest.raises(TokenError, match=complaint):
-            tokens.token_from_scontrol(output, "alice", 1800)
+            scontrol.token_from_scontrol(output, "alice", 1800)

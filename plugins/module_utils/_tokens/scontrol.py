@@ -1,0 +1,84 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What scontrol token said. Private to this collection."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, lifespan_of, split
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
+
+# What scontrol prints, in lower case, and what that means to the person who asked.
+_SCONTROL_FAILURES = (
+    (
+        ("access/permission denied",),
+        "slurmctld makes no tokens for this user: AuthAltParameters has disable_token_creation. "
+        "Run this as root or SlurmUser, or sign with method=key.",
+    ),
+    (
+        ("invalid user id",),
+        "slurmctld makes tokens of other users only for root and SlurmUser. Run this as one of them (become).",
+    ),
+    (
+        ("requested time limit is invalid",),
+        "The lifespan is beyond max_token_lifespan in AuthAltParameters. Ask for a shorter one, or run this as root.",
+    ),
+    (
+        ("required plugin type not loaded",),
+        "slurmctld has not loaded auth/jwt. Set AuthAltTypes=auth/jwt and restart it.",
+    ),
+    (
+        ("token generation failed",),
+        "slurmctld has no key for HS256, only jwks=. Add jwt_key= to AuthAltParameters, or take tokens of the issuer.",
+    ),
+    (
+        (
+            "unable to contact slurm controller",
+            "connection refused",
+            "connect failure",
+            "connection timed out",
+            "socket timed out",
+        ),
+        "slurmctld does not answer. Is it running, and can this host reach it?",
+    ),
+    (
+        ("protocol authentication error", "invalid authentication credential", "munge"),
+        "slurmctld does not believe who is asking. Look at munge on both hosts, which wants the same key and clocks "
+        "less than 300 s apart.",
+    ),
+    (
+        ("zero bytes were transmitted",),
+        "slurmctld closed the connection without an answer. Look at munge on both hosts, which wants the same key and "
+        "clocks less than 300 s apart, then at slurmctld's log.",
+    ),
+)
+
+
+def why_scontrol_failed(code: int, errors: str, timed_out: tuple[int, ...]) -> str:
+    """In sentences, why 'scontrol token' gave no token, and what to do."""
+    said = " ".join(re.sub(r"^scontrol: (?:error: )?", "", line) for line in errors.split("\n")).strip()
+    if code in timed_out:
+        return "slurmctld does not answer in the time that it was given. Is it running, and can this host reach it?"
+    for texts, meaning in _SCONTROL_FAILURES:
+        if any(text in said.lower() for text in texts):
+            return f"{meaning} (scontrol: {said})"
+    if said.lower() == "error fetching token":
+        # Slurm 22.05 and older say no more if there is no plugin or no key.
+        return f"slurmctld has no key to sign with: auth/jwt is not loaded, or has jwks= only. (scontrol: {said})"
+    return f"'scontrol token' failed with exit code {code}: {said or 'it printed no reason'}."
+
+
+def token_from_scontrol(output: str, user: str, seconds: int) -> str:
+    """The token in what scontrol printed, if it is the one that was asked for."""
+    try:
+        token = extract("env", output.encode("utf-8"))
+    except TokenError as exc:
+        raise TokenError(f"'scontrol token' succeeded, but what it printed holds no token. {exc}") from exc
+    claims = split(token).claims
+    if claims.get("sun") != user:
+        raise TokenError(f"slurmctld made a token for {claims.get('sun')!r} instead of {user!r}. It is not used.")
+    if lifespan_of(claims) != seconds:
+        raise TokenError(f"slurmctld made a token for {lifespan_of(claims)} s instead of {seconds} s. It is not used.")
+    return token

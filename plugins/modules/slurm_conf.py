@@ -249,7 +249,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.diff import di
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import KNOWN_OPTIONS, SECRET_KEYS
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import Finding
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 
 
 class Demand:

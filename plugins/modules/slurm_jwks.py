@@ -449,9 +449,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError, declared
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFile, SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFile
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
     CurrentFiles,
     FileChange,

@@ -191,7 +191,8 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, file_lock
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import (
     installer,

@@ -131,8 +131,9 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import find_user
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, read_secret
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_secret
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import facts
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import (
     OWN_LIMITS,

@@ -464,6 +464,16 @@ from typing import Any, Callable, NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import mode_text
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import (
+    AtomicFile,
+    create,
+    move,
+    remove,
+    remove_stale,
+    replace,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError, SecretFileMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import (
     Declared,
@@ -473,18 +483,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership imp
     ownership,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    AtomicFile,
     SecretFile,
-    SecretFileError,
-    SecretFileMissing,
-    create,
-    file_lock,
-    move,
     read_if_there,
     refuse_public_folder,
-    remove,
-    remove_stale,
-    replace,
     set_attributes,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
@@ -759,7 +760,7 @@ class KeyFile:
 
     # Doing it
 
-    def _draft(self, plan: KeyChange) -> tuple[AtomicFile, AtomicFile]:
+    def _prepared(self, plan: KeyChange) -> tuple[AtomicFile, AtomicFile]:
         data = self.kind.generate(self.size) if self.content is None else self.content
         created = int(self.now) if self.created is None else self.created
         record = KeyRecord(self.serial, created, fingerprint(data), self.params["by"])
@@ -770,7 +771,7 @@ class KeyFile:
 
     def _make(self, plan: KeyChange) -> bool:
         """Make the key; False if another run was first. Its record is complete on disk before the key appears."""
-        key, record = self._draft(plan)
+        key, record = self._prepared(plan)
         with key, record:
             if not key.link():
                 return False
@@ -779,7 +780,7 @@ class KeyFile:
 
     def _carry_out(self, found: CurrentKey, plan: KeyChange) -> None:
         if found.key and plan.reason:
-            key, record = self._draft(plan)
+            key, record = self._prepared(plan)
             with key, record:
                 self._keep(found.key)
                 key.rename()

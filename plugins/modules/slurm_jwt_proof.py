@@ -254,12 +254,12 @@ from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import (
     FolderMissing,
     SecretFileError,
     SecretFileMissing,
-    read_secret,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_secret
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import OWN_LIMITS, KeySetEmpty, KeySetError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import parse as parse_jwks
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint

@@ -503,20 +503,20 @@ from typing import Any, Callable, Iterator, NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import NO_ACL, Acl, mode_text
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import NewFile, remove, replace_all
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import (
+    FolderMissing,
+    SecretFileError,
+    SecretFileMissing,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import number_behind, ownership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import find_user
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     MODES,
-    FolderMissing,
-    NewFile,
     SecretFile,
-    SecretFileError,
-    SecretFileMissing,
     parse_mode,
     read_if_there,
     read_secret,
-    remove,
-    replace_all,
     set_attributes,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint

@@ -17,13 +17,9 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Iterable, Iterator, Mapping, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import AtomicFile, remove_stale
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.run_lock import locked
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    AtomicFile,
-    examine_place,
-    remove_stale,
-    set_attributes,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import examine_place, set_attributes
 
 _LINKS = 40  # as many as Linux itself follows
 

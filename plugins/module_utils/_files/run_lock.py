@@ -17,7 +17,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import Iterator
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, file_lock
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
 
 FOLDER = "/run/slurm_jwt"
 PATIENCE = 45.0

@@ -9,8 +9,9 @@ import os
 import sys
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import access, secret_file
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import access
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths as file_paths
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     daemon_problems,
@@ -201,26 +202,26 @@ class DaemonHost(node.Host):
             self.problems += daemon_problems.key_place(part, path, f"Others can write to {folder}.")
             return facts.key(path, place)
         try:
-            stand = rotation.read_slots(path)
-        except secret_file.SecretFileError as error:
+            slots = rotation.read_slots(path)
+        except SecretFileError as error:
             if wanted:
                 self.problems += daemon_problems.key_place(part, path, str(error))
             return facts.key(path, place)
-        if stand.live is None:
+        if slots.live is None:
             return facts.key(path, file_paths.MISSING)
         if self.release is not None:
             self.problems += daemon_problems.key_attributes(part, path, place, self._user, self.release)
-        weakness = hs256.weakness(stand.live.key.data)
+        weakness = hs256.weakness(slots.live.key.data)
         if weakness:
             # With an empty key no daemon starts, whatever its file says.
-            in_force = self._in_force(path) and bool(stand.live.key.data)
+            in_force = self._in_force(path) and bool(slots.live.key.data)
             self.problems += daemon_problems.key_weak(part, path, weakness, in_force)
         return {
             **facts.key(path, place),
             "weakness": weakness,
-            **self._key_history(stand.live),
-            "next": self._key_beside(path, rotation.NEXT, stand.next),
-            "previous": self._key_beside(path, rotation.PREVIOUS, stand.previous),
+            **self._key_history(slots.live),
+            "next": self._key_beside(path, rotation.NEXT, slots.next),
+            "previous": self._key_beside(path, rotation.PREVIOUS, slots.previous),
         }
 
     def _key_beside(self, path: str, which: str, kept: rotation.Slot | None) -> dict[str, Any] | None:

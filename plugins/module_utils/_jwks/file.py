@@ -13,17 +13,14 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, NamedTuple, Sequence
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import create, remove, remove_stale, replace
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Declared, Ownership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     SecretFile,
-    SecretFileMissing,
-    create,
-    file_lock,
     read_if_there,
     refuse_public_folder,
-    remove,
-    remove_stale,
-    replace,
     set_attributes,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import (

@@ -11,11 +11,8 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Collection, NamedTuple, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    SecretFileError,
-    SecretFileMissing,
-    read_secret,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError, SecretFileMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_secret
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.distrust import Published
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import KeySet, KeySetError, parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS, Rules

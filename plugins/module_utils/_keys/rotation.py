@@ -23,18 +23,20 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import (
     AtomicFile,
-    SecretFile,
-    SecretFileMissing,
-    file_lock,
     link_as,
     overwrite,
-    read_if_there,
-    read_secret,
     remove,
     replace,
     take_name,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+    SecretFile,
+    read_if_there,
+    read_secret,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
     KeyRecord,

@@ -17,12 +17,11 @@ import shutil
 from types import ModuleType
 from typing import Any, Callable, NamedTuple, Sequence
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import remove, replace
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     SecretFile,
-    SecretFileError,
     read_if_there,
-    remove,
-    replace,
     set_attributes,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint

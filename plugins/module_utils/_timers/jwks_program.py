@@ -23,8 +23,9 @@ import subprocess
 import time
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Declared
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError, read_if_there
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_if_there
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
     FileChange,
     Refusal,

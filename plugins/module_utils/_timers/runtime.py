@@ -16,13 +16,10 @@ import re
 import sys
 from typing import Any, Callable, Iterable, TypeVar
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    SecretFileError,
-    file_lock,
-    read_if_there,
-    read_secret,
-    replace,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import replace
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_if_there, read_secret
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import forget_environment
 
 ERROR, WARNING, INFO = 3, 4, 6

@@ -20,14 +20,13 @@ import subprocess
 import time
 from typing import Callable
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import remove_stale, replace
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Ownership, number_behind, ownership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     SecretFile,
-    SecretFileError,
     parse_mode,
     read_if_there,
-    remove_stale,
-    replace,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import (
     TIMED_OUT,

@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import writer
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.writer import ConfFileError, plan, put, resolved
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes owners, which only root can")
 

@@ -11,15 +11,13 @@ import stat
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths, secret_file
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import atomic, paths, secret_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import read_acl, writers
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import AtomicFile, create, remove
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    AtomicFile,
-    SecretFileError,
-    create,
     read_secret,
     refuse_public_folder,
-    remove,
     set_attributes,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.daemon_problems import (
@@ -82,7 +80,7 @@ class TestFiles:
 
     def test_one_that_cannot_be_taken_away_is_refused(self, tmp_path, monkeypatch) -> None:
         let_in(tmp_path, user=NOBODY, permissions=7, name=DEFAULT)
-        monkeypatch.setattr(secret_file, "drop_acl", lambda _fd: None)
+        monkeypatch.setattr(atomic, "drop_acl", lambda _fd: None)
         with pytest.raises(SecretFileError, match="it made .* 0440[+]"):
             create(str(tmp_path / "new"), b"s", *ME, 0o440)
         assert os.listdir(tmp_path) == []

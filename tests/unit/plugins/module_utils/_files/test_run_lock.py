@@ -12,7 +12,7 @@ import time
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import run_lock
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has a folder of its own in /run")
 

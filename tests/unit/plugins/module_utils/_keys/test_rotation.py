@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import secret_file
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFileMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import atomic, lock
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import KeyRecord, fingerprint, format_record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import (
     IN_PLACE,
@@ -124,7 +124,7 @@ class TestActivate:
                 told.append(_name)
                 return _call(*args, **options)  # type: ignore[operator]
 
-            monkeypatch.setattr(secret_file.os, name, tell)
+            monkeypatch.setattr(atomic.os, name, tell)
         sleep = time.sleep
         at = time.time() + 0.5
 
@@ -143,7 +143,7 @@ class TestActivate:
 
         def wait(seconds: float) -> None:
             waits.append(seconds)
-            with secret_file.file_lock(path, 0.1):
+            with lock.file_lock(path, 0.1):
                 unstage(path, True)
 
         monkeypatch.setattr(instant.time, "sleep", wait)

@@ -15,27 +15,31 @@ import time
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import secret_file
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import atomic, lock, secret_file
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import (
     AtomicFile,
-    FolderMissing,
     NewFile,
-    SecretFileError,
-    SecretFileMissing,
     create,
-    examine_place,
-    file_lock,
     link_as,
     move,
     overwrite,
-    parse_mode,
-    read_secret,
     remove,
     remove_stale,
     replace,
     replace_all,
-    set_attributes,
     take_name,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import (
+    FolderMissing,
+    SecretFileError,
+    SecretFileMissing,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+    examine_place,
+    parse_mode,
+    read_secret,
+    set_attributes,
 )
 
 ME, MINE = os.geteuid(), os.getegid()
@@ -189,7 +193,7 @@ class TestWithoutHardLinks:
         def no_lock(_fd: int, _how: int) -> None:
             raise OSError(37, "No locks available")
 
-        monkeypatch.setattr(secret_file.fcntl, "flock", no_lock)
+        monkeypatch.setattr(lock.fcntl, "flock", no_lock)
         with pytest.raises(SecretFileError, match="no hard links, and it cannot lock.*Nothing was written"):
             create(path, b"secret", ME, MINE, 0o400)
         assert names_in(path) == []
@@ -248,7 +252,7 @@ class TestRead:
     def test_a_link_put_there_between_the_look_and_the_opening(
         self, path: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        look = secret_file._plain
+        look = secret_file.plain
 
         def look_and_be_tricked(folder: int, name: str, path: str) -> object:
             info = look(folder, name, path)
@@ -257,7 +261,7 @@ class TestRead:
             return info
 
         create(path, b"secret", ME, MINE, 0o400)
-        monkeypatch.setattr(secret_file, "_plain", look_and_be_tricked)
+        monkeypatch.setattr(secret_file, "plain", look_and_be_tricked)
         with pytest.raises(SecretFileError, match="Cannot read .*secret: Too many levels of symbolic links"):
             read_secret(path)
 
@@ -575,7 +579,7 @@ class TestHeld:
             raise OSError(37, "No locks available")
 
         create(path, b"secret", ME, MINE, 0o400)
-        monkeypatch.setattr(secret_file.fcntl, "flock", no_lock)
+        monkeypatch.setattr(lock.fcntl, "flock", no_lock)
         with file_lock(path, 0.1):
             pass
 
@@ -588,7 +592,7 @@ class TestHeld:
             flock(fd, how)
 
         create(path, b"secret", ME, MINE, 0o600)
-        monkeypatch.setattr(secret_file.fcntl, "flock", nfs_flock)
+        monkeypatch.setattr(lock.fcntl, "flock", nfs_flock)
         with file_lock(path), pytest.raises(SecretFileError, match="for too long"), file_lock(path, 0.1):
             pass
         assert pathlib.Path(path).read_bytes() == b"secret"
@@ -850,6 +854,6 @@ class TestManyAtOnce:
         assert {name: (tmp_path / name).read_text() for name in os.listdir(tmp_path)} == {"token000": "old"}
 
     def test_it_does_without_syncfs(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(secret_file, "_syncfs", lambda: None)
+        monkeypatch.setattr(atomic, "_syncfs", lambda: None)
         files = self.files(tmp_path, 3)
         assert list(replace_all(files)) == files

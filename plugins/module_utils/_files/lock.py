@@ -1,0 +1,92 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The exclusive lock on a file that runs at the same time have to respect. Private to this collection."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+from typing import Iterator
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import (
+    SecretFileError,
+    exchange,
+    explained,
+    folder_of,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import READ, open_file
+
+_PATIENCE = 60.0  # seconds to wait for another run that holds the lock
+TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+
+
+@contextmanager
+def file_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
+    """Hold PATH, which must exist, against other runs: those who hold it change it one after the other.
+
+    The lock is on the file itself, which only its readers can open, so no unprivileged user can keep it from us.
+    Where the file system has no locks there is none to hold; link() and rename() still keep every file whole.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        with folder_of(path, secret=False) as (folder, name), explained("lock", path):
+            fd = _open_locked(folder, name, path, deadline)
+            if same_file(fd, folder, name):
+                break
+            os.close(fd)  # it was replaced while we waited: hold the new one
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def same_file(fd: int, folder: int, name: str) -> bool:
+    """Whether the name still, or by now, belongs to the open file."""
+    return names_it(folder, name, os.fstat(fd))
+
+
+def names_it(folder: int, name: str, info: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(info, os.stat(name, dir_fd=folder, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _open_locked(folder: int, name: str, path: str, deadline: float) -> int:
+    fd = open_file(folder, name, path)
+    try:
+        if not _lock(fd, path, deadline):
+            # NFS locks only what is open for writing. If that is not allowed either, we go on without.
+            with suppress(OSError):
+                fd = exchange(fd, os.open(name, READ | os.O_RDWR, dir_fd=folder))
+                _lock(fd, path, deadline)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _lock(fd: int, path: str, deadline: float) -> bool:
+    """Wait for the lock; False if there is none to be had on this descriptor."""
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError as exc:
+            if exc.errno not in TAKEN:
+                return False
+        if time.monotonic() > deadline:
+            raise SecretFileError(
+                f"Another process has been at work on {path} for too long (see fuser -v {path}). Nothing was changed;"
+                " run again when it is done."
+            )
+        time.sleep(0.05)
+
+
+def try_lock(fd: int) -> None:
+    with suppress(OSError):  # no locks here
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

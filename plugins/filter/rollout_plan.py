@@ -85,7 +85,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declared_trust, _plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declared_trust, _desired, _plan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import AllowanceError
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
 
@@ -110,7 +110,7 @@ def rollout_plan(
     declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in parts["slurmrestd"] if host in hostvars]
     serves = any(boolean(value, strict=False) for value in declared)
     listeners = _cluster.default_listeners(groups, hostvars)
-    wanted = _plan.Desired(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **desired)
+    wanted = _desired.Desired(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **desired)
     try:
         return _plan.plan(looks, parts, hosts, wanted)
     except AllowanceError as error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _current, _desired
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import PARTS, any_variables, hosts_by_part
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._trust import OwnKey
 
@@ -36,7 +36,7 @@ def primary(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str
     looks = {host: hostvars[host].get("slurm_jwt_look") for host in controllers if host in hostvars}
     found = {host: look for host, look in looks.items() if look}
     parts: dict[str, Sequence[str]] = {part: [] for part in PARTS}
-    return _plan.Cluster(found, {**parts, "slurmctld": list(found)}, _plan.Desired()).primary
+    return _current.Cluster(found, {**parts, "slurmctld": list(found)}, _desired.Desired()).primary
 
 
 def public_keys(variables: Variables) -> list[dict[str, str]]:

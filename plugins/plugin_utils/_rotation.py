@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import MAX_SIZE, MIN_SIZE
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import ROTATION_LASTS
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _current, _desired, _inspections, _refusals
 
 AUTO, RELOAD, RESTART, IN_PLACE = "auto", "reload", "restart", "in_place"
 # What a daemon has in the place of a mapping of the key file that it shares with whoever writes there.
@@ -68,11 +68,11 @@ class RotationSettings(NamedTuple):
 class Rotation:
     """One cluster's rotation, as far as it has come."""
 
-    def __init__(self, cluster: _plan.Cluster, settings: RotationSettings) -> None:
+    def __init__(self, cluster: _current.Cluster, settings: RotationSettings) -> None:
         self.cluster = cluster
         self.settings = settings
 
-    def _look(self, host: str) -> _plan.Look:
+    def _look(self, host: str) -> _desired.Look:
         return self.cluster.looks[host]
 
     def _key(self, host: str) -> Mapping[str, Any]:
@@ -215,7 +215,7 @@ class Rotation:
 # -- what any rotation asks of a cluster -------------------------------------------------------------------------------
 
 
-def daemons(cluster: _plan.Cluster) -> list[tuple[str, str, Mapping[str, Any]]]:
+def daemons(cluster: _current.Cluster) -> list[tuple[str, str, Mapping[str, Any]]]:
     """Host, part and state of every daemon that checks tokens."""
     return [
         (host, part, cluster.looks[host]["daemons"][part])
@@ -225,7 +225,7 @@ def daemons(cluster: _plan.Cluster) -> list[tuple[str, str, Mapping[str, Any]]]:
     ]
 
 
-def daemons_down(cluster: _plan.Cluster) -> list[str]:
+def daemons_down(cluster: _current.Cluster) -> list[str]:
     return [
         f"{host}: {part} is {daemon['active'] or 'not there'}"
         for host, part, daemon in daemons(cluster)
@@ -233,7 +233,7 @@ def daemons_down(cluster: _plan.Cluster) -> list[str]:
     ]
 
 
-def drift(cluster: _plan.Cluster) -> list[str]:
+def drift(cluster: _current.Cluster) -> list[str]:
     """The files that a rollout would change."""
     return [
         *(f"{host}: slurm.conf is not as declared" for host in cluster.key_hosts if cluster.conf_differs(host)),
@@ -241,7 +241,7 @@ def drift(cluster: _plan.Cluster) -> list[str]:
     ]
 
 
-def slurmrestd_dies(cluster: _plan.Cluster) -> list[str]:
+def slurmrestd_dies(cluster: _current.Cluster) -> list[str]:
     """The hosts whose slurmrestd ends when slurmdbd is restarted."""
     return [
         host
@@ -338,7 +338,7 @@ def _keys(rotation: Rotation) -> list[str]:
 
 
 def plan(
-    looks: Mapping[str, _plan.Look],
+    looks: Mapping[str, _desired.Look],
     parts: Mapping[str, Sequence[str]],
     in_play: Sequence[str],
     settings: RotationSettings,
@@ -346,14 +346,14 @@ def plan(
 ) -> dict[str, Any]:
     """All that the rotation's tasks ask, in plain lists and dictionaries."""
     everybody = looks = {host: looks[host] for host in in_play}
-    without = _plan.left_out(looks, parts, unreachable_too=True)
+    without = _inspections.left_out(looks, parts, unreachable_too=True)
     looks = {host: look for host, look in looks.items() if host not in without}
-    cluster = _plan.Cluster(looks, parts, _plan.Desired())
-    no = _plan.reasons_for_no_run(cluster, looks, parts, in_play)
+    cluster = _current.Cluster(looks, parts, _desired.Desired())
+    no = _refusals.reasons_for_no_run(cluster, looks, parts, in_play)
     rotation = Rotation(cluster, settings)
     no = no or refusals(rotation, is_dead)
     if no:
-        return _plan.refused(no, without, everybody, parts)
+        return _inspections.refused(no, without, everybody, parts)
     reason = rotation.reason
     services = [host for host in settings.token_hosts if host not in without] if reason else []
     hosts = list(dict.fromkeys([*cluster.key_hosts, *cluster.restds, *services]))

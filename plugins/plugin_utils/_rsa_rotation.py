@@ -20,7 +20,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _rotation, _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
+    _current,
+    _desired,
+    _inspections,
+    _refusals,
+    _rotation,
+    _trust,
+)
 
 _NOT_ROLLED_OUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends that; then rotate."
 
@@ -28,7 +35,7 @@ _NOT_ROLLED_OUT = "Run the playbook hpc.slurm_jwt.rollout first, which mends tha
 class RsaRotation:
     """One cluster's rotation with rotation, as far as it has come. KEY is the look at the site's own RSA key."""
 
-    def __init__(self, cluster: _plan.Cluster, key: Mapping[str, Any], settings: _rotation.RotationSettings) -> None:
+    def __init__(self, cluster: _current.Cluster, key: Mapping[str, Any], settings: _rotation.RotationSettings) -> None:
         self.cluster = cluster
         self.key = key
         self.settings = settings
@@ -125,7 +132,7 @@ def _no_word(rotation: RsaRotation) -> list[str]:
 
 
 def plan(
-    looks: Mapping[str, _plan.Look],
+    looks: Mapping[str, _desired.Look],
     parts: Mapping[str, Sequence[str]],
     in_play: Sequence[str],
     settings: _rotation.RotationSettings,
@@ -135,11 +142,11 @@ def plan(
 ) -> dict[str, Any]:
     """All that the tasks of a rotation with overlap ask, in plain lists and dictionaries."""
     looks = {host: looks[host] for host in in_play}
-    without = _plan.left_out(looks, parts, unreachable_too=True)
+    without = _inspections.left_out(looks, parts, unreachable_too=True)
     looks = {host: look for host, look in looks.items() if host not in without}
-    cluster = _plan.Cluster(looks, parts, _plan.Desired(trust=trust))
+    cluster = _current.Cluster(looks, parts, _desired.Desired(trust=trust))
     rotation = RsaRotation(cluster, key, settings)
-    no = _plan.reasons_for_no_run(cluster, looks, parts, in_play) or refusals(rotation, is_dead)
+    no = _refusals.reasons_for_no_run(cluster, looks, parts, in_play) or refusals(rotation, is_dead)
     if no:
         return {"refusals": no, "warnings": [], "left_out": without}
     reason, staged = rotation.reason, rotation.staged

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _current, _desired
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import (
     FAILURE,
     PARTS,
@@ -134,7 +134,7 @@ def signer(
     # Who is first is written in slurm.conf.
     looks = {host: look for host, look in found.items() if look and (look.get("conf") or {}).get("exists")}
     parts: dict[str, Sequence[str]] = {part: [] for part in PARTS}
-    cluster = _plan.Cluster(looks, {**parts, "slurmctld": list(looks)}, _plan.Desired())
+    cluster = _current.Cluster(looks, {**parts, "slurmctld": list(looks)}, _desired.Desired())
     if cluster.primary is None:
         return nobody
     # A cluster that has a key set and no key for HS256 has tokens signed by the site's own RSA key.

@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._desired import Desired
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import INFO
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import Desired, plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import plan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import AllowanceError
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (

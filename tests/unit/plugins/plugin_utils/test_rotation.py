@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _rotation
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _desired, _plan, _rotation
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     FINGERPRINT,
@@ -708,7 +708,7 @@ class TestNoWayOutIsClosed:
 class TestARolloutMeanwhile:
     def decide(self, looks, **settings):
         parts = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": []}
-        return _plan.plan(looks, parts, list(looks), _plan.Desired(**settings))["refusals"]
+        return _plan.plan(looks, parts, list(looks), _desired.Desired(**settings))["refusals"]
 
     @pytest.mark.parametrize(("ctl1", "dbd1", "host"), [(STAGED, STAGED, "ctl1"), (SWAPPED, TIDY, "ctl1"),
                                                         (TIDY, SWAPPED, "dbd1")])  # fmt: skip

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _desired, _plan, _trust
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
 
 JWKS_PATH = "/etc/slurm/jwks.json"
@@ -36,7 +36,7 @@ def cluster(parameters, sources=None, **changes):
 
 
 def plan(found, **trust):
-    desired = _plan.Desired(trust=_trust.Trust(**trust))
+    desired = _desired.Desired(trust=_trust.Trust(**trust))
     return _plan.plan(found, looks.PARTS, looks.HOSTS, desired)
 
 
@@ -172,7 +172,7 @@ class TestWhatIsDone:
         assert found and plan(found, jwks=True)["packages"] == {"ctl1": ["python3-cryptography"]}
 
     def test_tags_that_leave_the_key_set_out(self):
-        desired = _plan.Desired(trust=_trust.Trust(jwks=True), run_tags=["daemons"])
+        desired = _desired.Desired(trust=_trust.Trust(jwks=True), run_tags=["daemons"])
         found = _plan.plan(cluster(RS256, NEW), looks.PARTS, looks.HOSTS, desired)
         assert "leave out key" in found["refusals"][0]
 

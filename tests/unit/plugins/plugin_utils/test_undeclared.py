@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _plan, _rotation, _undeclared
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _desired, _plan, _rotation, _undeclared
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import HOSTS, PARTS, cluster
 
 CONF = {"slurm_jwt_conf_path": "/opt/slurm/etc/slurm.conf"}
@@ -34,7 +34,7 @@ def needs(**settings):
 
 
 def decide(looks):
-    return _plan.plan(looks, PARTS, HOSTS, _plan.Desired())
+    return _plan.plan(looks, PARTS, HOSTS, _desired.Desired())
 
 
 def all_in_a_prefix():
@@ -50,7 +50,7 @@ def all_in_a_prefix():
 
 @pytest.mark.parametrize("removing", [False, True])
 def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
-    found = _plan.plan(all_in_a_prefix(), PARTS, HOSTS, _plan.Desired(removing=removing))
+    found = _plan.plan(all_in_a_prefix(), PARTS, HOSTS, _desired.Desired(removing=removing))
     assert found["settings"] == {"group_vars/all.yml": {**CONF, **DBD_CONF, **BIN, **BINARY}}
     assert found["left_out"] == {}
     assert "ctl1: It is /opt/slurm/etc/slurm.conf." in found["refusals"]

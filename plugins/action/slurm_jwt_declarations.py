@@ -23,6 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
     _role_options,
     _service_checks,
     _services,
+    _unreachable,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import KEEPS_FILES, failure
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import untrusted
@@ -120,6 +121,12 @@ def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str
         users = {"slurm_jwt_tokens": list(written)}
     told: dict[str, list[str]] = {}
     of_services: list[str] = []
+    of_all: list[str] = []
+    if everywhere.get(_unreachable.VARIABLE) is not None:
+        try:
+            _unreachable.allowed(str(everywhere[_unreachable.VARIABLE]), 0)
+        except _unreachable.AllowanceError as error:
+            of_all.append(str(error))
     for role, hosts in users.items():
         for host in (host for host in hosts if host in written):
             variables = hostvars[host]
@@ -129,7 +136,8 @@ def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str
                 of_services += _service_checks.wrong(host, declared or (), groups, services, limit)
             for sentence in found:
                 told.setdefault(sentence, []).append(host)
-    return [f"{_hostlist.folded(hosts)}: {sentence}" for sentence, hosts in told.items()] + of_services
+    of_hosts = [f"{_hostlist.folded(hosts)}: {sentence}" for sentence, hosts in told.items()]
+    return [*of_all, *of_hosts, *of_services]
 
 
 @functools.lru_cache(maxsize=None)

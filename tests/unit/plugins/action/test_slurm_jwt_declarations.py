@@ -391,3 +391,10 @@ def test_what_cannot_be_evaluated_yet_is_left_to_the_role():
 
     with mock.patch(f"{__name__}.HostVars", NotYet):
         assert "frozen" in read(rest1={"slurmrestd_sandbox": "{{ slurmrestd_install }}"})
+
+
+@pytest.mark.parametrize("value", ["half", "-1", "101%", ""])
+def test_an_allowance_that_is_none(value):
+    (said,) = refused(**everywhere(slurm_jwt_nodes_unreachable_max=value))
+    assert said.startswith(f"slurm_jwt_nodes_unreachable_max is '{value}'. Give a number of nodes")
+    assert "frozen" in read(**everywhere(slurm_jwt_nodes_unreachable_max="5%"))

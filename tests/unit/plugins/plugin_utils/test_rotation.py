@@ -114,7 +114,7 @@ class TestWhetherToRotate:
         assert found["key_hosts"] == ["ctl1", "dbd1"]
 
     @pytest.mark.parametrize(
-        ("wishes", "reason"),
+        ("settings", "reason"),
         [
             ({"serial": "2026-12"}, "serial"),
             ({"serial": "", "max_age": 10 * DAY}, "max_age"),
@@ -136,7 +136,7 @@ class TestWhetherToRotate:
         assert found["unseen_by_check"] == {"ctl1": ["key rotated"], "dbd1": ["key rotated"]}
         assert found["warnings"] == []
 
-    @pytest.mark.parametrize("wishes", [{"max_age": 10 * DAY + 1}, {"serial": "", "max_age": 11 * DAY}])
+    @pytest.mark.parametrize("settings", [{"max_age": 10 * DAY + 1}, {"serial": "", "max_age": 11 * DAY}])
     def test_a_key_that_is_young_enough(self, settings):
         assert decide(small(), **settings)["reason"] is None
 

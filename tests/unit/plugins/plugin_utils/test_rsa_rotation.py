@@ -70,7 +70,7 @@ def plan(own=None, found=None, dead=True, path=PATH, services=(), **settings):
 
 class TestWhether:
     @pytest.mark.parametrize(
-        ("own", "wishes", "reason"),
+        ("own", "settings", "reason"),
         [
             (key(), {"serial": "2026-11"}, None),
             (key(), {"serial": "2026-12"}, "serial"),
@@ -142,7 +142,7 @@ class TestHowFar:
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("own", "changes", "wishes", "words"),
+        ("own", "changes", "settings", "words"),
         [
             (None, {}, {}, "Nothing says which key"),
             (None, {}, {"path": ""}, "slurm_jwt_rs256_key_path is empty"),

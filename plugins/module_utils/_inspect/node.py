@@ -64,7 +64,7 @@ class Host:
         self.slurmdbd: facts.ConfFile | None = None
         self.configless = False
         self.undeclared: list[undeclared.Setting] = []
-        self._running: dict[str, processes.Process | None] = {}
+        self.running: dict[str, processes.Process | None] = {}
 
     def report(self) -> dict[str, Any]:
         """All that slurm_jwt_info returns."""
@@ -158,7 +158,7 @@ class Host:
 
     def _is_where_it_was_said(self) -> bool:
         pid = processes.main_pid(self.options.services.get("slurmd", "slurmd"), "slurmd")
-        self._running["slurmd"] = process = processes.look(pid) if pid else None
+        self.running["slurmd"] = process = processes.look(pid) if pid else None
         if not self._is_in_place():
             return False
         if process is None:
@@ -177,10 +177,10 @@ class Host:
         from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
 
         service = self.options.services.get("slurmd", "slurmd")
-        process = self._running.get("slurmd")
+        process = self.running.get("slurmd")
         if process is None and not self._is_in_place():
             pid, service = next(whereabouts.running("slurmd"), (0, service))
-            self._running["slurmd"] = process = processes.look(pid) if pid else None
+            self.running["slurmd"] = process = processes.look(pid) if pid else None
         found = whereabouts.look(part, service, process=process)
         if found.program is None and not self._is_in_place():
             # A login host has clients only.
@@ -192,7 +192,7 @@ class Host:
     def _see_release(self) -> None:
         complaint = ""
         for program in self._tellers():
-            rc, out, err = self.run([program, "-V"], self._conf_for(program))
+            rc, out, err = self.run([program, "-V"], self.conf_for(program))
             self.release = releases.of_program(rc, out)
             if self.release is not None:
                 self.program = program
@@ -207,15 +207,15 @@ class Host:
         """The programs to ask for the release, the best first."""
         yield from install_paths.find_programs(install_paths.release_programs(self.parts), self.options.bin_dirs)
         # A client command wants a slurm.conf without a mistake, and waits a minute for one that is missing.
-        if self._conf_is_sound():
+        if self.conf_is_sound():
             yield from install_paths.find_programs(["scontrol"], self.options.bin_dirs)
 
-    def _conf_is_sound(self) -> bool:
+    def conf_is_sound(self) -> bool:
         return self.slurm is not None and not any(
             problem.severity == problems.ERROR for problem in self.slurm.conf.problems()
         )
 
-    def _conf_for(self, program: str) -> str:
+    def conf_for(self, program: str) -> str:
         """The slurm.conf to name to a program; slurmdbd looks for its own file beside it."""
         if os.path.basename(program) == "slurmdbd":
             return os.path.join(os.path.dirname(self.options.dbd_conf_path), "slurm.conf")
@@ -346,7 +346,7 @@ class Host:
     def _daemons(self) -> dict[str, Any]:
         service = self.options.services.get("slurmd", "slurmd")
         conf = self.slurm.conf if self.slurm else None
-        process = self._running.get("slurmd")
+        process = self.running.get("slurmd")
         if process is None:
             pid_file = (conf.value("SlurmdPidFile") if conf else None) or "/var/run/slurmd.pid"
             pid = processes.main_pid(service, "slurmd", (pid_file,))

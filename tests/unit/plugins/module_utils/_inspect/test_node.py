@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_alt
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import names as file_names
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import node, server, whereabouts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import node, plugins, whereabouts
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.server import DaemonHost
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import hs256
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes
@@ -594,7 +594,7 @@ def test_a_daemon_that_is_down_because_its_key_is_missing(site: Site) -> None:
 def test_missing_plugins(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.runs("slurmctld")
     (site.root / "lib/slurm/auth_jwt.so").unlink()
-    monkeypatch.setattr(server, "DPKG_QUERY", "/no/dpkg-query")
+    monkeypatch.setattr(plugins, "DPKG_QUERY", "/no/dpkg-query")
     found = site.look(["slurmctld"])
     assert ("error", "plugin_missing") in codes(found)
     assert found["plugins"]["auth_jwt"] is None
@@ -603,7 +603,7 @@ def test_missing_plugins(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_plugins_that_a_package_brings(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.runs("slurmctld")
     (site.root / "lib/slurm/auth_jwt.so").unlink()
-    monkeypatch.setattr(server, "DPKG_QUERY", str(site.program("sbin/dpkg-query")))
+    monkeypatch.setattr(plugins, "DPKG_QUERY", str(site.program("sbin/dpkg-query")))
     site.answers["dpkg-query"] = (1, "installed slurm-wlm-basic-plugins 24.11.5-4\n", "no packages found")
     found = site.look(["slurmctld"])
     assert ("warning", "plugin_missing") in codes(found)
@@ -614,7 +614,7 @@ def test_a_plugin_that_an_installed_package_has_lost(site: Site, monkeypatch: py
     site.runs("slurmctld")
     plugin = site.root / "lib/slurm/auth_jwt.so"
     plugin.unlink()
-    monkeypatch.setattr(server, "DPKG_QUERY", str(site.program("sbin/dpkg-query")))
+    monkeypatch.setattr(plugins, "DPKG_QUERY", str(site.program("sbin/dpkg-query")))
     version = "24.11.5-4"
     installed = "".join(f"installed slurm-wlm-{name} {version}\n" for name in ("basic-plugins", "jwt-plugin"))
     # What it says to -W and to -S; each takes from it only its own lines.
@@ -630,8 +630,8 @@ def test_a_plugin_that_an_installed_package_has_lost(site: Site, monkeypatch: py
 def test_a_plugin_that_an_rpm_has_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.runs("slurmctld")
     (site.root / "lib/slurm/auth_jwt.so").unlink()
-    monkeypatch.setattr(server, "DPKG_QUERY", "/no/dpkg-query")
-    monkeypatch.setattr(server, "RPM", str(site.program("sbin/rpm")))
+    monkeypatch.setattr(plugins, "DPKG_QUERY", "/no/dpkg-query")
+    monkeypatch.setattr(plugins, "RPM", str(site.program("sbin/rpm")))
     site.answers["rpm"] = (0, "slurm 24.11.5-1.el9\n", "")
     assert ("error", "plugin_lost") in codes(site.look(["slurmctld"]))
     site.answers["rpm"] = (1, "error: file /p/auth_jwt.so: No such file or directory\n", "")

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at the daemons of a host as they run now. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import access
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths as file_paths
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
+    daemon_problems,
+    facts,
+    problems,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.inspected import Inspected
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, listeners, processes, rest_unit
+
+
+class DaemonInspection:
+    """The daemons of one host, beside their units and their files."""
+
+    def __init__(self, host: Inspected) -> None:
+        self.host = host
+
+    def inspect(self, part: str) -> dict[str, Any]:
+        service = self.host.service(part)
+        unit = self.host.units.get(part, processes.NO_UNIT)
+        unmanaged = 0 if unit.pid else self._unmanaged(part)
+        process = self.host.running.get(part) or (processes.look(unmanaged) if unmanaged else None)
+        if part not in self.host.uninstalled:
+            missing = self.host.to_bring.get(part, [])
+            self.host.problems += daemon_problems.unit(part, service, unit, unmanaged, missing)
+        self.host.problems += daemon_problems.replaced_program(part, process)
+        if part != "slurmdbd":
+            self.host.problems += problems.conf_elsewhere(part, self.host.options.conf_path, process)
+        loaded, reasons = "unknown", []
+        if part == "slurmrestd":
+            self.host.problems += daemon_problems.slurmrestd_user(process, self.host.user)
+            self.host.problems += daemon_problems.slurmrestd_unit(unit, rest_unit.dropins(service, unit.files))
+            self._see_rest_user()
+            self.host.problems += daemon_problems.slurmrestd_address(self.host.options.slurmrestd_listen, unit.pid)
+            reasons = _stale_slurmrestd(unit, process)
+        else:
+            files = [path for path in unit.environment_files if processes.sets_slurm_jwt(path)]
+            self.host.problems += problems.environment(part, service, process, unit.slurm_jwt, files)
+            file = dict(self.host.key_hosts()).get(part)
+            if process is not None and file is not None:
+                loaded, reasons = self._stale_key_host(part, process, file)
+        self.host.problems += daemon_problems.stale(part, reasons)
+        listens = listeners.of_process(process.pid) if process and part == "slurmrestd" else []
+        found = facts.daemon(service, unit, process)
+        before = rest_unit.before_jwt(service) if part == "slurmrestd" else None
+        return {**found, "key_loaded": loaded, "stale": reasons, "listens": listens, "before_jwt": before}
+
+    def _see_rest_user(self) -> None:
+        """Whether slurmrestd can run as whom the site wants."""
+        name, group = self.host.options.slurmrestd_user, self.host.options.slurmrestd_group
+        if not name:
+            return
+        user, gid = file_paths.find_user(name), access.gid_named(group) if group else None
+        self.host.problems += daemon_problems.slurmrestd_user_to_be(name, user, self.host.user)
+        if group and gid is None:
+            self.host.problems += daemon_problems.slurmrestd_group_missing(group)
+        for path in self.host.slurm.conf.paths if self.host.slurm else ():
+            barrier = access.barrier(path, access.who(user, gid))
+            if barrier:
+                self.host.problems += daemon_problems.slurmrestd_conf(path, barrier, file_paths.look(barrier), name)
+
+    def _unmanaged(self, part: str) -> int:
+        file, key = (self.host.slurmdbd, "PidFile") if part == "slurmdbd" else (self.host.slurm, "SlurmctldPidFile")
+        if part == "slurmrestd" or file is None:
+            return 0
+        pid_file = file.conf.value(key) or f"/var/run/{part}.pid"
+        return processes.main_pid(self.host.service(part), part, (pid_file,))
+
+    def _stale_key_host(
+        self, part: str, process: processes.Process, file: facts.ConfFile
+    ) -> tuple[str, list[str]]:
+        """Whether slurmctld or slurmdbd has the key that is on the disk, and whether it knows its file as it is now."""
+        key = file.jwt.key_path if file.jwt.enabled else None
+        loaded = processes.holds(process.pid, key) if key and os.path.exists(key) else "unknown"
+        if loaded == "replaced":
+            return loaded, [f"{part} still holds a key that was replaced by the one in {key}."]
+        if loaded == "absent":
+            return loaded, [f"{part} was started before JWT was switched on with {key}."]
+        jwks = file.jwt.jwks_path if file.jwt.enabled else None
+        if jwks and file_paths.look(jwks).modified > process.started:
+            return loaded, [f"{jwks} was written after {part} had started."]
+        newest = max(file_paths.look(path).modified for path in file.data)
+        return loaded, self._compare_with_memory(part, file) if newest > process.started else []
+
+    def _compare_with_memory(self, part: str, file: facts.ConfFile) -> list[str]:
+        """The file is newer than the process, which may have been told to read it again: ask the daemon itself."""
+        argv = ["scontrol", "show", "config"] if part == "slurmctld" else ["sacctmgr", "show", "configuration"]
+        # For slurmdbd that stands by, the other one would answer.
+        stands_by = part == "slurmdbd" and facts.slurmdbd_conf(file)["standby"]
+        may_ask = self.host.conf_is_sound() and not stands_by
+        program = install_paths.find_program(argv[0], self.host.options.bin_dirs) if may_ask else None
+        rc, out = 127, ""
+        if program:
+            rc, out, dummy_err = self.host.run([program, *argv[1:]], self.host.conf_for(program))
+        path = file.conf.paths[0]
+        if rc == 0:
+            return [
+                f"{path} says {name}={written or ''}, and {part} has {name}={memory or ''} in memory."
+                for name, written, memory in facts.memory_differences(out, file.written)
+            ]
+        # slurmctld may have read it since. slurmdbd never reads it all again, and a restart is a small thing.
+        return [f"{path} was written after slurmdbd had started."] if part == "slurmdbd" else []
+
+
+def _stale_slurmrestd(unit: processes.Unit, process: processes.Process | None) -> list[str]:
+    """slurmrestd takes from its unit all that a rollout sets."""
+    if process is None:
+        return []
+    newer = [path for path in unit.files if file_paths.look(path).modified > process.started]
+    return [f"{path} was written after slurmrestd had started." for path in newer]

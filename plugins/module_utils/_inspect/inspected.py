@@ -1,0 +1,51 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the inspections of keys, plugins and daemons ask of the host that they belong to. Private to this collection."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import User
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.facts import ConfFile
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.node import Options, Run
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import Problem
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process, Unit
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release
+
+
+class Inspected(Protocol):
+    """A host of daemons, as far as it is known already."""
+
+    options: Options
+    run: Run
+    now: float
+    parts: list[str]
+    problems: list[Problem]
+    release: Release | None
+    program: str | None
+    slurm: ConfFile | None
+    slurmdbd: ConfFile | None
+    user: User | None
+    """SlurmUser."""
+    units: dict[str, Unit]
+    running: dict[str, Process | None]
+    uninstalled: set[str]
+    """The daemons whose package is missing."""
+    to_bring: dict[str, list[str]]
+    """Daemon to what it asks for, is missing, and comes with a rollout."""
+
+    def service(self, part: str) -> str: ...
+
+    def key_hosts(self) -> list[tuple[str, ConfFile]]: ...
+
+    def declared_parameters(self) -> dict[str, Any]: ...
+
+    def brings(self, part: str, what: str) -> None: ...
+
+    def unavailable(self, names: list[str]) -> list[str]: ...
+
+    def conf_is_sound(self) -> bool: ...
+
+    def conf_for(self, program: str) -> str: ...

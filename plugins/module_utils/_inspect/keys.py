@@ -1,0 +1,112 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at the signing key and the key set of a host. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths as file_paths
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
+    daemon_problems,
+    facts,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.inspected import Inspected
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import hs256, rotation
+
+
+class KeyInspection:
+    """The key and the key set of one host, by what its daemons are told."""
+
+    def __init__(self, host: Inspected) -> None:
+        self.host = host
+
+    def key(self, path: str) -> dict[str, Any]:
+        key_hosts = self.host.key_hosts()
+        found = self._key_file(key_hosts[0][0] if key_hosts else self.host.parts[0], path)
+        for key_host, file in key_hosts:
+            in_force = file.jwt.key_path if file.jwt.enabled else None
+            if in_force and os.path.realpath(in_force) != os.path.realpath(path):
+                self.host.problems += daemon_problems.key_elsewhere(key_host, path, in_force)
+            elif in_force and not found["exists"]:
+                self.host.problems += daemon_problems.key_missing(key_host, path)
+            wanted = self.host.declared_parameters().get("jwt_key") is not False
+            if in_force and not os.path.exists(in_force) and wanted:
+                self.host.brings(key_host, f"the key {in_force}")
+        return found
+
+    def _in_force(self, path: str) -> bool:
+        """Whether the file of a daemon of this host says that this is its key."""
+        named = [file.jwt.key_path for dummy, file in self.host.key_hosts() if file.jwt.enabled and file.jwt.key_path]
+        return any(os.path.realpath(each) == os.path.realpath(path) for each in named)
+
+    def _key_file(self, part: str, path: str) -> dict[str, Any]:
+        place = file_paths.look(path)
+        if place.is_link or place.kind not in ("file", "missing"):
+            self.host.problems += daemon_problems.key_not_a_file(part, path, place)
+            return facts.key(path, place)
+        # Where no key is wanted, nobody minds that there is no place for one.
+        wanted = place.kind == "file" or self.host.declared_parameters().get("jwt_key") is not False
+        folder = os.path.dirname(path)
+        if wanted and daemon_problems.writable_by_others(file_paths.look(folder), self.host.user):
+            self.host.problems += daemon_problems.key_place(part, path, f"Others can write to {folder}.")
+            return facts.key(path, place)
+        try:
+            slots = rotation.read_slots(path)
+        except SecretFileError as error:
+            if wanted:
+                self.host.problems += daemon_problems.key_place(part, path, str(error))
+            return facts.key(path, place)
+        if slots.live is None:
+            return facts.key(path, file_paths.MISSING)
+        if self.host.release is not None:
+            self.host.problems += daemon_problems.key_attributes(part, path, place, self.host.user, self.host.release)
+        weakness = hs256.weakness(slots.live.key.data)
+        if weakness:
+            # With an empty key no daemon starts, whatever its file says.
+            in_force = self._in_force(path) and bool(slots.live.key.data)
+            self.host.problems += daemon_problems.key_weak(part, path, weakness, in_force)
+        return {
+            **facts.key(path, place),
+            "weakness": weakness,
+            **self._key_history(slots.live),
+            "next": self._key_beside(path, rotation.NEXT, slots.next),
+            "previous": self._key_beside(path, rotation.PREVIOUS, slots.previous),
+        }
+
+    def _key_beside(self, path: str, which: str, kept: rotation.Slot | None) -> dict[str, Any] | None:
+        if kept is None:
+            return None
+        return {**facts.attributes(file_paths.look(rotation.beside(path, which))), **self._key_history(kept)}
+
+    def _key_history(self, kept: rotation.Slot) -> dict[str, Any]:
+        record = kept.spoken
+        return {
+            "fingerprint": kept.fingerprint,
+            "serial": record.serial,
+            "created": hs256.format_time(record.created),
+            "age": max(0, int(self.host.now - record.created)),
+            "by": record.by,
+            "run": record.run,
+            "run_age": max(0, int(self.host.now - kept.recorded)) if record.run and kept.recorded else None,
+        }
+
+    def jwks_path(self) -> str | None:
+        return self.host.options.jwks_path or next((file.jwt.jwks_path for dummy, file in self.host.key_hosts()), None)
+
+    def jwks(self) -> dict[str, Any] | None:
+        path = self.jwks_path()
+        if path is None:
+            return None
+        place = file_paths.look(path)
+        for part, file in self.host.key_hosts():
+            if file.jwt.enabled and file.jwt.jwks_path == path and self.host.release is not None:
+                mended = bool(self.host.declared_parameters().get("jwks"))
+                self.host.problems += daemon_problems.jwks(part, path, place, self.host.user, self.host.release, mended)
+                if mended and place.kind == "missing":
+                    self.host.brings(part, f"the key set {path}")
+        exists, kids = place.kind == "file", facts.kids(path, place)
+        return {**facts.attributes(place), "path": path, "exists": exists, "kids": kids}

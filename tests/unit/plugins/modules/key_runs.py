@@ -21,8 +21,9 @@ import traceback
 from typing import Any, Callable, Iterator
 
 import pytest
-from ansible.module_utils import basic
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_key
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import give
 
@@ -111,14 +112,14 @@ def killed_when(params: dict[str, Any], due: Callable[[], bool]) -> bool:
 
 def _stop_when_ready() -> None:
     """Let the tracer begin where the module's own work begins, after AnsibleModule has read the parameters."""
-    begin = slurm_jwt_key.KeyFile.__init__
+    begin = KeyFile.__init__
 
-    def stop_and_begin(self: slurm_jwt_key.KeyFile, module: basic.AnsibleModule) -> None:
+    def stop_and_begin(self: KeyFile, task: Task) -> None:
         _ptrace(_TRACE_ME, 0, 0)
         os.kill(os.getpid(), signal.SIGSTOP)
-        begin(self, module)
+        begin(self, task)
 
-    slurm_jwt_key.KeyFile.__init__ = stop_and_begin  # type: ignore[method-assign]
+    KeyFile.__init__ = stop_and_begin  # type: ignore[method-assign]
 
 
 def _ptrace(request: int, pid: int, data: int) -> None:

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the algorithms ask of their keys. Private to this collection."""
+
+from __future__ import annotations
+
+from typing import Callable, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
+    MAX_SIZE,
+    MIN_SIZE,
+    generate,
+    not_a_key,
+    remark,
+    weakness,
+)
+
+
+class Refusal(Exception):
+    """What was asked for is not done; str() says why and what to do."""
+
+
+class Kind(NamedTuple):
+    """What an algorithm asks of its key."""
+
+    unit: str
+    least: int
+    most: int
+    default: int
+    size: Callable[[bytes], int]
+    generate: Callable[[int], bytes]
+    not_a_key: Callable[[bytes], str | None]
+    weakness: Callable[[bytes], str | None]
+    remark: Callable[[bytes], str | None]
+    public_jwk: Callable[[bytes], dict[str, str] | None]
+
+
+HS256 = Kind(
+    "bytes", MIN_SIZE, MAX_SIZE, MIN_SIZE, len, generate, not_a_key, weakness, remark, public_jwk=lambda data: None
+)
+
+
+def kind_of(algorithm: str) -> Kind:
+    if algorithm == "HS256":
+        return HS256
+    # What follows imports a large library.
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256 as rsa
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
+
+    try:
+        rsa.check_library()
+    except LibraryMissing as exc:
+        raise Refusal(str(exc)) from exc
+    of_key = (rsa.bits, rsa.generate, rsa.not_a_key, rsa.weakness, rsa.remark, rsa.public_jwk)
+    return Kind("bits", rsa.MIN_BITS, rsa.MAX_BITS, rsa.DEFAULT_BITS, *of_key)

@@ -31,7 +31,7 @@ class Build(NamedTuple):
 
 #: Most sites that build by hand.
 PREFIX = Build(
-    "/opt/slurm/VERSION", "/opt/slurm/VERSION/lib", "/opt/slurm/etc", "/etc/systemd/system", "/opt/slurm/current", 995
+    "/opt/slurm/VERSION", "/opt/slurm/VERSION/lib", "/opt/slurm/etc", "/etc/systemd/system", "/opt/slurm/current", 450
 )
 #: What RPMs of Slurm's own spec leave behind.
 RPM = Build(

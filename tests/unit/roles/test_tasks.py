@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pathlib
 import re
@@ -305,3 +306,23 @@ def test_only_the_list_of_localhost_is_read():
         *("slurm_jwt_plan", "slurm_jwt_failure", "slurm_jwt_tokens_failure", "slurm_jwt_proxy_failure"),
         *("slurm_jwt_swap_at", "slurm_jwt_declarations", None),
     }
+
+
+PLANS = ("_plan", "_rotation", "_rsa_rotation", "_inspections")
+
+
+def test_a_plan_has_every_member_that_a_task_asks_for():
+    members = set()
+    for name in PLANS:
+        tree = ast.parse((ROOT / f"plugins/plugin_utils/{name}.py").read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Dict):
+                members |= {key.value for key in node.keys if isinstance(key, ast.Constant)}
+    asked = {
+        found
+        for folder in ("roles", "playbooks")
+        for path in (ROOT / folder).rglob("*.yml")
+        for found in re.findall(r"\bslurm_jwt_plan\.([a-z0-9_]+)", path.read_text())
+    }
+    assert len(asked) > 40
+    assert asked - members == set()

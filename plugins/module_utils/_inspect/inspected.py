@@ -36,16 +36,23 @@ class Inspected(Protocol):
     to_bring: dict[str, list[str]]
     """Daemon to what it asks for, is missing, and comes with a rollout."""
 
-    def service(self, part: str) -> str: ...
+    def service(self, part: str) -> str:
+        """The unit of a daemon, without .service."""
 
-    def key_hosts(self) -> list[tuple[str, ConfFile]]: ...
+    def key_hosts(self) -> list[tuple[str, ConfFile]]:
+        """The daemons of this host that load keys, and the file that tells each which."""
 
-    def declared_parameters(self) -> dict[str, Any]: ...
+    def declared_parameters(self) -> dict[str, Any]:
+        """The AuthAltParameters that the site declares."""
 
-    def brings(self, part: str, what: str) -> None: ...
+    def brings(self, part: str, what: str) -> None:
+        """Note what a daemon's file asks for, is missing, and comes with a rollout."""
 
-    def unavailable(self, names: list[str]) -> list[str]: ...
+    def unavailable(self, names: list[str]) -> list[str]:
+        """Those packages that no repository of this host has."""
 
-    def conf_is_sound(self) -> bool: ...
+    def conf_is_sound(self) -> bool:
+        """Whether Slurm's clients can read slurm.conf."""
 
-    def conf_for(self, program: str) -> str: ...
+    def conf_for(self, program: str) -> str:
+        """The slurm.conf that a program of Slurm is told to read."""

@@ -16,11 +16,10 @@ standard error.
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 import shutil
-import subprocess
 import time
+from typing import Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
@@ -37,7 +36,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import pause, readiness
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import TIMED_OUT, Client, ClientError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import (
     CHANGED,
     CURRENT,
@@ -62,6 +61,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.runtime impo
     WARNING,
     last_record,
     leave,
+    run,
     say,
     start,
 )
@@ -178,7 +178,7 @@ class Following:
         """What systemd says of a daemon. Its process cannot be asked: the sandbox hides those of others."""
         properties = ",".join(readiness.UNIT_PROPERTIES)
         argv = [self.settings.systemctl, "show", "--property", properties, "--", daemon.service]
-        return readiness.parse_unit(run(argv, {})[1])
+        return readiness.parse_unit(run(argv, {}, COMMAND_TIMEOUT)[1])
 
     def have_it_load(self, daemon: ReloadedDaemon) -> None:
         if daemon.way == RECONFIGURE:
@@ -188,7 +188,7 @@ class Following:
             argv, more = [self.settings.systemctl, "restart", "--", daemon.service], {}
 
         def act() -> None:
-            code, dummy_out, err = run(argv, more)
+            code, dummy_out, err = run(argv, more, COMMAND_TIMEOUT)
             if code != 0:
                 raise RefreshFailed(
                     f"'{' '.join(argv)}' failed with exit code {code}: {' '.join(err.split()) or 'no word'}. See the "
@@ -198,7 +198,11 @@ class Following:
         nft = shutil.which("nft", path=SYSTEM_PATH)
         # slurmctld's clients try again by themselves.
         if nft and self.settings.pause_connections and daemon.port and daemon.part == "slurmdbd":
-            pause.restart(lambda words: run(list(words), {}), nft, daemon.port, act, lambda: self.unit(daemon).dead)
+
+            def nft_run(words: Sequence[str]) -> tuple[int, str, str]:
+                return run(list(words), {}, COMMAND_TIMEOUT)
+
+            pause.restart(nft_run, nft, daemon.port, act, lambda: self.unit(daemon).dead)
         else:
             act()
         verdict = readiness.wait(
@@ -234,24 +238,6 @@ def declared(settings: Settings) -> Declared:
     except KeyError as exc:
         raise RefreshFailed(f"The key set is to belong to somebody whom this host does not know: {exc}.") from None
     return Declared(settings.owner, settings.group, uid, gid, 0o400)
-
-
-def run(argv: list[str], more: dict[str, str]) -> tuple[int, str, str]:
-    """A program's exit code, output and errors."""
-    try:
-        done = subprocess.run(
-            argv,
-            env={**os.environ, **more},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=COMMAND_TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return TIMED_OUT[0], "", f"no answer within {COMMAND_TIMEOUT} s"
-    except OSError as exc:
-        return 127, "", f"{argv[0]}: {exc.strerror}"
-    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
 def attempt(settings: Settings) -> int:

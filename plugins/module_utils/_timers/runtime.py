@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from typing import Any, Callable, Iterable, TypeVar
 
@@ -20,7 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_if_there, read_secret
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import forget_environment
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import TIMED_OUT, forget_environment
 
 ERROR, WARNING, INFO = 3, 4, 6
 """Of a line in the journal."""
@@ -104,3 +105,21 @@ def gauge(name: str, text: str, labels: dict[str, str], value: int) -> str:
 
 def _escaped(text: Any) -> str:
     return str(text).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def run(argv: list[str], more: dict[str, str], timeout: int) -> tuple[int, str, str]:
+    """A program's exit code, output and errors. Nothing of it is written anywhere."""
+    try:
+        done = subprocess.run(
+            argv,
+            env={**os.environ, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return TIMED_OUT[0], "", f"no answer within {timeout} s"
+    except OSError as exc:
+        return 127, "", f"{argv[0]}: {exc.strerror}"
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")

@@ -14,9 +14,7 @@ on standard error. A token goes to Slurm's client in its environment, and nowher
 from __future__ import annotations
 
 import grp
-import os
 import pwd
-import subprocess
 import time
 from typing import Callable
 
@@ -48,6 +46,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.runtime impo
     WARNING,
     last_record,
     leave,
+    run,
     say,
     start,
     without_tokens,
@@ -254,24 +253,6 @@ def number_of(name: str | None, kind: str, find: Callable[[str], int]) -> int | 
     if name is not None and number is None:
         raise RenewalFailed(f"There is no {kind} {name!r} on this host, who is to own the file. Create it.")
     return number
-
-
-def run(argv: list[str], more: dict[str, str], timeout: int) -> tuple[int, str, str]:
-    """A program's exit code, output and errors. Nothing of it is written anywhere."""
-    try:
-        done = subprocess.run(
-            argv,
-            env={**os.environ, **more},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return TIMED_OUT[0], "", ""
-    except OSError as exc:
-        return 127, "", f"{argv[0]}: {exc.strerror}"
-    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
 def attempt(settings: Settings) -> int:

@@ -60,7 +60,7 @@ def imported(path: Path, known: dict[str, Path]) -> Iterator[tuple[str, str]]:
                 yield f"{base}.{alias.name}" if f"{base}.{alias.name}" in known else base, "ours"
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            yield from ((str(name), "ansible") for name in names if str(name).split(".")[0] == "ansible")
+            yield from ((str(name), "ansible") for name in names if str(name).partition(".")[0] == "ansible")
 
 
 def graph() -> dict[str, set[tuple[str, str]]]:

@@ -248,7 +248,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import writer
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.diff import difference
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import KNOWN_OPTIONS, SECRET_KEYS
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import Finding
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import ConfFinding
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 
 
@@ -371,7 +371,7 @@ class Result:
     def _values(self, conf: Conf) -> dict[str, str | None]:
         return {key: _shown(key, conf.value(key)) for key in self._demand.keys}
 
-    def obstacles(self) -> list[Finding]:
+    def obstacles(self) -> list[ConfFinding]:
         """Errors that the edit has brought, or that concern what it edits."""
         errors = [(key, problem) for key, problem in self._findings if problem.severity == "error"]
         if not errors:
@@ -387,7 +387,7 @@ def _shown(key: str, value: str | None) -> str | None:
     return "(hidden)"
 
 
-def _sentence(problem: Finding) -> str:
+def _sentence(problem: ConfFinding) -> str:
     return f"{problem.path}:{problem.line}: {problem.found}. {problem.effect} {problem.remedy}"
 
 
@@ -435,7 +435,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         found["diff"] = [{"prepared": difference(change, demand.keys)} for change in changes]
     for problem in found["problems"]:
         if problem["severity"] == "error":
-            module.warn(_sentence(Finding(**problem)))
+            module.warn(_sentence(ConfFinding(**problem)))
     return found
 
 

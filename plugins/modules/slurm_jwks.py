@@ -456,8 +456,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
     CurrentFiles,
     FileChange,
-    Refusal,
-    Task,
+    KeySetJob,
+    KeySetRefused,
     TrustFile,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import Inherited, PolicySettings, next_change
@@ -522,7 +522,7 @@ class KeySetTask:
         self.declared = declared(params, module.check_mode or absent)
         remove = frozenset(params["remove"])
         self.settings = PolicySettings(_retain(params["retain"]), remove, params["merge"], params["force"])
-        task = Task(
+        task = KeySetJob(
             path=self.path,
             sources=params["sources"] or [],
             settings=self.settings,
@@ -651,7 +651,7 @@ def _retain(text: str) -> int:
     try:
         return duration(text)
     except DurationError as exc:
-        raise Refusal(f"retain: {exc}") from None
+        raise KeySetRefused(f"retain: {exc}") from None
 
 
 def _inherited(entries: list[dict[str, Any]], min_bits: int) -> list[Inherited]:
@@ -659,9 +659,9 @@ def _inherited(entries: list[dict[str, Any]], min_bits: int) -> list[Inherited]:
         rules = Rules(min_bits)
         return [Inherited(from_members(entry["jwk"], rules), parse_time(entry["until"])) for entry in entries]
     except KeyRefused as exc:
-        raise Refusal(f"inherited: a key {exc}.") from None
+        raise KeySetRefused(f"inherited: a key {exc}.") from None
     except ValueError as exc:
-        raise Refusal(f"inherited: until: {exc}") from None
+        raise KeySetRefused(f"inherited: until: {exc}") from None
 
 
 def _summary_of_keys(keys: Any, retired: dict[str, str]) -> list[dict[str, Any]]:
@@ -678,7 +678,9 @@ def _variables(lines: list[str]) -> dict[str, str]:
     """The option environment, as os.environ takes it."""
     for line in lines:
         if not re.match(r"[A-Za-z_][A-Za-z0-9_]*=[^\0]*$", line):
-            raise Refusal("environment: an entry is no variable. Write each as NAME=VALUE, with letters, digits and _.")
+            raise KeySetRefused(
+                "environment: an entry is no variable. Write each as NAME=VALUE, with letters, digits and _."
+            )
     return dict(line.split("=", 1) for line in lines)
 
 
@@ -694,7 +696,7 @@ def main() -> None:
     try:
         os.environ.update(_variables(module.params["environment"]))
         result = getattr(KeySetTask(module), module.params["state"])()
-    except (Refusal, OwnershipError, SecretFileError, LibraryMissing) as exc:
+    except (KeySetRefused, OwnershipError, SecretFileError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

@@ -250,7 +250,7 @@ WantedBy=timers.target
 """
 
 
-class Places(NamedTuple):
+class JwksTimerPlaces(NamedTuple):
     """Where everything is kept on a host."""
 
     program: str = "/usr/local/lib/slurm-jwks-refresh"
@@ -277,7 +277,7 @@ class Places(NamedTuple):
         return os.path.join(self.units, f"{UNIT}.service")
 
 
-PLACES = Places()
+PLACES = JwksTimerPlaces()
 
 
 class JwksTimerError(Exception):
@@ -376,7 +376,7 @@ class Timer:
         """Every file, in the order in which it is to be there."""
         params = self.params
         interval = seconds(params, "refresh_interval", 20)
-        settings = jwks_refresh.Settings(
+        settings = jwks_refresh.RefreshSettings(
             path=params["path"],
             sources=[{**_SOURCE, **_NO, **source} for source in params["sources"]],
             retain=seconds(params, "retain"),

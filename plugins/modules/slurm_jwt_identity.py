@@ -148,7 +148,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import instal
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError, forget_environment
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse as parse_release
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import JudgingDaemon, User, identify
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import JudgingDaemon, KnownUser, identify
 
 _OLD_LIBJWT = "libjwt.so.0"
 
@@ -225,10 +225,10 @@ def read_keys(path: str | None) -> KeySet | None:
         raise IdentityError(f"jwks=: {path} cannot be read: {exc.strerror}. The daemon would not start.") from exc
 
 
-def user_here(name: str) -> User | None:
+def user_here(name: str) -> KnownUser | None:
     """The user of that name or number."""
     found = find_user(name)
-    return None if found is None else User(found.name, found.uid)
+    return None if found is None else KnownUser(found.name, found.uid)
 
 
 def main() -> None:

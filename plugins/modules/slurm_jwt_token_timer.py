@@ -275,7 +275,7 @@ WantedBy=timers.target
 """
 
 
-class Places(NamedTuple):
+class TokenTimerPlaces(NamedTuple):
     """Where everything is kept on a host."""
 
     program: str = "/usr/local/lib/slurm-jwt-renew"
@@ -307,7 +307,7 @@ class Places(NamedTuple):
         return os.path.join(self.records, f"{name}.json")
 
 
-PLACES = Places()
+PLACES = TokenTimerPlaces()
 
 
 class TokenTimerError(Exception):
@@ -395,12 +395,12 @@ class Renewals:
             files[PLACES.timer(timer["name"])] = File(TIMER.format(**timer), PUBLIC)
         return files
 
-    def settings(self, timer: dict[str, Any]) -> token_renewal.Settings:
+    def settings(self, timer: dict[str, Any]) -> token_renewal.RenewalSettings:
         try:
             mode = parse_mode(timer["mode"]) if timer["mode"] else 0o400
         except SecretFileError as exc:
             raise TokenTimerError(f"timers: {timer['name']}: {exc}") from exc
-        return token_renewal.Settings(
+        return token_renewal.RenewalSettings(
             name=timer["name"],
             user=timer["user"],
             dest=timer["dest"],

@@ -72,7 +72,7 @@ def is_jwt(member: str) -> bool:
     return member.strip() in JWT_ALIASES
 
 
-class Declared(NamedTuple):
+class DeclaredAuthAlt(NamedTuple):
     """What the site wants of AuthAltTypes and AuthAltParameters; what it does not speak of stays as it is."""
 
     types: list[str]
@@ -83,7 +83,7 @@ class Declared(NamedTuple):
     unknown: list[str]
 
 
-def declare(options: dict[str, Any], key_path: str | None, jwks_path: str | None) -> Declared:
+def declare(options: dict[str, Any], key_path: str | None, jwks_path: str | None) -> DeclaredAuthAlt:
     """What a site declares, with the paths of this host in the places that the site left open."""
     here = {"jwt_key": key_path, "jwks": jwks_path}
     present: dict[str, str | None] = {}
@@ -111,7 +111,7 @@ def declare(options: dict[str, Any], key_path: str | None, jwks_path: str | None
     if both:
         raise DeclaredError(f"declared has {both[0]} both as present and as absent; decide for one.")
     types, types_absent = options.get("auth_alt_types") or [], options.get("auth_alt_types_absent") or []
-    return Declared(list(types), list(types_absent), present, absent, unknown)
+    return DeclaredAuthAlt(list(types), list(types_absent), present, absent, unknown)
 
 
 def _check_name(name: str) -> None:
@@ -141,7 +141,7 @@ def _checked_value(name: str, value: str) -> str:
     return value
 
 
-def for_slurmdbd(declared: Declared) -> Declared:
+def for_slurmdbd(declared: DeclaredAuthAlt) -> DeclaredAuthAlt:
     """What of it belongs in slurmdbd.conf."""
     return declared._replace(
         parameters={name: value for name, value in declared.parameters.items() if name not in SLURMCTLD_ONLY},
@@ -149,7 +149,7 @@ def for_slurmdbd(declared: Declared) -> Declared:
     )
 
 
-def apply(conf: Conf, declared: Declared) -> list[dict[str, str | None]]:
+def apply(conf: Conf, declared: DeclaredAuthAlt) -> list[dict[str, str | None]]:
     """Make the declared edits on a configuration in memory; returns the parameters that differ.
 
     A path that is not known on this host counts as a difference without a value to come.
@@ -172,7 +172,7 @@ def apply(conf: Conf, declared: Declared) -> list[dict[str, str | None]]:
     return differences
 
 
-def needed(declared: Declared) -> list[str]:
+def needed(declared: DeclaredAuthAlt) -> list[str]:
     """The capabilities, by name, without which the declaration would have no effect or a bad one."""
     names = ["auth_jwt"] if declared.types else []
     return names + [CAPABILITY_OF[name] for name in [*declared.parameters, *declared.unknown] if name in CAPABILITY_OF]

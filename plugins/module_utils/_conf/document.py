@@ -36,7 +36,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import (
     means_jwt,
     names,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import Finding, findings
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import ConfFinding, findings
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import Occurrence, Reading
 
 # Where a new line of these goes: after the first of the others that is there.
@@ -152,11 +152,11 @@ class Conf:
         """The key as Slurm writes it; None if no release knows it."""
         return self._names.get(key.lower())
 
-    def problems(self) -> list[Finding]:
+    def problems(self) -> list[ConfFinding]:
         """All that is wrong with the files, as far as it can be told without knowing the release."""
         return [problem for _key, problem in self.findings()]
 
-    def findings(self) -> list[tuple[str, Finding]]:
+    def findings(self) -> list[tuple[str, ConfFinding]]:
         """The problems, each with the key it is about (lower case, "" if none)."""
         return findings(self._reading, self.kind)
 

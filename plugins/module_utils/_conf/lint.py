@@ -38,7 +38,7 @@ _STOPS = (
 )
 
 
-class Finding(NamedTuple):
+class ConfFinding(NamedTuple):
     """Something in the files that will hurt. severity is error (a daemon dies, or JWT does not work) or warning."""
 
     severity: str
@@ -49,7 +49,7 @@ class Finding(NamedTuple):
     remedy: str
 
 
-def findings(reading: Reading, kind: str) -> list[tuple[str, Finding]]:
+def findings(reading: Reading, kind: str) -> list[tuple[str, ConfFinding]]:
     """All problems, each with the key it is about (lower case, "" if none), in the order of files and lines."""
     order = {path: number for number, path in enumerate(reading.lines)}
     problems = [*_faults(reading), *_settings(reading, kind), *_auth(reading, kind)]
@@ -120,7 +120,7 @@ _FAULTS = {
 }
 
 
-def _faults(reading: Reading) -> Iterator[tuple[str, Finding]]:
+def _faults(reading: Reading) -> Iterator[tuple[str, ConfFinding]]:
     for fault in reading.faults:
         yield _low(fault.key), _fault(fault)
     for path, line, key, tail in reading.tails:
@@ -128,19 +128,19 @@ def _faults(reading: Reading) -> Iterator[tuple[str, Finding]]:
             yield _low(key), _fault(Fault("tail", path, line, key, ""))
 
 
-def _fault(fault: Fault) -> Finding:
+def _fault(fault: Fault) -> ConfFinding:
     severity, *texts = _FAULTS[fault.code]
     key = fault.key.decode("ascii", "replace")
     if fault.code == "tail" and _low(fault.key) == "include":
         key = "Include"
     found, effect, remedy = (text.format(key=key, detail=fault.detail) for text in texts)
-    return Finding(severity, fault.path, fault.line + 1, found, effect, remedy)
+    return ConfFinding(severity, fault.path, fault.line + 1, found, effect, remedy)
 
 
 # What it reads otherwise than it was meant
 
 
-def _settings(reading: Reading, kind: str) -> Iterator[tuple[str, Finding]]:
+def _settings(reading: Reading, kind: str) -> Iterator[tuple[str, ConfFinding]]:
     known = names(kind)
     file = f"{kind}.conf"
     for low, entries in reading.found.items():
@@ -188,7 +188,7 @@ def _settings(reading: Reading, kind: str) -> Iterator[tuple[str, Finding]]:
 # AuthAltTypes and AuthAltParameters
 
 
-def _auth(reading: Reading, kind: str) -> Iterator[tuple[str, Finding]]:
+def _auth(reading: Reading, kind: str) -> Iterator[tuple[str, ConfFinding]]:
     types = _last(reading, b"authalttypes")
     parameters = _last(reading, b"authaltparameters")
     has_jwt = False
@@ -237,7 +237,7 @@ def _auth(reading: Reading, kind: str) -> Iterator[tuple[str, Finding]]:
             )
 
 
-def _types(entry: Occurrence, members: list[str]) -> Iterator[Finding]:
+def _types(entry: Occurrence, members: list[str]) -> Iterator[ConfFinding]:
     dies = "slurmctld and slurmdbd do not start: they find no plugin of that name."
     for member in filter(None, members):
         if member == "jwt":
@@ -258,7 +258,7 @@ def _types(entry: Occurrence, members: list[str]) -> Iterator[Finding]:
             )
 
 
-def _parameters(entry: Occurrence, given: set[str]) -> Iterator[Finding]:
+def _parameters(entry: Occurrence, given: set[str]) -> Iterator[ConfFinding]:
     seen: set[str] = set()
     for member in _text(entry.value).split(","):
         if not member.strip():
@@ -285,7 +285,7 @@ def _parameters(entry: Occurrence, given: set[str]) -> Iterator[Finding]:
         seen.add(low)
 
 
-def _unknown(entry: Occurrence, member: str, seen: set[str]) -> Finding:
+def _unknown(entry: Occurrence, member: str, seen: set[str]) -> ConfFinding:
     known = "Known are " + ", ".join(sorted(KNOWN_OPTIONS)) + "."
     low = member.lower()
     # Releases that search the text for name= stop at the first they find.
@@ -360,8 +360,8 @@ def _last(reading: Reading, key: bytes) -> Occurrence | None:
     return entries[-1] if entries else None
 
 
-def _problem(severity: str, entry: Occurrence, found: str, effect: str, remedy: str) -> Finding:
-    return Finding(severity, entry.path, entry.first + 1, found, effect, remedy)
+def _problem(severity: str, entry: Occurrence, found: str, effect: str, remedy: str) -> ConfFinding:
+    return ConfFinding(severity, entry.path, entry.first + 1, found, effect, remedy)
 
 
 def _text(raw: bytes) -> str:

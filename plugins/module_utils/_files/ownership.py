@@ -43,7 +43,7 @@ class Ownership(NamedTuple):
     mode: int
 
 
-class Declared(NamedTuple):
+class DeclaredOwnership(NamedTuple):
     """What a task says of a file; None is what it does not say."""
 
     owner: str | None
@@ -95,12 +95,12 @@ class Declared(NamedTuple):
         return {"owner": owner, "group": group, "mode": f"{found.mode:04o}", **numbers}
 
 
-def declared(params: Mapping[str, Any], may_lack: bool) -> Declared:
+def declared(params: Mapping[str, Any], may_lack: bool) -> DeclaredOwnership:
     """The options owner, group and mode of a task; NobodyOfThatName unless users and groups MAY_LACK."""
     mode = parse_mode(params["mode"])
     uid = _number(params, "owner", "user", lambda name: pwd.getpwnam(name).pw_uid, may_lack)
     gid = _number(params, "group", "group", lambda name: grp.getgrnam(name).gr_gid, may_lack)
-    return Declared(params["owner"], params["group"], uid, gid, mode)
+    return DeclaredOwnership(params["owner"], params["group"], uid, gid, mode)
 
 
 def _number(

@@ -307,7 +307,7 @@ def slurmrestd_unit(unit: Unit, files: Sequence[str]) -> list[Problem]:
     """What the site's own files say of slurmrestd, and what a rollout cannot go along with."""
     problems = []
     given = rest_unit.variable(rest_unit.OPTIONS, unit.environment, unit.environment_files)
-    told = rest_unit.options(given.value) if given else rest_unit.Options([], [])
+    told = rest_unit.options(given.value) if given else rest_unit.RestOptions([], [])
     source = given.source if given else ""
     if told.user:
         found = f"{rest_unit.OPTIONS} in {source} has {' and '.join(told.user)}."

@@ -63,7 +63,7 @@ class Host:
         self.slurm: facts.ConfFile | None = None
         self.slurmdbd: facts.ConfFile | None = None
         self.configless = False
-        self.undeclared: list[undeclared.Setting] = []
+        self.undeclared: list[undeclared.UndeclaredSetting] = []
         self.running: dict[str, processes.Process | None] = {}
 
     def report(self) -> dict[str, Any]:
@@ -312,7 +312,7 @@ class Host:
             self.problems += problems.without_mended(before, after)
         return differences, wanted
 
-    def _apply(self, file: facts.ConfFile, declared: auth_alt.Declared) -> list[dict[str, str | None]]:
+    def _apply(self, file: facts.ConfFile, declared: auth_alt.DeclaredAuthAlt) -> list[dict[str, str | None]]:
         part = self._part_of(file)
         if self.release is not None:
             needed = auth_alt.needed(declared)

@@ -30,7 +30,7 @@ _EFFECT = "The run would work with other files, programs or units than the clust
 _NOT_RUN = f"{_EFFECT} Others than root can change what is there, so root has run nothing of it to find out more."
 
 
-class Setting(NamedTuple):
+class UndeclaredSetting(NamedTuple):
     """A variable that the site has to set, with the value that was found."""
 
     variable: str
@@ -41,14 +41,14 @@ class Setting(NamedTuple):
     """Whether the inspection itself may go on with it."""
 
 
-def service(part: str, named: str, unit: str) -> Setting:
+def service(part: str, named: str, unit: str) -> UndeclaredSetting:
     """The daemon runs in another unit than the one that is named."""
     daemon, variable = install_paths.DAEMON_OF[part], SERVICE_VARIABLES[part]
     found, remedy = f"{daemon} runs in the unit {unit}, and not in {named}.", f"Set {variable} to {unit}."
-    return Setting(variable, unit, Problem(ERROR, CODE, part, None, found, _EFFECT, remedy))
+    return UndeclaredSetting(variable, unit, Problem(ERROR, CODE, part, None, found, _EFFECT, remedy))
 
 
-def programs(daemons: Sequence[SeenDaemon], declared: Sequence[str]) -> Setting | None:
+def programs(daemons: Sequence[SeenDaemon], declared: Sequence[str]) -> UndeclaredSetting | None:
     """The folders of Slurm's programs."""
     elsewhere = [daemon for daemon in daemons if _is_elsewhere(daemon, declared)]
     if not elsewhere:
@@ -65,7 +65,8 @@ def programs(daemons: Sequence[SeenDaemon], declared: Sequence[str]) -> Setting 
     effect = _EFFECT if usable else _NOT_RUN
     named = ", ".join(folders)
     remedy = f"Set slurm_jwt_bin_dirs to [{named}]."
-    return Setting("slurm_jwt_bin_dirs", folders, Problem(ERROR, CODE, first.part, None, found, effect, remedy), usable)
+    problem = Problem(ERROR, CODE, first.part, None, found, effect, remedy)
+    return UndeclaredSetting("slurm_jwt_bin_dirs", folders, problem, usable)
 
 
 def _is_elsewhere(daemon: SeenDaemon, declared: Sequence[str]) -> bool:
@@ -86,7 +87,7 @@ def _is_declared(path: str, declared: Sequence[str]) -> bool:
     return any(os.path.normpath(folder) == os.path.dirname(path) for folder in declared)
 
 
-def slurm_conf(daemons: Sequence[SeenDaemon], declared: str) -> Setting | None:
+def slurm_conf(daemons: Sequence[SeenDaemon], declared: str) -> UndeclaredSetting | None:
     """The slurm.conf that a daemon reads. slurmdbd reads none."""
     for daemon in daemons:
         found = whereabouts.conf(daemon) if daemon.part != "slurmdbd" else None
@@ -96,7 +97,7 @@ def slurm_conf(daemons: Sequence[SeenDaemon], declared: str) -> Setting | None:
     return None
 
 
-def slurmdbd_conf(daemons: Sequence[SeenDaemon], declared: str) -> Setting | None:
+def slurmdbd_conf(daemons: Sequence[SeenDaemon], declared: str) -> UndeclaredSetting | None:
     """The slurmdbd.conf that slurmdbd reads."""
     for daemon in daemons:
         found = whereabouts.dbd_conf(daemon) if daemon.part == "slurmdbd" else None
@@ -109,15 +110,15 @@ def _is_same_file(path: str, other: str) -> bool:
     return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _conf(variable: str, path: str, declared: str, daemon: SeenDaemon) -> Setting:
+def _conf(variable: str, path: str, declared: str, daemon: SeenDaemon) -> UndeclaredSetting:
     found = f"{daemon.name} reads {path}, and not {declared}."
     if not os.path.exists(declared):
         found = f"{daemon.name} reads {path}, and not {declared}, which does not exist."
     remedy = f"Set {variable} to {path}."
-    return Setting(variable, path, Problem(ERROR, CODE, daemon.part, None, found, _EFFECT, remedy))
+    return UndeclaredSetting(variable, path, Problem(ERROR, CODE, daemon.part, None, found, _EFFECT, remedy))
 
 
-def slurmrestd(daemons: Sequence[SeenDaemon], declared: str | None, folders: Sequence[str]) -> Setting | None:
+def slurmrestd(daemons: Sequence[SeenDaemon], declared: str | None, folders: Sequence[str]) -> UndeclaredSetting | None:
     """The program of slurmrestd, which a rollout names in its unit."""
     if declared is None:
         return None
@@ -133,5 +134,6 @@ def slurmrestd(daemons: Sequence[SeenDaemon], declared: str | None, folders: Seq
         if os.path.exists(declared) and declared != USUAL_SLURMRESTD:
             return None
         found, remedy = f"slurmrestd is {path}, and not {declared}.", f"Set slurmrestd_binary to {path}."
-        return Setting("slurmrestd_binary", path, Problem(ERROR, CODE, "slurmrestd", None, found, _EFFECT, remedy))
+        problem = Problem(ERROR, CODE, "slurmrestd", None, found, _EFFECT, remedy)
+        return UndeclaredSetting("slurmrestd_binary", path, problem)
     return None

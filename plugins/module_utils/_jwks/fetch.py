@@ -55,7 +55,7 @@ class FetchError(Exception):
     """A key set cannot be had. The text says from where, what was found, and what to do."""
 
 
-class Rules(NamedTuple):
+class FetchRules(NamedTuple):
     """What the site asks of an address."""
 
     timeout: float = 30.0
@@ -94,12 +94,12 @@ def opener(ca_path: str | None) -> Get:
     return lambda url, timeout: ours.open(url, timeout=timeout)
 
 
-def fetch_keys(url: str, get: Get, rules: Rules) -> Callable[[], bytes]:
+def fetch_keys(url: str, get: Get, rules: FetchRules) -> Callable[[], bytes]:
     """Begin to fetch the document at an address; what returns it."""
     return _in_time(lambda end: _fetch(url, get, rules, end), url, rules.timeout)
 
 
-def fetch_keys_of_issuer(issuer: str, get: Get, rules: Rules) -> Callable[[], tuple[str, bytes]]:
+def fetch_keys_of_issuer(issuer: str, get: Get, rules: FetchRules) -> Callable[[], tuple[str, bytes]]:
     """Begin to fetch the key set of an OpenID provider; what returns the address where its configuration says that it
     is, and the document."""
 
@@ -113,7 +113,7 @@ def fetch_keys_of_issuer(issuer: str, get: Get, rules: Rules) -> Callable[[], tu
     return _in_time(both, issuer, rules.timeout)
 
 
-def refuse_address(url: str, rules: Rules) -> None:
+def refuse_address(url: str, rules: FetchRules) -> None:
     """Raise FetchError for an address that is none, or that nobody should take keys from."""
     try:
         parts = urlsplit(url)
@@ -188,7 +188,7 @@ def _too_late(what: str, timeout: float) -> FetchError:
     )
 
 
-def _fetch(url: str, get: Get, rules: Rules, end: float) -> bytes:
+def _fetch(url: str, get: Get, rules: FetchRules, end: float) -> bytes:
     begin = url
     for _step in range(_MOST_REDIRECTS + 1):
         try:
@@ -206,7 +206,7 @@ def _fetch(url: str, get: Get, rules: Rules, end: float) -> bytes:
     raise FetchError(f"{begin} redirects more than {_MOST_REDIRECTS} times. Name the last address itself.")
 
 
-def _open(url: str, get: Get, rules: Rules, end: float) -> Any:
+def _open(url: str, get: Get, rules: FetchRules, end: float) -> Any:
     """The answer, or where it redirects to."""
     left = end - time.monotonic()
     if left <= 0:
@@ -226,7 +226,7 @@ def _open(url: str, get: Get, rules: Rules, end: float) -> Any:
         raise FetchError(f"{url} cannot be fetched: {_cause(exc)}") from exc
 
 
-def _read(url: str, answer: Any, rules: Rules, end: float) -> bytes:
+def _read(url: str, answer: Any, rules: FetchRules, end: float) -> bytes:
     pieces = []
     size = 0
     try:

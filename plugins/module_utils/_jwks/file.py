@@ -16,7 +16,7 @@ from typing import Any, Callable, NamedTuple, Sequence
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import create, remove, remove_stale, replace
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Declared, Ownership
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import DeclaredOwnership, Ownership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     SecretFile,
     read_if_there,
@@ -52,7 +52,7 @@ _ATTEMPTS = 100  # against runs that do the opposite at the same time
 _RESTLESS = "Something makes {0} and takes it away again all the time; find out who."
 
 
-class Refusal(Exception):
+class KeySetRefused(Exception):
     """What was asked for is not done; str() says why and what to do."""
 
 
@@ -84,14 +84,14 @@ class FileChange(NamedTuple):
         return self.writes_keys or self.writes_record or self.mends
 
 
-class Task(NamedTuple):
+class KeySetJob(NamedTuple):
     """What is asked for."""
 
     path: str
     sources: list[dict[str, Any]]
     """Each with issuer, url, path, data, kid, ca_path, allow_http and allow_shared, as in the module slurm_jwks."""
     settings: PolicySettings
-    declared: Declared
+    declared: DeclaredOwnership
     min_bits: int = MIN_BITS
     timeout: float = 30.0
     """Seconds in which all sources must have answered in full."""
@@ -108,7 +108,7 @@ class Task(NamedTuple):
 class TrustFile:
     """One file of trusted keys, and what is asked for it."""
 
-    def __init__(self, task: Task, warn: Callable[[str], None]) -> None:
+    def __init__(self, task: KeySetJob, warn: Callable[[str], None]) -> None:
         self.task = task
         self.reader = Reader(task.sources, task.min_bits, task.timeout, task.only_look)
         self.warn = warn
@@ -128,7 +128,7 @@ class TrustFile:
         try:
             self.reader.refuse()
         except SourceError as exc:
-            raise Refusal(str(exc)) from None
+            raise KeySetRefused(str(exc)) from None
         if not self.task.only_look:
             remove_stale(self.path)
         first = self.look()
@@ -180,7 +180,7 @@ class TrustFile:
                 return found, plan
             except SecretFileMissing:
                 continue  # removed by another run while we waited
-        raise Refusal(_RESTLESS.format(self.path))
+        raise KeySetRefused(_RESTLESS.format(self.path))
 
     def take_away(self) -> CurrentFiles:
         """Remove it and its record; what was there."""
@@ -193,10 +193,10 @@ class TrustFile:
             remove_stale(self.path)
         return found
 
-    def _unchanged(self, text: str) -> Refusal:
+    def _unchanged(self, text: str) -> KeySetRefused:
         if self.wrote:
-            return Refusal(f"{text} What has run out was removed from {self.path}, and nothing else was changed.")
-        return Refusal(f"{text} {self.path} was left as it is.")
+            return KeySetRefused(f"{text} What has run out was removed from {self.path}, and nothing else was changed.")
+        return KeySetRefused(f"{text} {self.path} was left as it is.")
 
     # What is there
 
@@ -284,7 +284,7 @@ class TrustFile:
             spares = (f"{path}.{stamp}{number}~" for number in ("", *(f".{again}" for again in range(2, 100))))
             kept = next((spare for spare in spares if create(spare, file.data, file.uid, file.gid, file.mode)), None)
             if kept is None:
-                raise Refusal(f"{path} has a hundred copies of this second beside it. Nothing was changed.")
+                raise KeySetRefused(f"{path} has a hundred copies of this second beside it. Nothing was changed.")
             self.backups[path] = kept
 
     def _carry_out(self, found: CurrentFiles, plan: FileChange) -> None:

@@ -125,7 +125,7 @@ class Reader:
         # It imports much, and a task whose sources are files or data does without.
         from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import fetch
 
-        rules = fetch.Rules(self._timeout, source["allow_http"], source["allow_shared"])
+        rules = fetch.FetchRules(self._timeout, source["allow_http"], source["allow_shared"])
         try:
             get = fetch.opener(source["ca_path"])
         except fetch.FetchError as exc:

@@ -24,7 +24,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import (
-    Declared,
+    DeclaredOwnership,
     Ownership,
     declared,
     ownership,
@@ -290,7 +290,7 @@ class KeyFile:
     def _keep(self, key: SecretFile) -> None:
         if self.params["backup"]:
             spare = self._spare("bak")
-            if not create(spare, key.data, *Declared.of_copy(key, self.declared.ownership(key))):
+            if not create(spare, key.data, *DeclaredOwnership.of_copy(key, self.declared.ownership(key))):
                 raise Refusal(f"{spare} exists already: another run wrote it. Nothing was replaced; run again.")
             self.outcome["backup_file"] = spare
 
@@ -301,7 +301,7 @@ class KeyFile:
         if found.key and self.params["backup"]:
             spare = self._spare("removed")
             wanted = ownership(self.declared.uid, self.declared.gid, 0o400)
-            set_attributes(self.path, *Declared.of_copy(found.key, wanted))
+            set_attributes(self.path, *DeclaredOwnership.of_copy(found.key, wanted))
             move(self.path, spare)
             self.outcome["backup_file"] = spare
             return True

@@ -81,7 +81,7 @@ def _words(text: str) -> list[str]:
         return text.split()
 
 
-class Options(NamedTuple):
+class RestOptions(NamedTuple):
     """What slurmrestd would read from the words."""
 
     user: list[str]
@@ -89,7 +89,7 @@ class Options(NamedTuple):
     addresses: list[str]
 
 
-def options(text: str) -> Options:
+def options(text: str) -> RestOptions:
     user, addresses = [], []
     words = iter(_words(text))
     for word in words:
@@ -101,7 +101,7 @@ def options(text: str) -> Options:
                 value = word[number:] or next(words, "")
                 user += [f"-{letter} {value}"] if letter in "ug" else []
                 break
-    return Options(user, addresses)
+    return RestOptions(user, addresses)
 
 
 def overrules(path: str) -> list[str]:

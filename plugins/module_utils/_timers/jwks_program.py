@@ -23,12 +23,12 @@ from typing import Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Declared
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import DeclaredOwnership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_if_there
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
     FileChange,
-    Refusal,
-    Task,
+    KeySetJob,
+    KeySetRefused,
     TrustFile,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import PolicySettings, next_change
@@ -45,8 +45,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh
     RECONFIGURE,
     WAITING,
     RefreshRecord,
+    RefreshSettings,
     ReloadedDaemon,
-    Settings,
     metrics,
     read_record,
     read_settings,
@@ -78,7 +78,7 @@ class RefreshFailed(Exception):
 class Following:
     """One attempt."""
 
-    def __init__(self, settings: Settings, record: RefreshRecord | None) -> None:
+    def __init__(self, settings: RefreshSettings, record: RefreshRecord | None) -> None:
         self.settings = settings
         self.record = record
         self.now = int(time.time())
@@ -93,7 +93,7 @@ class Following:
         """Do what has to be done; how it ended."""
         try:
             plan = self.fetch()
-        except (Refusal, SecretFileError, LibraryMissing):
+        except (KeySetRefused, SecretFileError, LibraryMissing):
             # A file that was written and not loaded is no fault of a source, least of all where a key was distrusted.
             self.load()
             raise
@@ -119,7 +119,7 @@ class Following:
         settings = self.settings
         # A rollout that distrusts a key writes the record before it writes these settings.
         policy = PolicySettings(settings.retain, frozenset(settings.remove), remembers=True)
-        task = Task(settings.path, settings.sources, policy, declared(settings), tolerant=True)
+        task = KeySetJob(settings.path, settings.sources, policy, declared(settings), tolerant=True)
         file = TrustFile(task, self.notes.append)
         try:
             dummy_found, plan = file.bring_up_to_date()
@@ -231,22 +231,22 @@ class Following:
         ))  # fmt: skip
 
 
-def declared(settings: Settings) -> Declared:
+def declared(settings: RefreshSettings) -> DeclaredOwnership:
     """Whose the file is to be."""
     try:
         uid, gid = pwd.getpwnam(settings.owner).pw_uid, grp.getgrnam(settings.group).gr_gid
     except KeyError as exc:
         raise RefreshFailed(f"The key set is to belong to somebody whom this host does not know: {exc}.") from None
-    return Declared(settings.owner, settings.group, uid, gid, 0o400)
+    return DeclaredOwnership(settings.owner, settings.group, uid, gid, 0o400)
 
 
-def attempt(settings: Settings) -> int:
+def attempt(settings: RefreshSettings) -> int:
     """Follow the sources once, and leave word of it."""
     following = Following(settings, last_record(settings.record, read_record))
     level = INFO
     try:
         result = following.run()
-    except (RefreshFailed, Refusal, ClientError, SecretFileError, LibraryMissing) as exc:
+    except (RefreshFailed, KeySetRefused, ClientError, SecretFileError, LibraryMissing) as exc:
         result, level = FAILED, ERROR
         following.notes.insert(0, str(exc))
     if result in (WAITING, POSTPONED):

@@ -41,7 +41,7 @@ class ReloadedDaemon(NamedTuple):
     """Where it listens; None where it stands by and does not."""
 
 
-class Settings(NamedTuple):
+class RefreshSettings(NamedTuple):
     """What the program is told. Nothing of it is secret."""
 
     path: str
@@ -86,15 +86,15 @@ class RefreshRecord(NamedTuple):
     """When the next withdrawn key runs out."""
 
 
-def write_settings(settings: Settings) -> str:
+def write_settings(settings: RefreshSettings) -> str:
     content = {**settings._asdict(), "daemons": [daemon._asdict() for daemon in settings.daemons]}
     return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
-def read_settings(text: str) -> Settings:
+def read_settings(text: str) -> RefreshSettings:
     try:
         found = json.loads(text)
-        return Settings(**{**found, "daemons": [ReloadedDaemon(**daemon) for daemon in found["daemons"]]})
+        return RefreshSettings(**{**found, "daemons": [ReloadedDaemon(**daemon) for daemon in found["daemons"]]})
     except (TypeError, ValueError, KeyError) as exc:
         raise SettingsError(
             f"These are no settings of this program ({exc}). Run the playbook hpc.slurm_jwt.rollout, which writes them."
@@ -137,7 +137,7 @@ def unheard(record: RefreshRecord | None, now: int) -> int:
     return 0 if record is None else max(0, now - record.reached)
 
 
-def metrics(settings: Settings, record: RefreshRecord) -> str:
+def metrics(settings: RefreshSettings, record: RefreshRecord) -> str:
     """The last attempt for Prometheus, as node_exporter's textfile collector reads it."""
     values = (
         ("attempt_timestamp_seconds", "When the sources of trusted keys were last looked at.", record.at),

@@ -58,7 +58,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewa
     RENEWED,
     Live,
     RenewalRecord,
-    Settings,
+    RenewalSettings,
     clock_in,
     judge,
     metrics,
@@ -90,7 +90,7 @@ class RenewalFailed(Exception):
 class Renewal:
     """One attempt."""
 
-    def __init__(self, settings: Settings, record: RenewalRecord | None) -> None:
+    def __init__(self, settings: RenewalSettings, record: RenewalRecord | None) -> None:
         self.settings = settings
         self.record = record
         self.client = Client(settings.bin_dir, settings.conf_path, CLIENT_TIMEOUT)
@@ -240,7 +240,7 @@ class Renewal:
         ))  # fmt: skip
 
 
-def ownership_of(settings: Settings) -> Ownership:
+def ownership_of(settings: RenewalSettings) -> Ownership:
     """What the file is to have, as with the module slurm_jwt_token."""
     uid = number_of(settings.owner, "user", lambda name: pwd.getpwnam(name).pw_uid)
     gid = number_of(settings.group, "group", lambda name: grp.getgrnam(name).gr_gid)
@@ -255,7 +255,7 @@ def number_of(name: str | None, kind: str, find: Callable[[str], int]) -> int | 
     return number
 
 
-def attempt(settings: Settings) -> int:
+def attempt(settings: RenewalSettings) -> int:
     """Renew one token, if it has to be, and leave word of it."""
     renewal = Renewal(settings, last_record(settings.record, read_record))
     level = INFO

@@ -39,7 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,63}(?:-[A-Za-z0-9_.]+)*")
 _SDIAG = re.compile(r"^sdiag output at .*\((\d{9,11})\)", re.MULTILINE)
 
 
-class Settings(NamedTuple):
+class RenewalSettings(NamedTuple):
     """What the program is told of one token. Nothing of it is secret."""
 
     name: str
@@ -97,14 +97,14 @@ def fits_a_unit(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and len(name) <= 64
 
 
-def write_settings(settings: Settings) -> str:
+def write_settings(settings: RenewalSettings) -> str:
     return json.dumps(settings._asdict(), indent=2, sort_keys=True) + "\n"
 
 
-def read_settings(text: str) -> Settings:
+def read_settings(text: str) -> RenewalSettings:
     try:
         found = json.loads(text)
-        return Settings(**found)
+        return RenewalSettings(**found)
     except (TypeError, ValueError) as exc:
         raise SettingsError(
             f"These are no settings of this program ({exc}). Run the playbook hpc.slurm_jwt.tokens, which writes them."
@@ -122,7 +122,7 @@ def read_record(text: str) -> RenewalRecord | None:
 # -- what is decided ---------------------------------------------------------------------------------------------------
 
 
-def judge(data: bytes | None, settings: Settings, now: float) -> Live:
+def judge(data: bytes | None, settings: RenewalSettings, now: float) -> Live:
     """The token in the file at an instant by slurmctld's clock. Who signed it does not show here."""
     if data is None:
         return Live("missing", None, None, 0)
@@ -147,7 +147,7 @@ def pessimistic(now: float, token: str | None, record: RenewalRecord | None) -> 
     return now + max(ahead)
 
 
-def rotation_under_way(ages: Sequence[float], live: Live, settings: Settings) -> bool:
+def rotation_under_way(ages: Sequence[float], live: Live, settings: RenewalSettings) -> bool:
     """Whether to keep one's hands off: a rotation puts a token of the next key into the file by itself.
 
     A token made before the swap and written after it would be of the old key, and the service refused. But neither may
@@ -183,7 +183,7 @@ def words_on_clocks(offset: int | None) -> str:
 # -- metrics -----------------------------------------------------------------------------------------------------------
 
 
-def metrics(settings: Settings, record: RenewalRecord) -> str:
+def metrics(settings: RenewalSettings, record: RenewalRecord) -> str:
     """The last attempt for Prometheus, as node_exporter's textfile collector reads it.
 
     What passes by itself is given as an instant: the file is right as well when nobody has written it for a while.

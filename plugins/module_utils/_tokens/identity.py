@@ -50,7 +50,7 @@ class JudgingDaemon(NamedTuple):
         return flag in self.options and has(self.release, "client_ids")
 
 
-class User(NamedTuple):
+class KnownUser(NamedTuple):
     """A user on the daemon's host."""
 
     name: str
@@ -75,7 +75,7 @@ class Identity(NamedTuple):
     claims: dict[str, Any]
 
 
-FindUser = Callable[[str], "User | None"]
+FindUser = Callable[[str], "KnownUser | None"]
 """The user of a name, or of a number, on this host."""
 
 # What issuers are known to put where, and who may change it there.
@@ -221,7 +221,7 @@ def _nobody(claim: str | None, name: str | None, daemon: JudgingDaemon) -> list[
 # -- what to think of before it is trusted -----------------------------------------------------------------------------
 
 
-def _unknown(claim: str | None, name: str | None, found: User | None) -> list[str]:
+def _unknown(claim: str | None, name: str | None, found: KnownUser | None) -> list[str]:
     """Slurm lets such a token in, measured on all releases."""
     if claim == "id" or name is None or found:
         return []
@@ -233,7 +233,7 @@ def _unknown(claim: str | None, name: str | None, found: User | None) -> list[st
 
 
 def _power(
-    claim: str | None, name: str | None, uid: int | None, found: User | None, daemon: JudgingDaemon
+    claim: str | None, name: str | None, uid: int | None, found: KnownUser | None, daemon: JudgingDaemon
 ) -> list[str]:
     if name is None:
         return []

@@ -139,7 +139,7 @@ class Host:
         return token
 
     def run(self, environment=None, **options) -> subprocess.CompletedProcess:
-        settings = token_renewal.Settings(**{**self.options, **options})
+        settings = token_renewal.RenewalSettings(**{**self.options, **options})
         path = self.folder / "settings.json"
         path.write_text(token_renewal.write_settings(settings))
         (self.folder / "calls").write_text("")

@@ -23,7 +23,7 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.fetch import DISCOVERY
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import installer, jwks_program, jwks_refresh
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import ReloadedDaemon, Settings
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import RefreshSettings, ReloadedDaemon
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -80,7 +80,7 @@ class Site:
         for path, file in installer.program(str(folder / "program"), jwks_program).items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             pathlib.Path(path).write_text(file.text)
-        self.settings = Settings(
+        self.settings = RefreshSettings(
             path=str(self.path),
             sources=[dict.fromkeys(("url", "path", "data", "kid")) | {
                 "issuer": issuer.url, "ca_path": ca_path, "allow_http": False, "allow_shared": False,

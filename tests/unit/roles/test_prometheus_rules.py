@@ -20,7 +20,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.roles.renewing import ROOT
 RULES = ROOT / "roles/slurm_jwt_tokens/files/prometheus_rules.yml"
 KEY = {"path": "/key", "fingerprint": "SHA256:ab", "created": "2026-11-23T08:00:00Z"}
 
-SETTINGS = token_renewal.Settings(
+SETTINGS = token_renewal.RenewalSettings(
     name='we"b',
     user="alice",
     dest="/etc/web",
@@ -42,7 +42,7 @@ SETTINGS = token_renewal.Settings(
 )
 
 
-FOLLOWING = jwks_refresh.Settings(
+FOLLOWING = jwks_refresh.RefreshSettings(
     path="/jwks.json",
     sources=[],
     retain=3600,

@@ -38,7 +38,7 @@ class Host:
     def run(self, check=False, **options):
         (self.folder / "told").write_text("")
         names = ("lib", "etc/settings.json", "var/record.json", "units")
-        places = slurm_jwks_timer.Places(*(str(self.folder / name) for name in names))
+        places = slurm_jwks_timer.JwksTimerPlaces(*(str(self.folder / name) for name in names))
 
         def prepare():
             os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"

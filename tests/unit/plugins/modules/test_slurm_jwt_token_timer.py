@@ -64,7 +64,7 @@ class Host:
     def run(self, *timers, check=False, **options):
         (self.folder / "told").write_text("")
         names = ("lib", "etc", "var", "units", "stamps")
-        places = slurm_jwt_token_timer.Places(*(str(self.folder / name) for name in names))
+        places = slurm_jwt_token_timer.TokenTimerPlaces(*(str(self.folder / name) for name in names))
 
         def prepare():
             os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"

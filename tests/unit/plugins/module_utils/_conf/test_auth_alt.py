@@ -50,7 +50,7 @@ def test_what_slurm_does_not_see_does_not_count() -> None:
     assert found.key_path == KEY
 
 
-def declare(**options: Any) -> auth_alt.Declared:
+def declare(**options: Any) -> auth_alt.DeclaredAuthAlt:
     return auth_alt.declare(options, KEY, None)
 
 

@@ -16,7 +16,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import fetch a
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.fetch import (
     DISCOVERY,
     FetchError,
-    Rules,
+    FetchRules,
     fetch_keys,
     fetch_keys_of_issuer,
     opener,
@@ -25,7 +25,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.fetch import (
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
 
 KEYS = b'{"keys": []}'
-PLAIN = Rules(timeout=20, allow_http=True)
+PLAIN = FetchRules(timeout=20, allow_http=True)
 
 
 def refusal(url, rules=PLAIN, ca_path=None):
@@ -56,17 +56,17 @@ class TestAddresses:
     )
     def test_some_are_refused(self, url, because):
         with pytest.raises(FetchError) as caught:
-            refuse_address(url, Rules())
+            refuse_address(url, FetchRules())
         assert because in str(caught.value)
         assert "secret" not in str(caught.value)
 
     @pytest.mark.parametrize(
         ("url", "rules"),
         [
-            ("https://idp.example.org/realms/hpc/protocol/openid-connect/certs", Rules()),
-            ("http://idp.example.org/keys", Rules(allow_http=True)),
-            ("https://login.microsoftonline.com/t/discovery/v2.0/keys", Rules(allow_shared=True)),
-            ("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_X/.well-known/jwks.json", Rules()),
+            ("https://idp.example.org/realms/hpc/protocol/openid-connect/certs", FetchRules()),
+            ("http://idp.example.org/keys", FetchRules(allow_http=True)),
+            ("https://login.microsoftonline.com/t/discovery/v2.0/keys", FetchRules(allow_shared=True)),
+            ("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_X/.well-known/jwks.json", FetchRules()),
         ],
     )
     def test_others_are_not(self, url, rules):
@@ -158,7 +158,7 @@ class TestRedirects:
         with Issuer({"/keys": KEYS}) as plain:
             pages = {"/old": ("redirect", plain.url + "/keys")}
             with Issuer(pages, tls=authority(trusted)) as idp:
-                said = refusal(idp.url + "/old", Rules(timeout=20), str(trusted / "ca.pem"))
+                said = refusal(idp.url + "/old", FetchRules(timeout=20), str(trusted / "ca.pem"))
         assert "/old redirects: http://" in said
         assert "plain http" in said
 
@@ -167,14 +167,14 @@ class TestCertificates:
     def test_an_authority_of_the_site(self, tmp_path):
         trusted = make_authority(tmp_path)
         with Issuer({"/keys": KEYS}, tls=authority(trusted)) as idp:
-            assert fetch_keys(idp.url + "/keys", opener(str(trusted / "ca.pem")), Rules(timeout=20))() == KEYS
+            assert fetch_keys(idp.url + "/keys", opener(str(trusted / "ca.pem")), FetchRules(timeout=20))() == KEYS
 
     @pytest.mark.parametrize("ca", ["another", None])
     def test_the_wrong_one(self, tmp_path, ca):
         (tmp_path / "other").mkdir()
         trusted, other = make_authority(tmp_path), make_authority(tmp_path / "other")
         with Issuer({"/keys": KEYS}, tls=authority(trusted)) as idp:
-            said = refusal(idp.url + "/keys", Rules(timeout=20), ca and str(other / "ca.pem"))
+            said = refusal(idp.url + "/keys", FetchRules(timeout=20), ca and str(other / "ca.pem"))
         assert "its certificate is not to be trusted" in said
         assert "ca_path" in said
 

@@ -9,12 +9,12 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import (
     RefreshRecord,
+    RefreshSettings,
     ReloadedDaemon,
-    Settings,
 )
 
 NOW = 1_795_420_800
-SETTINGS = Settings(
+SETTINGS = RefreshSettings(
     path="/etc/slurm/jwks.json",
     sources=[{"issuer": "https://idp"}],
     retain=3600,

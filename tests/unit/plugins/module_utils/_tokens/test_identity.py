@@ -26,7 +26,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import (
     Identity,
     JudgingDaemon,
-    User,
+    KnownUser,
     identify,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import sign
@@ -44,7 +44,8 @@ KEYCLOAK = {
     "preferred_username": "alice",
     "email": "alice@example.org",
 }
-USERS = {"root": User("root", 0), "0": User("root", 0), "alice": User("alice", 1001), "slurm": User("slurm", 64030)}
+ROOT_USER = KnownUser("root", 0)
+USERS = {"root": ROOT_USER, "0": ROOT_USER, "alice": KnownUser("alice", 1001), "slurm": KnownUser("slurm", 64030)}
 WHO = {"name": "alice", "gecos": "", "dir": "/home/alice", "shell": "/bin/sh", "groups": {}}
 
 

@@ -35,7 +35,7 @@ CORES = ("2.16", "2.17", "2.18", "2.19", "2.20", "2.21")
 USUAL_RELEASE = "24.11"
 
 # What the lab compiles as sites do: for this scenario only. It takes long, so it is a matter of the matrix.
-COMPILED = {"24.11-prefix": "prefix", "26.05-prefix": "prefix", "24.11-rpm": "rpm"}
+COMPILED = {"24.11-prefix": "prefix", "26.05-prefix": "prefix", "24.11-rpm": "rpm", "26.05-rpm": "rpm"}
 # Scenarios that make no sense with Debian's Slurm.
 ONLY_COMPILED = ("rpm",)
 

@@ -34,10 +34,7 @@ PREFIX = Build(
     "/opt/slurm/VERSION", "/opt/slurm/VERSION/lib", "/opt/slurm/etc", "/etc/systemd/system", "/opt/slurm/current", 450
 )
 #: What RPMs of Slurm's own spec leave behind.
-RPM = Build(
-    "/usr", "/usr/lib64", "/etc/slurm", "/usr/lib/systemd/system", "/usr", 450,
-    dbd_conf_owner="root:slurm", dbd_conf_mode=0o640, has_apt=False,
-)
+RPM = Build("/usr", "/usr/lib64", "/etc/slurm", "/usr/lib/systemd/system", "/usr", 450, has_apt=False)
 
 
 class Release(NamedTuple):
@@ -88,6 +85,11 @@ RELEASES = {
         Release("24.11-prefix", "trixie", PYJWT, "CgroupPlugin=disabled\n", build=PREFIX),
         Release("26.05-prefix", "sid", PYJWT, "CgroupPlugin=disabled\n", SID, PREFIX),
         Release("24.11-rpm", "trixie", PYJWT, "CgroupPlugin=disabled\n", build=RPM),
+        # From 25.11 on slurmdbd.conf may be root's; before that slurmdbd does not start.
+        Release(
+            "26.05-rpm", "sid", PYJWT, "CgroupPlugin=disabled\n", SID,
+            RPM._replace(dbd_conf_owner="root:slurm", dbd_conf_mode=0o640),
+        ),
     )
 }
 

@@ -95,7 +95,7 @@ def container(release: str, through: str | None) -> list[str]:
     enter = str(ROOT / "tests" / "lab" / "enter")
     listing = [enter, "podman", "images", "--format", "{{.Repository}}:{{.Tag}}", "localhost/slurm-jwt-lab"]
     images = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
-    image = next((name for name in images if f":{release}-" in name), None)
+    image = next((name for name in images if re.fullmatch(rf".*:{re.escape(release)}-[0-9a-f]{{12}}", name)), None)
     if image is None:
         raise SystemExit(f"check: no image for Slurm {release}; tests/lab/lab images {release} makes it.")
     return [
@@ -111,12 +111,12 @@ def container(release: str, through: str | None) -> list[str]:
         "--ulimit=nofile=1024:1024",
         "--pids-limit=-1",
         "--ulimit=nproc=8192:8192",
-        "--tmpfs=/check:mode=755",
+        "--tmpfs=/oracle:mode=755",
         "--name",
-        f"check-{release}-{os.getpid()}-{threading.get_ident()}",
+        f"conformance-{release}-{os.getpid()}-{threading.get_ident()}",
         "--volume",
-        f"{HERE}:/check-code:ro",
+        f"{HERE}:/conformance:ro",
         image,
         "python3",
-        "/check-code/oracle.py",
+        "/conformance/oracle.py",
     ]

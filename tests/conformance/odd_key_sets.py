@@ -14,7 +14,7 @@ from key_set_comparison import KeySetOracle, NotUp, admit, load
 
 PAGE = ROOT / "docs" / "docsite" / "rst" / "guide_jwks.rst"
 
-_BEGIN = ".. What follows is measured and written by tests/oracle/key_sets --table.\n\n"
+_BEGIN = ".. What follows is measured and written by tests/conformance/key_sets --table.\n\n"
 _END = ".. That was it.\n"
 
 SOUND, ODD = pair(), pair()

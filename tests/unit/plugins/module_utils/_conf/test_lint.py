@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, Problem
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import ConfFinding
 
 TOP = "/etc/slurm/slurm.conf"
 
 
-def problems(text: str, kind: str = "slurm") -> list[Problem]:
+def problems(text: str, kind: str = "slurm") -> list[ConfFinding]:
     files = {TOP: text.encode(), "/etc/slurm/a.conf": b""}
 
     def read(path: str) -> bytes:

@@ -458,9 +458,7 @@ state:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import (
-    OwnershipError,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.kinds import Refusal

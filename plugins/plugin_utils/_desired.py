@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
-    _trust,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust
 
 Look = Mapping[str, Any]
 # The mode of the key everywhere: every release of Slurm is content with it.

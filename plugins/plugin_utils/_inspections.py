@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared import CODE as UNDECLARED
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
-    _undeclared,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _undeclared
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._desired import Look
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import unreachable
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import reason, unreachable
 
 # Members without which there is no inspection.
 _NEEDED = ("problems", "daemons", "capabilities", "differences", "plugins")
@@ -65,8 +63,7 @@ _UNREAD = "its answer says neither what its configuration file holds nor what is
 
 def reason_of(look: Look) -> str:
     unread = not look.get("failed") and "conf" in look
-    text = str(look.get("msg", "")).strip() or (_UNREAD if unread else "no reason given")
-    return text.splitlines()[0].rstrip(".")
+    return _UNREAD if unread and not str(look.get("msg", "")).strip() else reason(look)
 
 
 def short(name: str) -> str:

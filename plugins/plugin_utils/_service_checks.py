@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import check_user_name, lifespan
@@ -37,22 +39,18 @@ def _of_service(service: _services.Service, host: str, limit: int | None) -> lis
         _timers.timers([service], host)
         if service.get("min_remaining") is not None:
             duration(str(service["min_remaining"]))
-        lifespan(str(service["lifespan"]), _is_true(service.get("allow_endless")), limit)
+        lifespan(str(service["lifespan"]), boolean(service.get("allow_endless"), strict=False), limit)
         check_user_name(user)
     except _services.ServicesError as error:
         return [str(error)]
     except (DurationError, TokenError) as error:
         return [f"{where}: {error}"]
-    if user in PRIVILEGED and not _is_true(service.get("allow_privileged")):
+    if user in PRIVILEGED and not boolean(service.get("allow_privileged"), strict=False):
         return [
             f"{where}: a token for {user} has all power over the cluster. Name a plain user, or set "
             "allow_privileged: true."
         ]
     return []
-
-
-def _is_true(value: Any) -> bool:
-    return value is True or str(value).strip().lower() in ("yes", "on", "true", "t", "y", "1")
 
 
 def _seconds(limit: Any) -> int | None:

@@ -27,9 +27,7 @@ import time
 from contextlib import ExitStack
 from typing import Callable, Iterator, NamedTuple, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import (
-    drop_acl,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import drop_acl
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import (
     SecretFileError,
     SecretFileMissing,

@@ -36,7 +36,7 @@ class OwnerUndeclared(OwnershipError):
 
 
 class Ownership(NamedTuple):
-    """Owner, group and mode of a file, in the order in which _secret_file takes them."""
+    """Owner, group and mode of a file, in the order in which the functions of atomic.py take them."""
 
     uid: int
     gid: int

@@ -51,8 +51,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation impor
     PREVIOUS,
     Slot,
     beside,
+    read_slots,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import read_slots as look_at_all
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 
 RESTLESS = "Something makes {0} and takes it away again all the time; find out who."
@@ -322,7 +322,7 @@ class KeyFile:
             self._warn(found.key)
         described = self._describe(after, plan)
         self.outcome.update(described, changed=changed, reason=plan.reason, state="file")
-        self._tell_next(look_at_all(self.path).next)
+        self._tell_next(read_slots(self.path).next)
         if plan.reason and found.key:
             self.outcome["previous_fingerprint"] = fingerprint(found.key.data)
             if self.task.check_mode and self.params["backup"]:

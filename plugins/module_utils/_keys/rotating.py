@@ -8,16 +8,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import (
-    remove_stale,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import remove_stale
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import (
-    Ownership,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    refuse_public_folder,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Ownership
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import refuse_public_folder
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
     KeyRecord,
@@ -34,10 +28,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation impor
     claim,
     is_due,
     left_to_unstage,
+    read_slots,
     stage,
     unstage,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import read_slots as look_at_all
 
 
 class Rotating(KeyFile):
@@ -45,7 +39,7 @@ class Rotating(KeyFile):
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        self.before = look_at_all(self.path)
+        self.before = read_slots(self.path)
 
     def staged(self) -> dict[str, Any]:
         refuse_public_folder(self.path, "a key")
@@ -98,7 +92,7 @@ class Rotating(KeyFile):
         return self._tell(changed)
 
     def _see(self, must_be: bool = True) -> Slots:
-        slots = look_at_all(self.path)
+        slots = read_slots(self.path)
         if must_be and slots.live is None:
             raise Refusal(
                 f"There is no key at {self.path} to rotate. Make one with state: present, or correct the path."
@@ -159,7 +153,7 @@ class Rotating(KeyFile):
             )
 
     def _tell(self, changed: bool) -> dict[str, Any]:
-        slots = look_at_all(self.path)
+        slots = read_slots(self.path)
         self.outcome["changed"] = changed
         if slots.live:
             key, record = slots.live.key, slots.live.spoken

@@ -151,6 +151,16 @@ def slurm_in(image: str, programs: str) -> str:
 
 
 def _make(release: Release, name: str) -> None:
+    # Under another name until it is whole: a build that is killed leaves half an image, or an empty one.
+    unfinished = f"{name}-unfinished"
+    if succeeds("image", "exists", unfinished):
+        podman("image", "rm", unfinished)
+    _import(release, unfinished)
+    podman("tag", unfinished, name)
+    podman("untag", unfinished)
+
+
+def _import(release: Release, name: str) -> None:
     with tempfile.TemporaryFile("w+") as complaints:
         # Nobody reads it unless it fails, and then apt's own words count.
         aloud = ["--verbose" if part == "--quiet" else part for part in recipe(release)]

@@ -85,8 +85,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             display.warning(INJECTED)
         everywhere = _cluster.any_variables(groups, hostvars)
         # Not what an earlier playbook of this process has frozen.
-        parts = _cluster.hosts_by_part(groups, {**everywhere, _declarations.NAME: None})
-        frozen = {"run": secrets.token_hex(8), "parts": parts, "digests": digests}
+        components = _cluster.hosts_by_component(groups, {**everywhere, _declarations.NAME: None})
+        frozen = {"run": secrets.token_hex(8), "components": components, "digests": digests}
         return {"changed": False, "frozen": untrusted(frozen)}
 
 
@@ -110,7 +110,7 @@ def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str
     services = _services.group_of(everywhere)
     try:
         users = {
-            "slurmrestd": _cluster.hosts_by_part(groups, {**everywhere, _declarations.NAME: None})["slurmrestd"],
+            "slurmrestd": _cluster.hosts_by_component(groups, {**everywhere, _declarations.NAME: None})["slurmrestd"],
             "slurm_jwt_tokens": _services.service_hosts(groups, hostvars),
             "slurm_jwt_proxy": _cluster.proxy_hosts(groups, hostvars),
         }

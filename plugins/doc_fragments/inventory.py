@@ -32,7 +32,7 @@ options:
     LOOKS = r"""
 options:
   _input:
-    description: The variables of all hosts, that is C(hostvars), each host's look in C(slurm_jwt_look).
+    description: The variables of all hosts, that is C(hostvars), each host's look in C(slurm_jwt_observation).
     type: dict
     required: true
 """

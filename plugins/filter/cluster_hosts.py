@@ -13,10 +13,10 @@ description:
   - The groups' names are those of the variables C(slurm_jwt_group_slurmctld), C(slurm_jwt_group_slurmdbd),
     C(slurm_jwt_group_slurmrestd) and C(slurm_jwt_group_nodes) as the first host of the inventory has them. A group that
     the inventory does not have counts as empty; no controller at all is an error.
-positional: _hostvars, parts
+positional: _hostvars, components
 options:
-  parts:
-    description: The parts of the cluster to list. By default all.
+  components:
+    description: The components of the cluster to list. By default all.
     type: list
     elements: str
     choices: [slurmctld, slurmdbd, slurmrestd, node]
@@ -49,11 +49,13 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import fi
 
 
 def cluster_hosts(
-    groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any], parts: Sequence[str] = tuple(_cluster.PARTS)
+    groups: Mapping[str, Sequence[str]],
+    hostvars: Mapping[str, Any],
+    components: Sequence[str] = tuple(_cluster.COMPONENTS),
 ) -> list[str]:
     """Every host of the cluster once, controllers first."""
     try:
-        return _cluster.cluster_hosts(groups, _cluster.any_variables(groups, hostvars), parts)
+        return _cluster.cluster_hosts(groups, _cluster.any_variables(groups, hostvars), components)
     except _cluster.ClusterError as error:
         raise AnsibleFilterError(str(error)) from error
 

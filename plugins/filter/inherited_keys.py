@@ -45,7 +45,7 @@ def inherited_keys(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[st
     """The keys."""
     variables = _cluster.any_variables(groups, hostvars)
     key_hosts = _cluster.cluster_hosts(groups, variables, ("slurmctld", "slurmdbd"))
-    looks = (hostvars[host].get("slurm_jwt_jwks_look") for host in key_hosts if host in hostvars)
+    looks = (hostvars[host].get("slurm_jwt_jwks_observation") for host in key_hosts if host in hostvars)
     return _trust.inherited(look for look in looks if look)
 
 

@@ -10,7 +10,7 @@ short_description: The primary controller, before anything is planned
 version_added: 1.0.0
 description:
   - Names the first C(SlurmctldHost) of slurm.conf among the controllers at which this run has looked with
-    M(hpc.slurm_jwt.slurm_jwt_info), in C(slurm_jwt_look).
+    M(hpc.slurm_jwt.slurm_jwt_info), in C(slurm_jwt_observation).
 positional: groups
 extends_documentation_fragment:
   - hpc.slurm_jwt.inventory.and_groups

@@ -102,17 +102,17 @@ def rollout_plan(
 ) -> dict[str, Any]:
     """The plan of a rollout; see plugin_utils/_plan.py."""
     _cluster.check_declarations(hostvars, hosts)
-    parts = _cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars))
+    components = _cluster.hosts_by_component(groups, _cluster.any_variables(groups, hostvars))
     looks = _declared_trust.looks(hostvars, hosts)
     serial = desired.get("key_serial", "")
     trust = _declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing, serial)
     # Left out, it follows slurm.conf.
-    declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in parts["slurmrestd"] if host in hostvars]
+    declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in components["slurmrestd"] if host in hostvars]
     serves = any(boolean(value, strict=False) for value in declared)
     listeners = _cluster.default_listeners(groups, hostvars)
     wanted = _desired.Desired(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **desired)
     try:
-        return _plan.plan(looks, parts, hosts, wanted)
+        return _plan.plan(looks, components, hosts, wanted)
     except AllowanceError as error:
         raise AnsibleFilterError(str(error)) from error
 

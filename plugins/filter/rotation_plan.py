@@ -97,7 +97,7 @@ def rotation_plan(
 ) -> dict[str, Any]:
     """The plan of a rotation; see plugin_utils/_rotation.py and, of an RSA key, _rsa_rotation.py."""
     _cluster.check_declarations(hostvars, hosts)
-    parts = {**_cluster.hosts_by_part(groups, _cluster.any_variables(groups, hostvars)), "node": []}
+    components = {**_cluster.hosts_by_component(groups, _cluster.any_variables(groups, hostvars)), "node": []}
     looks = _declared_trust.looks(hostvars, hosts)
     try:
         seconds = duration(str(max_age)) if max_age else None
@@ -107,11 +107,11 @@ def rotation_plan(
     wanted = _rotation.RotationSettings(max_age=seconds, run=_run.this_run(), token_hosts=using, **settings)
     trust = _declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing)
     if not trust.signs_rs256:
-        plan = _rotation.plan(looks, parts, hosts, wanted, _run.is_dead)
+        plan = _rotation.plan(looks, components, hosts, wanted, _run.is_dead)
     else:
         primary = _local_key.primary(hostvars, groups)
         key = (hostvars[primary].get(_local_key.LOOK) or {}) if primary else {}
-        plan = _rsa_rotation.plan(looks, parts, hosts, wanted, trust, key, _run.is_dead)
+        plan = _rsa_rotation.plan(looks, components, hosts, wanted, trust, key, _run.is_dead)
     return {**plan, "by": _run.by_whom()}
 
 

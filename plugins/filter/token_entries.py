@@ -24,7 +24,7 @@ EXAMPLES = r"""
 - name: Remove what a rotation has left
   hpc.slurm_jwt.slurm_jwt_token:
     state: unstaged
-    tokens: "{{ slurm_jwt_tokens_mine | hpc.slurm_jwt.token_entries }}"
+    tokens: "{{ slurm_jwt_tokens_here | hpc.slurm_jwt.token_entries }}"
 """
 
 RETURN = r"""

@@ -30,7 +30,7 @@ author:
 EXAMPLES = r"""
 - name: Have timers renew the tokens
   hpc.slurm_jwt.slurm_jwt_token_timer:
-    timers: "{{ slurm_jwt_tokens_mine | hpc.slurm_jwt.token_timers(inventory_hostname) }}"
+    timers: "{{ slurm_jwt_tokens_here | hpc.slurm_jwt.token_timers(inventory_hostname) }}"
 """
 
 RETURN = r"""

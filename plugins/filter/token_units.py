@@ -34,7 +34,7 @@ EXAMPLES = r"""
   ansible.builtin.systemd_service:
     name: "{{ item }}"
     state: restarted
-  loop: "{{ (slurm_jwt_tokens_mine | hpc.slurm_jwt.token_units(result)).restarts }}"
+  loop: "{{ (slurm_jwt_tokens_here | hpc.slurm_jwt.token_units(result)).restarts }}"
 """
 
 RETURN = r"""

@@ -20,11 +20,11 @@ extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
   - hpc.slurm_jwt.attributes.info_module
 options:
-  parts:
+  components:
     description:
-      - What this host is in the cluster. Only what these parts need is looked at.
+      - What this host is in the cluster. Only what these components need is looked at.
       - V(node) is a compute or login host that keeps its own slurm.conf or gets it from the controller (configless).
-      - If not given, the parts are those whose systemd units are enabled or running, or V(node) if there are none.
+      - If not given, the components are those whose systemd units are enabled or running, or V(node) if there are none.
     type: list
     elements: str
     choices: [slurmctld, slurmdbd, slurmrestd, node]
@@ -136,7 +136,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look at whatever part of the cluster this host is
+- name: Inspect whatever components this host has
   hpc.slurm_jwt.slurm_jwt_info:
   register: look
 
@@ -150,7 +150,7 @@ EXAMPLES = r"""
 
 - name: Ask what a rollout would change on a controller
   hpc.slurm_jwt.slurm_jwt_info:
-    parts: [slurmctld]
+    components: [slurmctld]
     declared:
       auth_alt_types: [auth/jwt]
       parameters:
@@ -187,8 +187,8 @@ hostname:
   returned: success
   type: str
   sample: ctl1
-parts:
-  description: The parts that were looked at.
+components:
+  description: The components that were looked at.
   returned: success
   type: list
   elements: str
@@ -728,8 +728,8 @@ problems:
       description: A short name for the kind of problem.
       type: str
       sample: dbd_conf_mode
-    part:
-      description: The part of the cluster that it concerns.
+    component:
+      description: The component that it concerns.
       type: str
       sample: slurmdbd
     path:
@@ -755,7 +755,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.auth_alt import DeclaredError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.node import PARTS, Host, Options
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.node import COMPONENTS, Host, Options
 
 _SERVICES = ("slurmctld", "slurmdbd", "slurmrestd", "slurmd")
 
@@ -763,7 +763,7 @@ _SERVICES = ("slurmctld", "slurmdbd", "slurmrestd", "slurmd")
 def _argument_spec() -> dict[str, Any]:
     strings = {"type": "list", "elements": "str", "default": []}
     return {
-        "parts": {"type": "list", "elements": "str", "choices": list(PARTS)},
+        "components": {"type": "list", "elements": "str", "choices": list(COMPONENTS)},
         "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},
         "dbd_conf_path": {"type": "path", "default": "/etc/slurm/slurmdbd.conf"},
         "key_path": {"type": "path", "no_log": False},
@@ -789,7 +789,7 @@ def _argument_spec() -> dict[str, Any]:
 
 
 def _host_class(options: Options) -> type:
-    if options.parts == ["node"]:
+    if options.components == ["node"]:
         return Host
     # Not imported on nodes, which are many: it takes longer than all that there is to look at.
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.server import DaemonHost
@@ -801,8 +801,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=_argument_spec(), supports_check_mode=True)
     params = module.params
     options = Options(
-        # Listed twice, or in another order, they are the same parts.
-        parts=[part for part in PARTS if part in params["parts"]] if params["parts"] else None,
+        # Listed twice, or in another order, they are the same components.
+        components=[name for name in COMPONENTS if name in params["components"]] if params["components"] else None,
         conf_path=params["conf_path"],
         dbd_conf_path=params["dbd_conf_path"],
         key_path=params["key_path"],

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which hosts of an inventory make a Slurm cluster, and which part each plays. Private to this collection."""
+"""Which hosts of an inventory make a Slurm cluster, and which component each plays. Private to this collection."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _declarations
 
 DECLARATIONS = _declarations.NAME
 
-# Part of the cluster -> (variable that names its inventory group, that group's name if nothing is said).
+# Component of the cluster -> (variable that names its inventory group, that group's name if nothing is said).
 # The order is the order in which hosts are listed everywhere.
-PARTS = {
+COMPONENTS = {
     "slurmctld": ("slurm_jwt_group_slurmctld", "slurmctld"),
     "slurmdbd": ("slurm_jwt_group_slurmdbd", "slurmdbd"),
     "slurmrestd": ("slurm_jwt_group_slurmrestd", "slurmrestd"),
@@ -27,37 +27,37 @@ class ClusterError(Exception):
     """The inventory does not describe a cluster. The text says what lacks."""
 
 
-def hosts_by_part(
+def hosts_by_component(
     groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any]
 ) -> dict[str, list[str]]:
-    """The inventory's hosts of each part; ``variables`` are those of any host, for the groups' names.
+    """The inventory's hosts of each component; ``variables`` are those of any host, for the groups' names.
 
     Once the declarations are frozen it is what was frozen, whatever variables say later.
     """
     frozen = variables.get(DECLARATIONS)
     if frozen:
-        return {part: list(frozen["parts"].get(part, ())) for part in PARTS}
+        return {component: list(frozen["components"].get(component, ())) for component in COMPONENTS}
     return {
-        part: list(groups.get(variables.get(option) or name, ()))
-        for part, (option, name) in PARTS.items()
+        component: list(groups.get(variables.get(option) or name, ()))
+        for component, (option, name) in COMPONENTS.items()
     }
 
 
 def cluster_hosts(
-    groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any], parts: Sequence[str] = tuple(PARTS)
+    groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any], components: Sequence[str] = tuple(COMPONENTS)
 ) -> list[str]:
-    """Every host of the cluster, or of some parts of it, once, controllers first."""
+    """Every host of the cluster, or of some components of it, once, controllers first."""
     if not groups.get("all"):
         return []
-    found = hosts_by_part(groups, variables)
+    found = hosts_by_component(groups, variables)
     if not found["slurmctld"]:
-        option, name = PARTS["slurmctld"]
+        option, name = COMPONENTS["slurmctld"]
         raise ClusterError(
             f"The inventory has no host in the group {variables.get(option) or name}, so there is no controller to "
             f"work on. Put the hosts of slurmctld there, or name your own group in the variable {option} (for all "
             "hosts, or with --extra-vars)."
         )
-    return list(dict.fromkeys(host for part in PARTS if part in parts for host in found[part]))
+    return list(dict.fromkeys(host for component in COMPONENTS if component in components for host in found[component]))
 
 
 def any_variables(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -120,7 +120,7 @@ def default_listeners(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str
     behind_proxy = proxy_hosts(groups, hostvars)
     return {
         host: DEFAULT_LISTENER_OF_PROXY if host in behind_proxy else DEFAULT_LISTENER
-        for host in hosts_by_part(groups, any_variables(groups, hostvars))["slurmrestd"]
+        for host in hosts_by_component(groups, any_variables(groups, hostvars))["slurmrestd"]
         if host in hostvars and "slurmrestd_listen" not in hostvars[host]
     }
 

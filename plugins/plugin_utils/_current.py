@@ -34,16 +34,16 @@ def _of_read_files(look: Look) -> Look:
 class Cluster:
     """A look at every host of a cluster, and the questions that a rollout asks of it."""
 
-    def __init__(self, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], desired: Desired) -> None:
+    def __init__(self, looks: Mapping[str, Look], components: Mapping[str, Sequence[str]], desired: Desired) -> None:
         answered = {host: look for host, look in looks.items() if not unreachable(look) and not failed(look)}
         self.looks = {host: _of_read_files(look) for host, look in answered.items()}
         self.desired = desired
-        self.controllers = sorted(self._seen(parts["slurmctld"]), key=self._place_in_slurm_conf)
-        self.dbds = self._seen(parts["slurmdbd"])
-        self.restds = self._seen(parts["slurmrestd"])
+        self.controllers = sorted(self._seen(components["slurmctld"]), key=self._place_in_slurm_conf)
+        self.dbds = self._seen(components["slurmdbd"])
+        self.restds = self._seen(components["slurmrestd"])
         # In the order in which their files change: slurmctld must never meet a slurm.conf that is not its own.
         self.servers = list(dict.fromkeys(self.restds + self.dbds + self.controllers[::-1]))
-        self.nodes = [host for host in self._seen(parts["node"]) if host not in self.servers]
+        self.nodes = [host for host in self._seen(components["node"]) if host not in self.servers]
 
     def _seen(self, hosts: Iterable[str]) -> list[str]:
         return [host for host in hosts if host in self.looks]
@@ -320,9 +320,9 @@ class Cluster:
         due = self.key_source_changes() or self.key_targets() or self.local_key_changes or self.jwks_targets()
         return not due and not any(self.packages(host) for host in self.key_hosts)
 
-    def daemon_loads(self, host: str, part: str, conf_changes: bool) -> bool:
+    def daemon_loads(self, host: str, component: str, conf_changes: bool) -> bool:
         """Whether slurmctld or slurmdbd has to load something: its file or key changes, or it missed an earlier one."""
-        daemon = self.looks[host]["daemons"].get(part)
+        daemon = self.looks[host]["daemons"].get(component)
         if daemon is None:
             return False
         return (
@@ -352,11 +352,11 @@ class Cluster:
         if host in self.dbds and "slurmdbd" in look["daemons"]:
             port = None if host in self.standby_dbds else look["dbd_conf"]["dbd_port"]
             service = look["daemons"]["slurmdbd"]["service"]
-            found.append({"part": "slurmdbd", "service": service, "way": "restart", "port": port})
+            found.append({"component": "slurmdbd", "service": service, "way": "restart", "port": port})
         if host in self.controllers and "slurmctld" in look["daemons"]:
             way = self.way_to_load(host)
             service, port = look["daemons"]["slurmctld"]["service"], look["conf"]["slurmctld_port"]
-            found.append({"part": "slurmctld", "service": service, "way": way, "port": port})
+            found.append({"component": "slurmctld", "service": service, "way": way, "port": port})
         return found
 
     def way_to_load(self, host: str, running: bool = True) -> str:

@@ -38,9 +38,9 @@ OF_PLAYBOOKS = frozenset(("slurm_jwt_report",))
 OWN_RESULTS = frozenset(
     f"slurm_jwt_{name}"
     for name in (
-        *("declarations", "declarations_read", "plan", "look", "failure", "as_before", "removing", "folder_there"),
-        *("verifying",),
-        *("conf", "dbd_conf", "packages", "folder", "jwks", "jwks_look", "jwks_removed", "jwks_timer_result"),
+        *("declarations", "declarations_read", "plan", "observation", "failure", "as_before", "removing"),
+        *("verifying", "folder_stat"),
+        *("conf", "dbd_conf", "packages", "folder", "jwks", "jwks_observation", "jwks_removed", "jwks_timer_result"),
         *("jwks_timer_removed", "conf_copies", "dbd_conf_copies"),
         *("key_at_source", "key_at_target", "key_read", "key_removed", "local_key", "local_key_made"),
         *("local_key_staged", "local_key_active", "local_key_ended", "local_key_removed"),
@@ -49,10 +49,10 @@ OWN_RESULTS = frozenset(
         *("slurmdbd_standby_restart", "slurmdbd_restart", "standby_restart", "slurmctld_restart", "clusters"),
         *("nodes_reconfigure", "slurmctld_reconfigure", "proof", "proof_again", "back_unproven", "left_out"),
         *("identity_slurmctld", "identity_slurmdbd", "tokens_failure", "proxy_failure"),
-        *("tokens_mine", "tokens_timers", "tokens_controller", "tokens_look", "tokens_minted", "tokens_written"),
+        *("tokens_here", "tokens_timers", "tokens_controller", "tokens_observation", "tokens_minted", "tokens_written"),
         *("tokens_swap", "tokens_activated", "tokens_put_back", "tokens_restarted", "tokens_reloaded"),
         *("tokens_timer_result", "tokens_unstaged", "tokens_key_metrics", "tokens_removed", "tokens_timers_removed"),
-        *("proxy_look", "proxy_package", "proxy_files", "proxy_unit", "proxy_removed", "proxy_files_removed"),
+        *("proxy_observation", "proxy_package", "proxy_files", "proxy_unit", "proxy_removed", "proxy_files_removed"),
         *("proxy_listens", "proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_probe"),
         *(
             "proxy_program",
@@ -71,9 +71,9 @@ OWN_RESULTS = frozenset(
 ) | frozenset(
     f"slurmrestd_{name}"
     for name in (
-        *("look", "package", "account", "dropin", "dropin_folder", "dropin_removed", "unit", "proof", "back"),
-        *("proof_from_controller", "stopped", "dropin_folder_removed"),
-        *("account_there", "account_seen", "account_used", "account_removed"),
+        *("observation", "package", "account", "dropin", "dropin_folder", "dropin_removed", "unit", "proof"),
+        *("put_back", "proof_from_controller", "stopped", "dropin_folder_removed"),
+        *("account_found", "account_entry", "account_used", "account_removed"),
     )
 )
 

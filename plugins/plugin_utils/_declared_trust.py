@@ -39,6 +39,9 @@ def trust(
 def looks(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The look at each host, and what its look at the sources of keys has found."""
     return {
-        host: {**(hostvars[host].get("slurm_jwt_look") or {}), "trust": hostvars[host].get("slurm_jwt_jwks_look")}
+        host: {
+            **(hostvars[host].get("slurm_jwt_observation") or {}),
+            "trust": hostvars[host].get("slurm_jwt_jwks_observation"),
+        }
         for host in hosts
     }

@@ -25,14 +25,14 @@ def failed(look: Look) -> bool:
     return any("auth_alt_parameters" not in conf for conf in files) and not errors_of(look, removing=False)
 
 
-def key_hosts_of(parts: Mapping[str, Sequence[str]]) -> list[str]:
+def key_hosts_of(components: Mapping[str, Sequence[str]]) -> list[str]:
     """The hosts that have the signing key, by the inventory: controllers and slurmdbd."""
-    return list(dict.fromkeys([*parts["slurmctld"], *parts["slurmdbd"]]))
+    return list(dict.fromkeys([*components["slurmctld"], *components["slurmdbd"]]))
 
 
 def left_out(
     looks: Mapping[str, Look],
-    parts: Mapping[str, Sequence[str]],
+    components: Mapping[str, Sequence[str]],
     removing: bool = False,
     unreachable_too: bool = False,
 ) -> dict[str, str]:
@@ -41,7 +41,7 @@ def left_out(
     Such a host decides nothing about another one, so whatever it answers stops no run. One that cannot be reached stops
     a rollout before its first change, and no rotation.
     """
-    trusted = key_hosts_of(parts)
+    trusted = key_hosts_of(components)
     found = {}
     for host, look in looks.items():
         if host in trusted:
@@ -72,7 +72,7 @@ def short(name: str) -> str:
 
 def sentences_of(problem: Mapping[str, str]) -> str:
     """A problem as sentences; what was found in a file is often a bare phrase."""
-    found, effect = (problem[part].rstrip(".") for part in ("found", "effect"))
+    found, effect = (problem[component].rstrip(".") for component in ("found", "effect"))
     return f"{found}. {effect}. {problem['remedy']}"
 
 
@@ -101,10 +101,10 @@ _NOT_WRITABLE = "conf_not_writable"
 
 
 def refused(
-    no: Sequence[str], without: Mapping[str, str], looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]]
+    no: Sequence[str], without: Mapping[str, str], looks: Mapping[str, Look], components: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
     """A plan that is none. Where the site has to set variables, all of them are in it, for all hosts at once."""
-    settings = _undeclared.settings(looks, parts, key_hosts_of(parts))
+    settings = _undeclared.settings(looks, components, key_hosts_of(components))
     told = {
         host: errors
         for host in without

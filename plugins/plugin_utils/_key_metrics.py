@@ -19,7 +19,7 @@ CREATED = "slurm_jwt_key_created_timestamp_seconds"
 
 def metrics(variables: Mapping[str, Any]) -> str:
     """The metrics of the key that a look at a host has found, empty if it has found none."""
-    for name in ("slurm_jwt_look", "slurm_jwt_tokens_controller"):
+    for name in ("slurm_jwt_observation", "slurm_jwt_tokens_controller"):
         key = (variables.get(name) or {}).get("key") or {}
         if key.get("created") and key.get("fingerprint"):
             labels = {"file": key["path"], "fingerprint": key["fingerprint"]}

@@ -22,7 +22,13 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import (
 Variables = Mapping[str, Any]
 
 # Results that say whether a host was lost on the way.
-_STEPS = ("slurm_jwt_conf", "slurmrestd_dropin", "slurmrestd_unit", "slurm_jwt_tokens_look", "slurm_jwt_tokens_written")
+_STEPS = (
+    "slurm_jwt_conf",
+    "slurmrestd_dropin",
+    "slurmrestd_unit",
+    "slurm_jwt_tokens_observation",
+    "slurm_jwt_tokens_written",
+)
 
 
 def reasons(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str, str]:

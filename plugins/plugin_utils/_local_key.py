@@ -13,7 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _current, _desired
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import PARTS, any_variables, hosts_by_part
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import (
+    COMPONENTS,
+    any_variables,
+    hosts_by_component,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._trust import OwnKey
 
 Variables = Mapping[str, Any]
@@ -32,11 +36,11 @@ _SEEN = (
 
 def primary(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]]) -> str | None:
     """The first controller of slurm.conf, among those that this run has looked at."""
-    controllers = hosts_by_part(groups, any_variables(groups, hostvars))["slurmctld"]
-    looks = {host: hostvars[host].get("slurm_jwt_look") for host in controllers if host in hostvars}
+    controllers = hosts_by_component(groups, any_variables(groups, hostvars))["slurmctld"]
+    looks = {host: hostvars[host].get("slurm_jwt_observation") for host in controllers if host in hostvars}
     found = {host: look for host, look in looks.items() if look}
-    parts: dict[str, Sequence[str]] = {part: [] for part in PARTS}
-    return _current.Cluster(found, {**parts, "slurmctld": list(found)}, _desired.Desired()).primary
+    components: dict[str, Sequence[str]] = {component: [] for component in COMPONENTS}
+    return _current.Cluster(found, {**components, "slurmctld": list(found)}, _desired.Desired()).primary
 
 
 def public_keys(variables: Variables) -> list[dict[str, str]]:

@@ -268,7 +268,7 @@ PROBLEM = Members(
     {
         "severity": one_of("error", "warning", "info"),
         "code": IDENTIFIER,
-        "part": IDENTIFIER,
+        "component": IDENTIFIER,
         "path": maybe(TEXT),
         "found": TEXT,
         "effect": TEXT,
@@ -282,7 +282,7 @@ INFO = observation(
         "clock_lag": maybe(SECONDS),
         "hostname": IDENTIFIER,
         "os_family": maybe(IDENTIFIER),
-        "parts": list_of(one_of("slurmctld", "slurmdbd", "slurmrestd", "node"), 4),
+        "components": list_of(one_of("slurmctld", "slurmdbd", "slurmrestd", "node"), 4),
         "program": maybe(PATH),
         "release": maybe(RELEASE),
         "capabilities": map_of(IDENTIFIER, flag, 200),

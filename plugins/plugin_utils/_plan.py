@@ -44,14 +44,16 @@ def _cut_off(looks: Mapping[str, Look], desired: Desired) -> dict[str, str]:
     return found
 
 
-def _uninstallable(looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], desired: Desired) -> dict[str, str]:
+def _uninstallable(
+    looks: Mapping[str, Look], components: Mapping[str, Sequence[str]], desired: Desired
+) -> dict[str, str]:
     """The hosts without a key on which packages are missing that this run cannot install."""
     if desired.removing:
         return {}
     may_install, found = desired.install and desired.chosen("packages"), {}
     for host, look in looks.items():
         packages = (look.get("plugins") or {}).get("packages")
-        if host in key_hosts_of(parts):
+        if host in key_hosts_of(components):
             continue
         reasons = _packages.obstacles(look, packages, may_install) if packages else []
         if reasons:
@@ -74,26 +76,26 @@ def unseen_by_check(cluster: Cluster) -> dict[str, list[str]]:
 
 
 def plan(
-    looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str], desired: Desired
+    looks: Mapping[str, Look], components: Mapping[str, Sequence[str]], in_play: Sequence[str], desired: Desired
 ) -> dict[str, Any]:
     """All that the rollout's tasks ask, in plain lists and dictionaries."""
     everybody = looks = {host: looks[host] for host in in_play}
     without = {
-        **left_out(looks, parts, desired.removing),
-        **_uninstallable(looks, parts, desired),
+        **left_out(looks, components, desired.removing),
+        **_uninstallable(looks, components, desired),
         **_cut_off(looks, desired),
     }
-    silent = _unreachable.nodes(looks, parts)
-    if len(silent) > _unreachable.allowed(desired.nodes_unreachable_max, len(parts["node"])):
+    silent = _unreachable.nodes(looks, components)
+    if len(silent) > _unreachable.allowed(desired.nodes_unreachable_max, len(components["node"])):
         silent = []
     looks = {host: look for host, look in looks.items() if host not in without and host not in silent}
-    unwritable = Cluster(looks, parts, desired).unwritable()
+    unwritable = Cluster(looks, components, desired).unwritable()
     without.update(unwritable)
     looks = {host: look for host, look in looks.items() if host not in unwritable}
-    cluster = Cluster(looks, parts, desired)
-    no = refusals(cluster, looks, parts, in_play)
+    cluster = Cluster(looks, components, desired)
+    no = refusals(cluster, looks, components, in_play)
     if no:
-        return refused(no, without, everybody, parts)
+        return refused(no, without, everybody, components)
     slurmdbd, slurmctld = cluster.slurmdbd_restarts(), cluster.slurmctld_loads()
     packages = {host: cluster.packages(host) for host in cluster.servers if cluster.packages(host)}
     nodes = [host for host in cluster.nodes if cluster.conf_changes(host)]
@@ -106,7 +108,7 @@ def plan(
     changing = [*packages, *conf, *dbd_conf, *targets, *own, *jwks, *folders, *source, *slurmdbd, *slurmctld]
     return {
         "refusals": [],
-        "warnings": _unreachable.notes(silent) + warnings(cluster, parts, in_play),
+        "warnings": _unreachable.notes(silent) + warnings(cluster, components, in_play),
         "primary": cluster.primary,
         "standbys": cluster.controllers[1:],
         "speaker": cluster.primary or next(iter(cluster.nodes), None) or next(iter(in_play), None),

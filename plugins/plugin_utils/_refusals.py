@@ -29,31 +29,31 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import 
 
 
 def refusals(
-    cluster: Cluster, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str]
+    cluster: Cluster, looks: Mapping[str, Look], components: Mapping[str, Sequence[str]], in_play: Sequence[str]
 ) -> list[str]:
     """Every reason not to begin, as sentences that name the host and the remedy."""
-    reasons = reasons_for_no_run(cluster, looks, parts, in_play)
+    reasons = reasons_for_no_run(cluster, looks, components, in_play)
     if reasons:
         return reasons
     reasons = _under_way(cluster) or _source(cluster) or _tags(cluster) or _lines(cluster) or _unwritable(cluster)
     if cluster.desired.removing:
         return reasons
     trust = _trust.refusals(cluster.desired.trust, cluster.looks, cluster.key_hosts)
-    return reasons + trust + _unlisted_slurmdbd(cluster, parts) + _keys(cluster) + _install(cluster)
+    return reasons + trust + _unlisted_slurmdbd(cluster, components) + _keys(cluster) + _install(cluster)
 
 
 def reasons_for_no_run(
-    cluster: Cluster, looks: Mapping[str, Look], parts: Mapping[str, Sequence[str]], in_play: Sequence[str]
+    cluster: Cluster, looks: Mapping[str, Look], components: Mapping[str, Sequence[str]], in_play: Sequence[str]
 ) -> list[str]:
     """What no run begins with, be it a rollout or a rotation."""
-    reasons = _unreachable.refusals(looks, parts)
+    reasons = _unreachable.refusals(looks, components)
     reasons += [
         f"{host}: the look at the host failed: {reason_of(look)}."
         for host, look in looks.items()
         if not unreachable(look) and failed(look)
     ]
     # The other questions have no answer where the key that counts is unknown.
-    reasons = reasons + _problems(cluster) or _limited(parts, in_play)
+    reasons = reasons + _problems(cluster) or _limited(components, in_play)
     return reasons if reasons or cluster.desired.removing else _controllers(cluster) + _dbds(cluster)
 
 
@@ -74,10 +74,10 @@ def _unwritable(cluster: Cluster) -> list[str]:
     ]
 
 
-def _unlisted_slurmdbd(cluster: Cluster, parts: Mapping[str, Sequence[str]]) -> list[str]:
+def _unlisted_slurmdbd(cluster: Cluster, components: Mapping[str, Sequence[str]]) -> list[str]:
     """A slurmdbd that nobody listed gets no key, and refuses each token that slurmrestd hands on to it."""
     conf = cluster.looks[cluster.primary]["conf"] if cluster.primary else None
-    if conf is None or not conf["accounting"] or parts["slurmdbd"] or not cluster.desired.serves_slurmdb:
+    if conf is None or not conf["accounting"] or components["slurmdbd"] or not cluster.desired.serves_slurmdb:
         return []
     names = [conf["accounting_storage_host"], conf["accounting_storage_backup_host"]]
     hosts = " and ".join(name for name in names if name)
@@ -110,9 +110,9 @@ def _problems(cluster: Cluster) -> list[str]:
     return undeclared + [told_of(host, problem) for host, problem in errors if problem["code"] != UNDECLARED]
 
 
-def _limited(parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
+def _limited(components: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
     """A limit may leave out nodes; of the servers it takes all or none, as they must change together."""
-    servers = list(dict.fromkeys(host for part in ("slurmctld", "slurmdbd", "slurmrestd") for host in parts[part]))
+    servers = list(dict.fromkeys(host for name in ("slurmctld", "slurmdbd", "slurmrestd") for host in components[name]))
     absent = [host for host in servers if host not in in_play]
     if not absent or len(absent) == len(servers):
         return []

@@ -53,7 +53,7 @@ class Report(NamedTuple):
 def gather(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]], now: float) -> Report:
     """What a look at every host has found."""
     hosts = [host for host in cluster_hosts(groups, any_variables(groups, hostvars)) if host in hostvars]
-    looks = {host: hostvars[host].get("slurm_jwt_look") or {} for host in hosts}
+    looks = {host: hostvars[host].get("slurm_jwt_observation") or {} for host in hosts}
     names = [str((look.get("conf") or {}).get("cluster_name") or "") for look in looks.values()]
     tokens = states(hostvars, groups, now)
     copies = [copy for host, look in looks.items() for copy in copies_on(host, look)]
@@ -75,7 +75,7 @@ def _of_looks(looks: Mapping[str, Variables]) -> list[Finding]:
             said = str(look.get("msg") or "it did not answer")
             found.append(Finding(ERROR, host, f"The host could not be looked at: {said}"))
         for problem in look.get("problems") or ():
-            text = " ".join(str(problem.get(part) or "") for part in ("found", "effect", "remedy")).strip()
+            text = " ".join(str(problem.get(component) or "") for component in ("found", "effect", "remedy")).strip()
             severity = problem["severity"] if problem["severity"] in _RANKS else INFO
             found.append(Finding(severity, host, text))
     return found
@@ -125,7 +125,7 @@ svg rect.error { fill: var(--error); }
 def page(report: Report) -> str:
     """The report as one file of HTML."""
     title = f"JWT of the Slurm cluster {report.cluster}"
-    parts = [
+    components = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="quiet">As it was found {utc(report.now)}, by hpc.slurm_jwt. No key and no token is in here.</p>',
         _summary(report),
@@ -145,7 +145,7 @@ def page(report: Report) -> str:
         # Nothing may be loaded or run, even if something got past the escaping.
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(parts)
+        + "\n".join(components)
         + "\n</body>\n</html>\n"
     )
 
@@ -241,14 +241,14 @@ def _settings(looks: Mapping[str, Variables]) -> str:
         rows.append(
             (
                 escape(host),
-                escape(", ".join(look.get("parts") or ())),
+                escape(", ".join(look.get("components") or ())),
                 escape(str(look.get("release") or "?")),
                 "<br>".join(files) or "-",
                 escape(", ".join(daemons)) or "-",
                 _jwks(look.get("jwks")),
             )
         )
-    return _table(("host", "part", "Slurm", "settings", "daemons", "JWKS"), _alike(rows))
+    return _table(("host", "component", "Slurm", "settings", "daemons", "JWKS"), _alike(rows))
 
 
 def _jwks(found: Variables | None) -> str:

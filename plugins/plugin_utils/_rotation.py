@@ -152,9 +152,10 @@ class Rotation:
     def against_in_place(self) -> list[str]:
         """Why the keys are not to be swapped in place, as far as it can be seen beforehand."""
         reasons = [
-            f"{part} on {host} {_NOT_MAPPED[daemon['key_loaded']]}, so it would not see a key that changes in place"
-            for host, part, daemon in daemons(self.cluster)
-            if daemon["key_loaded"] in _NOT_MAPPED and not self._stands_by(host, part)
+            f"{component} on {host} {_NOT_MAPPED[daemon['key_loaded']]}, "
+            "so it would not see a key that changes in place"
+            for host, component, daemon in daemons(self.cluster)
+            if daemon["key_loaded"] in _NOT_MAPPED and not self._stands_by(host, component)
         ]
         keys = [self._key(host) for host in self.cluster.key_hosts]
         sizes = {int(key["size"]) for key in keys if key.get("size") is not None}
@@ -167,15 +168,17 @@ class Rotation:
         if self.clocks_apart > IN_STEP:
             reasons.append(f"the clocks of the hosts that would swap are about {self.clocks_apart:.0f} s apart")
         behind = [
-            f"{part} on {host}" for host, part, daemon in daemons(self.cluster) if daemon["key_loaded"] == "replaced"
+            f"{component} on {host}"
+            for host, component, daemon in daemons(self.cluster)
+            if daemon["key_loaded"] == "replaced"
         ]
         if behind:
             reasons.append(f"{' and '.join(behind)} holds a key file that is no longer there")
         return reasons
 
-    def _stands_by(self, host: str, part: str) -> bool:
+    def _stands_by(self, host: str, component: str) -> bool:
         """Whether this daemon answers nobody now. After the swap it is restarted, or loads the key to take over."""
-        others = self.cluster.controllers[1:] if part == "slurmctld" else self.cluster.standby_dbds
+        others = self.cluster.controllers[1:] if component == "slurmctld" else self.cluster.standby_dbds
         return host in others
 
     @property
@@ -216,19 +219,19 @@ class Rotation:
 
 
 def daemons(cluster: _current.Cluster) -> list[tuple[str, str, Mapping[str, Any]]]:
-    """Host, part and state of every daemon that checks tokens."""
+    """Host, component and state of every daemon that checks tokens."""
     return [
-        (host, part, cluster.looks[host]["daemons"][part])
-        for hosts, part in ((cluster.controllers, "slurmctld"), (cluster.dbds, "slurmdbd"))
+        (host, component, cluster.looks[host]["daemons"][component])
+        for hosts, component in ((cluster.controllers, "slurmctld"), (cluster.dbds, "slurmdbd"))
         for host in hosts
-        if part in cluster.looks[host]["daemons"]
+        if component in cluster.looks[host]["daemons"]
     ]
 
 
 def daemons_down(cluster: _current.Cluster) -> list[str]:
     return [
-        f"{host}: {part} is {daemon['active'] or 'not there'}"
-        for host, part, daemon in daemons(cluster)
+        f"{host}: {component} is {daemon['active'] or 'not there'}"
+        for host, component, daemon in daemons(cluster)
         if daemon["active"] not in ("active", "reloading")
     ]
 
@@ -311,8 +314,8 @@ def _daemons_down(rotation: Rotation) -> list[str]:
     """A daemon that is down or has another key than the disk has, unless that is what a rotation left half done."""
     down = daemons_down(rotation.cluster)
     behind = [
-        f"{host}: {part} has not loaded the key that is on its disk"
-        for host, part, daemon in daemons(rotation.cluster)
+        f"{host}: {component} has not loaded the key that is on its disk"
+        for host, component, daemon in daemons(rotation.cluster)
         if daemon["key_loaded"] in ("absent", "replaced") and not rotation.staged_on
     ]
     remedy = _MEND if rotation.staged_on else _ROLLOUT
@@ -339,21 +342,21 @@ def _keys(rotation: Rotation) -> list[str]:
 
 def plan(
     looks: Mapping[str, _desired.Look],
-    parts: Mapping[str, Sequence[str]],
+    components: Mapping[str, Sequence[str]],
     in_play: Sequence[str],
     settings: RotationSettings,
     is_dead: Callable[[str], bool | None],
 ) -> dict[str, Any]:
     """All that the rotation's tasks ask, in plain lists and dictionaries."""
     everybody = looks = {host: looks[host] for host in in_play}
-    without = _inspections.left_out(looks, parts, unreachable_too=True)
+    without = _inspections.left_out(looks, components, unreachable_too=True)
     looks = {host: look for host, look in looks.items() if host not in without}
-    cluster = _current.Cluster(looks, parts, _desired.Desired())
-    no = _refusals.reasons_for_no_run(cluster, looks, parts, in_play)
+    cluster = _current.Cluster(looks, components, _desired.Desired())
+    no = _refusals.reasons_for_no_run(cluster, looks, components, in_play)
     rotation = Rotation(cluster, settings)
     no = no or refusals(rotation, is_dead)
     if no:
-        return _inspections.refused(no, without, everybody, parts)
+        return _inspections.refused(no, without, everybody, components)
     reason = rotation.reason
     services = [host for host in settings.token_hosts if host not in without] if reason else []
     hosts = list(dict.fromkeys([*cluster.key_hosts, *cluster.restds, *services]))

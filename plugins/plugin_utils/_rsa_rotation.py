@@ -73,7 +73,7 @@ class RsaRotation:
     @property
     def stale(self) -> list[str]:
         """Key hosts with a daemon that has not loaded what is on its disk: an earlier run died before it told it."""
-        return [host for host, _part, daemon in _rotation.daemons(self.cluster) if daemon["stale"]]
+        return [host for host, _component, daemon in _rotation.daemons(self.cluster) if daemon["stale"]]
 
     @property
     def withdrawn(self) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ def _no_word(rotation: RsaRotation) -> list[str]:
 
 def plan(
     looks: Mapping[str, _desired.Look],
-    parts: Mapping[str, Sequence[str]],
+    components: Mapping[str, Sequence[str]],
     in_play: Sequence[str],
     settings: _rotation.RotationSettings,
     trust: _trust.Trust,
@@ -142,11 +142,11 @@ def plan(
 ) -> dict[str, Any]:
     """All that the tasks of a rotation with overlap ask, in plain lists and dictionaries."""
     looks = {host: looks[host] for host in in_play}
-    without = _inspections.left_out(looks, parts, unreachable_too=True)
+    without = _inspections.left_out(looks, components, unreachable_too=True)
     looks = {host: look for host, look in looks.items() if host not in without}
-    cluster = _current.Cluster(looks, parts, _desired.Desired(trust=trust))
+    cluster = _current.Cluster(looks, components, _desired.Desired(trust=trust))
     rotation = RsaRotation(cluster, key, settings)
-    no = _refusals.reasons_for_no_run(cluster, looks, parts, in_play) or refusals(rotation, is_dead)
+    no = _refusals.reasons_for_no_run(cluster, looks, components, in_play) or refusals(rotation, is_dead)
     if no:
         return {"refusals": no, "warnings": [], "left_out": without}
     reason, staged = rotation.reason, rotation.staged

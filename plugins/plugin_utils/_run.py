@@ -34,10 +34,10 @@ def by_whom() -> str:
 
 def is_dead(run: str) -> bool | None:
     """Whether that run has ended; None if it cannot be told from here."""
-    parts = run.split(":")
-    if len(parts) != 5 or "?" in parts:
+    fields = run.split(":")
+    if len(fields) != 5 or "?" in fields:
         return None
-    host, boot, space, pid, start = parts
+    host, boot, space, pid, start = fields
     if (host, space) != (os.uname().nodename, _space()) or not pid.isdigit():
         return None
     return boot != _boot() or _start_of(int(pid)) != start

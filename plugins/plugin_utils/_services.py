@@ -14,11 +14,11 @@ from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _current, _desired
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import (
+    COMPONENTS,
     FAILURE,
-    PARTS,
     PLAN,
     any_variables,
-    hosts_by_part,
+    hosts_by_component,
     left_with_localhost,
 )
 
@@ -28,7 +28,7 @@ Variables = Mapping[str, Any]
 GROUP = ("slurm_jwt_group_tokens", "slurm_token_hosts")
 DECLARED = "slurm_jwt_tokens_services"
 OWN_KEY, SIGNING = "slurm_jwt_rs256_key_path", "slurm_jwt_signing_algorithm"
-MINE, LOOK = "slurm_jwt_tokens_mine", "slurm_jwt_tokens_look"
+MINE, LOOK = "slurm_jwt_tokens_here", "slurm_jwt_tokens_observation"
 
 # What the module is told of a service: as much of it as concerns the token, and as much as concerns the file.
 TOKEN_OPTIONS = ("user", "lifespan", "min_remaining", "claims", "allow_privileged", "allow_endless")
@@ -110,7 +110,7 @@ def token_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Vari
     if not using:
         return []
     if PLAN not in local:
-        controllers = hosts_by_part(groups, any_variables(groups, hostvars))["slurmctld"]
+        controllers = hosts_by_component(groups, any_variables(groups, hostvars))["slurmctld"]
         return list(dict.fromkeys(controllers + using))
     # A play that looked at every host knows the primary controller. Without one only nodes were to be brought.
     primary = local[PLAN].get("primary")
@@ -129,12 +129,12 @@ def signer(
         if not known:
             return nobody
         return {"host": primary, "key_path": local[PLAN]["signing_key"], "algorithm": local[PLAN]["algorithm"]}
-    controllers = hosts_by_part(groups, any_variables(groups, hostvars))["slurmctld"]
+    controllers = hosts_by_component(groups, any_variables(groups, hostvars))["slurmctld"]
     found = {host: hostvars[host].get("slurm_jwt_tokens_controller") for host in controllers if host in hosts}
     # Who is first is written in slurm.conf.
     looks = {host: look for host, look in found.items() if look and (look.get("conf") or {}).get("exists")}
-    parts: dict[str, Sequence[str]] = {part: [] for part in PARTS}
-    cluster = _current.Cluster(looks, {**parts, "slurmctld": list(looks)}, _desired.Desired())
+    components: dict[str, Sequence[str]] = {component: [] for component in COMPONENTS}
+    cluster = _current.Cluster(looks, {**components, "slurmctld": list(looks)}, _desired.Desired())
     if cluster.primary is None:
         return nobody
     # A cluster that has a key set and no key for HS256 has tokens signed by the site's own RSA key.

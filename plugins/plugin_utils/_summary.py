@@ -83,10 +83,10 @@ def _task_name(task: Any) -> str:
 
 def _cause(result: Mapping[str, Any]) -> str:
     """What the module said; for a command, what it wrote to its standard error too."""
-    said = [str(result.get(part) or "").strip() for part in ("msg", "stderr")]
+    said = [str(result.get(component) or "").strip() for component in ("msg", "stderr")]
     if not any(said) and result.get("results"):
         return next((_cause(each) for each in result["results"] if each.get("failed")), "unknown")
-    return " ".join(part for part in said if part) or "unknown"
+    return " ".join(component for component in said if component) or "unknown"
 
 
 def actions(variables: Variables) -> list[str]:
@@ -132,11 +132,11 @@ def table(
     alike: dict[tuple[str, str, str], list[str]] = {}
     for host in hosts:
         variables = hostvars[host]
-        look = variables.get("slurm_jwt_look") or {}
+        look = variables.get("slurm_jwt_observation") or {}
         what = ", ".join(actions(variables) + unseen.get(host, [])) or "nothing to do"
         # A host of services need not have Slurm.
         row = (str(look.get("release") or ("?" if look else "-")), what, ", ".join(proofs(variables)) or "-")
-        if look.get("parts") == ["node"]:
+        if look.get("components") == ["node"]:
             alike.setdefault(row, []).append(host)
         else:
             rows.append((host, *row))
@@ -183,7 +183,7 @@ def copies(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> list[str]
     """Who holds a key, a line for each copy that a look has found: what a security officer asks for."""
     rows = [("host", "copy", "key", "owner", "mode", "age in days", "serial", "made by")]
     for host in hosts:
-        for one in copies_on(host, hostvars[host].get("slurm_jwt_look") or {}):
+        for one in copies_on(host, hostvars[host].get("slurm_jwt_observation") or {}):
             rows.append(
                 (
                     host,

@@ -17,8 +17,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared 
 FOR_ALL = "group_vars/all.yml"
 
 _EVERYWHERE = ("slurmctld", "slurmdbd", "slurmrestd", "node")
-# Variable -> the parts for which it counts.
-_PARTS = {
+# Variable -> the components for which it counts.
+_COMPONENTS = {
     "slurm_jwt_conf_path": ("slurmctld", "slurmrestd", "node"),
     "slurm_jwt_dbd_conf_path": ("slurmdbd",),
     "slurm_jwt_bin_dirs": _EVERYWHERE,
@@ -32,15 +32,15 @@ Value = Any
 
 
 def settings(
-    looks: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Sequence[str]], trusted: Sequence[str]
+    looks: Mapping[str, Mapping[str, Any]], components: Mapping[str, Sequence[str]], trusted: Sequence[str]
 ) -> dict[str, dict[str, Value]]:
     """File of the inventory -> variable -> value."""
     found: dict[str, dict[str, Value]] = {}
-    for variable, counting in _PARTS.items():
+    for variable, counting in _COMPONENTS.items():
         needed = {host: values[variable] for host, look in looks.items() if variable in (values := _of(look))}
         if not needed:
             continue
-        common = _for_all(variable, needed, looks, [host for part in counting for host in parts[part]], trusted)
+        common = _for_all(variable, needed, looks, [host for name in counting for host in components[name]], trusted)
         if common is not None:
             found.setdefault(FOR_ALL, {})[variable] = common
         for host, value in needed.items():

@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._hostlist import folded
 
 Look = Mapping[str, Any]
-Parts = Mapping[str, Sequence[str]]
+Components = Mapping[str, Sequence[str]]
 
 VARIABLE = "slurm_jwt_nodes_unreachable_max"
 
@@ -33,18 +33,18 @@ def reason(look: Look) -> str:
     return (str(look.get("msg", "")).strip() or "no reason given").splitlines()[0].rstrip(".")
 
 
-def servers(looks: Mapping[str, Look], parts: Parts) -> list[str]:
+def servers(looks: Mapping[str, Look], components: Components) -> list[str]:
     """The silent hosts of slurmctld, slurmdbd and slurmrestd."""
-    return [host for host, look in looks.items() if unreachable(look) and host in _servers(parts)]
+    return [host for host, look in looks.items() if unreachable(look) and host in _servers(components)]
 
 
-def nodes(looks: Mapping[str, Look], parts: Parts) -> list[str]:
+def nodes(looks: Mapping[str, Look], components: Components) -> list[str]:
     """The silent hosts that are nodes and nothing else."""
-    return [host for host, look in looks.items() if unreachable(look) and host not in _servers(parts)]
+    return [host for host, look in looks.items() if unreachable(look) and host not in _servers(components)]
 
 
-def _servers(parts: Parts) -> set[str]:
-    return {name for part in ("slurmctld", "slurmdbd", "slurmrestd") for name in parts[part]}
+def _servers(components: Components) -> set[str]:
+    return {name for component in ("slurmctld", "slurmdbd", "slurmrestd") for name in components[component]}
 
 
 def allowed(declared: str, number: int) -> int:
@@ -57,10 +57,10 @@ def allowed(declared: str, number: int) -> int:
     return int(match[1]) if match[1] else number * int(match[2]) // 100
 
 
-def refusals(looks: Mapping[str, Look], parts: Parts) -> list[str]:
+def refusals(looks: Mapping[str, Look], components: Components) -> list[str]:
     """A sentence for each server, and one for all nodes: there may be hundreds."""
-    told = [f"{host}: cannot be reached ({reason(looks[host])}). Bring it up." for host in servers(looks, parts)]
-    silent = nodes(looks, parts)
+    told = [f"{host}: cannot be reached ({reason(looks[host])}). Bring it up." for host in servers(looks, components)]
+    silent = nodes(looks, components)
     if silent:
         it = "it" if len(silent) == 1 else "them"
         limit = f"leave {it} out for now with --limit 'all:!{':!'.join(silent)}', " if len(silent) <= 3 else ""

@@ -19,7 +19,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inspections import 
 CLOCK_SKEW = 30
 
 
-def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
+def warnings(cluster: Cluster, components: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
     """What a person should know, and what stops nothing."""
     notes = [
         told_of(host, problem)
@@ -27,7 +27,7 @@ def warnings(cluster: Cluster, parts: Mapping[str, Sequence[str]], in_play: Sequ
         for problem in look["problems"]
         if problem["severity"] == "warning" and problem["code"] not in MENDED
     ]
-    absent = [host for host in parts["node"] if host not in in_play and host not in cluster.servers]
+    absent = [host for host in components["node"] if host not in in_play and host not in cluster.servers]
     if absent:
         names = ", ".join(absent[:10]) + (", ..." if absent[10:] else "")
         notes.append(

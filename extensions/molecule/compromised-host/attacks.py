@@ -204,8 +204,8 @@ class Site:
         facts.update(
             {
                 "slurm_jwt_plan": {},
-                "slurm_jwt_look": {},
-                "slurm_jwt_tokens_mine": [ROOT_TOKEN],
+                "slurm_jwt_observation": {},
+                "slurm_jwt_tokens_here": [ROOT_TOKEN],
                 "slurm_jwt_declarations": {},
             }
         )
@@ -293,7 +293,7 @@ def templates_in_texts(site):
         problem = {
             "severity": severity,
             "code": "x",
-            "part": "node",
+            "component": "node",
             "path": text,
             "found": text,
             "effect": text,

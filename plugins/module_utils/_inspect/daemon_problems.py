@@ -52,11 +52,12 @@ def dbd_conf_attributes(
     return problems
 
 
-def no_slurm_user(part: str, name: str) -> list[Problem]:
+def no_slurm_user(component: str, name: str) -> list[Problem]:
     """SlurmUser does not exist here."""
-    effect = f"{part} does not start, and the key can be given to nobody."
+    effect = f"{component} does not start, and the key can be given to nobody."
     remedy = "Make the user with the same number as on the cluster's other hosts, or correct SlurmUser."
-    return [Problem(ERROR, "slurm_user_missing", part, None, f"SlurmUser {name} does not exist here.", effect, remedy)]
+    missing = f"SlurmUser {name} does not exist here."
+    return [Problem(ERROR, "slurm_user_missing", component, None, missing, effect, remedy)]
 
 
 # The key and where it lies
@@ -91,57 +92,57 @@ def writable_by_others(place: Place, user: User | None) -> bool:
     return any(grant.number not in (users if grant.is_user else groups) for grant in writers)
 
 
-def key_not_a_file(part: str, path: str, place: Place) -> list[Problem]:
+def key_not_a_file(component: str, path: str, place: Place) -> list[Problem]:
     """Something else is where the key should be."""
     what = "a folder" if place.kind == "directory" else "neither a file nor a folder"
     effect, remedy = "No key can be put there.", "Take it away, or choose another path (slurm_jwt_key_path)."
     if place.is_link:
         what, effect = "a symbolic link", "Whoever may change the link chooses the cluster's key."
         remedy = "Put the key itself there, or name the file that the link leads to (slurm_jwt_key_path)."
-    return [Problem(ERROR, "key_not_a_file", part, path, f"{path} is {what}.", effect, remedy)]
+    return [Problem(ERROR, "key_not_a_file", component, path, f"{path} is {what}.", effect, remedy)]
 
 
-def key_place(part: str, path: str, message: str) -> list[Problem]:
+def key_place(component: str, path: str, message: str) -> list[Problem]:
     """The way to the key leads through a place that a stranger can change, or it cannot be read."""
     effect = "Nothing is read from or written to such a place."
     remedy = (
         "Name another place in slurm_jwt_key_path, in a folder of SlurmUser's or root's that nobody else can write, "
         "such as /etc/slurm/jwt_hs256.key. An existing folder is never given another owner or mode."
     )
-    return [Problem(ERROR, "key_place", part, path, message, effect, remedy)]
+    return [Problem(ERROR, "key_place", component, path, message, effect, remedy)]
 
 
-def key_missing(part: str, path: str) -> list[Problem]:
+def key_missing(component: str, path: str) -> list[Problem]:
     """JWT is on, but there is no key."""
     effect = "The daemon does not start again; tokens are accepted by the running process only."
     remedy = "A rollout puts a key there; tokens that were signed with the lost one are refused from then on."
     found = f"auth/jwt is in AuthAltTypes, but {path} does not exist."
-    return [Problem(WARNING, "key_missing", part, path, found, effect, remedy)]
+    return [Problem(WARNING, "key_missing", component, path, found, effect, remedy)]
 
 
-def key_attributes(part: str, path: str, place: Place, user: User | None, release: Release) -> list[Problem]:
+def key_attributes(component: str, path: str, place: Place, user: User | None, release: Release) -> list[Problem]:
     """Who may read the key, and whether the daemon may."""
     problems = []
     if place.acl.grants:
         found = f"{path} has an access control list that lets in the {place.acl.words()}."
         effect = "Whoever has read the key is root on the cluster."
         remedy = "A rollout takes the list away; assume that the key is known, and replace it."
-        problems.append(Problem(WARNING, "key_shared", part, path, found, effect, remedy))
+        problems.append(Problem(WARNING, "key_shared", component, path, found, effect, remedy))
     if place.mode & 0o007:
         fatal = "Slurm of this release does not start with it. " if has(release, "insecure_key_fatal") else ""
         found = f"{path} has the mode {place.octal}, so others than its owner and group have access."
         effect = fatal + "Whoever has read the key is root on the cluster."
         remedy = f"Assume that it is known: chmod 0400 {path}, then replace the key."
-        problems.append(Problem(ERROR, "key_readable", part, path, found, effect, remedy))
+        problems.append(Problem(ERROR, "key_readable", component, path, found, effect, remedy))
     if user and place.uid not in (0, user.uid):
         found = f"{path} belongs to the user with the number {place.uid}, neither root nor {user.name}."
         effect = "That user can sign tokens for anybody."
         remedy = "A rollout gives it to SlurmUser; replace the key if that user should not have had it."
-        problems.append(Problem(WARNING, "key_owner", part, path, found, effect, remedy))
+        problems.append(Problem(WARNING, "key_owner", component, path, found, effect, remedy))
     elif user and not _may_read(place, user):
         found = f"{path} has the mode {place.octal} and belongs to the user with the number {place.uid}."
         effect = f"{user.name} may not read it, and the daemons load it as {user.name} at some starts and reloads."
-        problems.append(Problem(INFO, "key_owner", part, path, found, effect, "A rollout gives it to SlurmUser."))
+        problems.append(Problem(INFO, "key_owner", component, path, found, effect, "A rollout gives it to SlurmUser."))
     return problems
 
 
@@ -151,58 +152,58 @@ def _may_read(place: Place, user: User) -> bool:
     return bool(place.gid == user.gid and place.mode & 0o040)
 
 
-def key_weak(part: str, path: str, weakness: str, in_force: bool) -> list[Problem]:
+def key_weak(component: str, path: str, weakness: str, in_force: bool) -> list[Problem]:
     """Nobody should sign with this key. One that Slurm accepts stays in force until somebody replaces it."""
     found, effect = f"{path} {weakness}.", "Whoever guesses or knows the key is root on the cluster."
     if in_force:
         effect += " It is in force, and stays so until it is rotated."
         remedy = "Replace it: ansible-playbook hpc.slurm_jwt.rotate --extra-vars slurm_jwt_rotate_now=true"
-        return [Problem(WARNING, "key_weak", part, path, found, effect, remedy)]
+        return [Problem(WARNING, "key_weak", component, path, found, effect, remedy)]
     effect += " No daemon uses it yet, and a rollout would put it into force."
     remedy = "Move the file away, and the rollout makes a key in its place."
-    return [Problem(ERROR, "key_weak", part, path, found, effect, remedy)]
+    return [Problem(ERROR, "key_weak", component, path, found, effect, remedy)]
 
 
-def jwks(part: str, path: str, place: Place, user: User | None, release: Release, mended: bool) -> list[Problem]:
+def jwks(component: str, path: str, place: Place, user: User | None, release: Release, mended: bool) -> list[Problem]:
     """The file that jwks= names. MENDED says that the site declares where its keys come from, so a rollout makes it."""
     severity, remedy = ERROR, "See that it is there and that SlurmUser can read it, or declare slurm_jwt_jwks_sources."
     if mended:
         severity, remedy = WARNING, "A rollout mends it."
     if place.kind != "file":
         found = f"jwks= names {path}, which is not there."
-        effect = f"{part} does not start again; tokens are accepted by the running process only."
-        return [Problem(severity, "jwks_missing", part, path, found, effect, remedy)]
+        effect = f"{component} does not start again; tokens are accepted by the running process only."
+        return [Problem(severity, "jwks_missing", component, path, found, effect, remedy)]
     problems = []
     if place.mode & 0o002:
         fatal = "Slurm of this release does not start with it. " if has(release, "insecure_key_fatal") else ""
         found = f"{path} has the mode {place.octal}, so every user of the host can write it."
         effect = fatal + "Whoever puts a key of his own there is root on the cluster."
-        problems.append(Problem(severity, "jwks_writable", part, path, found, effect, remedy))
+        problems.append(Problem(severity, "jwks_writable", component, path, found, effect, remedy))
     elif user and not (place.mode & 0o004 or _may_read(place, user)):
         found = f"{path} has the mode {place.octal} and belongs to the user with the number {place.uid}."
-        effect = f"{user.name} may not read it, and {part} does not start or reload with it."
-        problems.append(Problem(severity, "jwks_unreadable", part, path, found, effect, remedy))
+        effect = f"{user.name} may not read it, and {component} does not start or reload with it."
+        problems.append(Problem(severity, "jwks_unreadable", component, path, found, effect, remedy))
     return problems
 
 
-def key_elsewhere(part: str, path: str, in_force: str) -> list[Problem]:
+def key_elsewhere(component: str, path: str, in_force: str) -> list[Problem]:
     """The site declares another path than the one in force."""
     found = f"The key in force is {in_force}, and {path} is declared."
     effect = "Tokens signed with the old key are refused after the change, unless the new file holds the same bytes."
     remedy = f"Declare {in_force} (slurm_jwt_key_path), or copy the key before the rollout."
-    return [Problem(WARNING, "key_elsewhere", part, path, found, effect, remedy)]
+    return [Problem(WARNING, "key_elsewhere", component, path, found, effect, remedy)]
 
 
 # Plugins and libraries
 
 
-def plugin_missing(part: str, name: str, folder: str | None, packages: list[str], rpm: bool) -> list[Problem]:
-    """A plugin that the part needs is not installed."""
+def plugin_missing(component: str, name: str, folder: str | None, packages: list[str], rpm: bool) -> list[Problem]:
+    """A plugin that the component needs is not installed."""
     found = f"{name} is not in {folder}." if folder else f"{name} was found nowhere, and no folder of Slurm's plugins."
-    effect = f"{part} does not start with JWT switched on."
+    effect = f"{component} does not start with JWT switched on."
     if packages:
         remedy = f"The package {' and '.join(packages)} brings it; the role installs it."
-        return [Problem(WARNING, "plugin_missing", part, None, found, effect, remedy)]
+        return [Problem(WARNING, "plugin_missing", component, None, found, effect, remedy)]
     feature = "jwt" if name == "auth_jwt.so" else "slurmrestd"
     if rpm:
         remedy = f"Install a Slurm that was built with it: rpmbuild --with {feature}."
@@ -211,74 +212,75 @@ def plugin_missing(part: str, name: str, folder: str | None, packages: list[str]
         remedy += "." if feature == "jwt" else " and --enable-slurmrestd."
     if not folder:
         remedy += " If it is there already, name the folder in plugin_dir (slurm_jwt_plugin_dir)."
-    return [Problem(ERROR, "plugin_missing", part, folder, found, effect, remedy)]
+    return [Problem(ERROR, "plugin_missing", component, folder, found, effect, remedy)]
 
 
-def plugin_lost(part: str, name: str, folder: str | None, package: str, command: str) -> list[Problem]:
+def plugin_lost(component: str, name: str, folder: str | None, package: str, command: str) -> list[Problem]:
     """A plugin is not there, although the package that it belongs to is installed: somebody took it away."""
     found = f"{name} is not in {folder}, although the package {package}, which brings it, is installed."
-    effect = f"{part} does not start with JWT switched on."
+    effect = f"{component} does not start with JWT switched on."
     remedy = f"Have the package put it back: {command}"
-    return [Problem(ERROR, "plugin_lost", part, folder, found, effect, remedy)]
+    return [Problem(ERROR, "plugin_lost", component, folder, found, effect, remedy)]
 
 
-def libjwt_missing(part: str, plugin: str, libjwt: Libjwt | None) -> list[Problem]:
+def libjwt_missing(component: str, plugin: str, libjwt: Libjwt | None) -> list[Problem]:
     """auth_jwt.so is there, and what it needs is not."""
     if libjwt is None or libjwt.path:
         return []
     found = f"{plugin} needs {libjwt.name}, which was not found."
-    effect = f"{part} does not start with JWT switched on."
+    effect = f"{component} does not start with JWT switched on."
     remedy = f"Install the package that brings {libjwt.name}."
-    return [Problem(WARNING, "libjwt_missing", part, plugin, found, effect, remedy)]
+    return [Problem(WARNING, "libjwt_missing", component, plugin, found, effect, remedy)]
 
 
-def pyjwt_missing(part: str, executable: str) -> list[Problem]:
+def pyjwt_missing(component: str, executable: str) -> list[Problem]:
     """Nothing on this host can sign a token but scontrol."""
     found = f"{executable} has no PyJWT."
     effect = "Tokens cannot be signed on this host, nor the cluster proven from it."
     remedy = "The role installs python3-jwt where tokens are signed, on the primary controller."
-    return [Problem(INFO, "pyjwt_missing", part, None, found, effect, remedy)]
+    return [Problem(INFO, "pyjwt_missing", component, None, found, effect, remedy)]
 
 
 # Daemons
 
 
-def unit(part: str, service: str, found: Unit, unmanaged: int, missing: Sequence[str] = ()) -> list[Problem]:
+def unit(component: str, service: str, found: Unit, unmanaged: int, missing: Sequence[str] = ()) -> list[Problem]:
     """The daemon's unit before the rollout. MISSING names what its file asks for and a rollout puts in place."""
     if not found.exists:
         what = f"systemd knows no unit {service}."
         if unmanaged:
-            what = f"{part} runs as process {unmanaged}, and systemd knows no unit {service}."
+            what = f"{component} runs as process {unmanaged}, and systemd knows no unit {service}."
         effect = "A rollout could not restart the daemon, nor bring it back."
-        variable = "slurmrestd_service" if part == "slurmrestd" else f"slurm_jwt_{part}_service"
-        remedy = f"Name its unit in {part}_service ({variable}), or take the host out of the group."
-        return [Problem(ERROR, "unit_missing", part, None, what, effect, remedy)]
+        variable = "slurmrestd_service" if component == "slurmrestd" else f"slurm_jwt_{component}_service"
+        remedy = f"Name its unit in {component}_service ({variable}), or take the host out of the group."
+        return [Problem(ERROR, "unit_missing", component, None, what, effect, remedy)]
     if found.active in ("active", "reloading"):
         return []
     what = f"The unit {service} is {found.active} ({found.sub}) before anything was changed."
-    if part == "slurmrestd":
+    if component == "slurmrestd":
         effect, remedy = "Without JWT it often cannot run at all.", "A rollout configures and starts it."
-        return [Problem(INFO, "daemon_down", part, None, what, effect, remedy)]
+        return [Problem(INFO, "daemon_down", component, None, what, effect, remedy)]
     if missing:
         are = "are" if missing[1:] else "is"
         found_missing = f"{what} Its configuration has JWT switched on, and {' and '.join(missing)} {are} missing."
-        effect, remedy = f"{part} does not start like this.", f"A rollout puts that in place and starts {part}."
-        return [Problem(WARNING, "daemon_down", part, None, found_missing, effect, remedy)]
+        effect = f"{component} does not start like this."
+        remedy = f"A rollout puts that in place and starts {component}."
+        return [Problem(WARNING, "daemon_down", component, None, found_missing, effect, remedy)]
     if unmanaged:
-        what += f" {part} runs as process {unmanaged}, started by somebody else."
+        what += f" {component} runs as process {unmanaged}, started by somebody else."
     effect = "After a rollout nobody could tell its mistakes from those that were there before."
     remedy = f"Bring it up first: journalctl -u {service} and the daemon's log file say why it is down."
-    return [Problem(ERROR, "daemon_down", part, None, what, effect, remedy)]
+    return [Problem(ERROR, "daemon_down", component, None, what, effect, remedy)]
 
 
-def replaced_program(part: str, process: Process | None) -> list[Problem]:
+def replaced_program(component: str, process: Process | None) -> list[Problem]:
     """The daemon was upgraded on the disk and not restarted."""
     if process is None or not process.replaced:
         return []
-    found = f"The program of {part}, process {process.pid}, is no longer the one on the disk."
+    found = f"The program of {component}, process {process.pid}, is no longer the one on the disk."
     effect = "A restart starts the newer program, with whatever an upgrade does to its state."
     remedy = "Finish the upgrade first, at a time of your choosing."
-    return [Problem(WARNING, "program_replaced", part, None, found, effect, remedy)]
+    return [Problem(WARNING, "program_replaced", component, None, found, effect, remedy)]
 
 
 def no_slurmrestd(elsewhere: str | None) -> list[Problem]:
@@ -376,8 +378,8 @@ def slurmrestd_address(declared: Sequence[str], own: int) -> list[Problem]:
     return problems
 
 
-def stale(part: str, reasons: list[str]) -> list[Problem]:
+def stale(component: str, reasons: list[str]) -> list[Problem]:
     """The daemon runs with something older than the files say."""
     effect = "What was configured is not in force."
     remedy = "A rollout reloads or restarts the daemon."
-    return [Problem(INFO, "daemon_stale", part, None, reason, effect, remedy) for reason in reasons]
+    return [Problem(INFO, "daemon_stale", component, None, reason, effect, remedy) for reason in reasons]

@@ -25,19 +25,19 @@ class DaemonInspection:
     def __init__(self, host: Inspected) -> None:
         self.host = host
 
-    def inspect(self, part: str) -> dict[str, Any]:
-        service = self.host.service(part)
-        unit = self.host.units.get(part, processes.NO_UNIT)
-        unmanaged = 0 if unit.pid else self._unmanaged(part)
-        process = self.host.running.get(part) or (processes.look(unmanaged) if unmanaged else None)
-        if part not in self.host.uninstalled:
-            missing = self.host.to_bring.get(part, [])
-            self.host.problems += daemon_problems.unit(part, service, unit, unmanaged, missing)
-        self.host.problems += daemon_problems.replaced_program(part, process)
-        if part != "slurmdbd":
-            self.host.problems += problems.conf_elsewhere(part, self.host.options.conf_path, process)
+    def inspect(self, component: str) -> dict[str, Any]:
+        service = self.host.service(component)
+        unit = self.host.units.get(component, processes.NO_UNIT)
+        unmanaged = 0 if unit.pid else self._unmanaged(component)
+        process = self.host.running.get(component) or (processes.look(unmanaged) if unmanaged else None)
+        if component not in self.host.uninstalled:
+            missing = self.host.to_bring.get(component, [])
+            self.host.problems += daemon_problems.unit(component, service, unit, unmanaged, missing)
+        self.host.problems += daemon_problems.replaced_program(component, process)
+        if component != "slurmdbd":
+            self.host.problems += problems.conf_elsewhere(component, self.host.options.conf_path, process)
         loaded, reasons = "unknown", []
-        if part == "slurmrestd":
+        if component == "slurmrestd":
             self.host.problems += daemon_problems.slurmrestd_user(process, self.host.user)
             self.host.problems += daemon_problems.slurmrestd_unit(unit, rest_unit.dropins(service, unit.files))
             self._see_rest_user()
@@ -45,14 +45,14 @@ class DaemonInspection:
             reasons = _stale_slurmrestd(unit, process)
         else:
             files = [path for path in unit.environment_files if processes.sets_slurm_jwt(path)]
-            self.host.problems += problems.environment(part, service, process, unit.slurm_jwt, files)
-            file = dict(self.host.key_hosts()).get(part)
+            self.host.problems += problems.environment(component, service, process, unit.slurm_jwt, files)
+            file = dict(self.host.key_hosts()).get(component)
             if process is not None and file is not None:
-                loaded, reasons = self._stale_key_host(part, process, file)
-        self.host.problems += daemon_problems.stale(part, reasons)
-        listens = listeners.of_process(process.pid) if process and part == "slurmrestd" else []
+                loaded, reasons = self._stale_key_host(component, process, file)
+        self.host.problems += daemon_problems.stale(component, reasons)
+        listens = listeners.of_process(process.pid) if process and component == "slurmrestd" else []
         found = facts.daemon(service, unit, process)
-        before = rest_unit.before_jwt(service) if part == "slurmrestd" else None
+        before = rest_unit.before_jwt(service) if component == "slurmrestd" else None
         return {**found, "key_loaded": loaded, "stale": reasons, "listens": listens, "before_jwt": before}
 
     def _see_rest_user(self) -> None:
@@ -69,34 +69,35 @@ class DaemonInspection:
             if barrier:
                 self.host.problems += daemon_problems.slurmrestd_conf(path, barrier, file_paths.look(barrier), name)
 
-    def _unmanaged(self, part: str) -> int:
-        file, key = (self.host.slurmdbd, "PidFile") if part == "slurmdbd" else (self.host.slurm, "SlurmctldPidFile")
-        if part == "slurmrestd" or file is None:
+    def _unmanaged(self, component: str) -> int:
+        of_slurmdbd = component == "slurmdbd"
+        file, key = (self.host.slurmdbd, "PidFile") if of_slurmdbd else (self.host.slurm, "SlurmctldPidFile")
+        if component == "slurmrestd" or file is None:
             return 0
-        pid_file = file.conf.value(key) or f"/var/run/{part}.pid"
-        return processes.main_pid(self.host.service(part), part, (pid_file,))
+        pid_file = file.conf.value(key) or f"/var/run/{component}.pid"
+        return processes.main_pid(self.host.service(component), component, (pid_file,))
 
     def _stale_key_host(
-        self, part: str, process: processes.Process, file: facts.ConfFile
+        self, component: str, process: processes.Process, file: facts.ConfFile
     ) -> tuple[str, list[str]]:
         """Whether slurmctld or slurmdbd has the key that is on the disk, and whether it knows its file as it is now."""
         key = file.jwt.key_path if file.jwt.enabled else None
         loaded = processes.holds(process.pid, key) if key and os.path.exists(key) else "unknown"
         if loaded == "replaced":
-            return loaded, [f"{part} still holds a key that was replaced by the one in {key}."]
+            return loaded, [f"{component} still holds a key that was replaced by the one in {key}."]
         if loaded == "absent":
-            return loaded, [f"{part} was started before JWT was switched on with {key}."]
+            return loaded, [f"{component} was started before JWT was switched on with {key}."]
         jwks = file.jwt.jwks_path if file.jwt.enabled else None
         if jwks and file_paths.look(jwks).modified > process.started:
-            return loaded, [f"{jwks} was written after {part} had started."]
+            return loaded, [f"{jwks} was written after {component} had started."]
         newest = max(file_paths.look(path).modified for path in file.data)
-        return loaded, self._compare_with_memory(part, file) if newest > process.started else []
+        return loaded, self._compare_with_memory(component, file) if newest > process.started else []
 
-    def _compare_with_memory(self, part: str, file: facts.ConfFile) -> list[str]:
+    def _compare_with_memory(self, component: str, file: facts.ConfFile) -> list[str]:
         """The file is newer than the process, which may have been told to read it again: ask the daemon itself."""
-        argv = ["scontrol", "show", "config"] if part == "slurmctld" else ["sacctmgr", "show", "configuration"]
+        argv = ["scontrol", "show", "config"] if component == "slurmctld" else ["sacctmgr", "show", "configuration"]
         # For slurmdbd that stands by, the other one would answer.
-        stands_by = part == "slurmdbd" and facts.slurmdbd_conf(file)["standby"]
+        stands_by = component == "slurmdbd" and facts.slurmdbd_conf(file)["standby"]
         may_ask = self.host.conf_is_sound() and not stands_by
         program = install_paths.find_program(argv[0], self.host.options.bin_dirs) if may_ask else None
         rc, out = 127, ""
@@ -105,11 +106,11 @@ class DaemonInspection:
         path = file.conf.paths[0]
         if rc == 0:
             return [
-                f"{path} says {name}={written or ''}, and {part} has {name}={memory or ''} in memory."
+                f"{path} says {name}={written or ''}, and {component} has {name}={memory or ''} in memory."
                 for name, written, memory in facts.memory_differences(out, file.written)
             ]
         # slurmctld may have read it since. slurmdbd never reads it all again, and a restart is a small thing.
-        return [f"{path} was written after slurmdbd had started."] if part == "slurmdbd" else []
+        return [f"{path} was written after slurmdbd had started."] if component == "slurmdbd" else []
 
 
 def _stale_slurmrestd(unit: processes.Unit, process: processes.Process | None) -> list[str]:

@@ -21,7 +21,7 @@ class Inspected(Protocol):
     options: Options
     run: Run
     now: float
-    parts: list[str]
+    components: list[str]
     problems: list[Problem]
     release: Release | None
     program: str | None
@@ -36,7 +36,7 @@ class Inspected(Protocol):
     to_bring: dict[str, list[str]]
     """Daemon to what it asks for, is missing, and comes with a rollout."""
 
-    def service(self, part: str) -> str:
+    def service(self, component: str) -> str:
         """The unit of a daemon, without .service."""
 
     def key_hosts(self) -> list[tuple[str, ConfFile]]:
@@ -45,7 +45,7 @@ class Inspected(Protocol):
     def declared_parameters(self) -> dict[str, Any]:
         """The AuthAltParameters that the site declares."""
 
-    def brings(self, part: str, what: str) -> None:
+    def brings(self, component: str, what: str) -> None:
         """Note what a daemon's file asks for, is missing, and comes with a rollout."""
 
     def unavailable(self, names: list[str]) -> list[str]:

@@ -26,7 +26,7 @@ class KeyInspection:
 
     def key(self, path: str) -> dict[str, Any]:
         key_hosts = self.host.key_hosts()
-        found = self._key_file(key_hosts[0][0] if key_hosts else self.host.parts[0], path)
+        found = self._key_file(key_hosts[0][0] if key_hosts else self.host.components[0], path)
         for key_host, file in key_hosts:
             in_force = file.jwt.key_path if file.jwt.enabled else None
             if in_force and os.path.realpath(in_force) != os.path.realpath(path):
@@ -43,32 +43,34 @@ class KeyInspection:
         named = [file.jwt.key_path for dummy, file in self.host.key_hosts() if file.jwt.enabled and file.jwt.key_path]
         return any(os.path.realpath(each) == os.path.realpath(path) for each in named)
 
-    def _key_file(self, part: str, path: str) -> dict[str, Any]:
+    def _key_file(self, component: str, path: str) -> dict[str, Any]:
         place = file_paths.look(path)
         if place.is_link or place.kind not in ("file", "missing"):
-            self.host.problems += daemon_problems.key_not_a_file(part, path, place)
+            self.host.problems += daemon_problems.key_not_a_file(component, path, place)
             return facts.key(path, place)
         # Where no key is wanted, nobody minds that there is no place for one.
         wanted = place.kind == "file" or self.host.declared_parameters().get("jwt_key") is not False
         folder = os.path.dirname(path)
         if wanted and daemon_problems.writable_by_others(file_paths.look(folder), self.host.user):
-            self.host.problems += daemon_problems.key_place(part, path, f"Others can write to {folder}.")
+            self.host.problems += daemon_problems.key_place(component, path, f"Others can write to {folder}.")
             return facts.key(path, place)
         try:
             slots = rotation.read_slots(path)
         except SecretFileError as error:
             if wanted:
-                self.host.problems += daemon_problems.key_place(part, path, str(error))
+                self.host.problems += daemon_problems.key_place(component, path, str(error))
             return facts.key(path, place)
         if slots.live is None:
             return facts.key(path, file_paths.MISSING)
         if self.host.release is not None:
-            self.host.problems += daemon_problems.key_attributes(part, path, place, self.host.user, self.host.release)
+            self.host.problems += daemon_problems.key_attributes(
+                component, path, place, self.host.user, self.host.release
+            )
         weakness = hs256.weakness(slots.live.key.data)
         if weakness:
             # With an empty key no daemon starts, whatever its file says.
             in_force = self._in_force(path) and bool(slots.live.key.data)
-            self.host.problems += daemon_problems.key_weak(part, path, weakness, in_force)
+            self.host.problems += daemon_problems.key_weak(component, path, weakness, in_force)
         return {
             **facts.key(path, place),
             "weakness": weakness,
@@ -102,11 +104,13 @@ class KeyInspection:
         if path is None:
             return None
         place = file_paths.look(path)
-        for part, file in self.host.key_hosts():
+        for component, file in self.host.key_hosts():
             if file.jwt.enabled and file.jwt.jwks_path == path and self.host.release is not None:
                 mended = bool(self.host.declared_parameters().get("jwks"))
-                self.host.problems += daemon_problems.jwks(part, path, place, self.host.user, self.host.release, mended)
+                self.host.problems += daemon_problems.jwks(
+                    component, path, place, self.host.user, self.host.release, mended
+                )
                 if mended and place.kind == "missing":
-                    self.host.brings(part, f"the key set {path}")
+                    self.host.brings(component, f"the key set {path}")
         exists, kids = place.kind == "file", facts.kids(path, place)
         return {**facts.attributes(place), "path": path, "exists": exists, "kids": kids}

@@ -23,7 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import instal
 if TYPE_CHECKING:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared, whereabouts
 
-PARTS = ("slurmctld", "slurmdbd", "slurmrestd", "node")
+COMPONENTS = ("slurmctld", "slurmdbd", "slurmrestd", "node")
 CONFIGLESS_CONF = "/run/slurm/conf/slurm.conf"
 ETC_ENVIRONMENT = "/etc/environment"
 
@@ -34,7 +34,7 @@ Run = Callable[["list[str]", str], "tuple[int, str, str]"]
 class Options(NamedTuple):
     """What the module was told; see its documentation."""
 
-    parts: list[str] | None = None
+    components: list[str] | None = None
     conf_path: str = "/etc/slurm/slurm.conf"
     dbd_conf_path: str = "/etc/slurm/slurmdbd.conf"
     key_path: str | None = None
@@ -56,7 +56,7 @@ class Host:
         self.options = options
         self.run = run
         self.now = time.time()
-        self.parts = list(options.parts or ())
+        self.components = list(options.components or ())
         self.problems: list[problems.Problem] = []
         self.release: releases.Release | None = None
         self.program: str | None = None
@@ -78,7 +78,7 @@ class Host:
             "now": self.now,
             "hostname": os.uname().nodename,
             "os_family": distribution.family_of_host(),
-            "parts": self.parts,
+            "components": self.components,
             "program": self.program,
             "release": str(self.release) if self.release else None,
             "capabilities": releases.capabilities(self.release) if self.release else {},
@@ -135,7 +135,7 @@ class Host:
         # Not imported where all is in its place, as on most nodes.
         from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared
 
-        daemons = [self._daemon_of(part) for part in self.parts]
+        daemons = [self._daemon_of(component) for component in self.components]
         told, folders = self.options, self.options.bin_dirs
         found = [
             undeclared.programs(daemons, folders),
@@ -172,7 +172,7 @@ class Host:
         has_conf = os.path.exists(self.options.conf_path) or os.path.exists(CONFIGLESS_CONF)
         return has_conf and bool(install_paths.find_programs(["slurmd", "scontrol"], self.options.bin_dirs))
 
-    def _daemon_of(self, part: str) -> whereabouts.SeenDaemon:
+    def _daemon_of(self, component: str) -> whereabouts.SeenDaemon:
         """slurmd, or what is there of its host's Slurm."""
         from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
 
@@ -181,7 +181,7 @@ class Host:
         if process is None and not self._is_in_place():
             pid, service = next(whereabouts.running("slurmd"), (0, service))
             self.running["slurmd"] = process = processes.look(pid) if pid else None
-        found = whereabouts.look(part, service, process=process)
+        found = whereabouts.look(component, service, process=process)
         if found.program is None and not self._is_in_place():
             # A login host has clients only.
             found = found._replace(program=install_paths.find_elsewhere([found.name, "scontrol"]))
@@ -199,13 +199,13 @@ class Host:
                 return
             self.program, complaint = self.program or program, complaint or out + err
         if self.program:
-            self.problems += problems.no_release(self.parts[0], self.program, complaint)
+            self.problems += problems.no_release(self.components[0], self.program, complaint)
         elif not (install_paths.find_program("scontrol", self.options.bin_dirs) or self._is_told("slurm_jwt_bin_dirs")):
             self._no_program()
 
     def _tellers(self) -> Iterator[str]:
         """The programs to ask for the release, the best first."""
-        yield from install_paths.find_programs(install_paths.release_programs(self.parts), self.options.bin_dirs)
+        yield from install_paths.find_programs(install_paths.release_programs(self.components), self.options.bin_dirs)
         # A client command wants a slurm.conf without a mistake, and waits a minute for one that is missing.
         if self.conf_is_sound():
             yield from install_paths.find_programs(["scontrol"], self.options.bin_dirs)
@@ -222,15 +222,15 @@ class Host:
         return CONFIGLESS_CONF if self.configless else self.options.conf_path
 
     def _no_program(self) -> None:
-        names = [install_paths.DAEMON_OF[part] for part in self.parts] + ["scontrol"]
+        names = [install_paths.DAEMON_OF[component] for component in self.components] + ["scontrol"]
         elsewhere = install_paths.find_elsewhere(names)
-        self.problems += problems.no_slurm(self.parts, names, self.options.bin_dirs, elsewhere)
+        self.problems += problems.no_slurm(self.components, names, self.options.bin_dirs, elsewhere)
 
     def _see_environment(self) -> None:
         if processes.sets_slurm_jwt(ETC_ENVIRONMENT):
-            self.problems += problems.slurm_jwt_for_all(self.parts[0], ETC_ENVIRONMENT)
+            self.problems += problems.slurm_jwt_for_all(self.components[0], ETC_ENVIRONMENT)
         elif "SLURM_JWT" in os.environ:
-            self.problems += problems.slurm_jwt_for_all(self.parts[0], None)
+            self.problems += problems.slurm_jwt_for_all(self.components[0], None)
         # The commands that follow are to be those of root under munge.
         os.environ.pop("SLURM_JWT", None)
 
@@ -249,30 +249,30 @@ class Host:
     # slurm.conf
 
     def _see_slurm_conf(self) -> dict[str, Any] | None:
-        parts = [part for part in self.parts if part != "slurmdbd"]
+        components = [component for component in self.components if component != "slurmdbd"]
         path = self.options.conf_path
         if not os.path.exists(path):
             # slurmdbd's host may have one, for sacctmgr, and need not.
-            if not parts:
+            if not components:
                 return None
-            if "node" in parts and os.path.exists(CONFIGLESS_CONF):
+            if "node" in components and os.path.exists(CONFIGLESS_CONF):
                 path, self.configless = CONFIGLESS_CONF, True
-        part = (parts or self.parts)[0]
+        component = (components or self.components)[0]
         place = paths.look(path)
         if place.kind == "missing":
-            self.problems += problems.conf_missing(part, path)
+            self.problems += problems.conf_missing(component, path)
             return {"path": path, "exists": False, "configless": False}
-        self.slurm = self._load(part, path, "slurm")
+        self.slurm = self._load(component, path, "slurm")
         if self.slurm is None:
             return {"path": path, "exists": True, "configless": self.configless}
-        self.problems += problems.slurm_conf_mode(part, path, place)
+        self.problems += problems.slurm_conf_mode(component, path, place)
         return {**facts.slurm_conf(self.slurm), "configless": self.configless}
 
-    def _load(self, part: str, path: str, kind: str) -> facts.ConfFile | None:
+    def _load(self, component: str, path: str, kind: str) -> facts.ConfFile | None:
         try:
             return facts.load(path, kind)
         except (ConfError, OSError) as error:
-            self.problems += problems.conf_broken(part, path, str(error))
+            self.problems += problems.conf_broken(component, path, str(error))
             return None
 
     def _key_path(self) -> str | None:
@@ -280,7 +280,7 @@ class Host:
         if self.options.key_path:
             return self.options.key_path
         # A controller's own file is the first to ask, slurmdbd's the first on a host without a controller.
-        files = [self.slurm, self.slurmdbd] if "slurmctld" in self.parts else [self.slurmdbd, self.slurm]
+        files = [self.slurm, self.slurmdbd] if "slurmctld" in self.components else [self.slurmdbd, self.slurm]
         for file in files:
             if file and file.jwt.parameters.get("jwt_key"):
                 return file.jwt.parameters["jwt_key"]
@@ -307,40 +307,40 @@ class Host:
                 except ConfError as error:
                     # What is wrong with the file may be known by its line already.
                     if not any(problem.severity == problems.ERROR for problem in before):
-                        self.problems += problems.conf_broken(self._part_of(file), file.conf.paths[0], str(error))
+                        self.problems += problems.conf_broken(self._component_of(file), file.conf.paths[0], str(error))
                 after = self._judge(file) if differences[name] else before
             self.problems += problems.without_mended(before, after)
         return differences, wanted
 
     def _apply(self, file: facts.ConfFile, declared: auth_alt.DeclaredAuthAlt) -> list[dict[str, str | None]]:
-        part = self._part_of(file)
+        component = self._component_of(file)
         if self.release is not None:
             needed = auth_alt.needed(declared)
-            if part not in ("slurmctld", "slurmdbd"):
+            if component not in ("slurmctld", "slurmdbd"):
                 # Nodes and slurmrestd load no key: all they need is to know the parameters' names.
                 needed = [name for name in needed if name == "auth_jwt"]
-            self.problems += problems.lacking(part, self.release, needed)
+            self.problems += problems.lacking(component, self.release, needed)
         return [] if self.configless and file is self.slurm else auth_alt.apply(file.conf, declared)
 
-    def _part_of(self, file: facts.ConfFile) -> str:
+    def _component_of(self, file: facts.ConfFile) -> str:
         if file is self.slurmdbd:
             return "slurmdbd"
-        return next((part for part in self.parts if part != "slurmdbd"), self.parts[0])
+        return next((component for component in self.components if component != "slurmdbd"), self.components[0])
 
     def _judge(self, file: facts.ConfFile) -> list[problems.Problem]:
-        part, conf = self._part_of(file), file.conf
-        found = problems.conf_lines(part, conf) + problems.auth_type(part, conf)
+        component, conf = self._component_of(file), file.conf
+        found = problems.conf_lines(component, conf) + problems.auth_type(component, conf)
         if self.release is None:
             return found
-        found += problems.alt_types(part, conf, self.release)
-        found += problems.alt_parameters(part, conf, file.jwt.parameters, self.release)
-        return found + problems.http_auth(part, conf, self.release)
+        found += problems.alt_types(component, conf, self.release)
+        found += problems.alt_parameters(component, conf, file.jwt.parameters, self.release)
+        return found + problems.http_auth(component, conf, self.release)
 
     # Key, daemon, room
 
     def _key(self, path: str | None) -> dict[str, Any] | None:
         if path is not None and os.path.exists(path):
-            self.problems += problems.key_out_of_place(self.parts[0], path)
+            self.problems += problems.key_out_of_place(self.components[0], path)
         return None
 
     def _daemons(self) -> dict[str, Any]:
@@ -363,12 +363,12 @@ class Host:
         for path in dict.fromkeys(edited):
             obstacle = paths.obstacle(os.path.dirname(os.path.realpath(path)))
             if obstacle:
-                self.problems += problems.conf_not_writable(self.parts[0], path, obstacle)
-        for folder, part in self._places_to_write(found).items():
+                self.problems += problems.conf_not_writable(self.components[0], path, obstacle)
+        for folder, component in self._places_to_write(found).items():
             obstacle = paths.obstacle(folder)
             if obstacle:
-                self.problems += problems.full(part, obstacle)
+                self.problems += problems.full(component, obstacle)
 
     def _places_to_write(self, dummy_found: dict[str, Any]) -> dict[str, str]:
-        """Folders beside those of configuration files, and the part that needs each."""
+        """Folders beside those of configuration files, and the component that needs each."""
         return {}

@@ -31,16 +31,18 @@ class PluginInspection:
         self.host = host
 
     def inspect(self) -> dict[str, Any] | None:
-        # The part that needs a plugin most is named where it is missing.
-        parts = [part for part in node.PARTS[:3] if part in self.host.parts and part not in self.host.uninstalled]
-        needed = {name: part for part in reversed(parts) for name in _PLUGINS_OF[part]}
+        # The component that needs a plugin most is named where it is missing.
+        components = [
+            name for name in node.COMPONENTS[:3] if name in self.host.components and name not in self.host.uninstalled
+        ]
+        needed = {name: component for component in reversed(components) for name in _PLUGINS_OF[component]}
         if not needed:
             return None
         file = self.host.slurm or self.host.slurmdbd
         named = self.host.options.plugin_dir or (file.conf.value("PluginDir") if file else None)
         folder = install_paths.plugin_dir(named, self.host.program)
         paths = {name: facts.existing(folder, name) for name in ("auth_jwt.so", "rest_auth_jwt.so")}
-        missing = {name: part for name, part in needed.items() if paths[name] is None}
+        missing = {name: component for name, component in needed.items() if paths[name] is None}
         auth_jwt = paths["auth_jwt.so"]
         libjwt = install_paths.find_libjwt(auth_jwt) if auth_jwt else None
         if auth_jwt:
@@ -61,14 +63,16 @@ class PluginInspection:
             argv = [DPKG_QUERY, "-W", "-f", install_paths.DPKG_FORMAT, *install_paths.PACKAGES_ASKED]
             installed = install_paths.parse_dpkg(self.host.run(argv, self.host.options.conf_path)[1])
         found: dict[str, None] = {}
-        for name, part in missing.items():
+        for name, component in missing.items():
             bring = install_paths.missing_packages(name, installed)
             owner = self._owner(os.path.join(folder, name)) if folder and not bring else None
             if owner:
                 command = install_paths.reinstall(owner)
-                self.host.problems += daemon_problems.plugin_lost(part, name, folder, owner.name, command)
+                self.host.problems += daemon_problems.plugin_lost(component, name, folder, owner.name, command)
             else:
-                self.host.problems += daemon_problems.plugin_missing(part, name, folder, bring, os.path.exists(RPM))
+                self.host.problems += daemon_problems.plugin_missing(
+                    component, name, folder, bring, os.path.exists(RPM)
+                )
             found.update(dict.fromkeys(bring))
             for key_host, file in self.host.key_hosts():
                 if bring and name == "auth_jwt.so" and file.jwt.enabled:

@@ -33,7 +33,7 @@ class Problem(NamedTuple):
     severity: str
     """error: a rollout would end badly. warning: somebody should look. info: a rollout mends it, or nobody needs to."""
     code: str
-    part: str
+    component: str
     path: str | None
     found: str
     effect: str
@@ -63,7 +63,7 @@ def _name(problem: Problem) -> tuple[str, str]:
 # Slurm itself
 
 
-def no_slurm(parts: list[str], names: list[str], bin_dirs: list[str], elsewhere: str | None) -> list[Problem]:
+def no_slurm(components: list[str], names: list[str], bin_dirs: list[str], elsewhere: str | None) -> list[Problem]:
     """None of the programs that say the release is there."""
     where = "the usual folders" if not bin_dirs else f"{', '.join(bin_dirs)} and the usual folders"
     remedy = "Install Slurm on this host or take it out of the inventory group; if it is in a prefix of its own, name "
@@ -72,18 +72,18 @@ def no_slurm(parts: list[str], names: list[str], bin_dirs: list[str], elsewhere:
         remedy = f"There is {elsewhere}: if that is the site's Slurm, name its folder in bin_dirs (slurm_jwt_bin_dirs)."
     found = f"There is no {' or '.join(names)} in {where}."
     effect = "There is no Slurm here to switch JWT on in."
-    return [Problem(ERROR, "slurm_missing", parts[0], None, found, effect, remedy)]
+    return [Problem(ERROR, "slurm_missing", components[0], None, found, effect, remedy)]
 
 
-def no_release(part: str, program: str, answer: str) -> list[Problem]:
+def no_release(component: str, program: str, answer: str) -> list[Problem]:
     """The program did not say its release."""
     found = f"{program} -V names no release; it said: {answer.strip()[:200] or 'nothing'}"
     effect = "What this Slurm can do is not known, so nothing can be decided."
     remedy = f"Run {program} -V on the host and mend what it complains of: a missing library, a file that it refuses."
-    return [Problem(ERROR, "release_unknown", part, program, found, effect, remedy)]
+    return [Problem(ERROR, "release_unknown", component, program, found, effect, remedy)]
 
 
-def lacking(part: str, release: Release, capabilities: list[str]) -> list[Problem]:
+def lacking(component: str, release: Release, capabilities: list[str]) -> list[Problem]:
     """What is declared asks too much of this release."""
     problems = []
     for name in dict.fromkeys(capabilities):
@@ -94,66 +94,66 @@ def lacking(part: str, release: Release, capabilities: list[str]) -> list[Proble
             if name == "auth_jwt":
                 effect = "AuthAltTypes is unknown to it: every daemon and command on the host would refuse to run."
             remedy = "Upgrade Slurm on this host, or do not declare it."
-            problems.append(Problem(ERROR, "release_too_old", part, None, str(error), effect, remedy))
+            problems.append(Problem(ERROR, "release_too_old", component, None, str(error), effect, remedy))
     return problems
 
 
-def slurm_jwt_for_all(part: str, path: str | None) -> list[Problem]:
+def slurm_jwt_for_all(component: str, path: str | None) -> list[Problem]:
     """Every login of the host gets the variable, or the one that Ansible has."""
     found = f"{path} sets SLURM_JWT." if path else "The login that Ansible has on this host sets SLURM_JWT."
     effect = "Every Slurm command of that login presents this one token in place of munge, the rollout's own included."
     remedy = f"Take it out of {path or 'its profile'}; only slurmrestd's unit sets it for a whole process."
-    return [Problem(ERROR, "slurm_jwt_for_all", part, path, found, effect, remedy)]
+    return [Problem(ERROR, "slurm_jwt_for_all", component, path, found, effect, remedy)]
 
 
 # Configuration files
 
 
-def conf_missing(part: str, path: str) -> list[Problem]:
+def conf_missing(component: str, path: str) -> list[Problem]:
     """There is no slurm.conf where it should be."""
-    effect = f"Nothing of Slurm runs without it, and a rollout would have no file to edit for the part {part}."
+    effect = f"Nothing of Slurm runs without it, and a rollout would have no file to edit for {component}."
     remedy = "Name the file in conf_path (slurm_jwt_conf_path)."
-    if part == "node":
+    if component == "node":
         remedy += " A configless host has the controller's copy in /run/slurm/conf while its slurmd or sackd runs:"
         remedy += " start it, or take the host out of the group."
-    return [Problem(ERROR, "conf_missing", part, path, f"{path} does not exist.", effect, remedy)]
+    return [Problem(ERROR, "conf_missing", component, path, f"{path} does not exist.", effect, remedy)]
 
 
-def conf_elsewhere(part: str, path: str, process: Process | None) -> list[Problem]:
+def conf_elsewhere(component: str, path: str, process: Process | None) -> list[Problem]:
     """The daemon reads another file than the one that a rollout would edit."""
     if process is None or process.conf is None or os.path.realpath(process.conf) == os.path.realpath(path):
         return []
     found = f"{process.name}, process {process.pid}, was told to read {process.conf}, and not {path}."
     effect = "A rollout would edit a file that the daemon does not read."
     remedy = f"Name {process.conf} in conf_path (slurm_jwt_conf_path), or take the other name out of the daemon's unit."
-    return [Problem(ERROR, "conf_elsewhere", part, path, found, effect, remedy)]
+    return [Problem(ERROR, "conf_elsewhere", component, path, found, effect, remedy)]
 
 
-def conf_broken(part: str, path: str, message: str) -> list[Problem]:
+def conf_broken(component: str, path: str, message: str) -> list[Problem]:
     """Slurm would refuse the file, or this collection cannot follow it."""
     effect = "The daemon would not come up again after a restart."
     remedy = "Mend the file first; a rollout does not touch a file that it cannot read as Slurm does."
-    return [Problem(ERROR, "conf_broken", part, path, message, effect, remedy)]
+    return [Problem(ERROR, "conf_broken", component, path, message, effect, remedy)]
 
 
-def conf_lines(part: str, conf: Conf) -> list[Problem]:
+def conf_lines(component: str, conf: Conf) -> list[Problem]:
     """What the reader of the file noticed."""
     return [
-        Problem(severity, "conf_line", part, path, f"{path}:{line}: {found}" if line else found, effect, remedy)
+        Problem(severity, "conf_line", component, path, f"{path}:{line}: {found}" if line else found, effect, remedy)
         for severity, path, line, found, effect, remedy in conf.problems()
     ]
 
 
-def slurm_conf_mode(part: str, path: str, place: Place) -> list[Problem]:
+def slurm_conf_mode(component: str, path: str, place: Place) -> list[Problem]:
     """Every command of every user reads slurm.conf."""
     if place.mode & 0o004:
         return []
     found = f"{path} has the mode {place.octal}."
     effect = "Slurm's commands fail for every user who may not read it, slurmrestd's user included."
-    return [Problem(WARNING, "conf_unreadable", part, path, found, effect, f"chmod 0644 {path}")]
+    return [Problem(WARNING, "conf_unreadable", component, path, found, effect, f"chmod 0644 {path}")]
 
 
-def auth_type(part: str, conf: Conf, default: str = "auth/munge") -> list[Problem]:
+def auth_type(component: str, conf: Conf, default: str = "auth/munge") -> list[Problem]:
     """JWT stands beside the cluster's own authentication and does not replace it."""
     setting = conf.effective("AuthType")
     value = (setting.value if setting else default).lower()
@@ -164,13 +164,13 @@ def auth_type(part: str, conf: Conf, default: str = "auth/munge") -> list[Proble
     if value == "auth/jwt":
         effect = "slurmd and the daemons among themselves cannot use JWT; jobs do not start."
         remedy = "Set AuthType=auth/munge or auth/slurm; JWT belongs in AuthAltTypes."
-        return [Problem(ERROR, "auth_type", part, setting.path, found, effect, remedy)]
+        return [Problem(ERROR, "auth_type", component, setting.path, found, effect, remedy)]
     effect = "Daemons believe whatever a client says of itself, so a signed token protects nothing."
     remedy = "Set AuthType=auth/munge or auth/slurm on every host of the cluster."
-    return [Problem(WARNING, "auth_type", part, setting.path, found, effect, remedy)]
+    return [Problem(WARNING, "auth_type", component, setting.path, found, effect, remedy)]
 
 
-def alt_types(part: str, conf: Conf, release: Release) -> list[Problem]:
+def alt_types(component: str, conf: Conf, release: Release) -> list[Problem]:
     """Members of AuthAltTypes that keep slurmctld and slurmdbd of this release from starting."""
     problems = []
     for member in conf.members(auth_alt.TYPES):
@@ -188,11 +188,11 @@ def alt_types(part: str, conf: Conf, release: Release) -> list[Problem]:
         path = _path(conf, auth_alt.TYPES)
         effect = "The daemon that reads this dies at its next start."
         remedy = "Write auth/jwt in its place, or take it out."
-        problems.append(Problem(ERROR, "auth_alt_types", part, path, found, effect, remedy))
+        problems.append(Problem(ERROR, "auth_alt_types", component, path, found, effect, remedy))
     return problems
 
 
-def alt_parameters(part: str, conf: Conf, parameters: dict[str, str], release: Release) -> list[Problem]:
+def alt_parameters(component: str, conf: Conf, parameters: dict[str, str], release: Release) -> list[Problem]:
     """Members of AuthAltParameters that this release does not know."""
     problems = []
     for name in parameters:
@@ -201,7 +201,7 @@ def alt_parameters(part: str, conf: Conf, parameters: dict[str, str], release: R
             found = f"AuthAltParameters has {name}, which Slurm {release} does not know."
             effect, remedy = "It is ignored without a word.", "Take it out, or upgrade Slurm."
             path = _path(conf, auth_alt.PARAMETERS)
-            problems.append(Problem(WARNING, "parameter_ignored", part, path, found, effect, remedy))
+            problems.append(Problem(WARNING, "parameter_ignored", component, path, found, effect, remedy))
     return problems
 
 
@@ -210,7 +210,7 @@ def _path(conf: Conf, key: str) -> str | None:
     return setting.path if setting else None
 
 
-def http_auth(part: str, conf: Conf, release: Release) -> list[Problem]:
+def http_auth(component: str, conf: Conf, release: Release) -> list[Problem]:
     """From 26.05 on, one parameter makes slurmd on every node load the key."""
     setting = conf.effective("SlurmdHttpAuthParameters")
     if setting is None or not setting.value or not has(release, "client_ids"):
@@ -219,49 +219,51 @@ def http_auth(part: str, conf: Conf, release: Release) -> list[Problem]:
     effect = "slurmd then loads the keys of AuthAltParameters too, and dies on every node that has none. A rollout"
     effect += " gives no key to nodes."
     remedy = "Take it out, unless every node is meant to hold the key."
-    return [Problem(ERROR, "slurmd_loads_key", part, setting.path, found, effect, remedy)]
+    return [Problem(ERROR, "slurmd_loads_key", component, setting.path, found, effect, remedy)]
 
 
 # Places and processes
 
 
-def key_out_of_place(part: str, path: str) -> list[Problem]:
+def key_out_of_place(component: str, path: str) -> list[Problem]:
     """The key belongs on controllers and on slurmdbd's host, and nowhere else."""
-    found = f"The signing key {path} is on this host, which has no use for it as {part}."
+    found = f"The signing key {path} is on this host, which has no use for it as {component}."
     effect = "Whoever becomes root here can sign tokens for anybody."
     remedy = "Take it away, unless this is a controller or slurmdbd's host; then put it into that group, too."
-    return [Problem(WARNING, "key_out_of_place", part, path, found, effect, remedy)]
+    return [Problem(WARNING, "key_out_of_place", component, path, found, effect, remedy)]
 
 
-def full(part: str, found: str) -> list[Problem]:
+def full(component: str, found: str) -> list[Problem]:
     """There is no room for what is to be written."""
     effect = "A rollout could not write what it has to, on this host."
-    return [Problem(ERROR, "no_room", part, None, f"{found}.", effect, "Make room, or mount it for writing.")]
+    return [Problem(ERROR, "no_room", component, None, f"{found}.", effect, "Make room, or mount it for writing.")]
 
 
-def conf_not_writable(part: str, path: str, found: str) -> list[Problem]:
+def conf_not_writable(component: str, path: str, found: str) -> list[Problem]:
     """A configuration file is to be edited, and cannot be."""
     effect = f"A rollout could not edit {path} on this host."
     remedy = "Make room, or mount it for writing. If another tool of the site writes the file, set "
     remedy += "slurm_jwt_manage_conf to false."
-    return [Problem(ERROR, "conf_not_writable", part, path, f"{found}.", effect, remedy)]
+    return [Problem(ERROR, "conf_not_writable", component, path, f"{found}.", effect, remedy)]
 
 
-def environment(part: str, service: str, process: Process | None, unit_sets: bool, files: list[str]) -> list[Problem]:
+def environment(
+    component: str, service: str, process: Process | None, unit_sets: bool, files: list[str]
+) -> list[Problem]:
     """SLURM_JWT in any daemon but slurmrestd takes the place of munge."""
-    effect = f"SLURM_JWT makes {part} authenticate by JWT instead of AuthType, and cuts it off from the cluster."
+    effect = f"SLURM_JWT makes {component} authenticate by JWT instead of AuthType, and cuts it off from the cluster."
     later = f"At its next start {effect}"
     problems = []
     for path in files:
-        found = f"{path}, which {part} is started with, sets SLURM_JWT."
+        found = f"{path}, which {component} is started with, sets SLURM_JWT."
         remedy = "Remove it there."
-        problems.append(Problem(ERROR, "slurm_jwt_in_daemon", part, path, found, later, remedy))
+        problems.append(Problem(ERROR, "slurm_jwt_in_daemon", component, path, found, later, remedy))
     if unit_sets:
         found = f"The unit {service} sets SLURM_JWT (Environment=)."
         remedy = f"Remove it there; systemctl cat {service} shows the file."
-        problems.append(Problem(ERROR, "slurm_jwt_in_daemon", part, None, found, later, remedy))
+        problems.append(Problem(ERROR, "slurm_jwt_in_daemon", component, None, found, later, remedy))
     if process is not None and process.slurm_jwt:
-        found = f"SLURM_JWT is in the environment of {part}, process {process.pid}."
+        found = f"SLURM_JWT is in the environment of {component}, process {process.pid}."
         remedy = "Find out where it comes from, remove it there, and restart the daemon."
-        problems.append(Problem(ERROR, "slurm_jwt_in_daemon", part, None, found, effect, remedy))
+        problems.append(Problem(ERROR, "slurm_jwt_in_daemon", component, None, found, effect, remedy))
     return problems

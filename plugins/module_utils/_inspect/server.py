@@ -43,47 +43,47 @@ class DaemonHost(node.Host):
 
     def _see_units(self) -> None:
         """Ask systemd once for every unit that matters, and learn from it what this host is if nobody said."""
-        asked = [part for part in node.PARTS[:3] if part in (self.parts or node.PARTS)]
-        if not self.parts:
+        asked = [component for component in node.COMPONENTS[:3] if component in (self.components or node.COMPONENTS)]
+        if not self.components:
             asked.append("slurmd")
         self.units = self._show(asked)
-        if not self.parts:
-            used = [part for part, unit in self.units.items() if unit.in_use]
-            self.parts = [part for part in node.PARTS[:3] if part in used]
-            if "slurmd" in used or not self.parts:
-                self.parts.append("node")
+        if not self.components:
+            used = [component for component, unit in self.units.items() if unit.in_use]
+            self.components = [component for component in node.COMPONENTS[:3] if component in used]
+            if "slurmd" in used or not self.components:
+                self.components.append("node")
 
     def _show(self, asked: list[str]) -> dict[str, processes.Unit]:
-        names = [processes.unit_name(self.service(part)) for part in asked]
+        names = [processes.unit_name(self.service(component)) for component in asked]
         argv = ["systemctl", "show", "--property", ",".join(processes.UNIT_PROPERTIES), "--", *names]
         dummy_rc, out, dummy_err = self.run(argv, self.options.conf_path)
         return dict(zip(asked, processes.parse_units(out)))
 
-    def service(self, part: str) -> str:
-        return self.options.services.get(part, part)
+    def service(self, component: str) -> str:
+        return self.options.services.get(component, component)
 
     def _is_where_it_was_said(self) -> bool:
         # All daemons are looked at in any case.
-        return super()._is_where_it_was_said() and self.parts == ["node"]
+        return super()._is_where_it_was_said() and self.components == ["node"]
 
-    def _daemon_of(self, part: str) -> whereabouts.SeenDaemon:
+    def _daemon_of(self, component: str) -> whereabouts.SeenDaemon:
         """A daemon by its unit, or by the one that it runs in instead."""
-        if part == "node":
-            return super()._daemon_of(part)
-        unit = self.units.get(part, processes.NO_UNIT)
+        if component == "node":
+            return super()._daemon_of(component)
+        unit = self.units.get(component, processes.NO_UNIT)
         if not unit.pid:
-            named = self.service(part)
-            service = next((service for dummy_pid, service in whereabouts.running(part)), None)
+            named = self.service(component)
+            service = next((service for dummy_pid, service in whereabouts.running(component)), None)
             if service and processes.unit_name(service) != processes.unit_name(named):
-                self.undeclared.append(undeclared.service(part, named, service))
-                self.options = self.options._replace(services={**self.options.services, part: service})
-                self.units.update(self._show([part]))
-                unit = self.units.get(part, processes.NO_UNIT)
-        self.running[part] = process = processes.look(unit.pid) if unit.pid else None
-        found = whereabouts.look(part, self.service(part), unit, process)
+                self.undeclared.append(undeclared.service(component, named, service))
+                self.options = self.options._replace(services={**self.options.services, component: service})
+                self.units.update(self._show([component]))
+                unit = self.units.get(component, processes.NO_UNIT)
+        self.running[component] = process = processes.look(unit.pid) if unit.pid else None
+        found = whereabouts.look(component, self.service(component), unit, process)
         if found.program is None or not os.path.exists(found.program):
-            at_hand = install_paths.find_program(part, self.options.bin_dirs)
-            found = found._replace(program=None if at_hand else install_paths.find_elsewhere([part]))
+            at_hand = install_paths.find_program(component, self.options.bin_dirs)
+            found = found._replace(program=None if at_hand else install_paths.find_elsewhere([component]))
         return found
 
     def _python(self) -> dict[str, Any]:
@@ -93,14 +93,14 @@ class DaemonHost(node.Host):
         found = {library: install_paths.python_library(name, folders) for library, name in modules.items()}
         family = distribution.family_of_host()
         missing = [packages.of_library(library, family) for library, version in found.items() if version is None]
-        if found["pyjwt"] is None and "slurmctld" in self.parts:
+        if found["pyjwt"] is None and "slurmctld" in self.components:
             self.problems += daemon_problems.pyjwt_missing("slurmctld", sys.executable)
         return {
             **super()._python(),
             **found,
             "served": interpreter.is_served(folders),
             "distributions": interpreter.distributions(),
-            "unavailable": self.unavailable(missing) if "slurmctld" in self.parts else [],
+            "unavailable": self.unavailable(missing) if "slurmctld" in self.components else [],
         }
 
     def unavailable(self, names: list[str]) -> list[str]:
@@ -108,19 +108,19 @@ class DaemonHost(node.Host):
 
     def _see_release(self) -> None:
         super()._see_release()
-        if "slurmrestd" in self.parts and not install_paths.find_program("slurmrestd", self.options.bin_dirs):
+        if "slurmrestd" in self.components and not install_paths.find_program("slurmrestd", self.options.bin_dirs):
             # Its unit and plugins come with it.
             self.uninstalled = {"slurmrestd"}
             self.problems += daemon_problems.no_slurmrestd(install_paths.find_elsewhere(["slurmrestd"]))
 
     def _no_program(self) -> None:
-        if self.parts != ["slurmrestd"]:
+        if self.components != ["slurmrestd"]:
             super()._no_program()
 
     # slurmdbd.conf and SlurmUser
 
     def _see_dbd_conf(self) -> dict[str, Any] | None:
-        if "slurmdbd" not in self.parts:
+        if "slurmdbd" not in self.components:
             return None
         path = self.options.dbd_conf_path
         if file_paths.look(path).kind == "missing":
@@ -130,13 +130,13 @@ class DaemonHost(node.Host):
         return facts.slurmdbd_conf(self.slurmdbd) if self.slurmdbd else {"path": path, "exists": True}
 
     def _see_slurm_user(self) -> dict[str, Any] | None:
-        file = self.slurm if "slurmctld" in self.parts else self.slurmdbd or self.slurm
+        file = self.slurm if "slurmctld" in self.components else self.slurmdbd or self.slurm
         if file is None:
             return None
         name = file.conf.value("SlurmUser") or "root"
         self.user = user = file_paths.find_user(name)
         if user is None:
-            self.problems += daemon_problems.no_slurm_user(self.parts[0], name)
+            self.problems += daemon_problems.no_slurm_user(self.components[0], name)
             return {"name": name, "exists": False, "uid": None, "gid": None, "group": None}
         group = group_name(user.gid)
         return {"name": user.name, "exists": True, "uid": user.uid, "gid": user.gid, "group": group}
@@ -150,10 +150,10 @@ class DaemonHost(node.Host):
                 found += daemon_problems.dbd_conf_attributes(path, place, self.user, self.release, included)
         return found
 
-    # What has parts of its own
+    # What has fields of its own
 
     def _key(self, path: str | None) -> dict[str, Any] | None:
-        if not {"slurmctld", "slurmdbd"} & set(self.parts):
+        if not {"slurmctld", "slurmdbd"} & set(self.components):
             return super()._key(path)
         return self.keys.key(path) if path is not None else None
 
@@ -167,26 +167,26 @@ class DaemonHost(node.Host):
         return self.plugins.inspect()
 
     def _daemons(self) -> dict[str, Any]:
-        found = {part: self.daemons.inspect(part) for part in self.parts if part != "node"}
-        return {**found, **super()._daemons()} if "node" in self.parts else found
+        found = {component: self.daemons.inspect(component) for component in self.components if component != "node"}
+        return {**found, **super()._daemons()} if "node" in self.components else found
 
     # Files of daemons, and their state
 
     def key_hosts(self) -> list[tuple[str, facts.ConfFile]]:
-        """The parts of this host that load keys, and the file that tells each which."""
+        """The components of this host that load keys, and the file that tells each which."""
         files = (("slurmctld", self.slurm), ("slurmdbd", self.slurmdbd))
-        return [(part, file) for part, file in files if part in self.parts and file is not None]
+        return [(component, file) for component, file in files if component in self.components and file is not None]
 
-    def brings(self, part: str, what: str) -> None:
+    def brings(self, component: str, what: str) -> None:
         """Note what a daemon's own file asks for, which is missing, and which a rollout puts in place."""
         if self.options.declared is not None:
-            self.to_bring.setdefault(part, []).append(what)
+            self.to_bring.setdefault(component, []).append(what)
 
     def declared_parameters(self) -> dict[str, Any]:
         return (self.options.declared or {}).get("parameters") or {}
 
     def _state_dir(self) -> dict[str, Any] | None:
-        if "slurmctld" not in self.parts or self.slurm is None:
+        if "slurmctld" not in self.components or self.slurm is None:
             return None
         path = facts.state_save_location(self.slurm.conf)
         place = file_paths.look(path)
@@ -213,9 +213,9 @@ class DaemonHost(node.Host):
             return folders
         declared = self.declared_parameters()
         if found["key"] is not None and not found["key"]["exists"] and declared.get("jwt_key") is not False:
-            folders[os.path.dirname(os.path.realpath(found["key"]["path"]))] = self.parts[0]
+            folders[os.path.dirname(os.path.realpath(found["key"]["path"]))] = self.components[0]
         if declared.get("jwks") and found["jwks"] is not None:
-            folders[os.path.dirname(os.path.realpath(found["jwks"]["path"]))] = self.parts[0]
+            folders[os.path.dirname(os.path.realpath(found["jwks"]["path"]))] = self.components[0]
         slurmrestd = found["daemons"].get("slurmrestd")
         if slurmrestd and not slurmrestd["slurm_jwt"]:
             folders["/etc/systemd/system"] = "slurmrestd"

@@ -41,11 +41,11 @@ class UndeclaredSetting(NamedTuple):
     """Whether the inspection itself may go on with it."""
 
 
-def service(part: str, named: str, unit: str) -> UndeclaredSetting:
+def service(component: str, named: str, unit: str) -> UndeclaredSetting:
     """The daemon runs in another unit than the one that is named."""
-    daemon, variable = install_paths.DAEMON_OF[part], SERVICE_VARIABLES[part]
+    daemon, variable = install_paths.DAEMON_OF[component], SERVICE_VARIABLES[component]
     found, remedy = f"{daemon} runs in the unit {unit}, and not in {named}.", f"Set {variable} to {unit}."
-    return UndeclaredSetting(variable, unit, Problem(ERROR, CODE, part, None, found, _EFFECT, remedy))
+    return UndeclaredSetting(variable, unit, Problem(ERROR, CODE, component, None, found, _EFFECT, remedy))
 
 
 def programs(daemons: Sequence[SeenDaemon], declared: Sequence[str]) -> UndeclaredSetting | None:
@@ -65,7 +65,7 @@ def programs(daemons: Sequence[SeenDaemon], declared: Sequence[str]) -> Undeclar
     effect = _EFFECT if usable else _NOT_RUN
     named = ", ".join(folders)
     remedy = f"Set slurm_jwt_bin_dirs to [{named}]."
-    problem = Problem(ERROR, CODE, first.part, None, found, effect, remedy)
+    problem = Problem(ERROR, CODE, first.component, None, found, effect, remedy)
     return UndeclaredSetting("slurm_jwt_bin_dirs", folders, problem, usable)
 
 
@@ -90,7 +90,7 @@ def _is_declared(path: str, declared: Sequence[str]) -> bool:
 def slurm_conf(daemons: Sequence[SeenDaemon], declared: str) -> UndeclaredSetting | None:
     """The slurm.conf that a daemon reads. slurmdbd reads none."""
     for daemon in daemons:
-        found = whereabouts.conf(daemon) if daemon.part != "slurmdbd" else None
+        found = whereabouts.conf(daemon) if daemon.component != "slurmdbd" else None
         # A daemon that was told nothing is not asked further where the file is where it should be.
         if found and not _is_same_file(found, declared) and (daemon.conf or not os.path.exists(declared)):
             return _conf("slurm_jwt_conf_path", found, declared, daemon)
@@ -100,7 +100,7 @@ def slurm_conf(daemons: Sequence[SeenDaemon], declared: str) -> UndeclaredSettin
 def slurmdbd_conf(daemons: Sequence[SeenDaemon], declared: str) -> UndeclaredSetting | None:
     """The slurmdbd.conf that slurmdbd reads."""
     for daemon in daemons:
-        found = whereabouts.dbd_conf(daemon) if daemon.part == "slurmdbd" else None
+        found = whereabouts.dbd_conf(daemon) if daemon.component == "slurmdbd" else None
         if found and not _is_same_file(found, declared) and (daemon.conf or not os.path.exists(declared)):
             return _conf("slurm_jwt_dbd_conf_path", found, declared, daemon)
     return None
@@ -115,7 +115,7 @@ def _conf(variable: str, path: str, declared: str, daemon: SeenDaemon) -> Undecl
     if not os.path.exists(declared):
         found = f"{daemon.name} reads {path}, and not {declared}, which does not exist."
     remedy = f"Set {variable} to {path}."
-    return UndeclaredSetting(variable, path, Problem(ERROR, CODE, daemon.part, None, found, _EFFECT, remedy))
+    return UndeclaredSetting(variable, path, Problem(ERROR, CODE, daemon.component, None, found, _EFFECT, remedy))
 
 
 def slurmrestd(daemons: Sequence[SeenDaemon], declared: str | None, folders: Sequence[str]) -> UndeclaredSetting | None:
@@ -123,7 +123,7 @@ def slurmrestd(daemons: Sequence[SeenDaemon], declared: str | None, folders: Seq
     if declared is None:
         return None
     for daemon in daemons:
-        if daemon.part != "slurmrestd":
+        if daemon.component != "slurmrestd":
             continue
         path = daemon.program
         if not path or not os.path.exists(path):

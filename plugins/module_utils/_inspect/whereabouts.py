@@ -30,7 +30,7 @@ _FETCHED = re.compile(r"/run/slurm/.*|.*/conf-cache/slurm\.conf")
 class SeenDaemon(NamedTuple):
     """One daemon of Slurm, as it runs or as its unit would start it."""
 
-    part: str
+    component: str
     name: str
     service: str
     """Its unit, without .service."""
@@ -42,14 +42,14 @@ class SeenDaemon(NamedTuple):
     """The slurm.conf that it reads, or would read."""
 
 
-def look(part: str, service: str, unit: Unit = NO_UNIT, process: Process | None = None) -> SeenDaemon:
+def look(component: str, service: str, unit: Unit = NO_UNIT, process: Process | None = None) -> SeenDaemon:
     """What a unit, and its process if it runs, say of a daemon."""
-    name = install_paths.DAEMON_OF[part]
+    name = install_paths.DAEMON_OF[component]
     if process is not None and not _runs(process, name):
         process = None
     program = program_of(process) if process else unit.program
     conf = process.conf if process else _conf_of_unit(unit)
-    return SeenDaemon(part, name, service, unit, process, program, conf)
+    return SeenDaemon(component, name, service, unit, process, program, conf)
 
 
 def _runs(process: Process, name: str) -> bool:

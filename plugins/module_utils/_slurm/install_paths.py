@@ -41,9 +41,9 @@ _REINSTALL = (
 )
 
 
-def release_programs(parts: list[str]) -> list[str]:
-    """Names of the daemons to ask for the release on a host with these parts, the best first, none twice."""
-    own = [daemon for part, daemon in DAEMON_OF.items() if part in parts]
+def release_programs(components: list[str]) -> list[str]:
+    """Names of the daemons to ask for the release on a host with these components, the best first, none twice."""
+    own = [daemon for component, daemon in DAEMON_OF.items() if component in components]
     return list(dict.fromkeys([*own, *_ALWAYS_TELL]))
 
 

@@ -64,7 +64,7 @@ FOLLOWING = jwks_refresh.RefreshSettings(
 def written():
     renewed = token_renewal.metrics(SETTINGS, token_renewal.RenewalRecord(1000, "kept", "", 5000, 900, -7))
     followed = jwks_refresh.metrics(FOLLOWING, jwks_refresh.RefreshRecord(1000, "kept", "", 900, 800, ["a"]))
-    return renewed + followed + _key_metrics.metrics({"slurm_jwt_look": {"key": KEY}})
+    return renewed + followed + _key_metrics.metrics({"slurm_jwt_observation": {"key": KEY}})
 
 
 def test_every_metric_that_is_asked_for_is_written():
@@ -99,7 +99,7 @@ def test_the_text_is_what_prometheus_reads():
 
 
 def test_without_a_key_there_is_no_metric():
-    assert _key_metrics.metrics({}) == _key_metrics.metrics({"slurm_jwt_look": {"key": None}}) == ""
+    assert _key_metrics.metrics({}) == _key_metrics.metrics({"slurm_jwt_observation": {"key": None}}) == ""
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="wants promtool of Prometheus")

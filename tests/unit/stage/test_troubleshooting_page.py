@@ -57,9 +57,9 @@ def test_every_problem_and_every_role_is_there():
     page = re.sub(r"\s+", " ", troubleshooting_page.page())
     for words in (
         "StateSaveLocation PATH is not a folder.",
-        "SLURM_JWT is in the environment of PART, process PID.",
+        "SLURM_JWT is in the environment of COMPONENT, process PID.",
         "an Include without a file name",
-        "Name its unit in PART_service",
+        "Name its unit in COMPONENT_service",
         "Say where it is to listen in slurmrestd_listen",
         "SILENT: cannot be reached",
     ):

@@ -27,7 +27,7 @@ GROUPS = {
     "slurm_nodes": ["node1", "node2"],
     "evil": ["node2"],
 }
-PARTS = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": ["node1", "node2"]}
+COMPONENTS = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": ["node1", "node2"]}
 DECLARED = {"slurm_jwt_key_path": "/etc/slurm/jwt.key", "slurmrestd_user": "slurmrestd"}
 # What the module setup says, and Ansible itself of a host.
 SETUP = (
@@ -132,8 +132,8 @@ def test_what_is_frozen():
     found = read()
     assert found["changed"] is False
     frozen = found["frozen"]
-    assert set(frozen) == {"run", "parts", "digests"}
-    assert frozen["parts"] == PARTS
+    assert set(frozen) == {"run", "components", "digests"}
+    assert frozen["components"] == COMPONENTS
     assert set(frozen["digests"]) == {*GROUPS["all"], "localhost"}
     assert frozen["digests"]["ctl1"] == _declarations.digest(DECLARED)
 
@@ -144,7 +144,7 @@ def test_every_run_has_a_name_of_its_own():
 
 def test_what_is_frozen_can_be_checked():
     frozen = read(facts={"ctl1": FACTS})["frozen"]
-    now = HostVars({host: {**DECLARED, "slurm_jwt_look": {}} for host in GROUPS["all"]}, {"ctl1": FACTS})
+    now = HostVars({host: {**DECLARED, "slurm_jwt_observation": {}} for host in GROUPS["all"]}, {"ctl1": FACTS})
     _declarations.check(frozen, now.raw_get, GROUPS["all"])
     now.hosts["node2"] = {**DECLARED, "slurmrestd_user": "root"}
     with pytest.raises(_declarations.DeclarationsChanged, match="node2"):
@@ -153,20 +153,20 @@ def test_what_is_frozen_can_be_checked():
 
 def test_groups_of_the_sites_own_names():
     named = dict.fromkeys(GROUPS["all"], {"slurm_jwt_group_nodes": "evil"})
-    assert read(**named)["frozen"]["parts"]["node"] == ["node2"]
+    assert read(**named)["frozen"]["components"]["node"] == ["node2"]
 
 
 def test_an_earlier_playbook_of_the_same_process_does_not_say_which_hosts_there_are():
-    before = {"run": "x", "parts": {part: ["node2"] for part in PARTS}, "digests": {}}
+    before = {"run": "x", "components": {component: ["node2"] for component in COMPONENTS}, "digests": {}}
     found = read(localhost={"slurm_jwt_declarations": before})["frozen"]
-    assert found["parts"] == PARTS
+    assert found["components"] == COMPONENTS
     assert found["run"] != "x"
 
 
 def test_an_inventory_without_localhost():
     variables = {"groups": GROUPS, "hostvars": HostVars(dict.fromkeys(GROUPS["all"], DECLARED), {})}
     action = slurm_jwt_declarations.ActionModule(mock.Mock(args={}, async_val=0), *[mock.Mock()] * 5)
-    assert action.run(task_vars=variables)["frozen"]["parts"] == PARTS
+    assert action.run(task_vars=variables)["frozen"]["components"] == COMPONENTS
 
 
 def test_it_needs_no_connection():

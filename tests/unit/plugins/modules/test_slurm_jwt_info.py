@@ -30,7 +30,7 @@ def _options(tmp_path: pathlib.Path) -> dict[str, Any]:
     slurmd.write_text(f"#!/bin/sh\n{tests} && echo slurm 24.11.5\n")
     slurmd.chmod(0o755)
     (tmp_path / "slurm.conf").write_text(SLURM_CONF)
-    return {"parts": ["node"], "conf_path": str(tmp_path / "slurm.conf"), "bin_dirs": [str(slurmd.parent)]}
+    return {"components": ["node"], "conf_path": str(tmp_path / "slurm.conf"), "bin_dirs": [str(slurmd.parent)]}
 
 
 @pytest.mark.parametrize("check", [False, True])
@@ -67,8 +67,8 @@ def test_commands_run_without_the_token_of_the_login(options: dict[str, Any], mo
 
 def test_a_controller_without_systemd(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    found = run(slurm_jwt_info, {**options, "parts": ["node", "slurmctld"]})
-    assert found["parts"] == ["slurmctld", "node"]
+    found = run(slurm_jwt_info, {**options, "components": ["node", "slurmctld"]})
+    assert found["components"] == ["slurmctld", "node"]
     assert "unit_missing" in [problem["code"] for problem in found["problems"]]
 
 
@@ -79,8 +79,8 @@ def test_a_declaration_that_makes_no_sense(options: dict[str, Any]) -> None:
     assert "declared.parameters.max_token_lifespan is '1800x'" in found["msg"]
 
 
-def test_an_unknown_part(options: dict[str, Any]) -> None:
-    found = run(slurm_jwt_info, {**options, "parts": ["slurmd"]})
+def test_an_unknown_component(options: dict[str, Any]) -> None:
+    found = run(slurm_jwt_info, {**options, "components": ["slurmd"]})
     assert "slurmctld, slurmdbd, slurmrestd, node" in found["msg"]
 
 
@@ -92,8 +92,8 @@ RETURN = documented(yaml.safe_load(slurm_jwt_info.RETURN))
 
 
 def test_what_is_returned_is_what_is_documented(options: dict[str, Any]) -> None:
-    for parts in (["node"], ["slurmctld", "slurmdbd"]):
-        found = run(slurm_jwt_info, {**options, "parts": parts})
+    for components in (["node"], ["slurmctld", "slurmdbd"]):
+        found = run(slurm_jwt_info, {**options, "components": components})
         assert set(found) - {"changed", "invocation", "everything"} == set(RETURN)
         for name in ("conf", "key", "state_dir", "plugins"):
             if found[name] is not None:
@@ -105,7 +105,7 @@ def test_what_is_returned_is_what_is_documented(options: dict[str, Any]) -> None
 def test_the_documentation_of_slurmdbd_conf(options: dict[str, Any], tmp_path: pathlib.Path) -> None:
     path = tmp_path / "slurmdbd.conf"
     path.write_text("DbdHost=dbd1\n")
-    found = run(slurm_jwt_info, {**options, "parts": ["slurmdbd"], "dbd_conf_path": str(path)})
+    found = run(slurm_jwt_info, {**options, "components": ["slurmdbd"], "dbd_conf_path": str(path)})
     assert set(found["dbd_conf"]) == set(RETURN["dbd_conf"])
 
 
@@ -113,7 +113,7 @@ def test_the_options_are_those_of_the_documentation() -> None:
     documentation = yaml.safe_load(slurm_jwt_info.DOCUMENTATION)["options"]
     spec = slurm_jwt_info._argument_spec()
     assert set(documentation) == set(spec)
-    assert documentation["parts"]["choices"] == list(node.PARTS)
+    assert documentation["components"]["choices"] == list(node.COMPONENTS)
     for name, option in documentation.items():
         assert option.get("default") == spec[name].get("default"), name
     assert set(documentation["declared"]["suboptions"]) == set(spec["declared"]["options"])

@@ -90,12 +90,12 @@ DAEMON = {
     "listens": ["0.0.0.0:6820"],
     "before_jwt": "off",
 }  # fmt: skip
-PARTS = ("slurmctld", "slurmdbd", "slurmrestd")
+COMPONENTS = ("slurmctld", "slurmdbd", "slurmrestd")
 
 
 def problem(severity, code="slurm_missing"):
     return {
-        "severity": severity, "code": code, "part": "slurmrestd", "path": None, "found": "F.", "effect": "E.",
+        "severity": severity, "code": code, "component": "slurmrestd", "path": None, "found": "F.", "effect": "E.",
         "remedy": "R.",
     }  # fmt: skip
 
@@ -111,7 +111,7 @@ ANSWERS = {
     "clock_lag": [None, 3600.0, -3600.0, 1e12],
     "hostname": ["", "ctl1", "dbd1", "elsewhere"],
     "os_family": [None, "RedHat"],
-    "parts": [[], ["slurmctld", "slurmdbd"]],
+    "components": [[], ["slurmctld", "slurmdbd"]],
     "program": [None, "/opt/slurm/sbin/slurmd"],
     "release": [None, "20.11.9", "25.05.1"],
     "capabilities": [
@@ -184,7 +184,7 @@ ANSWERS = {
     "daemons": [
         {},
         *(
-            dict.fromkeys(PARTS, daemon)
+            dict.fromkeys(COMPONENTS, daemon)
             for daemon in _each(
                 DAEMON,
                 exists=[False, None],

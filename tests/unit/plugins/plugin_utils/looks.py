@@ -10,7 +10,7 @@ import copy
 STATE = "/var/lib/slurm/slurmctld"
 KEY_PATH = STATE + "/jwt_hs256.key"
 FINGERPRINT = "SHA256:" + "a" * 64
-PARTS = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": ["node1", "node2"]}
+COMPONENTS = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": ["node1", "node2"]}
 HOSTS = ["ctl1", "dbd1", "rest1", "node1", "node2"]
 SLURM = {"name": "slurm", "group": "slurm", "exists": True}
 
@@ -55,30 +55,30 @@ def changes(path="/etc/slurm/slurm.conf", after=f"jwt_key={KEY_PATH}"):
     ]
 
 
-def look(host, part, jwt):
+def look(host, component, jwt):
     parameters = {"jwt_key": KEY_PATH} if jwt else {}
     change = [] if jwt else changes()
     found = {
         "hostname": host,
-        "parts": [part],
+        "components": [component],
         "now": 1000.0,
         "release": "24.11.5",
         "capabilities": {"reconfigure_reloads_auth": True},
         "conf": None,
         "dbd_conf": None,
-        "slurm_user": None if part == "node" else SLURM,
+        "slurm_user": None if component == "node" else SLURM,
         "key_path": KEY_PATH,
         "key": None,
         "jwks": None,
         "state_dir": None,
-        "plugins": None if part == "node" else {"packages": [] if jwt else ["slurm-wlm-jwt-plugin=24.11.5-4"]},
+        "plugins": None if component == "node" else {"packages": [] if jwt else ["slurm-wlm-jwt-plugin=24.11.5-4"]},
         "python": {"pyjwt": "2.10.1" if jwt else None, "cryptography": "43.0.0" if jwt else None},
         "daemons": {},
         "differences": {"slurm_conf": [], "slurmdbd_conf": []},
         "wanted": {"slurm_conf": None, "slurmdbd_conf": None},
         "problems": [],
     }
-    if part == "slurmdbd":
+    if component == "slurmdbd":
         found["dbd_conf"] = conf(parameters, path="/etc/slurm/slurmdbd.conf")
         # Without a slurm.conf it does not know where the key is to be.
         found["differences"]["slurmdbd_conf"] = [] if jwt else changes("/etc/slurm/slurmdbd.conf", None)
@@ -86,20 +86,20 @@ def look(host, part, jwt):
         found["key"] = key() if jwt else None
         found["key_path"] = KEY_PATH if jwt else None
     else:
-        found["conf"] = conf(parameters, index=0 if part == "slurmctld" else None)
+        found["conf"] = conf(parameters, index=0 if component == "slurmctld" else None)
         found["differences"]["slurm_conf"] = change
         found["wanted"]["slurm_conf"] = {"parameters": {"jwt_key": KEY_PATH}, "parameters_absent": []}
-    if part == "slurmctld":
+    if component == "slurmctld":
         found["key"] = key(jwt)
         found["state_dir"] = {"path": STATE, "owner": "slurm", "writable_by_others": False}
-    if part != "node":
-        found["daemons"][part] = daemon(key_loaded="current" if jwt else "unknown", service=part)
+    if component != "node":
+        found["daemons"][component] = daemon(key_loaded="current" if jwt else "unknown", service=component)
     return found
 
 
 def cluster(jwt, **changes):
     """All looks; ``changes`` are HOST={"a.b": value}."""
-    looks = {host: look(host, part, jwt) for part, hosts in PARTS.items() for host in hosts}
+    looks = {host: look(host, component, jwt) for component, hosts in COMPONENTS.items() for host in hosts}
     for host, wanted in changes.items():
         for path, value in wanted.items():
             target, names = looks[host], path.split(".")

@@ -307,7 +307,8 @@ def frozen():
 
 
 def test_nothing_has_changed():
-    now = {host: {**variables, "slurm_jwt_look": {}, "ansible_facts": SETUP} for host, variables in HOSTS.items()}
+    returned = {"slurm_jwt_observation": {}, "ansible_facts": SETUP}
+    now = {host: {**variables, **returned} for host, variables in HOSTS.items()}
     _declarations.check(frozen(), now.__getitem__, list(HOSTS))
 
 

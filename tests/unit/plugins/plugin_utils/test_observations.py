@@ -320,7 +320,7 @@ ANSWER = {
     "clock_lag": 0.42,
     "hostname": "ctl1.example.org",
     "os_family": "Debian",
-    "parts": ["slurmctld", "slurmdbd", "slurmrestd", "node"],
+    "components": ["slurmctld", "slurmdbd", "slurmrestd", "node"],
     "program": "/usr/sbin/slurmctld",
     "release": "24.11.5",
     "capabilities": {"jwks": True, "client_ids": False},
@@ -417,7 +417,7 @@ ANSWER = {
         {
             "severity": "error",
             "code": "dbd_conf_mode",
-            "part": "slurmdbd",
+            "component": "slurmdbd",
             "path": "/etc/slurm/slurmdbd.conf",
             "found": "/etc/slurm/slurmdbd.conf has the mode 0640; slurmdbd wants 0600.",
             "effect": "slurmdbd does not start with it.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _desired, _plan, _trust
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import HOSTS, PARTS, cluster
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import COMPONENTS, HOSTS, cluster
 
 OPT = {"executable": "/opt/python/bin/python3", "version": "3.11.4", "served": False}
 NONE = {"pyjwt": None, "cryptography": None, "distributions": "/usr/bin/python3", "unavailable": []}
@@ -15,7 +15,7 @@ PLUGIN = "slurm-wlm-jwt-plugin=24.11.5-4"
 
 
 def decide(looks, **desired):
-    return _plan.plan(looks, PARTS, HOSTS, _desired.Desired(**desired))
+    return _plan.plan(looks, COMPONENTS, HOSTS, _desired.Desired(**desired))
 
 
 def python(**members):

@@ -14,10 +14,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import plan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import AllowanceError
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
+    COMPONENTS,
     FINGERPRINT,
     HOSTS,
     KEY_PATH,
-    PARTS,
     STATE,
     cluster,
     conf,
@@ -30,8 +30,8 @@ OTHER = "SHA256:" + "b" * 64
 PROBLEM = {"severity": "error", "code": "x", "found": "F.", "effect": "E.", "remedy": "R."}
 
 
-def decide(looks, in_play=None, parts=None, **desired):
-    return plan(looks, parts or PARTS, list(in_play or HOSTS), Desired(**desired))
+def decide(looks, in_play=None, components=None, **desired):
+    return plan(looks, components or COMPONENTS, list(in_play or HOSTS), Desired(**desired))
 
 
 def refused(looks, **kwargs):
@@ -170,12 +170,12 @@ def test_a_node_whose_key_path_is_another():
 
 
 def test_standbys_are_restarted_and_the_first_of_slurm_conf_is_the_primary():
-    parts = dict(PARTS, slurmctld=["ctl2", "ctl1"])
+    components = dict(COMPONENTS, slurmctld=["ctl2", "ctl1"])
     looks = cluster(jwt=False)
     looks["ctl2"] = look("ctl2", "slurmctld", jwt=False)
     for index, host in enumerate(("ctl1", "ctl2")):
         looks[host]["conf"] = conf(controllers=("ctl1", "ctl2"), index=index)
-    found = decide(looks, in_play=[*HOSTS, "ctl2"], parts=parts)
+    found = decide(looks, in_play=[*HOSTS, "ctl2"], components=components)
     assert found["primary"] == "ctl1"
     assert found["standbys"] == ["ctl2"]
     assert found["slurmctld"] == {"ctl1": "reconfigure", "ctl2": "restart"}
@@ -193,13 +193,13 @@ def two_dbds(jwt):
 
 
 def test_the_standby_of_slurmdbd_gets_the_key_and_a_restart():
-    parts = dict(PARTS, slurmdbd=["dbd1", "dbd2"])
-    found = decide(two_dbds(jwt=False), in_play=[*HOSTS, "dbd2"], parts=parts)
+    components = dict(COMPONENTS, slurmdbd=["dbd1", "dbd2"])
+    found = decide(two_dbds(jwt=False), in_play=[*HOSTS, "dbd2"], components=components)
     assert found["refusals"] == []
     assert found["slurmdbd"] == ["dbd1", "dbd2"]
     assert found["slurmdbd_standbys"] == ["dbd2"]
     assert found["key_targets"] == ["dbd1", "dbd2"]
-    assert decide(two_dbds(jwt=True), in_play=[*HOSTS, "dbd2"], parts=parts)["up_to_date"]
+    assert decide(two_dbds(jwt=True), in_play=[*HOSTS, "dbd2"], components=components)["up_to_date"]
 
 
 def test_a_declared_serial_labels_a_key_that_has_none():
@@ -243,15 +243,15 @@ def half_down(number):
     servers = {host: seen for host, seen in cluster(jwt=False).items() if not host.startswith("node")}
     answers = {host: look(host, "node", False) for host in nodes[::2]}
     silent = {host: {"unreachable": True, "msg": "No route to host"} for host in nodes[1::2]}
-    return {**servers, **answers, **silent}, {**PARTS, "node": nodes}
+    return {**servers, **answers, **silent}, {**COMPONENTS, "node": nodes}
 
 
 @pytest.mark.parametrize("most", ["20", "50%", "100 %", "39"])
 def test_so_many_nodes_may_be_down(most):
-    looks, parts = half_down(40)
-    found = decide(looks, in_play=list(looks), parts=parts, nodes_unreachable_max=most)
+    looks, components = half_down(40)
+    found = decide(looks, in_play=list(looks), components=components, nodes_unreachable_max=most)
     assert (found["refusals"], found["left_out"]) == ([], {})
-    assert [host for host in found["outer_hosts"] if host.startswith("node")] == parts["node"][::2]
+    assert [host for host in found["outer_hosts"] if host.startswith("node")] == components["node"][::2]
     (note,) = [note for note in found["warnings"] if "cannot be reached" in note]
     assert note.startswith("20 node(s) cannot be reached and were left out")
     assert "node[002,004,006," in note
@@ -259,8 +259,8 @@ def test_so_many_nodes_may_be_down(most):
 
 @pytest.mark.parametrize("most", ["0", "19", "49%"])
 def test_more_nodes_than_may_be_down_are_told_in_one_sentence(most):
-    looks, parts = half_down(40)
-    (reason,) = decide(looks, in_play=list(looks), parts=parts, nodes_unreachable_max=most)["refusals"]
+    looks, components = half_down(40)
+    (reason,) = decide(looks, in_play=list(looks), components=components, nodes_unreachable_max=most)["refusals"]
     assert reason.startswith("node[002,004,006,")
     assert reason.endswith("allow so many nodes to be down: slurm_jwt_nodes_unreachable_max=20.")
     assert "--limit" not in reason
@@ -400,7 +400,7 @@ def test_packages_that_lack_and_may_not_be_installed():
 def test_a_slurmdbd_that_nobody_listed(serves):
     looks = {host: seen for host, seen in cluster(jwt=False).items() if host != "dbd1"}
     looks["ctl1"]["conf"].update(accounting=True, accounting_storage_host="dbd9", accounting_storage_backup_host=None)
-    reasons = refused(looks, in_play=list(looks), parts={**PARTS, "slurmdbd": []}, serves_slurmdb=serves)
+    reasons = refused(looks, in_play=list(looks), components={**COMPONENTS, "slurmdbd": []}, serves_slurmdb=serves)
     assert len(reasons) == serves
     assert not reasons or "slurm.conf keeps accounts in slurmdbd on dbd9 (AccountingStorageHost)" in reasons[0]
 
@@ -553,9 +553,9 @@ def test_a_host_that_is_left_out_is_named(host):
 
 def test_a_host_with_the_key_is_never_left_out():
     """Not even where it serves the REST API or runs jobs as well."""
-    parts = dict(PARTS, slurmrestd=["rest1", "dbd1"], node=["node1", "node2", "ctl1"])
-    assert refused(cluster(False, dbd1={"problems": [PROBLEM]}), parts=parts) == ["dbd1: F. E. R."]
-    found = decide(dict(cluster(False), ctl1={"failed": True, "msg": "no python"}), parts=parts)
+    components = dict(COMPONENTS, slurmrestd=["rest1", "dbd1"], node=["node1", "node2", "ctl1"])
+    assert refused(cluster(False, dbd1={"problems": [PROBLEM]}), components=components) == ["dbd1: F. E. R."]
+    found = decide(dict(cluster(False), ctl1={"failed": True, "msg": "no python"}), components=components)
     assert found["refusals"] == ["ctl1: the look at the host failed: no python."]
     assert found["left_out"] == {}
 

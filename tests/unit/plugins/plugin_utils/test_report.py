@@ -24,7 +24,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_loo
 KEY = {"path": "/key", "exists": True, "fingerprint": FINGERPRINT, "owner": "slurm", "group": "slurm", "mode": "0400"}
 KEY.update(age=3 * 86400, serial="2026-11", by="alice@mgmt1", next=None, previous=None)
 CONF = {"cluster_name": "lab", "auth_alt_types": ["auth/jwt"], "auth_alt_parameters": {"jwt_key": "/key", "flag": ""}}
-CTL = {"parts": ["slurmctld"], "release": "24.11.5", "conf": CONF, "dbd_conf": None, "key": KEY, "problems": []}
+CTL = {"components": ["slurmctld"], "release": "24.11.5", "conf": CONF, "dbd_conf": None, "key": KEY, "problems": []}
 CTL.update(daemons={"slurmctld": {"active": "active", "slurm_jwt": False}}, jwks=None)
 
 NASTY = "<script>alert(1)</script>\"'&<img src=x onerror=y>"
@@ -35,14 +35,14 @@ def cluster(**looks):
     found = hostvars([look()], [answer()], [timer()])
     groups = {**GROUPS, "all": [*GROUPS["all"], *looks]}
     for host, one in {"ctl1": CTL, **looks}.items():
-        found.setdefault(host, {})["slurm_jwt_look"] = one
+        found.setdefault(host, {})["slurm_jwt_observation"] = one
     groups["slurm_nodes"] = [host for host in looks if host.startswith("node")]
     groups["slurmdbd"] = [host for host in looks if host.startswith("dbd")]
     return found, groups
 
 
-def page(*parts):
-    found, groups = parts or cluster()
+def page(*components):
+    found, groups = components or cluster()
     return _report.page(_report.gather(found, groups, NOW))
 
 
@@ -92,7 +92,7 @@ class TestPage:
         nasty["jwks"] = {"path": NASTY, "exists": True, "kids": [NASTY]}
         service = dict(WEB, user=NASTY, dest=NASTY, lifespan=NASTY)
         found = hostvars([look()], [answer()], [timer(result="failed", said=NASTY)], [service])
-        found["ctl1"]["slurm_jwt_look"] = nasty
+        found["ctl1"]["slurm_jwt_observation"] = nasty
         text = page(found, GROUPS)
         Wellformed(text)
         assert "<script" not in text and "<img" not in text and text.count("&lt;script&gt;") > 10
@@ -104,14 +104,14 @@ class TestPage:
         assert "The host could not be looked at" in text and "No service is declared" in text
 
     def test_nodes_alike_share_a_line(self):
-        node = {"parts": ["node"], "release": "24.11.5", "conf": CONF, "problems": []}
+        node = {"components": ["node"], "release": "24.11.5", "conf": CONF, "problems": []}
         text = page(*cluster(**{f"node{number}": node for number in range(9)}))
         assert "node0 and 8 more" in text and "node5" not in text
 
 
 class TestFindings:
-    def told(self, *parts):
-        return _report.gather(*parts, NOW).findings
+    def told(self, *components):
+        return _report.gather(*components, NOW).findings
 
     def test_none(self):
         found, groups = cluster()
@@ -119,12 +119,12 @@ class TestFindings:
 
     def test_the_worst_first(self):
         problems = [{"severity": severity, "found": severity} for severity in ("info", "warning", "error")]
-        told = self.told(*cluster(dbd1=dict(CTL, parts=["slurmdbd"], problems=problems)))
+        told = self.told(*cluster(dbd1=dict(CTL, components=["slurmdbd"], problems=problems)))
         assert [one.severity for one in told if one.host == "dbd1"] == ["error", "warning", "info"]
         assert [one.severity for one in told] == sorted((one.severity for one in told), key=_report._RANKS.index)
 
     def test_different_keys(self):
-        other = dict(CTL, parts=["slurmdbd"], key=dict(KEY, fingerprint="SHA256:" + "b" * 64))
+        other = dict(CTL, components=["slurmdbd"], key=dict(KEY, fingerprint="SHA256:" + "b" * 64))
         told = [one.text for one in self.told(*cluster(dbd1=other)) if "different keys" in one.text]
         assert told and "SHA256:bbbbbbbbbbbb on dbd1" in told[0]
         assert '<b class="error">2</b> keys in force' in page(*cluster(dbd1=other))

@@ -88,12 +88,12 @@ def alive(run):
 
 
 def decide(looks, is_dead=unknown, in_play=None, **settings):
-    parts = {
-        part: [host for host in looks if host.startswith(prefix)]
-        for part, prefix in (("slurmctld", "ctl"), ("slurmdbd", "dbd"), ("slurmrestd", "rest"))
+    components = {
+        component: [host for host in looks if host.startswith(prefix)]
+        for component, prefix in (("slurmctld", "ctl"), ("slurmdbd", "dbd"), ("slurmrestd", "rest"))
     }
     wanted = _rotation.RotationSettings(**{"run": RUN, "serial": SERIAL, **settings})
-    return _rotation.plan(looks, {**parts, "node": []}, list(in_play or looks), wanted, is_dead)
+    return _rotation.plan(looks, {**components, "node": []}, list(in_play or looks), wanted, is_dead)
 
 
 def refused(looks, **kwargs):
@@ -227,18 +227,18 @@ class TestHow:
             seen["release"] = release
         assert decide(looks, now=True)["method"] == "in_place"
 
-    @pytest.mark.parametrize(("host", "part"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])
+    @pytest.mark.parametrize(("host", "component"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])
     @pytest.mark.parametrize(
         ("loaded", "words"),
         [("copied", "has a copy of its own of the key"), ("unknown", "does not let anybody see whether")],
     )
-    def test_a_daemon_that_does_not_share_the_file(self, host, part, loaded, words):
+    def test_a_daemon_that_does_not_share_the_file(self, host, component, loaded, words):
         looks = small()
-        looks[host]["daemons"][part]["key_loaded"] = loaded
+        looks[host]["daemons"][component]["key_loaded"] = loaded
         found = decide(looks, now=True)
         assert (found["method"], found["way"]) == ("reload", "rename")
         (warning,) = found["warnings"]
-        assert f"{part} on {host} {words}" in warning
+        assert f"{component} on {host} {words}" in warning
 
     @pytest.mark.parametrize(
         ("size", "method"), [(16, "reload"), (32, "in_place"), (1704, "in_place"), (6363, "reload")]
@@ -282,14 +282,14 @@ class TestHow:
         assert found["method"] == "in_place"
         assert found["lead"] > 3
 
-    @pytest.mark.parametrize(("host", "part"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])
-    def test_a_daemon_whose_file_is_no_longer_there(self, host, part):
+    @pytest.mark.parametrize(("host", "component"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])
+    def test_a_daemon_whose_file_is_no_longer_there(self, host, component):
         """A rotation by rename has died before it had the daemon load the key: its map is of the old file."""
         looks = small(SWAPPED, SWAPPED)
-        looks[host]["daemons"][part] = daemon(key_loaded="replaced")
+        looks[host]["daemons"][component] = daemon(key_loaded="replaced")
         found = decide(looks, is_dead=dead)
         assert found["method"] == "reload"
-        assert f"{part} on {host} holds a key file that is no longer there" in found["warnings"][0]
+        assert f"{component} on {host} holds a key file that is no longer there" in found["warnings"][0]
 
     @pytest.mark.parametrize("method", ["reload", "restart"])
     def test_as_the_site_says(self, method):
@@ -587,8 +587,8 @@ class TestNotAsARolloutLeavesIt:
         assert "--limit leaves out dbd1" in reason
 
     def test_a_limit_that_leaves_out_everybody(self):
-        parts = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": []}
-        found = _rotation.plan({}, parts, [], _rotation.RotationSettings(), unknown)
+        components = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": []}
+        found = _rotation.plan({}, components, [], _rotation.RotationSettings(), unknown)
         (reason,) = found["refusals"]
         assert "no controller in this play" in reason
 
@@ -707,8 +707,8 @@ class TestNoWayOutIsClosed:
 
 class TestARolloutMeanwhile:
     def decide(self, looks, **settings):
-        parts = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": []}
-        return _plan.plan(looks, parts, list(looks), _desired.Desired(**settings))["refusals"]
+        components = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": []}
+        return _plan.plan(looks, components, list(looks), _desired.Desired(**settings))["refusals"]
 
     @pytest.mark.parametrize(("ctl1", "dbd1", "host"), [(STAGED, STAGED, "ctl1"), (SWAPPED, TIDY, "ctl1"),
                                                         (TIDY, SWAPPED, "dbd1")])  # fmt: skip

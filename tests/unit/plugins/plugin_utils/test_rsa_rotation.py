@@ -64,8 +64,8 @@ def plan(own=None, found=None, dead=True, path=PATH, services=(), **settings):
     trust = _trust.Trust(True, False, _trust.OwnKey(path, known, not known), services=bool(services))
     wanted = _rotation.RotationSettings(run=RUN, token_hosts=services, **settings)
     found = cluster() if found is None else found
-    parts = {**looks.PARTS, "node": []}
-    return _rsa_rotation.plan(found, parts, list(found), wanted, trust, own, lambda run: dead)
+    components = {**looks.COMPONENTS, "node": []}
+    return _rsa_rotation.plan(found, components, list(found), wanted, trust, own, lambda run: dead)
 
 
 class TestWhether:
@@ -239,7 +239,7 @@ class TestWhatIsTrusted:
     groups = {"all": ["ctl1"], "slurmctld": ["ctl1"]}
 
     def variables(self, **results):
-        return {"ctl1": {"slurm_jwt_look": looks.look("ctl1", "slurmctld", True), **results}}
+        return {"ctl1": {"slurm_jwt_observation": looks.look("ctl1", "slurmctld", True), **results}}
 
     def kids(self, **results):
         found = _local_key.sources(self.variables(**results), self.groups, [{"issuer": "https://a"}])

@@ -16,11 +16,11 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _run
 
-PARTS = ("host", "boot", "space", "pid", "start")
+FIELDS = ("host", "boot", "space", "pid", "start")
 
 
 def split(run):
-    return dict(zip(PARTS, run.split(":")))
+    return dict(zip(FIELDS, run.split(":")))
 
 
 def renamed(run, **changes):

@@ -114,7 +114,7 @@ class TestToAndFro:
             {"name": "web", "token": web, "changed": changed},
             {"name": "proxy", "token": proxy, "changed": False},
         ]
-        return {"slurm_jwt_tokens_mine": self.MINE, "slurm_jwt_tokens_look": {"tokens": tokens}}
+        return {"slurm_jwt_tokens_here": self.MINE, "slurm_jwt_tokens_observation": {"tokens": tokens}}
 
     def answers(self, web=("missing", "w"), proxy=(None, None)):
         named = {"web on svc1": web, "proxy on svc1": proxy}
@@ -135,7 +135,7 @@ class TestToAndFro:
     def test_a_host_that_answers_otherwise_than_it_was_asked(self):
         """Its answers go by their names, and one that it does not give is no order."""
         variables = self.variables(web="w", changed=True)
-        found = variables["slurm_jwt_tokens_look"]["tokens"]
+        found = variables["slurm_jwt_tokens_observation"]["tokens"]
         found.reverse()
         orders = _services.orders({"svc1": variables}, ["svc1"])
         assert [(order["name"], order["current"]) for order in orders] == [("web on svc1", "w"), ("proxy on svc1", "p")]

@@ -10,10 +10,16 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _shared_files
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._desired import Desired
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import plan
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import HOSTS, PARTS, STATE, cluster, conf
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
+    COMPONENTS,
+    HOSTS,
+    STATE,
+    cluster,
+    conf,
+)
 
 PATH = "/etc/slurm/slurm.conf"
-BOTH = {**PARTS, "slurmctld": ["ctl1", "ctl2"]}
+BOTH = {**COMPONENTS, "slurmctld": ["ctl1", "ctl2"]}
 READ_ONLY = "/etc/slurm is on a read-only file system"
 OBSTACLE = {
     "severity": "error", "code": "conf_not_writable", "found": f"{READ_ONLY}.", "effect": "E.", "remedy": "R."
@@ -36,11 +42,11 @@ def mounted(host, **more):
     return identity(here=f"boot-{host}:{len(host)}:7", **more)
 
 
-def seen(identities, jwt=False, parts=None):
+def seen(identities, jwt=False, components=None):
     """Looks at a cluster whose hosts have these identities of slurm.conf."""
-    parts = parts or PARTS
+    components = components or COMPONENTS
     looks = cluster(jwt=jwt)
-    if "ctl2" in parts["slurmctld"]:
+    if "ctl2" in components["slurmctld"]:
         looks["ctl2"] = {**cluster(jwt=jwt)["ctl1"], "hostname": "ctl2"}
         for name, index in (("ctl1", 0), ("ctl2", 1)):
             looks[name]["conf"] = conf(controllers=("ctl1", "ctl2"), index=index)
@@ -54,8 +60,8 @@ def seen(identities, jwt=False, parts=None):
     return looks
 
 
-def decide(looks, in_play=None, parts=None, **desired):
-    return plan(looks, parts or PARTS, list(in_play or looks), Desired(**desired))
+def decide(looks, in_play=None, components=None, **desired):
+    return plan(looks, components or COMPONENTS, list(in_play or looks), Desired(**desired))
 
 
 def test_it_is_edited_once_at_the_controllers_turn():
@@ -77,8 +83,9 @@ def test_read_only_on_all_but_a_controller():
 @pytest.mark.parametrize("writer", ["ctl1", "ctl2", "dbd1"])
 def test_whichever_key_host_may_write_does_it(writer):
     hosts = ["ctl1", "ctl2", *HOSTS[1:]]
-    looks = seen({host: mounted(host, obstacle=None if host == writer else READ_ONLY) for host in hosts}, parts=BOTH)
-    found = decide(looks, parts=BOTH)
+    mounts = {host: mounted(host, obstacle=None if host == writer else READ_ONLY) for host in hosts}
+    looks = seen(mounts, components=BOTH)
+    found = decide(looks, components=BOTH)
     assert (found["refusals"], found["left_out"]) == ([], {})
     assert found["conf"] == [writer]
     # All controllers load what one host has written.
@@ -192,10 +199,10 @@ def test_a_host_that_lies_keeps_its_own_file_from_being_edited_and_no_other(liar
     honest = {
         host: identity(here=f"boot-{host}:66:7", anywhere=f"{host[-1]}:{len(host)}:900", **local) for host in hosts
     }
-    expected = decide(seen(honest, parts=BOTH), parts=BOTH)["conf"]
+    expected = decide(seen(honest, components=BOTH), components=BOTH)["conf"]
     lying = {**honest, liar: {**honest[said], "network": True}}
     assert [host for host in expected if host != liar] == [
-        host for host in decide(seen(lying, parts=BOTH), parts=BOTH)["conf"] if host != liar
+        host for host in decide(seen(lying, components=BOTH), components=BOTH)["conf"] if host != liar
     ]
 
 

@@ -10,9 +10,9 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._desired import Desired
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import plan
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
+    COMPONENTS,
     HOSTS,
     KEY_PATH,
-    PARTS,
     changes,
     cluster,
     conf,
@@ -31,7 +31,7 @@ NOT_WRITABLE = {
 
 
 def decide(looks, in_play=None, **desired):
-    return plan(looks, PARTS, list(in_play or HOSTS), Desired(manage_conf=False, **desired))
+    return plan(looks, COMPONENTS, list(in_play or HOSTS), Desired(manage_conf=False, **desired))
 
 
 def test_the_lines_are_told_before_anything_is_changed():
@@ -90,7 +90,7 @@ def test_what_the_site_has_beside_them_stays():
 def test_another_key_is_named():
     """Nothing differs by itself: slurmdbd.conf names a key, and it is not everybody's."""
     looks = cluster(jwt=True, dbd1={"dbd_conf": conf({"jwt_key": "/etc/key"}, path="/etc/slurm/slurmdbd.conf")})
-    found = plan(looks, PARTS, HOSTS, Desired(manage_conf=False, key_path=KEY_PATH))
+    found = plan(looks, COMPONENTS, HOSTS, Desired(manage_conf=False, key_path=KEY_PATH))
     line = f"dbd1: /etc/slurm/slurmdbd.conf must have the line AuthAltParameters=jwt_key={KEY_PATH}."
     assert found["refusals"][0] == line
 
@@ -138,13 +138,13 @@ def test_a_file_that_no_run_edits_need_not_be_writable():
     file = {"path": "/etc/slurm/slurm.conf", "obstacle": "/etc/slurm is on a read-only file system"}
     looks = cluster(jwt=False, ctl1={"problems": [NOT_WRITABLE], "conf.identities": [file]})
     assert decide(looks, run_tags=("packages", "key"))["refusals"] == []
-    (reason,) = plan(looks, PARTS, HOSTS, Desired())["refusals"]
+    (reason,) = plan(looks, COMPONENTS, HOSTS, Desired())["refusals"]
     assert reason.startswith("ctl1: /etc/slurm is on a read-only file system")
 
 
 def test_nodes_alone():
     looks = cluster(jwt=False)
-    found = plan({"node1": looks["node1"]}, PARTS, ["node1"], Desired(manage_conf=False))
+    found = plan({"node1": looks["node1"]}, COMPONENTS, ["node1"], Desired(manage_conf=False))
     assert (found["refusals"], found["conf"], found["outer_hosts"]) == ([], [], [])
     assert any("node1: /etc/slurm/slurm.conf must have" in note for note in found["warnings"])
 

@@ -20,10 +20,10 @@ def test_the_table():
             {"daemon": "slurmdbd", "case": "good", "expected": "accepted", "answer": "accepted"},
         ]
     }
-    node = {"slurm_jwt_look": {"release": "24.11.5", "parts": ["node"]}, "slurm_jwt_conf": CHANGED}
+    node = {"slurm_jwt_observation": {"release": "24.11.5", "components": ["node"]}, "slurm_jwt_conf": CHANGED}
     hostvars = {
         "ctl1": {
-            "slurm_jwt_look": {"release": "24.11.5", "parts": ["slurmctld"]},
+            "slurm_jwt_observation": {"release": "24.11.5", "components": ["slurmctld"]},
             "slurm_jwt_key_at_source": CHANGED,
             "slurm_jwt_conf": {"changed": False, "skipped": True},
             "slurm_jwt_proof": proof,
@@ -110,7 +110,7 @@ def test_who_holds_the_key():
         "nowhere": {"key": None},
         "lost": {"unreachable": True},
     }
-    hostvars = {**{host: {"slurm_jwt_look": look} for host, look in looks.items()}, "unseen": {}}
+    hostvars = {**{host: {"slurm_jwt_observation": look} for host, look in looks.items()}, "unseen": {}}
     heading, dummy, *rows = (line.split() for line in _summary.copies(hostvars, list(hostvars)))
     assert " ".join(heading) == "host copy key owner mode age in days serial made by"
     assert [" ".join(row) for row in rows] == [
@@ -133,7 +133,7 @@ def test_the_hosts_of_a_cluster():
     assert _cluster.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmdbd": "our_dbds"}) == ["a", "b", "c"]
 
 
-def test_the_hosts_of_some_parts():
+def test_the_hosts_of_some_components():
     groups = {**GROUPS, "slurmdbd": ["b", "a"], "slurmrestd": ["d"]}
     assert _cluster.cluster_hosts(groups, {}, ["slurmctld", "slurmdbd"]) == ["a", "b"]
     # Controllers come first, whatever the order of the question.

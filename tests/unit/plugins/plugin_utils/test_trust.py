@@ -37,7 +37,7 @@ def cluster(parameters, sources=None, **changes):
 
 def plan(found, **trust):
     desired = _desired.Desired(trust=_trust.Trust(**trust))
-    return _plan.plan(found, looks.PARTS, looks.HOSTS, desired)
+    return _plan.plan(found, looks.COMPONENTS, looks.HOSTS, desired)
 
 
 HS256, RS256 = {"jwt_key": looks.KEY_PATH}, {"jwks": JWKS_PATH}
@@ -173,7 +173,7 @@ class TestWhatIsDone:
 
     def test_tags_that_leave_the_key_set_out(self):
         desired = _desired.Desired(trust=_trust.Trust(jwks=True), run_tags=["daemons"])
-        found = _plan.plan(cluster(RS256, NEW), looks.PARTS, looks.HOSTS, desired)
+        found = _plan.plan(cluster(RS256, NEW), looks.COMPONENTS, looks.HOSTS, desired)
         assert "leave out key" in found["refusals"][0]
 
 
@@ -183,8 +183,8 @@ class TestFollowing:
     def test_each_holder_has_its_own(self):
         found = plan(cluster(RS256, SAME), jwks=True)
         assert found["jwks_daemons"] == {
-            "ctl1": [{"part": "slurmctld", "service": "slurmctld", "way": "reconfigure", "port": 6817}],
-            "dbd1": [{"part": "slurmdbd", "service": "slurmdbd", "way": "restart", "port": 6819}],
+            "ctl1": [{"component": "slurmctld", "service": "slurmctld", "way": "reconfigure", "port": 6817}],
+            "dbd1": [{"component": "slurmdbd", "service": "slurmdbd", "way": "restart", "port": 6819}],
         }
 
     def test_before_2311_slurmctld_is_restarted(self):

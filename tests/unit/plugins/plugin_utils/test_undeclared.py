@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _desired, _plan, _rotation, _undeclared
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import HOSTS, PARTS, cluster
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import COMPONENTS, HOSTS, cluster
 
 CONF = {"slurm_jwt_conf_path": "/opt/slurm/etc/slurm.conf"}
 DBD_CONF = {"slurm_jwt_dbd_conf_path": "/opt/slurm/etc/slurmdbd.conf"}
@@ -22,7 +22,7 @@ def needs(**settings):
         {
             "severity": "error",
             "code": "undeclared",
-            "part": "slurmctld",
+            "component": "slurmctld",
             "path": None,
             "found": f"It is {value}.",
             "effect": "It would not work.",
@@ -34,7 +34,7 @@ def needs(**settings):
 
 
 def decide(looks):
-    return _plan.plan(looks, PARTS, HOSTS, _desired.Desired())
+    return _plan.plan(looks, COMPONENTS, HOSTS, _desired.Desired())
 
 
 def all_in_a_prefix():
@@ -50,7 +50,7 @@ def all_in_a_prefix():
 
 @pytest.mark.parametrize("removing", [False, True])
 def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
-    found = _plan.plan(all_in_a_prefix(), PARTS, HOSTS, _desired.Desired(removing=removing))
+    found = _plan.plan(all_in_a_prefix(), COMPONENTS, HOSTS, _desired.Desired(removing=removing))
     assert found["settings"] == {"group_vars/all.yml": {**CONF, **DBD_CONF, **BIN, **BINARY}}
     assert found["left_out"] == {}
     assert "ctl1: It is /opt/slurm/etc/slurm.conf." in found["refusals"]
@@ -60,7 +60,7 @@ def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
 
 def test_a_rotation_says_the_same():
     looks = all_in_a_prefix()
-    found = _rotation.plan(looks, PARTS, HOSTS, _rotation.RotationSettings(), lambda run: None)
+    found = _rotation.plan(looks, COMPONENTS, HOSTS, _rotation.RotationSettings(), lambda run: None)
     assert found["settings"] == decide(looks)["settings"]
 
 
@@ -106,6 +106,6 @@ def test_no_host_without_the_key_proposes_folders_of_programs_for_all():
         "ctl1": {"undeclared": {}},
         "node1": {"undeclared": {"slurm_jwt_bin_dirs": ["/srv/evil/bin"]}},
     }
-    parts = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": ["node1"]}
-    found = _undeclared.settings(looks, parts, ["ctl1"])
+    components = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": ["node1"]}
+    found = _undeclared.settings(looks, components, ["ctl1"])
     assert found == {"host_vars/node1.yml": {"slurm_jwt_bin_dirs": ["/srv/evil/bin"]}}

@@ -29,6 +29,6 @@ def hostvars(looks, answers, timers, services=(WEB,)):
     """svc1 as it was found; svc2 with the same services, of which nothing is known."""
     found = {host: {"slurm_jwt_tokens_services": list(services)} for host in GROUPS["all"]}
     found["ctl1"]["slurm_jwt_tokens_minted"] = {"tokens": answers}
-    found["svc1"]["slurm_jwt_tokens_look"] = {"tokens": looks}
+    found["svc1"]["slurm_jwt_tokens_observation"] = {"tokens": looks}
     found["svc1"]["slurm_jwt_tokens_timer_result"] = {"timers": timers}
     return found

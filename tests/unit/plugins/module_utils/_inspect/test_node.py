@@ -81,7 +81,7 @@ class Site:
         self.key.write_bytes(data)
         self.key.chmod(mode)
 
-    def runs(self, part: str, pid: int | None = None, **properties: str) -> None:
+    def runs(self, component: str, pid: int | None = None, **properties: str) -> None:
         shown = {
             "LoadState": "loaded",
             "ActiveState": "active",
@@ -90,7 +90,7 @@ class Site:
             "MainPID": str(os.getpid() if pid is None else pid),
             **properties,
         }
-        self.units[part] = "".join(f"{name}={value}\n" for name, value in shown.items())
+        self.units[component] = "".join(f"{name}={value}\n" for name, value in shown.items())
 
     def run(self, argv: list[str], conf_path: str) -> tuple[int, str, str]:
         self.commands.append(argv)
@@ -105,15 +105,15 @@ class Site:
             return self.answers.get(f"{name} -V", (0, self.release, ""))
         return self.answers.get(name, (1, "", "no such command"))
 
-    def look(self, parts: list[str] | None, **options: Any) -> dict[str, Any]:
+    def look(self, components: list[str] | None, **options: Any) -> dict[str, Any]:
         told: dict[str, Any] = {
-            "parts": parts,
+            "components": components,
             "conf_path": str(self.slurm_conf),
             "dbd_conf_path": str(self.dbd_conf),
             "bin_dirs": [str(self.root / "sbin")],
             **options,
         }
-        host = node.Host if parts == ["node"] else DaemonHost
+        host = node.Host if components == ["node"] else DaemonHost
         self.commands.clear()
         return host(node.Options(**told), self.run).report()
 
@@ -205,7 +205,7 @@ def test_a_client_command_is_not_asked_where_it_would_wait_a_minute(site: Site) 
 
 
 def test_a_host_without_slurm(site: Site) -> None:
-    assert codes(site.look(list(node.PARTS), bin_dirs=[])) == [("error", "slurm_missing")]
+    assert codes(site.look(list(node.COMPONENTS), bin_dirs=[])) == [("error", "slurm_missing")]
     found = site.look(["node"], bin_dirs=[])
     assert codes(found) == [("error", "slurm_missing")]
     assert (found["release"], found["program"], found["capabilities"]) == (None, None, {})
@@ -578,7 +578,7 @@ def test_a_daemon_that_is_down_because_its_key_is_missing(site: Site) -> None:
     site.runs("slurmdbd", pid=0, ActiveState="failed", SubState="failed")
     found = site.look(["slurmctld", "slurmdbd"], declared=DECLARED)
     down = [problem for problem in found["problems"] if problem["code"] == "daemon_down"]
-    assert [(problem["severity"], problem["part"]) for problem in down] == [
+    assert [(problem["severity"], problem["component"]) for problem in down] == [
         ("warning", "slurmctld"), ("warning", "slurmdbd")
     ]  # fmt: skip
     assert f"the key {site.key} is missing" in down[0]["found"]
@@ -755,9 +755,9 @@ def test_a_daemon_that_reads_another_file(site: Site, monkeypatch: pytest.Monkey
     other = process._replace(conf="/opt/slurm/etc/slurm.conf")
     monkeypatch.setattr(processes, "look", lambda pid: other)
     monkeypatch.setattr(processes, "main_pid", lambda *told: 1)
-    for part in ("slurmctld", "slurmrestd", "node"):
-        site.runs(part)
-        assert ("error", "conf_elsewhere") in codes(site.look([part]))
+    for component in ("slurmctld", "slurmrestd", "node"):
+        site.runs(component)
+        assert ("error", "conf_elsewhere") in codes(site.look([component]))
     site.runs("slurmdbd")
     assert codes(site.look(["slurmdbd"])) == []
 
@@ -774,8 +774,8 @@ def test_slurmrestd_whose_unit_is_newer(site: Site) -> None:
 
 
 def test_a_host_of_everything(loaded: Site) -> None:
-    for part in ("slurmctld", "slurmdbd", "slurmrestd"):
-        loaded.runs(part)
+    for component in ("slurmctld", "slurmdbd", "slurmrestd"):
+        loaded.runs(component)
     found = loaded.look(["slurmctld", "slurmdbd", "slurmrestd", "node"], declared=DECLARED)
     assert list(found["daemons"]) == ["slurmctld", "slurmdbd", "slurmrestd", "slurmd"]
     assert len(loaded.commands) == 2
@@ -787,9 +787,9 @@ def test_a_host_that_nobody_told_us_of(site: Site) -> None:
     site.runs("slurmctld")
     site.runs("slurmrestd", pid=0, ActiveState="inactive", UnitFileState="disabled")
     site.runs("slurmd", pid=0, ActiveState="inactive", UnitFileState="enabled")
-    assert site.look(None)["parts"] == ["slurmctld", "node"]
+    assert site.look(None)["components"] == ["slurmctld", "node"]
     site.units.clear()
-    assert site.look(None)["parts"] == ["node"]
+    assert site.look(None)["components"] == ["node"]
 
 
 def test_the_same_keys_whatever_happens(site: Site) -> None:
@@ -820,12 +820,12 @@ def test_a_key_set_without_a_key_for_hs256(site: Site) -> None:
     assert found["daemons"]["slurmctld"]["stale"] == []
 
 
-@pytest.mark.parametrize("part", ["slurmctld", "slurmdbd"])
-def test_a_key_set_that_is_newer_than_the_daemon(site: Site, part: str) -> None:
+@pytest.mark.parametrize("component", ["slurmctld", "slurmdbd"])
+def test_a_key_set_that_is_newer_than_the_daemon(site: Site, component: str) -> None:
     jwks = _with_jwks(site)
-    site.runs(part)
+    site.runs(component)
     os.utime(jwks)
-    assert f"{jwks} was written after {part} had started." in site.look([part])["daemons"][part]["stale"]
+    assert f"{jwks} was written after {component} had started." in site.look([component])["daemons"][component]["stale"]
 
 
 def test_a_key_set_that_is_lost(site: Site) -> None:
@@ -847,9 +847,9 @@ def test_a_key_set_that_is_lost(site: Site) -> None:
 )
 def test_what_the_release_cannot_do(site: Site, release: str, parameters: dict[str, Any], needed: str) -> None:
     site.release = release
-    for part in ("slurmctld", "slurmdbd"):
-        site.runs(part)
-        found = site.look([part], declared={"auth_alt_types": ["auth/jwt"], "parameters": parameters})
+    for component in ("slurmctld", "slurmdbd"):
+        site.runs(component)
+        found = site.look([component], declared={"auth_alt_types": ["auth/jwt"], "parameters": parameters})
         told = [problem["found"] for problem in found["problems"] if problem["code"] == "release_too_old"]
         assert told == [needed + "."]
     assert not [code for code in codes(site.look(["node"], declared={"parameters": parameters})) if code[0] == "error"]

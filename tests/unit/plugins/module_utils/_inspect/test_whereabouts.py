@@ -121,9 +121,9 @@ def test_the_file_that_a_build_reads(prefix: Prefix) -> None:
     assert whereabouts.dbd_conf(daemon) == str(prefix.root / "etc/slurmdbd.conf")
 
 
-def _daemon(part: str, program: str | None, conf: str | None = None) -> whereabouts.SeenDaemon:
-    name = install_paths.DAEMON_OF[part]
-    return whereabouts.SeenDaemon(part, name, name, processes.NO_UNIT, None, program, conf)
+def _daemon(component: str, program: str | None, conf: str | None = None) -> whereabouts.SeenDaemon:
+    name = install_paths.DAEMON_OF[component]
+    return whereabouts.SeenDaemon(component, name, name, processes.NO_UNIT, None, program, conf)
 
 
 def test_what_is_named_to_a_person_needs_no_quotes(prefix: Prefix) -> None:

@@ -19,7 +19,7 @@ def program(path: pathlib.Path, mode: int = 0o755) -> pathlib.Path:
 
 
 @pytest.mark.parametrize(
-    ("parts", "expected"),
+    ("components", "expected"),
     [
         (["slurmctld"], ["slurmctld", "slurmd", "slurmrestd"]),
         (["node"], ["slurmd", "slurmctld", "slurmrestd"]),
@@ -27,8 +27,8 @@ def program(path: pathlib.Path, mode: int = 0o755) -> pathlib.Path:
         (["slurmdbd"], ["slurmdbd", "slurmctld", "slurmd", "slurmrestd"]),
     ],
 )
-def test_who_is_asked_for_the_release(parts: list[str], expected: list[str]) -> None:
-    assert install_paths.release_programs(parts) == expected
+def test_who_is_asked_for_the_release(components: list[str], expected: list[str]) -> None:
+    assert install_paths.release_programs(components) == expected
 
 
 def test_the_folders_of_the_site_come_first(tmp_path: pathlib.Path) -> None:

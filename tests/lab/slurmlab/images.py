@@ -157,7 +157,8 @@ def _make(release: Release, name: str) -> None:
         podman("image", "rm", unfinished)
     _import(release, unfinished)
     podman("tag", unfinished, name)
-    podman("untag", unfinished)
+    # Without the second name it would lose all of them.
+    podman("untag", unfinished, unfinished)
 
 
 def _import(release: Release, name: str) -> None:

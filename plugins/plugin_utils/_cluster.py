@@ -23,8 +23,8 @@ COMPONENTS = {
 }
 
 
-class ClusterError(Exception):
-    """The inventory does not describe a cluster. The text says what lacks."""
+class ClusterError(_declarations.DeclarationError):
+    """The inventory does not describe a cluster."""
 
 
 def hosts_by_component(

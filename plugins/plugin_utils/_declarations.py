@@ -80,7 +80,11 @@ OWN_RESULTS = frozenset(
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class DeclarationsChanged(Exception):
+class DeclarationError(Exception):
+    """What is declared cannot be used. The text says what, and what to do."""
+
+
+class DeclarationsChanged(DeclarationError):
     """A host's declarations are others than those that were frozen. The text names the host."""
 
 

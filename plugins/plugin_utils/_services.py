@@ -21,6 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import (
     hosts_by_component,
     left_with_localhost,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import DeclarationError
 
 Service = Mapping[str, Any]
 Variables = Mapping[str, Any]
@@ -36,8 +37,8 @@ FILE_OPTIONS = ("dest", "format", "owner", "group", "mode")
 DEFAULTS = {"lifespan": "1d", "format": "raw"}
 
 
-class ServicesError(Exception):
-    """What is declared cannot be. The text says what, and what to do."""
+class ServicesError(DeclarationError):
+    """The declaration of services is invalid."""
 
 
 def group_of(variables: Variables) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import DeclarationError
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._hostlist import folded
 
 Look = Mapping[str, Any]
@@ -20,8 +21,8 @@ Components = Mapping[str, Sequence[str]]
 VARIABLE = "slurm_jwt_nodes_unreachable_max"
 
 
-class AllowanceError(Exception):
-    """The variable says neither a number nor a percentage. The text says what to give."""
+class AllowanceError(DeclarationError):
+    """The variable is neither a number nor a percentage."""
 
 
 def unreachable(look: Look) -> bool:

@@ -13,7 +13,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
 from ansible.release import __version__
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import DeclarationError
 
 _TRUST_IS_EXPLICIT = tuple(map(int, __version__.split(".")[:2])) >= (2, 19)
 
@@ -36,6 +39,9 @@ def filters(**functions: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
 def _marking(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def marked(*positional: Any, **named: Any) -> Any:
-        return untrusted(function(*positional, **named))
+        try:
+            return untrusted(function(*positional, **named))
+        except DeclarationError as error:
+            raise AnsibleFilterError(str(error)) from error
 
     return marked

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.filter import left_out as left_out_filter
+from ansible_collections.hpc.slurm_jwt.plugins.filter import reports
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declarations, _left_out
 
 RUN = "5f2b0c1de0a94e77"
@@ -70,7 +70,7 @@ def test_the_first_reason_counts_and_each_host_is_named_once():
 
 
 def test_the_filter():
-    function = left_out_filter.FilterModule().filters()["left_out"]
+    function = reports.FilterModule().filters()["left_out"]
     assert function(hostvars(node1={_cluster.LEFT_OUT: FAILED}))[0].startswith("node1: ")
     assert function(hostvars(rest1={_cluster.LEFT_OUT: FAILED}), ["rest1"])[0].startswith("rest1: ")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.filter import token_findings
+from ansible_collections.hpc.slurm_jwt.plugins.filter import reports
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _token_states
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_looks import (
     FINGERPRINT,
@@ -111,7 +111,7 @@ class TestAll:
 
 class TestFilters:
     def test_findings_as_a_playbook_gets_them(self):
-        found = token_findings.token_findings(hostvars([look()], [answer(reason="key")], [timer()]), GROUPS, NOW)
+        found = reports.token_findings(hostvars([look()], [answer(reason="key")], [timer()]), GROUPS, NOW)
         assert [(one["severity"], one["host"]) for one in found] == [
             ("error", "svc2"),
             ("warning", "svc2"),

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.hpc.slurm_jwt.plugins.doc_fragments.durations import ModuleDocFragment
-from ansible_collections.hpc.slurm_jwt.plugins.filter.rotation_plan import rotation_plan
+from ansible_collections.hpc.slurm_jwt.plugins.filter import plans
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import key_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time import durations
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import issue
@@ -85,7 +85,7 @@ def test_every_option_reads_the_same(reader: str) -> None:
 
 def test_rotation_names_the_variable() -> None:
     with pytest.raises(Exception, match="slurm_jwt_key_max_age: '2H' is no duration"):
-        rotation_plan({}, {}, [], max_age="2H")
+        plans.FilterModule().filters()["rotation_plan"]({}, {}, [], max_age="2H")
 
 
 def test_the_documentation_says_it_once_in_one_wording() -> None:
@@ -99,7 +99,10 @@ def test_who_reads_durations_shows_the_grammar() -> None:
     for folder in ("modules", "filter"):
         for path in (ROOT / "plugins" / folder).glob("*.py"):
             text = path.read_text()
+            # A file of filters has their documentation beside it.
+            pages = [page for page in path.parent.glob("*.yml") if f"{page.stem}=" in text]
+            described = text + "".join(page.read_text() for page in pages)
             imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
             # KeyFile reads max_age for its module.
             reads = bool({name.name for node in imports for name in node.names} & {"duration", "lifespan", "KeyFile"})
-            assert reads == ("- hpc.slurm_jwt.durations\n" in text), path
+            assert reads == ("- hpc.slurm_jwt.durations\n" in described), path

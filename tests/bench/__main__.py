@@ -18,6 +18,7 @@ from typing import Any
 import figures
 import first_rollout
 import modules
+import nodes
 import proxy
 import rotation
 import second_rollout
@@ -26,7 +27,7 @@ from cluster import WORK, Failed, say
 from figures import Cell, Measurement
 from releases import RELEASES
 
-MEASUREMENTS = [each.MEASUREMENT for each in (rotation, first_rollout, second_rollout, modules, tokens, proxy)]
+MEASUREMENTS = [each.MEASUREMENT for each in (rotation, first_rollout, second_rollout, nodes, modules, tokens, proxy)]
 
 
 def main() -> int:

@@ -62,6 +62,12 @@ class Cluster:
     def put(self, host: str, text: str, path: str, mode: str = "0644") -> None:
         self.on(host, f"install -D -m {mode} /dev/stdin {path}", text)
 
+    def copy(self, host: str, folder: pathlib.Path, into: str) -> None:
+        """A folder of this machine, with all that is in it, below a folder of the host."""
+        pack = ["tar", "-C", folder.parent, "-c", folder.name]
+        archive = subprocess.run(pack, capture_output=True, check=True).stdout
+        subprocess.run(self.ssh(host, f"mkdir -p {into} && tar -x -C {into}"), input=archive, check=True)
+
     def add_inventory(self, **groups: Any) -> None:
         """Something that Ansible is to know beside what the lab says. JSON is YAML, and needs no library."""
         path = self.lab / f"more-{len(self.inventories)}.yml"

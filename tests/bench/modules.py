@@ -32,9 +32,9 @@ TASKS: dict[str, dict[str, dict[str, Any]]] = {
     "slurm_jwt_token": {"hpc.slurm_jwt.slurm_jwt_token": {
         "user": USER, "key_path": KEY, "dest": "/etc/slurm/token", "owner": USER, "lifespan": "1d",
     }},
-    "slurm_jwt_info, as for a node": {"hpc.slurm_jwt.slurm_jwt_info": {"parts": ["node"]}},
+    "slurm_jwt_info, as for a node": {"hpc.slurm_jwt.slurm_jwt_info": {"components": ["node"]}},
     # This asks slurmctld and systemd, too.
-    "slurm_jwt_info, as for a controller": {"hpc.slurm_jwt.slurm_jwt_info": {"parts": ["slurmctld"]}},
+    "slurm_jwt_info, as for a controller": {"hpc.slurm_jwt.slurm_jwt_info": {"components": ["slurmctld"]}},
 }
 
 TEXT = f"""\

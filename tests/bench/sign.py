@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many tokens a second: sign.py KEY, beside the folder module_utils, on the host that holds the key.
+"""How many tokens a second: sign.py KEY, with the collection in PYTHONPATH, on the host that holds the key.
 
 Prints one JSON document: the best of many short rounds each, so that what else the machine does counts least.
 """
@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from module_utils._tokens.token import claims_for, sign
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import claims_for, sign
 
 MANY = 500
 LOOP = 5

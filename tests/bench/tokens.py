@@ -12,7 +12,7 @@ from cluster import HERE, KEY, ROOT, USER, say, up
 from figures import Cell, Measurement, Wants
 from modules import HOST, timed
 
-PLACE = "/usr/local/lib/bench"
+FOLDER = "/usr/local/lib/bench"
 CALL = 10_000
 FILES = "/var/lib/bench-tokens"
 
@@ -29,12 +29,10 @@ each token; `scontrol token` is run in a loop, one after the other.
 def run(release: str, wants: Wants) -> Iterator[Cell]:
     with up(f"tokens-{release}", release, "ctl1,dbd1,node1") as cluster:
         cluster.play("rollout")
-        for name in ("_token", "_releases"):
-            text = (ROOT / f"plugins/module_utils/{name}.py").read_text()
-            cluster.put(HOST, text, f"{PLACE}/module_utils/{name}.py")
-        cluster.put(HOST, (HERE / "sign.py").read_text(), f"{PLACE}/sign.py")
+        cluster.copy(HOST, ROOT / "plugins/module_utils", f"{FOLDER}/ansible_collections/hpc/slurm_jwt/plugins")
+        cluster.put(HOST, (HERE / "sign.py").read_text(), f"{FOLDER}/sign.py")
         say(f"{release}: signing")
-        rates = json.loads(cluster.on(HOST, f"/usr/bin/python3 {PLACE}/sign.py {KEY}"))
+        rates = json.loads(cluster.on(HOST, f"PYTHONPATH={FOLDER} /usr/bin/python3 {FOLDER}/sign.py {KEY}"))
         many, one = f"{CALL} tokens", "one token"
         seconds = timed(cluster, [task(many, CALL), task(one, 1)] * 3)
         rates["module"] = (CALL - 1) / (min(seconds[many]) - min(seconds[one]))

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each further node costs the host where Ansible runs, beside ansible -m ping, up to thousands of nodes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator
+from statistics import median
+from typing import Any, NamedTuple
+
+from cluster import HERE, ROOT, Cluster, Failed, say, up
+from figures import Cell, Measurement, Wants
+
+SERVERS = ("ctl1", "dbd1", "rest1")
+REAL = "node1"
+NODES = (10, 100, 1000, 5000)
+FORKS = 20
+ROUNDS = 3
+#: On a node, a program that runs Python and keeps what it says.
+LISTENING = "/usr/local/bin/python-heard"
+HEARD = "/run/python-heard"
+
+TEXT = f"""\
+A real controller, slurmdbd and slurmrestd, and nodes that answer at once: each is a connection of Ansible's kind `local`
+to a program that reads the module and prints a real node's answer (tests/bench/stand_in). So hardly anything but
+the host where Ansible runs is measured, and `ansible -m ping` on the same hosts beside it, in turn, {FORKS} forks for
+both. *CPU* is user and system time of Ansible and all its processes, *a node more* what each node adds to that, beside
+the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs.
+"""
+
+
+class Cost(NamedTuple):
+    seconds: float
+    cpu: float
+    memory: float
+    """MiB"""
+
+
+def run(release: str, wants: Wants) -> Iterator[Cell]:
+    with up(f"nodes-{release}", release, ",".join((*SERVERS, REAL))) as cluster:
+        cluster.play("rollout")
+        answer = cluster.lab / "node.json"
+        answer.write_text(_answer(cluster), encoding="utf-8")
+        before: dict[str, tuple[int, Cost]] = {}
+        for number in NODES:
+            if wants(str(number)):
+                _name_nodes(cluster, number, str(answer))
+                say(f"{number} nodes that answer at once")
+                cell, costs = _cell(cluster, number, before)
+                before = {name: (number, cost) for name, cost in costs.items()}
+                yield cell
+
+
+def _answer(cluster: Cluster) -> str:
+    """What slurm_jwt_info says on a real node, as it comes over the connection."""
+    cluster.put(REAL, f'#!/bin/sh\n/usr/bin/python3 "$@" | tee {HEARD}\n', LISTENING, mode="0755")
+    cluster.play("rollout", "--limit", REAL, "--extra-vars", f"ansible_python_interpreter={LISTENING}")
+    return cluster.on(REAL, f"cat {HEARD}")
+
+
+def _name_nodes(cluster: Cluster, number: int, answer: str) -> None:
+    variables = {
+        "ansible_connection": "local", "ansible_pipelining": True, "ansible_become": False,
+        "ansible_python_interpreter": str(HERE / "stand_in"),
+    }
+    hosts = {f"n{index:04}": None for index in range(number)}
+    cluster.inventories = cluster.inventories[:1]
+    cluster.add_inventory(slurm_nodes={"children": {"stand_ins": {"hosts": hosts, "vars": variables}}})
+    os.environ["ANSWER"] = answer
+
+
+def _cell(cluster: Cluster, number: int, before: dict[str, tuple[int, Cost]]) -> tuple[Cell, dict[str, Cost]]:
+    commands = {
+        "ping": ("ansible", "all", "--module-name=ansible.builtin.ping", f"--forks={FORKS}"),
+        "rollout": ("ansible-playbook", "hpc.slurm_jwt.rollout", f"--forks={FORKS}"),
+    }
+    measured: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _round in range(ROUNDS):
+        for name, command in commands.items():
+            measured[name].append(_measure(cluster, command))
+    costs = {name: Cost(*(median(values) for values in zip(*each))) for name, each in measured.items()}
+    values: dict[str, Any] = {}
+    for name, cost in costs.items():
+        values[name] = f"{cost.seconds:.1f} s"
+        values[f"{name}, CPU"] = f"{cost.cpu:.1f} s"
+        if name in before:
+            fewer, less = before[name]
+            values[f"{name}, a node more"] = f"{1000 * (cost.cpu - less.cpu) / (number - fewer):.0f} ms"
+        values[f"{name}, memory"] = f"{cost.memory:.0f} MiB"
+    return Cell((cluster.release, number), values, measured), costs
+
+
+def _measure(cluster: Cluster, words: tuple[str, ...]) -> Cost:
+    command = [words[0], *(f"--inventory={path}" for path in cluster.inventories), *words[1:]]
+    begin = time.monotonic()
+    with open(cluster.log, "a", encoding="utf-8") as log:
+        log.write(f"\n$ {shlex.join(words)}\n")
+        log.flush()
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        _pid, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise Failed(f"{shlex.join(words)} failed; {cluster.log} says why.")
+    return Cost(time.monotonic() - begin, _cpu(used), used.ru_maxrss / 1024)
+
+
+def _cpu(used: resource.struct_rusage) -> float:
+    return used.ru_utime + used.ru_stime
+
+
+MEASUREMENT = Measurement("nodes", "What a node costs", TEXT, ("Slurm", "nodes"), run, ("24.11",))

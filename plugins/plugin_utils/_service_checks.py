@@ -13,9 +13,8 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import check_user_name, lifespan
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.privileged import refuse_privileged
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services, _timers
-
-PRIVILEGED = ("root", "0")
 
 
 def wrong(
@@ -41,15 +40,12 @@ def _of_service(service: _services.Service, host: str, limit: int | None) -> lis
             duration(str(service["min_remaining"]))
         lifespan(str(service["lifespan"]), boolean(service.get("allow_endless"), strict=False), limit)
         check_user_name(user)
+        if not boolean(service.get("allow_privileged"), strict=False):
+            refuse_privileged(user)
     except _services.ServicesError as error:
         return [str(error)]
     except (DurationError, TokenError) as error:
         return [f"{where}: {error}"]
-    if user in PRIVILEGED and not boolean(service.get("allow_privileged"), strict=False):
-        return [
-            f"{where}: a token for {user} has all power over the cluster. Name a plain user, or set "
-            "allow_privileged: true."
-        ]
     return []
 
 

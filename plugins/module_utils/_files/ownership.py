@@ -98,18 +98,18 @@ class DeclaredOwnership(NamedTuple):
 def declared(params: Mapping[str, Any], may_lack: bool) -> DeclaredOwnership:
     """The options owner, group and mode of a task; NobodyOfThatName unless users and groups MAY_LACK."""
     mode = parse_mode(params["mode"])
-    uid = _number(params, "owner", "user", lambda name: pwd.getpwnam(name).pw_uid, may_lack)
-    gid = _number(params, "group", "group", lambda name: grp.getgrnam(name).gr_gid, may_lack)
+    uid = _number(params, "owner", "user", uid_of, may_lack)
+    gid = _number(params, "group", "group", gid_of, may_lack)
     return DeclaredOwnership(params["owner"], params["group"], uid, gid, mode)
 
 
 def _number(
-    params: Mapping[str, Any], option: str, kind: str, find: Callable[[str], int], may_lack: bool
+    params: Mapping[str, Any], option: str, kind: str, find: Callable[[str], int | None], may_lack: bool
 ) -> int | None:
     name = params[option]
     if name is None:
         return None
-    number = number_behind(name, find)
+    number = find(name)
     if number is not None:
         return number
     if may_lack:
@@ -120,12 +120,24 @@ def _number(
     )
 
 
-def number_behind(name: str, find: Callable[[str], int]) -> int | None:
-    """The number of a user or group: by name first, as a name may be made of digits; a number need not be known."""
+def uid_of(name: str) -> int | None:
+    """The uid of a user: by name first, as a name may be made of digits; a number need not be known."""
     try:
-        return find(name)
+        return pwd.getpwnam(name).pw_uid
     except KeyError:
-        return int(name) if name.isascii() and name.isdigit() else None
+        return _number_in(name)
+
+
+def gid_of(name: str) -> int | None:
+    """The gid of a group, likewise."""
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        return _number_in(name)
+
+
+def _number_in(name: str) -> int | None:
+    return int(name) if name.isascii() and name.isdigit() else None
 
 
 def ownership(uid: int | None, gid: int | None, mode: int) -> Ownership:

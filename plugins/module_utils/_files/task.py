@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task of Ansible asks of us, without Ansible. Private to this collection."""
+"""What a task of Ansible asks for, without Ansible. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,3 +15,15 @@ class Task(NamedTuple):
     check_mode: bool
     diff: bool
     warn: Callable[[str], object]
+
+
+class TaskError(Exception):
+    """The task cannot be done. The text says what was found and what to do; ``result`` is what was done before that."""
+
+    def __init__(self, message: str, result: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.result = {} if result is None else dict(result)
+
+
+RunCommand = Callable[..., "tuple[int, str, str]"]
+"""Runs an argument list, with further environment variables as the second argument: exit code, output, errors."""

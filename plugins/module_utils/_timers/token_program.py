@@ -13,14 +13,12 @@ on standard error. A token goes to Slurm's client in its environment, and nowher
 
 from __future__ import annotations
 
-import grp
-import pwd
 import time
 from typing import Callable
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import remove_stale, replace
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Ownership, number_behind, ownership
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Ownership, gid_of, ownership, uid_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     SecretFile,
     parse_mode,
@@ -72,10 +70,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewa
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, split
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import render
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.scontrol import (
-    token_from_scontrol,
-    why_scontrol_failed,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.scontrol import ask_slurmctld
 
 CLIENT_TIMEOUT = 10  # seconds for one question to slurmctld
 TELL_TIMEOUT = 120  # seconds for a service to restart
@@ -178,24 +173,18 @@ class Renewal:
 
     def mint(self) -> str:
         """A new token, made by slurmctld."""
-        user, seconds = self.settings.user, self.settings.lifespan
-        argv = self.client.argv("scontrol", "token", f"lifespan={seconds}", f"username={user}")
         before = time.time()
-        code, out, err = run(argv, self.client.environment(), CLIENT_TIMEOUT + 5)
-        after = time.time()
-        if code != 0:
-            raise RenewalFailed(why_scontrol_failed(code, err, TIMED_OUT))
-        token = token_from_scontrol(out, user, seconds)
+        token = ask_slurmctld(run_client, self.client, self.settings.user, self.settings.lifespan)
         made = split(token).claims.get("iat")
         if isinstance(made, int):
-            self.offset = offset_of(made, before, after)
+            self.offset = offset_of(made, before, time.time())
         return token
 
     def show(self, token: str) -> Reply:
         """What slurmctld does with the token."""
         before = time.time()
         argv = self.client.argv(*CLIENTS["slurmctld"])
-        code, out, err = run(argv, self.client.environment(token), CLIENT_TIMEOUT + 5)
+        code, out, err = run_client(argv, self.client.environment(token))
         theirs = clock_in(out) if code == 0 else None
         if theirs is not None:
             self.offset = offset_of(theirs, before, time.time())
@@ -240,16 +229,20 @@ class Renewal:
         ))  # fmt: skip
 
 
+def run_client(argv: list[str], more: dict[str, str]) -> tuple[int, str, str]:
+    return run(argv, more, CLIENT_TIMEOUT + 5)
+
+
 def ownership_of(settings: RenewalSettings) -> Ownership:
     """What the file is to have, as with the module slurm_jwt_token."""
-    uid = number_of(settings.owner, "user", lambda name: pwd.getpwnam(name).pw_uid)
-    gid = number_of(settings.group, "group", lambda name: grp.getgrnam(name).gr_gid)
+    uid = number_of(settings.owner, "user", uid_of)
+    gid = number_of(settings.group, "group", gid_of)
     return ownership(uid, gid, parse_mode(settings.mode))
 
 
-def number_of(name: str | None, kind: str, find: Callable[[str], int]) -> int | None:
+def number_of(name: str | None, kind: str, find: Callable[[str], int | None]) -> int | None:
     """The uid or gid behind a name or a number; None if none is declared."""
-    number = None if name is None else number_behind(name, find)
+    number = None if name is None else find(name)
     if name is not None and number is None:
         raise RenewalFailed(f"There is no {kind} {name!r} on this host, who is to own the file. Create it.")
     return number

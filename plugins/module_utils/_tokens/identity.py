@@ -23,7 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import
     split,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import LONGEST
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.verify import expiry_refusals
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.refusals import expiry_refusals
 
 
 class JudgingDaemon(NamedTuple):

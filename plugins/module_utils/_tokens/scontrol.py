@@ -1,12 +1,14 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What scontrol token said. Private to this collection."""
+"""Asks slurmctld for a token, by scontrol token, and explains why it gives none. Private to this collection."""
 
 from __future__ import annotations
 
 import re
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import RunCommand
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import TIMED_OUT, Client
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, lifespan_of, split
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
 
@@ -56,10 +58,20 @@ _SCONTROL_FAILURES = (
 )
 
 
-def why_scontrol_failed(code: int, errors: str, timed_out: tuple[int, ...]) -> str:
+def ask_slurmctld(run: RunCommand, client: Client, user: str, seconds: int) -> str:
+    """A token that slurmctld has made."""
+    # Older releases take the words 'infinite' and 'unlimited' for half an hour; a number means the same to all.
+    argv = client.argv("scontrol", "token", f"lifespan={seconds}", f"username={user}")
+    code, out, err = run(argv, client.environment())
+    if code != 0:
+        raise TokenError(why_scontrol_failed(code, err))
+    return token_from_scontrol(out, user, seconds)
+
+
+def why_scontrol_failed(code: int, errors: str) -> str:
     """In sentences, why 'scontrol token' gave no token, and what to do."""
     said = " ".join(re.sub(r"^scontrol: (?:error: )?", "", line) for line in errors.split("\n")).strip()
-    if code in timed_out:
+    if code in TIMED_OUT:
         return "slurmctld does not answer in the time that it was given. Is it running, and can this host reach it?"
     for texts, meaning in _SCONTROL_FAILURES:
         if any(text in said.lower() for text in texts):

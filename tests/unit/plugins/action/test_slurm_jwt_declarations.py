@@ -340,7 +340,7 @@ def test_a_variable_of_a_later_role(host, name, value, says):
         ({"lifespan": "3h"}, "slurm_jwt_tokens_services: exporter on node1: '3h' is beyond max_token_lifespan=7200"),
         ({"min_remaining": "soon"}, "slurm_jwt_tokens_services: exporter on node1: 'soon' is no duration"),
         ({"renew": True, "renew_period": "1s"}, "slurm_jwt_tokens_services: exporter on node1: renew_period"),
-        ({"user": "root"}, "slurm_jwt_tokens_services: exporter on node1: a token for root has all power"),
+        ({"user": "root"}, "slurm_jwt_tokens_services: exporter on node1: 'root' is root, whose token gives power"),
         ({"user": "al ice"}, "slurm_jwt_tokens_services: exporter on node1: 'al ice' cannot be the name of a user"),
         ({"hosts": ["nowhere"]}, "slurm_jwt_tokens_services: the service exporter is to be on nowhere, which is"),
     ],

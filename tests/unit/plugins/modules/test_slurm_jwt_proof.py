@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, verify
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, refusals
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_proof
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
@@ -274,7 +274,7 @@ class Slurmrestd(http.server.BaseHTTPRequestHandler):
 
     def refuses(self, token: str) -> bool:
         other = self.headers.get("X-SLURM-USER-NAME") != codec.user_of(codec.split(token).claims)
-        return other or bool(verify.refusals(token, self.key, self.release, time.time()))
+        return other or bool(refusals.refusals(token, self.key, self.release, time.time()))
 
     @staticmethod
     def errors(*texts: str) -> bytes:
@@ -348,7 +348,7 @@ class TestRest:
     def test_one_that_takes_any_name(self, rest):
         class Gullible(Slurmrestd):
             def refuses(self, token: str) -> bool:
-                return bool(verify.refusals(token, KEY, self.release, time.time()))
+                return bool(refusals.refusals(token, KEY, self.release, time.time()))
 
         assert "a plain user's token under the name of root (was accepted)" in rest(Gullible)["msg"]
 

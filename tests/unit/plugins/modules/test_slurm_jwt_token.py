@@ -14,7 +14,7 @@ import time
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, file_format, issue
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, file_format, issue, request
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.access_lists import let_in, names_in, needs_acl
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
@@ -325,7 +325,7 @@ class TestRefusals:
 
     @as_root
     def test_other_names_of_root_and_slurm_user(self, host, monkeypatch):
-        monkeypatch.setattr(slurm_jwt_token, "find_uid", {"toor": 0}.get)
+        monkeypatch.setattr(request, "find_uid", {"toor": 0}.get)
         assert "'toor' is root" in host.fails(user="toor")
         monkeypatch.undo()
         host.slurm_conf.write_text("SlurmUser=2\n")
@@ -581,6 +581,6 @@ class TestScontrol:
 
 def test_who_runs_the_tests_exists():
     """find_uid() knows names, numbers, and that a number may be a name."""
-    assert slurm_jwt_token.find_uid(getpass.getuser()) == os.geteuid()
-    assert slurm_jwt_token.find_uid(str(os.geteuid())) == os.geteuid()
-    assert slurm_jwt_token.find_uid("4294967296") is None
+    assert request.find_uid(getpass.getuser()) == os.geteuid()
+    assert request.find_uid(str(os.geteuid())) == os.geteuid()
+    assert request.find_uid("4294967296") is None

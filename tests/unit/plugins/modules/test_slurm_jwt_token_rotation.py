@@ -142,8 +142,8 @@ class TestGiven:
             ({"token": token_of(), "user": "daemon"}, "token: It is for the user 'nobody', not for 'daemon'"),
             ({"token": token_of("root")}, "user: 'root' is root"),
             ({"token": token_of("slurm")}, "user: 'slurm' is SlurmUser"),
-            ({"token": token_of(life=400 * 86400)}, "token: It was made to live more than 366 days"),
-            ({"token": token_of(), "dest": None}, "Without dest a token goes nowhere"),
+            ({"token": token_of(life=400 * 86400)}, "token: It lives for more than 366 days"),
+            ({"token": token_of(), "dest": None}, "Without dest a token is only returned"),
         ],
     )
     def test_what_cannot_be_is_named(self, host: Host, options: dict[str, Any], text: str) -> None:
@@ -198,7 +198,7 @@ class TestLook:
         assert (entry["reason"], entry["token"]) == (reason, None)
 
     def test_none_is_made(self, host: Host) -> None:
-        assert "(reason: missing), and with method=given none is made here" in host.fails(method="given", user="nobody")
+        assert "(reason: missing), and method=given makes none" in host.fails(method="given", user="nobody")
 
 
 class TestCurrent:
@@ -475,7 +475,7 @@ class TestActive:
 
     def test_no_file_of_another_token(self, host: Host) -> None:
         tokens = [{"dest": str(host.dest)}, {"dest": str(host.next)}]
-        assert "is where a rotation keeps a token of" in host.fails(dest=None, state="active", tokens=tokens)
+        assert "a rotation keeps a token of" in host.fails(dest=None, state="active", tokens=tokens)
 
 
 class TestSettled:

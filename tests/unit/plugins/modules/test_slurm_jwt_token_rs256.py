@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import releases
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import issue, verify
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import issue, refusals
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
@@ -109,7 +109,7 @@ def test_it_is_judged_as_slurm_does(host):
     ids=["hmac", "none", "no-kid", "damaged"],
 )
 def test_forgeries(token, because):
-    found = verify.refusals(token, KEY, releases.parse("24.11"), time.time(), kid=KID)
+    found = refusals.refusals(token, KEY, releases.parse("24.11"), time.time(), kid=KID)
     assert because in found[0]
 
 
@@ -128,7 +128,7 @@ def test_files_that_sign_nothing(host, data, because):
 
 def test_a_key_for_hs256_has_no_kid(host):
     host.key.write_bytes(HMAC_KEY)
-    assert "Slurm looks for a kid with RS256 only" in host.fails(kid="site")
+    assert "Slurm uses a kid with RS256 only" in host.fails(kid="site")
 
 
 def test_without_the_library(host):

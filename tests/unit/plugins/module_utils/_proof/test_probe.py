@@ -32,7 +32,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply 
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import split
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.verify import refusals
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.refusals import refusals
 
 KEY = bytes(range(32))
 SIGNER = probe.Signer(KEY)

@@ -103,6 +103,7 @@ def test_who_reads_durations_shows_the_grammar() -> None:
             pages = [page for page in path.parent.glob("*.yml") if f"{page.stem}=" in text]
             described = text + "".join(page.read_text() for page in pages)
             imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
-            # KeyFile reads max_age for its module.
-            reads = bool({name.name for node in imports for name in node.names} & {"duration", "lifespan", "KeyFile"})
+            # These classes read durations for their modules.
+            readers = {"duration", "lifespan", "KeyFile", "Present"}
+            reads = bool({name.name for node in imports for name in node.names} & readers)
             assert reads == ("- hpc.slurm_jwt.durations\n" in described), path

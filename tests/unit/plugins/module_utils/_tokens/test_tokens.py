@@ -23,8 +23,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import (
     file_format,
     freshness,
     issue,
+    refusals,
     scontrol,
-    verify,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
 
@@ -132,7 +132,7 @@ class TestRefusals:
     @pytest.mark.parametrize("claims", [GOOD, {"exp": NOW, "sun": "alice"}, dict(GOOD, nbf=NOW + 99, iat="x", aud=[])])
     @pytest.mark.parametrize("header", [{"alg": "HS256", "typ": "JWT"}, {"alg": "HS256", "typ": "jwt", "kid": "x"}])
     def test_a_good_token_is_not_refused(self, release, claims, header):
-        assert verify.refusals(forge(claims, header), KEY, release, NOW, lambda user: user == "alice") == []
+        assert refusals.refusals(forge(claims, header), KEY, release, NOW, lambda user: user == "alice") == []
 
     @pytest.mark.parametrize("release", RELEASES, ids=str)
     @pytest.mark.parametrize(
@@ -156,39 +156,39 @@ class TestRefusals:
         ],
     )
     def test_a_bad_token_is_refused_for_its_fault_alone(self, release, token, reason):
-        found = verify.refusals(token, KEY, release, NOW, lambda user: user == "alice")
+        found = refusals.refusals(token, KEY, release, NOW, lambda user: user == "alice")
         assert len(found) == 1
         assert reason in found[0]
 
     def test_releases_differ(self):
         longer = forge(GOOD, {"alg": "HS512"}, digest=hashlib.sha512)
         named = forge({"exp": NOW + 9, "username": "alice"})
-        assert verify.refusals(longer, KEY, OLDEST, NOW) == []
-        assert "wants a claim sun that" in verify.refusals(named, KEY, OLDEST, NOW)[0]
+        assert refusals.refusals(longer, KEY, OLDEST, NOW) == []
+        assert "wants a claim sun that" in refusals.refusals(named, KEY, OLDEST, NOW)[0]
         for release in LATER:
-            assert "accepts HS256" in verify.refusals(longer, KEY, release, NOW)[0]
-            assert verify.refusals(named, KEY, release, NOW) == []
+            assert "accepts HS256" in refusals.refusals(longer, KEY, release, NOW)[0]
+            assert refusals.refusals(named, KEY, release, NOW) == []
 
     def test_all_faults_are_told(self):
         token = forge({"exp": NOW - 9}, {"alg": "HS256", "typ": "x"}, key=b"other")
-        assert len(verify.refusals(token, KEY, RELEASES[-1], NOW)) == 4
+        assert len(refusals.refusals(token, KEY, RELEASES[-1], NOW)) == 4
 
     def test_users_are_not_judged_unless_asked(self):
-        assert verify.refusals(forge(dict(GOOD, sun="nemo")), KEY, RELEASES[-1], NOW) == []
+        assert refusals.refusals(forge(dict(GOOD, sun="nemo")), KEY, RELEASES[-1], NOW) == []
 
     @pytest.mark.parametrize("head", [b"-----BEGIN RSA PRIVATE KEY-----\n", b"ssh-rsa AAAA", b""])
     def test_a_file_that_slurm_takes_for_a_key_signs_as_there(self, head):
         key = head + b"x" * 40 + b"\n-----END RSA PRIVATE KEY-----\n"
         token = issue.sign(GOOD, key)
-        assert verify.refusals(forge(GOOD, key=key), key, RELEASES[-1], NOW) == []
-        assert verify.refusals(token, key, RELEASES[-1], NOW) == []
-        assert verify.refusals(token, KEY, RELEASES[-1], NOW) != []
+        assert refusals.refusals(forge(GOOD, key=key), key, RELEASES[-1], NOW) == []
+        assert refusals.refusals(token, key, RELEASES[-1], NOW) == []
+        assert refusals.refusals(token, KEY, RELEASES[-1], NOW) != []
         assert codec.split(token).claims == GOOD
 
     @given(st.binary(min_size=1, max_size=40), st.sampled_from(RELEASES))
     def test_no_other_key_signs(self, key, release):
         token = issue.sign(GOOD, KEY)
-        assert bool(verify.refusals(token, key, release, NOW)) == (key != KEY)
+        assert bool(refusals.refusals(token, key, release, NOW)) == (key != KEY)
 
 
 class TestDurations:
@@ -277,7 +277,7 @@ class TestMaking:
         assert codec.split(token).claims == claims
         assert codec.split(token).header == {"alg": "HS256", "typ": "JWT"}
         assert codec.signed_by(token, KEY)
-        assert verify.refusals(token, KEY, RELEASES[0], NOW) == []
+        assert refusals.refusals(token, KEY, RELEASES[0], NOW) == []
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**64, chr(0), chr(0xDC00), {1, 2}, b"x"])
     def test_claims_that_no_slurm_could_read_are_refused(self, value):
@@ -332,7 +332,7 @@ class TestMaking:
             "import sys\n"
             f"from {freshness.__name__} import stale\n"
             f"from {issue.__name__} import sign\n"
-            f"from {verify.__name__} import refusals, Release\n"
+            f"from {refusals.__name__} import refusals, Release\n"
             f"assert stale({forge(GOOD).encode()!r}, 'raw', 'alice', 1800, 1, {{}}, {KEY!r}, {NOW}) is None\n"
             f"assert refusals({forge(GOOD)!r}, {KEY!r}, Release(24, 11), {NOW}) == []\n"
             "assert 'jwt' not in sys.modules\n"
@@ -493,7 +493,7 @@ class TestScontrol:
         ],
     )
     def test_what_it_says_is_put_into_a_remedy(self, code, errors, meaning):
-        assert meaning in scontrol.why_scontrol_failed(code, errors, (124, 137))
+        assert meaning in scontrol.why_scontrol_failed(code, errors)
 
     def test_its_token_is_taken(self):
         assert scontrol.token_from_scontrol(f"SLURM_JWT={forge(GOOD)}\n", "alice", 1800) == forge(GOOD)

@@ -11,14 +11,14 @@ from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.install_paths import DPKG_FORMAT, parse_dpkg
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _observations
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door, failure
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction, failure
 
 # In what ansible.builtin.apt says then.
 NO_PYTHON3_APT = "must be installed to use check mode"
 
 
-class ActionModule(Door):
-    """Runs a module of ansible.builtin; its results enter by the door."""
+class ActionModule(CheckedAction):
+    """Runs a module of ansible.builtin and checks its result."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         named = [name for name, options in self._task.args.items() if isinstance(options, Mapping)]
@@ -55,7 +55,7 @@ class ActionModule(Door):
     def carries_secrets(self) -> bool:
         return bool(self._task.no_log)
 
-    def ask(self, variables: dict[str, Any]) -> Mapping[str, Any]:
+    def execute(self, variables: dict[str, Any]) -> Mapping[str, Any]:
         task = self._task.copy()
         task.action = f"ansible.builtin.{self.name}"
         task.args = self.options

@@ -25,8 +25,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
     _services,
     _unreachable,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import KEEPS_FILES, failure
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import untrusted
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import KEEPS_FILES, failure
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import mark_unsafe
 
 display = Display()
 
@@ -80,14 +80,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             reasons += _wrong_options(hostvars, groups, written)
         if reasons:
             said = ["Nothing was changed, as what is declared cannot be relied on:", *dict.fromkeys(reasons)]
-            return failure(untrusted(said))
+            return failure(mark_unsafe(said))
         if injected:
             display.warning(INJECTED)
         everywhere = _cluster.any_variables(groups, hostvars)
         # Not what an earlier playbook of this process has frozen.
         components = _cluster.hosts_by_component(groups, {**everywhere, _declarations.NAME: None})
         frozen = {"run": secrets.token_hex(8), "components": components, "digests": digests}
-        return {"changed": False, "frozen": untrusted(frozen)}
+        return {"changed": False, "frozen": mark_unsafe(frozen)}
 
 
 def _facts_of(host: str, hostvars: Any, variables: Mapping[str, Any]) -> Mapping[str, Any]:

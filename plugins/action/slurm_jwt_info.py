@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction
 
 
-class ActionModule(Door):
-    """Runs the module slurm_jwt_info; its results enter by the door."""
+class ActionModule(CheckedAction):
+    """Runs the module slurm_jwt_info and checks its result."""

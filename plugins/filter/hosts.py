@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _local_key, _services
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
 def cluster_hosts(

@@ -23,7 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
     _services,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import DeclarationError
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
 def rollout_plan(

@@ -15,7 +15,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
     _summary,
     _token_states,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import filters
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
 def cluster_report(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], now: float) -> str:

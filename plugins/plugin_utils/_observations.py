@@ -108,12 +108,12 @@ JOB: Mapping[str, Shape] = {
 
 
 class Observation(NamedTuple):
-    """What may come in through the door of one module."""
+    """What a result of one module may be."""
 
     members: Members
     seconds: int
     """How long a host may take to answer. One that takes longer has failed."""
-    says_dropped: bool = True
+    names_dropped: bool = True
     """Whether each member that was not declared is named. Builtin modules have many that nobody asks for."""
 
 
@@ -121,10 +121,10 @@ def observation(
     always: Mapping[str, Shape],
     optional: Mapping[str, Shape] | None = None,
     seconds: int = 60,
-    says_dropped: bool = True,
+    names_dropped: bool = True,
 ) -> Observation:
     members = Members(always, {**STANDARD, **OF_A_PATH, **JOB, **(optional or {})})
-    return Observation(members, seconds, says_dropped)
+    return Observation(members, seconds, names_dropped)
 
 
 # -- slurm_jwt_info ---------------------------------------------------------------------------------------------------
@@ -549,7 +549,7 @@ MODULES: Mapping[str, Observation] = {
 
 
 def _builtin(optional: Mapping[str, Shape], seconds: int = 60) -> Observation:
-    return observation({}, optional, seconds, says_dropped=False)
+    return observation({}, optional, seconds, names_dropped=False)
 
 
 _COMMAND: Mapping[str, Shape] = {"stdout": lines(), "stderr": lines(), "stdout_lines": list_of(TEXT, 10_000)}
@@ -583,4 +583,4 @@ BUILTINS: Mapping[str, Observation] = {
 def of_job(module: str) -> Observation:
     """What ``async_status`` may say of a job that runs one of our modules: before its end nothing of the result."""
     shape = MODULES[module]
-    return Observation(Members({}, {**shape.members.always, **shape.members.optional}), 60, says_dropped=False)
+    return Observation(Members({}, {**shape.members.always, **shape.members.optional}), 60, names_dropped=False)

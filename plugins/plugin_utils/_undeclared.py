@@ -90,7 +90,7 @@ def text(files: Mapping[str, Mapping[str, Value]]) -> str:
 
 
 def _yaml(value: Value) -> str:
-    # The door lets in only what needs no quotes.
+    # Only what needs no quotes is accepted from a host.
     return str(value) if isinstance(value, str) else f"[{', '.join(value)}]"
 
 

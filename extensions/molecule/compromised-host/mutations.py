@@ -1,4 +1,4 @@
-"""Replaces each member of real answers by what no module would say, and has the door let it in: mutations.py FOLDER
+"""Replaces each member of real answers by what no module would say, and has it checked: mutations.py FOLDER
 
 FOLDER holds answers that evil_python.py has kept, MODULE.json each. Whatever comes in has no template, no line of its
 own and no end of text, or the answer as a whole stays outside. Prints how many answers were tried.
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction
 
 LONG = "x" * 10_000_000
 ODD = (
@@ -65,9 +65,9 @@ def texts(value, name=""):
 
 
 def let_in(module, answer):
-    door = Door.__new__(Door)
-    door._task = SimpleNamespace(async_val=0, action=f"hpc.slurm_jwt.{module}", args={})
-    return door._let_in(answer, door.observation(), "node1")
+    action = CheckedAction.__new__(CheckedAction)
+    action._task = SimpleNamespace(async_val=0, action=f"hpc.slurm_jwt.{module}", args={})
+    return action._accept(answer, action.observation(), "node1")
 
 
 def wrong(found):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every task goes through the door, and what crosses from one host to another is a short list."""
+"""The result of every task is checked, and what crosses from one host to another is a short list."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ansible.playbook.block import Block
 from ansible.playbook.handler import Handler
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _declarations, _observations
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._crossing import RESULTS
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._door import Door
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cross_host import RESULTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 OURS = "hpc.slurm_jwt."
@@ -96,7 +96,7 @@ def test_a_file_of_tasks_is_named_without_a_folder():
 # -- actions ----------------------------------------------------------------------------------------------------------
 
 
-def test_every_task_goes_through_the_door():
+def test_the_result_of_every_task_is_checked():
     others = []
     for path, play, task in TASKS:
         action, _options = _action(path, task)
@@ -120,7 +120,7 @@ def test_what_is_delegated():
 
 
 def test_no_play_gathers_facts():
-    # The module setup does not go through the door.
+    # The result of the module setup is not checked.
     for path, play in PLAYS:
         if not set(play) & {"import_playbook", "ansible.builtin.import_playbook"}:
             assert (_where(path, play), play.get("gather_facts")) == (_where(path, play), False)
@@ -173,17 +173,17 @@ def test_modules_and_actions_are_the_same():
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_every_module_has_a_door(name):
+def test_the_result_of_every_module_is_checked(name):
     action = _plugin("action", name).ActionModule
     if name == "slurm_jwt_declarations":
         # It asks no host.
         assert action._requires_connection is False
-        assert not issubclass(action, Door)
+        assert not issubclass(action, CheckedAction)
     else:
-        assert issubclass(action, Door)
+        assert issubclass(action, CheckedAction)
         assert action._requires_connection is True
         # What comes in is decided in one place.
-        assert action._let_in is Door._let_in
+        assert action._accept is CheckedAction._accept
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.py")))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builtin modules by the same door: one module at a time, and of its result what roles use."""
+"""Results of builtin modules are checked as well: one module at a time, and of its result what roles use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleActionSkip, AnsibleConnectionFailure
 
 from ansible_collections.hpc.slurm_jwt.plugins.action import slurm_jwt_builtin
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _door, _observations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _checked_action, _observations
 
 JOB = "j123.456"
 
@@ -21,7 +21,7 @@ JOB = "j123.456"
 @pytest.fixture(name="display", autouse=True)
 def _display(monkeypatch):
     found = mock.Mock()
-    monkeypatch.setattr(_door, "display", found)
+    monkeypatch.setattr(_checked_action, "display", found)
     return found
 
 
@@ -126,7 +126,7 @@ HOSTILE = {
 def test_nobody_declares_a_fact(name, display):
     assert said({name: {}}, {"changed": True, **HOSTILE}) == {"changed": True}
     ((text,), _named) = display.warning.call_args
-    assert text.startswith(f"node1: the answer of {name} had members that do not belong there")
+    assert text.startswith(f"node1: the result of {name} had undeclared members")
     assert "add_host, ansible_facts, slurm_jwt_plan." in text
 
 
@@ -179,7 +179,7 @@ def test_what_stat_says():
 def test_what_does_not_fit(name, answer):
     found = said({name: {}}, {"changed": False, **answer})
     assert set(found) == {"failed", "changed", "msg"}
-    assert found["msg"].startswith(f"What {name} answered on this host does not fit")
+    assert found["msg"].startswith(f"The result of {name} on this host is invalid and was discarded")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_what_cannot_be_looked_at_in_check_mode_is_skipped():
 def test_how_long_a_host_may_take(monkeypatch, args, timeout, seconds):
     found = mock.MagicMock()
     found.return_value.__exit__.return_value = False
-    monkeypatch.setattr(_door, "at_most", found)
+    monkeypatch.setattr(_checked_action, "at_most", found)
     said(args, {"changed": False}, timeout=timeout)
     assert found.call_args.args[0] == seconds
 
@@ -347,7 +347,7 @@ def test_a_job_that_has_ended_says_what_its_module_says(display):
 @pytest.mark.parametrize("answer", [{"fingerprint": "{{ x }}"}, {"finished": 2}, {"ansible_job_id": "../../x"}])
 def test_a_job_that_does_not_fit(answer):
     found = said(job(), {"changed": True, **answer})
-    assert found["msg"].startswith("What async_status answered on this host does not fit")
+    assert found["msg"].startswith("The result of async_status on this host is invalid and was discarded")
 
 
 @pytest.mark.parametrize("of", [None, "", "command", "slurm_jwt_builtin", "slurm_jwt_declarations", "no_such"])

@@ -212,7 +212,7 @@ ANSWERS = {
     ],
 }
 
-# A look that is none, as the door lets it in for a module that failed or that a host says it has skipped.
+# A look that is none, as it is accepted for a module that failed or that a host says it has skipped.
 FAILED = [
     {},
     {"failed": True},
@@ -241,7 +241,7 @@ def mixed(times, seed=7):
 
 
 def fits(answer):
-    """Whether the door lets that in as it is."""
+    """Whether that is accepted as it is."""
     partial = Members({}, {**INFO.members.always, **INFO.members.optional})
     return partial(answer, "") == answer
 

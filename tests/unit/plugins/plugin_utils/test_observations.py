@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What modules document and what the door lets in are the same, and no hostile answer gets through it."""
+"""What modules document and what is accepted are the same, and no hostile answer is accepted."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_types_are_those_documented(module):
 
 
 def test_what_ansible_adds_to_a_path_is_no_surprise():
-    # The warning about members that do not belong there would come on every host.
+    # The warning about undeclared members would come on every host.
     for module in OBSERVED:
         members = known(_observations.MODULES[module].members)
         if "path" in members or "dest" in members:
@@ -178,7 +178,7 @@ def test_what_is_documented_of_builtin_modules_is_let_in():
 def test_builtin_modules_lack_nothing_that_has_to_be():
     for what in _observations.BUILTINS.values():
         assert what.members({}, "") == {}
-        assert what.says_dropped is False
+        assert what.names_dropped is False
 
 
 @pytest.mark.parametrize("module", OBSERVED)

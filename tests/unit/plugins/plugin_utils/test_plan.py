@@ -528,7 +528,7 @@ def test_no_look_that_failed_decides_anything_about_others(run, host, answer):
 @pytest.mark.parametrize("host", OUTER)
 @pytest.mark.parametrize("run", ["first", "up_to_date"])
 def test_no_look_that_is_said_to_be_skipped_decides_anything_about_others(run, host):
-    """The door lets in less than a whole look where a host says that."""
+    """A result that says so may have less than all members."""
     for answer in answers.skipped():
         see_the_others(run, host, answer)
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mark that keeps Ansible from templating text that a host has sent. Private to this collection.
+"""Marks text from a host as unsafe, so that Ansible never evaluates it as a template. Private to this collection.
 
 Before ansible-core 2.19 text is a template unless it is marked, and an f-string or a concatenation loses the mark. So
-every filter of this collection marks what it returns, in filters(). From 2.19 on it is the other way round.
+filters() marks what each filter of this collection returns. Since 2.19 only text marked as trusted is a template.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import
 _TRUST_IS_EXPLICIT = tuple(map(int, __version__.split(".")[:2])) >= (2, 19)
 
 
-def untrusted(value: Any) -> Any:
-    """The same value, with no text in it that is a template."""
+def mark_unsafe(value: Any) -> Any:
+    """The same value, in which no text is a template."""
     if _TRUST_IS_EXPLICIT:
-        # Only text that somebody marked as trusted is a template: what is read from the inventory.
+        # Ansible marks what it reads from the inventory, and nothing else.
         return value
     from ansible.utils.unsafe_proxy import wrap_var  # pylint: disable=import-outside-toplevel
 
@@ -32,7 +32,7 @@ def untrusted(value: Any) -> Any:
 
 
 def filters(**functions: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    """Filters by name, as Ansible asks for them, whose results are marked."""
+    """Filters by name, as Ansible wants them: their results are marked, invalid declarations become filter errors."""
     return {name: _marking(function) for name, function in functions.items()}
 
 
@@ -40,7 +40,7 @@ def _marking(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def marked(*positional: Any, **named: Any) -> Any:
         try:
-            return untrusted(function(*positional, **named))
+            return mark_unsafe(function(*positional, **named))
         except DeclarationError as error:
             raise AnsibleFilterError(str(error)) from error
 

@@ -1,13 +1,12 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The door through which results of managed hosts enter. Private to this collection.
+"""The base of all actions that run a module on a managed host and check its result. Private to this collection.
 
-A host that was broken into may answer anything. Ansible takes much of that for its own: facts become variables above
-the inventory's, connection variables among them, and on old releases text becomes a template. So every task of this
-collection that runs on a managed host is an action of this base: it lets in what _observations.py declares for the
-module, marks it as no template, says what it has dropped, and gives the host a limited time and a limited share of
-memory.
+A compromised host may answer anything, and Ansible would use much of it: facts become variables above those of the
+inventory, connection variables among them, and on old releases text becomes a template. So every task of this
+collection on a managed host is an action of this base. It accepts what _observations declares for the module, marks it
+as no template, reports what it dropped, and limits the host's time and memory.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ from ansible.utils.display import Display
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import MODULES, Observation
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._shape import Members, Misfit, harmless
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._untrusted import untrusted
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import mark_unsafe
 
 # Ansible's own discovery of the interpreter; a module cannot say this, as Ansible takes it out of what modules say.
 INTERPRETER = "discovered_interpreter_python"
 _PATH = re.compile(r"/[A-Za-z0-9._/+-]{1,255}")
 
-# Bytes that the answer of one host may make Ansible's worker grow by.
+# Bytes by which the answer of one host may make Ansible's worker grow.
 MEMORY = 1 << 30
 
-# Seconds for the removal of a temporary folder.
+# Seconds to remove a temporary folder.
 CLEANUP = 30
 
 # Members that every module of Ansible has and that nobody asks for.
@@ -55,12 +54,12 @@ _SECRETS = (
 display = Display()
 
 
-class TooLong(BaseException):
-    """The host had its time. Not an Exception, so that nothing on the way takes it for one of its own."""
+class TimeIsUp(BaseException):
+    """The host did not answer in time. Not an Exception, so that no code in between handles it as its own."""
 
 
-class Door(ActionBase):  # type: ignore[misc]
-    """Runs a module on a host and lets in what is declared of its result."""
+class CheckedAction(ActionBase):  # type: ignore[misc]
+    """Runs a module on a host and accepts the declared members of its result."""
 
     TRANSFERS_FILES = False
     _supports_async = True
@@ -71,47 +70,47 @@ class Door(ActionBase):  # type: ignore[misc]
         super().run(tmp, variables)
         if C.DEFAULT_KEEP_REMOTE_FILES and self.carries_secrets():
             return failure(KEEPS_FILES)
-        what = self.observation()
-        seconds = self._task.timeout or what.seconds + self.more_seconds()
+        observation = self.observation()
+        seconds = self._task.timeout or observation.seconds + self.more_seconds()
         try:
             with at_most(seconds, MEMORY):
-                found = self.ask(variables)
+                result = self.execute(variables)
         except AnsibleConnectionFailure as error:
             raise AnsibleConnectionFailure(harmless(str(error))) from None
         except AnsibleActionSkip as skip:
             return {"skipped": True, "changed": False, "msg": harmless(str(skip))}
-        except (TooLong, MemoryError) as error:
+        except (TimeIsUp, MemoryError) as error:
             # Nothing more is asked of this host by this task, such as to remove a temporary folder.
             self._connection._shell.tmpdir = None
-            if isinstance(error, TooLong):
+            if isinstance(error, TimeIsUp):
                 return failure(f"The host did not answer within {seconds:.0f} s.")
             return failure(f"The host's answer is larger than {MEMORY >> 20} MiB, so it was not read to its end.")
         except Exception as error:  # pylint: disable=broad-except
             display.vvv(traceback.format_exc())
-            found = {"failed": True, "msg": str(error), **(getattr(error, "result", None) or {})}
-        return self._let_in(found, what, str(variables.get("inventory_hostname", "?")))
+            result = {"failed": True, "msg": str(error), **(getattr(error, "result", None) or {})}
+        return self._accept(result, observation, str(variables.get("inventory_hostname", "?")))
 
     def cleanup(self, force: bool = False) -> None:
-        """Removes the temporary folder on the host, for which a host has as little time as for anything else."""
-        with contextlib.suppress(TooLong, MemoryError), at_most(CLEANUP, MEMORY):
+        """Removes the temporary folder on the host, within a time limit as well."""
+        with contextlib.suppress(TimeIsUp, MemoryError), at_most(CLEANUP, MEMORY):
             super().cleanup(force)
 
-    # What a subclass may say otherwise.
+    # What a subclass may override.
 
-    def ask(self, variables: dict[str, Any]) -> Mapping[str, Any]:
+    def execute(self, variables: dict[str, Any]) -> Mapping[str, Any]:
         """The module's result as it comes from the host."""
         background = bool(self._task.async_val) and not self._connection.has_native_async
-        found: Mapping[str, Any] = self._execute_module(task_vars=variables, wrap_async=background)
+        result: Mapping[str, Any] = self._execute_module(task_vars=variables, wrap_async=background)
         if not background:
             self._remove_tmp_path(self._connection._shell.tmpdir)
-        return found
+        return result
 
     def module(self) -> str:
-        """The module's name, without the collection's."""
+        """The name of the module, without that of the collection."""
         return str(self._task.action).rpartition(".")[2]
 
     def more_seconds(self) -> float:
-        """Seconds beyond the usual limit, where the task itself asks the module to wait."""
+        """Seconds beyond the usual limit, because the task itself makes the module wait."""
         try:
             return float(self._task.args.get("timeout") or 0)
         except (TypeError, ValueError):
@@ -121,51 +120,51 @@ class Door(ActionBase):  # type: ignore[misc]
         return any(self._task.args.get(name) for name in _SECRETS)
 
     def observation(self) -> Observation:
-        """What may come in."""
+        """The members that the result may have."""
         return MODULES[self.module()]
 
-    # The answer.
+    # The result.
 
-    def _let_in(self, found: Mapping[str, Any], what: Observation, host: str) -> dict[str, Any]:
-        if not isinstance(found, Mapping):
+    def _accept(self, answer: Mapping[str, Any], observation: Observation, host: str) -> dict[str, Any]:
+        if not isinstance(answer, Mapping):
             return self._misfit("it is no dictionary")
-        # A job that was only started and a failure have but some of the members.
-        partial = self._task.async_val or found.get("failed")
-        everything = Members({}, {**what.members.always, **what.members.optional})
+        # A job that has only started and a failure have only some of the members.
+        partial = self._task.async_val or answer.get("failed")
+        everything = Members({}, {**observation.members.always, **observation.members.optional})
         try:
-            result = (everything if partial else what.members)(found, "")
+            result = (everything if partial else observation.members)(answer, "")
         except Misfit as misfit:
             return self._misfit(str(misfit))
-        self._say_dropped(found, everything, what.says_dropped, host)
-        given = found.get("warnings")
-        if isinstance(given, (list, tuple)) and given:
-            result["warnings"] = [harmless(_text_of(each), 1000) for each in given[:20]]
-        facts = found.get("ansible_facts")
+        self._warn_of_dropped(answer, everything, observation.names_dropped, host)
+        warnings = answer.get("warnings")
+        if isinstance(warnings, (list, tuple)) and warnings:
+            result["warnings"] = [harmless(_text_of(each), 1000) for each in warnings[:20]]
+        facts = answer.get("ansible_facts")
         interpreter = facts.get(INTERPRETER) if isinstance(facts, Mapping) else None
         if isinstance(interpreter, str) and _PATH.fullmatch(interpreter):
             result["ansible_facts"] = {INTERPRETER: str(interpreter)}
-        let_in: dict[str, Any] = untrusted(result)
-        return let_in
+        accepted: dict[str, Any] = mark_unsafe(result)
+        return accepted
 
     def _misfit(self, text: str) -> dict[str, Any]:
         return failure(
-            f"What {self.module()} answered on this host does not fit, so nothing of it is used: {text}. No module of "
-            "this collection answers so. Look into the host before you trust it again."
+            f"The result of {self.module()} on this host is invalid and was discarded: {text}. No module of this "
+            "collection returns that. Inspect the host before you trust it again."
         )
 
-    def _say_dropped(self, found: Mapping[Any, Any], members: Members, every: bool, host: str) -> None:
-        """Says which members of an answer nobody has declared."""
-        facts = found.get("ansible_facts")
+    def _warn_of_dropped(self, answer: Mapping[Any, Any], members: Members, every: bool, host: str) -> None:
+        """Names the members of an answer that are not declared."""
+        facts = answer.get("ansible_facts")
         expected = {"ansible_facts"} if isinstance(facts, Mapping) and set(facts) <= {INTERPRETER} else set()
-        dropped = [name for name in members.undeclared(found) if name not in _COMMON | expected]
+        dropped = [name for name in members.undeclared(answer) if name not in _COMMON | expected]
         if not every:
             dropped = [
                 name for name in dropped if name.startswith(("ansible_", "_ansible_", "add_")) or "slurm" in name
             ]
         if dropped:
             display.warning(
-                f"{host}: the answer of {self.module()} had members that do not belong there, and they were dropped: "
-                f"{', '.join(dropped[:10])}. Look into the host before you trust it again."
+                f"{host}: the result of {self.module()} had undeclared members, which were dropped: "
+                f"{', '.join(dropped[:10])}. Inspect the host before you trust it again."
             )
 
 
@@ -181,7 +180,7 @@ KEEPS_FILES = (
 
 
 def _text_of(warning: Any) -> str:
-    """A warning as text; from ansible-core 2.19 on it may be an object, which has changed since."""
+    """A warning as text; since ansible-core 2.19 it may be an object, in one form or another."""
     details = getattr(warning, "details", None)
     event = details[0] if details else getattr(warning, "event", None)
     return str(getattr(event, "msg", warning))
@@ -189,13 +188,12 @@ def _text_of(warning: Any) -> str:
 
 @contextlib.contextmanager
 def at_most(seconds: float, memory: int) -> Iterator[None]:
-    """Limits what goes on inside, in Ansible's worker, which has nothing else to do. What it has started ends with
-    it."""
+    """Limits time and memory of what runs inside, in a worker of Ansible, and ends the programs that it started."""
 
-    def ring(*dummy: object) -> None:
-        raise TooLong
+    def time_is_up(*dummy: object) -> None:
+        raise TimeIsUp
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, time_is_up)
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm", encoding="ascii") as stream:
         now = int(stream.read().split()[0]) * resource.getpagesize()
@@ -204,7 +202,7 @@ def at_most(seconds: float, memory: int) -> Iterator[None]:
     remaining = signal.setitimer(signal.ITIMER_REAL, seconds)[0]
     try:
         yield
-    except (TooLong, MemoryError):
+    except (TimeIsUp, MemoryError):
         _end_children()
         raise
     finally:
@@ -214,12 +212,12 @@ def at_most(seconds: float, memory: int) -> Iterator[None]:
 
 
 def _end_children() -> None:
-    """Ends the programs that still talk to the host. A shared SSH connection is no child of this process."""
-    own = os.getpid()
+    """Ends the programs that still talk to the host. A shared SSH connection is not a child of this process."""
+    this = os.getpid()
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as stream:
                     parent = int(stream.read().rpartition(")")[2].split()[1])
-                if parent == own:
+                if parent == this:
                     os.kill(int(name), signal.SIGTERM)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host answers comes in by one door, which lets in what is declared, and waits for nobody for ever."""
+"""What a host answers is checked in one place, which accepts what is declared and never waits for ever."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ import pytest
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, AnsibleConnectionFailure
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _door, _observations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _checked_action, _observations
 
 MODULES = pathlib.Path(__file__).resolve().parents[4] / "plugins/modules"
 DELIMITERS = ("{{", "{%", "{#", "}}", "%}", "#}")
 TEMPLATE = "{{ lookup('pipe', 'id') }}"
 # What slurm_jwt_daemon answers.
 ANSWER = {"changed": True, "pid": 4711, "seconds": 1.2, "held": True}
-NOWHERE = "Look into the host before you trust it again."
+NOWHERE = "Inspect the host before you trust it again."
 
 
 @pytest.fixture(name="display", autouse=True)
 def _display(monkeypatch):
     found = mock.Mock()
-    monkeypatch.setattr(_door, "display", found)
+    monkeypatch.setattr(_checked_action, "display", found)
     return found
 
 
 def make(ask, module="slurm_jwt_daemon", args=None, timeout=0, async_val=0):
-    """A door before a host that ASK speaks for."""
+    """An action for a host that ASK answers for."""
 
-    class Host(_door.Door):
-        def ask(self, variables):
+    class Host(_checked_action.CheckedAction):
+        def execute(self, variables):
             self.asked = variables
             return ask()
 
@@ -72,10 +72,10 @@ def test_an_answer_comes_in(display):
 
 
 def test_the_host_is_asked_with_the_variables():
-    door = make(lambda: ANSWER)
+    action = make(lambda: ANSWER)
     variables = {"inventory_hostname": "node1"}
-    door.run(task_vars=variables)
-    assert door.asked is variables
+    action.run(task_vars=variables)
+    assert action.asked is variables
 
 
 def test_members_that_nobody_declared_are_dropped_and_named(display):
@@ -87,7 +87,7 @@ def test_members_that_nobody_declared_are_dropped_and_named(display):
     }
     assert said({**ANSWER, **hostile}) == ANSWER
     ((text,), _named) = display.warning.call_args
-    assert text.startswith("node1: the answer of slurm_jwt_daemon had members that do not belong there")
+    assert text.startswith("node1: the result of slurm_jwt_daemon had undeclared members")
     assert text.endswith(NOWHERE)
     for name in ("ansible_facts", "add_host", "_ansible_no_log"):
         assert name in text
@@ -210,7 +210,7 @@ def test_a_misfit_fails_and_brings_nothing(answer):
     found = said(answer)
     assert set(found) == {"failed", "changed", "msg"}
     assert (found["failed"], found["changed"]) == (True, False)
-    assert found["msg"].startswith("What slurm_jwt_daemon answered on this host does not fit, so nothing of it is ")
+    assert found["msg"].startswith("The result of slurm_jwt_daemon on this host is invalid and was discarded: ")
     assert found["msg"].endswith(NOWHERE)
     assert "lookup" not in found["msg"]
 
@@ -314,7 +314,7 @@ def test_limits_hold_inside_only():
     with limits_are_back():
         assert answered(ask) == ANSWER
     assert 295 < inside["seconds"] <= 300
-    assert _door.MEMORY < inside["memory"] < 64 * _door.MEMORY
+    assert _checked_action.MEMORY < inside["memory"] < 64 * _checked_action.MEMORY
 
 
 def test_limits_are_lifted_after_an_exception():
@@ -348,9 +348,9 @@ def test_how_long_a_host_may_take(monkeypatch, options, seconds):
         found.append(limits)
         yield
 
-    monkeypatch.setattr(_door, "at_most", at_most)
+    monkeypatch.setattr(_checked_action, "at_most", at_most)
     answered(lambda: {"failed": True, "msg": ""}, **options)
-    assert found == [(seconds, _door.MEMORY)]
+    assert found == [(seconds, _checked_action.MEMORY)]
 
 
 def test_a_host_that_hangs():
@@ -383,12 +383,12 @@ def test_a_host_that_hangs_in_code_that_takes_every_exception():
 
 
 def test_nothing_more_is_asked_of_a_host_that_hangs():
-    door = make(lambda: time.sleep(60), timeout=1)
-    door.run(task_vars={})
+    action = make(lambda: time.sleep(60), timeout=1)
+    action.run(task_vars={})
     # Where there is no temporary folder, there is none to remove.
-    assert door._connection._shell.tmpdir is None
-    with mock.patch.object(door, "_low_level_execute_command") as execute:
-        door.cleanup()
+    assert action._connection._shell.tmpdir is None
+    with mock.patch.object(action, "_low_level_execute_command") as execute:
+        action.cleanup()
     execute.assert_not_called()
 
 
@@ -413,7 +413,7 @@ def test_an_answer_that_is_too_large():
 
 
 def test_an_answer_that_really_is_too_large(monkeypatch):
-    monkeypatch.setattr(_door, "MEMORY", 64 << 20)
+    monkeypatch.setattr(_checked_action, "MEMORY", 64 << 20)
     children = []
 
     def ask():
@@ -489,13 +489,13 @@ def test_secrets_are_sent_where_files_are_removed(option):
     ("async_val", "native", "background"), [(0, False, False), (30, False, True), (30, True, False), (0, True, False)]
 )
 def test_the_module_is_run(monkeypatch, async_val, native, background):
-    door = make(dict, async_val=async_val)
-    door._connection.has_native_async = native
+    action = make(dict, async_val=async_val)
+    action._connection.has_native_async = native
     execute, remove = mock.Mock(return_value={**ANSWER}), mock.Mock()
-    monkeypatch.setattr(door, "_execute_module", execute)
-    monkeypatch.setattr(door, "_remove_tmp_path", remove)
+    monkeypatch.setattr(action, "_execute_module", execute)
+    monkeypatch.setattr(action, "_remove_tmp_path", remove)
     variables = {"inventory_hostname": "node1"}
-    assert _door.Door.ask(door, variables) == ANSWER
+    assert _checked_action.CheckedAction.execute(action, variables) == ANSWER
     execute.assert_called_once_with(task_vars=variables, wrap_async=background)
     # A job reads its module when the task has long been over.
     assert remove.called is not background
@@ -503,6 +503,6 @@ def test_the_module_is_run(monkeypatch, async_val, native, background):
 
 @pytest.mark.parametrize("module", sorted(_observations.MODULES))
 def test_the_observation_is_that_of_the_module(module):
-    door = make(dict, module=module)
-    assert door.module() == module
-    assert door.observation() is _observations.MODULES[module]
+    action = make(dict, module=module)
+    assert action.module() == module
+    assert action.observation() is _observations.MODULES[module]

@@ -18,12 +18,12 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 from ansible_collections.hpc.slurm_jwt.plugins.filter import security
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _untrusted
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _unsafe
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 OLD = ("2.16", "2.17", "2.18")
 NEW = ROOT / ".work/sanity/2.21/venv/bin/python"
-COLLECTIONS = pathlib.Path(_untrusted.__file__).parents[5]
+COLLECTIONS = pathlib.Path(_unsafe.__file__).parents[5]
 FILTER_FILES = sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.py"))
 DOCUMENTED = sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.yml"))
 
@@ -43,13 +43,13 @@ def templated(value):
 
 @pytest.mark.parametrize("value", VALUES, ids=str)
 def test_nothing_is_evaluated(value):
-    assert templated(_untrusted.untrusted(value)) == value
+    assert templated(_unsafe.mark_unsafe(value)) == value
 
 
 @pytest.mark.parametrize("value", VALUES, ids=str)
 def test_the_value_is_the_same(value):
-    assert _untrusted.untrusted(value) == value
-    assert json.loads(json.dumps(_untrusted.untrusted(value))) == value
+    assert _unsafe.mark_unsafe(value) == value
+    assert json.loads(json.dumps(_unsafe.mark_unsafe(value))) == value
 
 
 def test_filters_mark_what_they_return():
@@ -57,7 +57,7 @@ def test_filters_mark_what_they_return():
         """Loudly."""
         return [f"{text}{mark}"]
 
-    function = _untrusted.filters(shout=shout)["shout"]
+    function = _unsafe.filters(shout=shout)["shout"]
     assert function.__wrapped__ is shout
     assert function.__doc__ == "Loudly."
     assert templated(function("{{ 1 + 1 ", mark="}}")) == ["{{ 1 + 1 }}"]
@@ -68,7 +68,7 @@ def test_what_a_filter_raises_comes_through():
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        _untrusted.filters(refuse=refuse)["refuse"]()
+        _unsafe.filters(refuse=refuse)["refuse"]()
 
 
 def _filters():
@@ -138,7 +138,7 @@ import json, sys
 from ansible.parsing.dataloader import DataLoader
 from ansible.release import __version__
 from ansible.template import Templar
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _shape, _untrusted
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _shape, _unsafe
 try:
     from ansible.template import trust_as_template as trusted
 except ImportError:
@@ -150,9 +150,9 @@ def templated(value):
 values, hostile = json.load(sys.stdin)
 told = {"version": __version__}
 told["unmarked"] = templated(values[0])
-told["marked"] = [templated(_untrusted.untrusted(value)) for value in values]
-told["filtered"] = [templated(_untrusted.filters(same=lambda given: given)["same"](value)) for value in values]
-told["direct"] = [Templar(loader=DataLoader()).template(_untrusted.untrusted(value)) for value in values]
+told["marked"] = [templated(_unsafe.mark_unsafe(value)) for value in values]
+told["filtered"] = [templated(_unsafe.filters(same=lambda given: given)["same"](value)) for value in values]
+told["direct"] = [Templar(loader=DataLoader()).template(_unsafe.mark_unsafe(value)) for value in values]
 told["shaped"] = [Templar(loader=DataLoader()).template(_shape.sentence()(text, "")) for text in hostile]
 told["lines"] = [Templar(loader=DataLoader()).template(_shape.lines()(text, "")) for text in hostile]
 told["sentences"] = [_shape.sentence()(text, "") for text in hostile]

@@ -238,205 +238,13 @@ problems:
       sample: Correct the spelling or remove it.
 """
 
-import contextlib
-import os
-from typing import Any, Mapping
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import writer
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.diff import difference
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import KNOWN_OPTIONS, SECRET_KEYS
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import ConfFinding
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.edit_task import EditRefused, run
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.writer import ConfFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
-
-
-class Demand:
-    """What the task asks for, checked as far as that goes without the file."""
-
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self.settings = {key: _written(key, value) for key, value in params["settings"].items()}
-        self.lists: dict[str, tuple[list[str], list[str]]] = {}
-        self.options: dict[str, tuple[dict[str, str | None], list[str]]] = {}
-        for key, edit in params["lists"].items():
-            present, absent = _parts("lists", key, edit)
-            self.lists[key] = (_names("lists", key, present), _names("lists", key, absent))
-        for key, edit in params["options"].items():
-            present, absent = _parts("options", key, edit)
-            self.options[key] = (_values(key, present), _names("options", key, absent))
-        self.keys = [*self.settings, *self.lists, *self.options]
-        lowered = [key.lower() for key in self.keys]
-        for key in self.keys:
-            if lowered.count(key.lower()) > 1:
-                raise ConfError(f"{key} is named more than once in settings, lists and options; name it once.")
-
-    def apply(self, conf: Conf) -> None:
-        """Make the edits."""
-        for key, value in self.settings.items():
-            if value is None:
-                conf.remove(key)
-            else:
-                conf.set(key, value)
-        for key, (members, absent) in self.lists.items():
-            conf.edit_list(key, members, absent)
-        for key, (named, absent) in self.options.items():
-            conf.edit_options(key, named, absent)
-
-    def refuse_unknown(self, conf: Conf) -> None:
-        """Names that are probably misspelt."""
-        adds = [key for key, value in self.settings.items() if value is not None]
-        adds += [key for key, (present, _absent) in self.lists.items() if present]
-        adds += [key for key, (named, _absent) in self.options.items() if named]
-        for key in adds:
-            if conf.canonical(key) is None and conf.effective(key) is None:
-                raise ConfError(
-                    f"{conf.path}: no release of Slurm from 20.11 to 26.05 knows {key} in {conf.kind}.conf, and a"
-                    " daemon that does not know it does not start. Correct the spelling, or set allow_unknown=true."
-                )
-        for key, (named, _absent) in self.options.items():
-            for name in sorted(set(named) - KNOWN_OPTIONS) if key.lower() == "authaltparameters" else ():
-                raise ConfError(
-                    f"{conf.path}: '{name}' is no option of {key}; Slurm would ignore it. Known are"
-                    f" {', '.join(sorted(KNOWN_OPTIONS))}. Correct the spelling, or set allow_unknown=true."
-                )
-
-
-def _refused(option: str, key: str, expected: str) -> ConfError:
-    return ConfError(f"{option}: {key} must be {expected}. Nothing was changed.")
-
-
-def _written(key: str, value: Any) -> str | None:
-    """A value of settings as text."""
-    if value is None:
-        return None
-    if key.lower().encode("utf-8", "replace") in SECRET_KEYS:
-        raise ConfError(
-            f"settings: {key} is a password, which this module does not take: its options are logged."
-            " Write that line by other means; nothing was changed."
-        )
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if not isinstance(value, (str, int, float)):
-        raise _refused("settings", key, f"a text, a number, a boolean or null, not a {value.__class__.__name__}")
-    return str(value)
-
-
-def _parts(option: str, key: str, edit: Any) -> tuple[Any, Any]:
-    if not isinstance(edit, dict) or set(edit) - {"present", "absent"}:
-        raise _refused(option, key, "a dictionary with present, absent or both, and nothing else")
-    return edit.get("present"), edit.get("absent")
-
-
-def _names(option: str, key: str, value: Any) -> list[str]:
-    value = [] if value is None else [value] if isinstance(value, str) else value
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise _refused(option, key, "given lists of texts")
-    return list(value)
-
-
-def _values(key: str, value: Any) -> dict[str, str | None]:
-    value = {} if value is None else value
-    if not isinstance(value, dict):
-        raise _refused("options", key, "given a dictionary of names and values in present")
-    named: dict[str, str | None] = {}
-    for name, content in value.items():
-        if content is False or not (content is None or isinstance(content, (str, int, float))):
-            raise _refused("options", f"{name} of {key}", "a text, a number or true; to remove it, name it in absent")
-        named[str(name)] = None if content is None or content is True else str(content)
-    return named
-
-
-class Result:
-    """What is reported, in the end or when the module fails."""
-
-    def __init__(self, demand: Demand, before: Conf, after: Conf) -> None:
-        self._demand = demand
-        self._before = before
-        self._after = after
-        self._findings = after.findings()
-
-    def dump(self, changes: list[writer.Change]) -> dict[str, Any]:
-        """The result without backups and difference."""
-        return {
-            "path": self._after.path,
-            "files": self._after.paths,
-            "changed_files": [change.path for change in changes],
-            "backup_files": {},
-            "before": self._values(self._before),
-            "effective": self._values(self._after),
-            "problems": [problem._asdict() for _key, problem in self._findings],
-        }
-
-    def _values(self, conf: Conf) -> dict[str, str | None]:
-        return {key: _shown(key, conf.value(key)) for key in self._demand.keys}
-
-    def obstacles(self) -> list[ConfFinding]:
-        """Errors that the edit has brought, or that concern what it edits."""
-        errors = [(key, problem) for key, problem in self._findings if problem.severity == "error"]
-        if not errors:
-            return []
-        old = [(problem.path, problem.found) for problem in self._before.problems()]
-        keys = {key.lower() for key in self._demand.keys}
-        return [problem for key, problem in errors if key in keys or (problem.path, problem.found) not in old]
-
-
-def _shown(key: str, value: str | None) -> str | None:
-    if value is None or key.lower().encode("utf-8", "replace") not in SECRET_KEYS:
-        return value and value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "(hidden)"
-
-
-def _sentence(problem: ConfFinding) -> str:
-    return f"{problem.path}:{problem.line}: {problem.found}. {problem.effect} {problem.remedy}"
-
-
-def _edited(module: AnsibleModule, demand: Demand) -> tuple[Result, list[writer.Change]]:
-    """Read the files and make the edits in memory."""
-    path, kind = module.params["path"], module.params["kind"]
-    conf = Conf.load(path, kind=kind)
-    before = conf.snapshot()
-    if not module.params["allow_unknown"]:
-        demand.refuse_unknown(conf)
-    demand.apply(conf)
-    result = Result(demand, before, conf)
-    old = {name: conf.original(name) for name in conf.paths}
-    changes = writer.plan(old, conf.changed(), path, conf.kind == "slurmdbd")
-    obstacles = result.obstacles()
-    if obstacles:
-        module.fail_json(
-            msg="Nothing was written, because Slurm would not do with the result what was asked: "
-            + " ".join(map(_sentence, obstacles)),
-            **result.dump([]),
-        )
-    return result, changes
-
-
-def run(module: AnsibleModule) -> dict[str, Any]:
-    """Do it all; returns the result."""
-    demand = Demand(module.params)
-    result, changes = _edited(module, demand)
-    backups: dict[str, str] = {}
-    if changes and module.check_mode:
-        writer.examine(changes)
-    elif changes:
-        with writer.alone(module.params["path"]):
-            # What was read before may be old by now.
-            result, changes = _edited(module, demand)
-            backups = writer.put(changes, module.params["backup"])
-    found = result.dump(changes)
-    pruned = writer.needless_backups(found["files"]) if module.params["prune_backups"] and not changes else []
-    for path in [] if module.check_mode else pruned:
-        # Another host that sees the folder may do the same at this moment.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-    found.update(changed=bool(changes or pruned), backup_files=backups, pruned_backups=pruned)
-    if module._diff:
-        found["diff"] = [{"prepared": difference(change, demand.keys)} for change in changes]
-    for problem in found["problems"]:
-        if problem["severity"] == "error":
-            module.warn(_sentence(ConfFinding(**problem)))
-    return found
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
 
 
 def main() -> None:
@@ -454,12 +262,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        found = run(module)
-    except (ConfError, SecretFileError, writer.ConfFileError) as exc:
+        result = run(Task(module.params, module.check_mode, module._diff, module.warn))
+    except EditRefused as exc:
+        module.fail_json(msg=str(exc), **exc.result)
+    except (ConfError, SecretFileError, ConfFileError) as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename or module.params['path']}: {exc.strerror or exc}. Nothing was changed.")
-    module.exit_json(**found)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Callable, NamedTuple
 from generator import ETC, JWKS, Case, Edit
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor
 
 Answer = tuple[str, str]
 """What ended the daemon: ("key", path), ("auth", plugin), ("next", plugin), ("no key", ""), ("parse", "") or other."""
@@ -70,11 +71,11 @@ def answer(code: int | None, log: str) -> Answer:
 def expected(conf: Conf, daemon: str, release: tuple[int, int]) -> Answer:
     """The answer, if _conf reads the files as the daemon of this release does."""
     faults = [
-        fault.code for fault in conf.reading.faults if fault.code not in ("nul", "include_two", "include_unended")
+        fault.code for fault in conf.parsed.faults if fault.code not in ("nul", "include_two", "include_unended")
     ]
     if faults or any("text after the value" in problem.found for problem in conf.problems()):
         return "parse", ""
-    if any(conf.canonical(key.decode()) is None for key in conf.reading.found):
+    if any(conf.canonical(key.decode()) is None for key in conf.parsed.entries):
         return "parse", ""
     for name in [conf.value("AuthType", "auth/munge") or "", *conf.members("AuthAltTypes")]:
         if release >= (23, 11) and not name.startswith("auth/"):
@@ -153,7 +154,7 @@ class Comparison:
     def _compare(self, case: Case, files: dict[str, bytes]) -> Answer:
         conf = load(case, files)
         said = self._hear(case, files)
-        codes = {fault.code for fault in conf.reading.faults}
+        codes = {fault.code for fault in conf.parsed.faults}
         claim = expected(conf, case.daemon, self.release)
         if "include_unended" in codes and said[0] in ("parse", "other"):
             # What happens to be in memory behind the line decides whether the daemon goes on, stops or crashes. It is
@@ -182,14 +183,14 @@ class Comparison:
                 raise Disagreement(f"{name}: option() says {mine!r} without an error, this release reads {theirs!r}")
 
     def _edit(self, case: Case, edits: list[Edit], before: Answer) -> Outcome:
-        conf = load(case, case.files)
+        editor = Editor(load(case, case.files))
         asked = self.asked
         try:
-            changed = [_apply(conf, edit) for edit in edits]
+            changed = [_apply(editor, edit) for edit in edits]
         except ConfError as exc:
             self._must_refuse(case, edits, before, exc)
             return Outcome(0, False, True, before[0])
-        files = {**case.files, **{path[len(ETC) + 1 :]: data for path, data in conf.changed().items()}}
+        files = {**case.files, **{path[len(ETC) + 1 :]: data for path, data in editor.changed().items()}}
         if any(changed) and files == case.files and len(edits) == 1:
             raise Disagreement(f"{edits} claims a change and makes none")
         if not any(changed) and files != case.files:
@@ -200,10 +201,10 @@ class Comparison:
             for name, data in files.items():
                 check_untouched(case.files[name], data, {str(edit.arguments[0]).lower() for edit in edits}, name)
         self._claims(case, files, edits, after)
-        again = load(case, files)
+        again = Editor(load(case, files))
         if any(_apply(again, edit) for edit in edits[-1:]):
             raise Disagreement(f"{edits[-1:]} changes the files a second time")
-        self._reverse(case, edits, conf)
+        self._reverse(case, edits, editor)
         return Outcome(self.asked - asked, files != case.files, False, after[0])
 
     def _must_refuse(self, case: Case, edits: list[Edit], before: Answer, exc: ConfError) -> None:
@@ -216,7 +217,7 @@ class Comparison:
 
     def _claims(self, case: Case, files: dict[str, bytes], edits: list[Edit], after: Answer) -> None:
         """What the edits are to bring about, told without asking _conf."""
-        two = any(fault.code == "include_two" for fault in load(case, files).reading.faults)
+        two = any(fault.code == "include_two" for fault in load(case, files).parsed.faults)
         if after[0] in ("parse", "waits", "other") or (two and self.release < (23, 2)):
             return
         for edit in edits:
@@ -247,7 +248,7 @@ class Comparison:
         jwks = option_read(load(case, files).value("AuthAltParameters") or "", "jwks", self.release)
         return jwks is not None and _latin(jwks) == path
 
-    def _reverse(self, case: Case, edits: list[Edit], conf: Conf) -> None:
+    def _reverse(self, case: Case, edits: list[Edit], editor: Editor) -> None:
         """Settings that were not there before are gone again, byte for byte."""
         first = load(case, case.files)
         keys = {str(edit.arguments[0]) for edit in edits}
@@ -256,19 +257,19 @@ class Comparison:
         for edit in reversed(edits):
             key, *rest = edit.arguments
             if edit.method == "edit_list":
-                conf.edit_list(str(key), absent=rest[0])  # type: ignore[arg-type]
+                editor.edit_list(str(key), absent=rest[0])  # type: ignore[arg-type]
             elif edit.method == "edit_options":
-                conf.edit_options(str(key), absent=list(rest[0]))  # type: ignore[call-overload]
+                editor.edit_options(str(key), absent=list(rest[0]))  # type: ignore[call-overload]
             elif edit.method == "set":
-                conf.remove(str(key))
-        unended = {fault.path for fault in first.reading.faults if fault.code == "include_unended"}
-        left = {path for path in conf.changed() if not (path in unended and _only_ended(conf, path))}
+                editor.remove(str(key))
+        unended = {fault.path for fault in first.parsed.faults if fault.code == "include_unended"}
+        left = {path for path in editor.changed() if not (path in unended and _only_ended(editor, path))}
         if left:
             raise Disagreement(f"{edits} and back leaves {left} changed")
 
 
-def _only_ended(conf: Conf, path: str) -> bool:
-    return conf.changed()[path].rstrip(b"\r\n") == conf.original(path).rstrip(b"\r\n")
+def _only_ended(editor: Editor, path: str) -> bool:
+    return editor.changed()[path].rstrip(b"\r\n") == editor.original.data[path].rstrip(b"\r\n")
 
 
 def load(case: Case, files: dict[str, bytes]) -> Conf:
@@ -285,8 +286,8 @@ def load(case: Case, files: dict[str, bytes]) -> Conf:
     return Conf.load(f"{ETC}/{case.top}", read)
 
 
-def _apply(conf: Conf, edit: Edit) -> bool:
-    changed: bool = getattr(conf, edit.method)(*edit.arguments)
+def _apply(editor: Editor, edit: Edit) -> bool:
+    changed: bool = getattr(editor, edit.method)(*edit.arguments)
     return changed
 
 

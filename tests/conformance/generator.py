@@ -50,7 +50,7 @@ COMMENTS = (
 
 
 class Edit(NamedTuple):
-    """One call of an editing method of Conf."""
+    """One call of a method of Editor."""
 
     method: str
     arguments: tuple[object, ...]

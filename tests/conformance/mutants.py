@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Callable, Iterator
 from unittest.mock import patch
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import document, editor, parser
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import document, editor, lines, members, parser
 
-_kept = parser.kept_of_open_line
-_without = editor.without
-_commit = document.Conf._commit
+_continued_length = parser.continued_length
+_without = lines.without
+_commit = editor.Editor._commit
 
 
 def _everywhere(name: str, new: Any) -> Callable[[], AbstractContextManager[Any]]:
@@ -23,7 +23,7 @@ def _everywhere(name: str, new: Any) -> Callable[[], AbstractContextManager[Any]
     @contextmanager
     def broken() -> Iterator[None]:
         with ExitStack() as stack:
-            for module in (document, editor, parser):
+            for module in (document, editor, lines, members, parser):
                 if hasattr(module, name):
                     stack.enter_context(patch.object(module, name, new))
             yield
@@ -35,7 +35,7 @@ def _in(owner: Any, name: str, new: Any) -> Callable[[], AbstractContextManager[
     return lambda: patch.object(owner, name, new)
 
 
-def _bare_with_quotes(raw: bytes) -> bytes:
+def _without_comment_but_in_quotes(raw: bytes) -> bytes:
     match = re.match(rb'(?:\\.|"[^"\n]*"|[^#\\\0])*', raw, re.DOTALL)
     return match.group() if match else raw
 
@@ -51,8 +51,7 @@ def _commit_unix(self: Any, key: str, value: Any, files: dict[str, list[bytes]])
 
 
 def _commit_blind(self: Any, key: str, value: Any, files: dict[str, list[bytes]]) -> bool:
-    self._new = {**self._new, **{path: b"".join(lines) for path, lines in files.items()}}
-    self._reading = self._read(self._new)
+    self.conf = self.conf.with_files({path: b"".join(files[path]) for path in files})
     return True
 
 
@@ -63,28 +62,28 @@ def _insert_at_the_end(lines: list[bytes], first: int, last: int, name: str, val
 @contextmanager
 def _careless_insertion() -> Iterator[None]:
     """New lines go to the end of the file, unquoted, whatever stands there, and nobody looks."""
-    careless = patch.object(document, "insert_after", _insert_at_the_end)
-    with careless, patch.object(document.Conf, "_commit", _commit_blind):
+    careless = patch.object(editor, "insert_after", _insert_at_the_end)
+    with careless, patch.object(editor.Editor, "_commit", _commit_blind):
         yield
 
 
 BREAKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "backslashes stay": _in(parser, "_without_escapes", lambda text: text),
     "a blank after the backslash ends the line": _everywhere(
-        "kept_of_open_line", lambda text: _kept(text) if text.rstrip(b"\r\n").endswith(b"\\") else None
+        "continued_length", lambda text: _continued_length(text) if text.rstrip(b"\r\n").endswith(b"\\") else None
     ),
-    "quotes protect a #": _everywhere("bare", _bare_with_quotes),
+    "quotes protect a #": _everywhere("without_comment", _without_comment_but_in_quotes),
     "the first setting wins": _in(
-        document.Conf, "_entries", lambda self, key: self._reading.found.get(key.lower().encode(), [])[::-1]
+        document.Conf, "entries", lambda self, key: self.parsed.entries.get(key.lower().encode(), [])[::-1]
     ),
     "names have a case": _in(
         document.Conf,
-        "_entries",
-        lambda self, key: [e for e in self._reading.found.get(key.lower().encode(), []) if e.key.decode() == key],
+        "entries",
+        lambda self, key: [e for e in self.parsed.entries.get(key.lower().encode(), []) if e.key.decode() == key],
     ),
     "includes are not followed": _in(parser.Reading, "_include", lambda *arguments: None),
     "options are found anywhere": _in(document.Conf, "option", _option_anywhere),
-    "line ends are made Unix's": _in(document.Conf, "_commit", _commit_unix),
+    "line ends are made Unix's": _in(editor.Editor, "_commit", _commit_unix),
     "new lines go to the end blindly": _careless_insertion,
-    "only one line of a parameter goes": _everywhere("without", lambda lines, spans: _without(lines, spans[-1:])),
+    "only one line of a parameter is removed": _everywhere("without", lambda lines, spans: _without(lines, spans[-1:])),
 }

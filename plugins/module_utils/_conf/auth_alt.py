@@ -13,6 +13,7 @@ import re
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import (
     FLAG_OPTIONS,
     JWT_ALIASES,
@@ -149,27 +150,27 @@ def for_slurmdbd(declared: DeclaredAuthAlt) -> DeclaredAuthAlt:
     )
 
 
-def apply(conf: Conf, declared: DeclaredAuthAlt) -> list[dict[str, str | None]]:
-    """Make the declared edits on a configuration in memory; returns the parameters that differ.
+def apply(conf: Conf, declared: DeclaredAuthAlt) -> tuple[Conf, list[dict[str, str | None]]]:
+    """The configuration with the declared edits, in memory, and the parameters that differ.
 
-    A path that is not known on this host counts as a difference without a value to come.
+    A path that is not known on this host is a difference whose new value is None.
     """
-    before = {key: conf.value(key) for key in (TYPES, PARAMETERS)}
-    # Something has to stand for an unknown path, or the file would look as if it lacked one after the edit.
+    editor = Editor(conf)
+    # A placeholder for an unknown path: without one, the edited file would have a problem that it will not have.
     parameters = {**declared.parameters, **dict.fromkeys(declared.unknown, "/not/known/here")}
     differs = {
-        TYPES: conf.edit_list(TYPES, present=declared.types, absent=declared.types_absent),
-        PARAMETERS: conf.edit_options(PARAMETERS, present=parameters, absent=declared.parameters_absent),
+        TYPES: editor.edit_list(TYPES, present=declared.types, absent=declared.types_absent),
+        PARAMETERS: editor.edit_options(PARAMETERS, present=parameters, absent=declared.parameters_absent),
     }
     differences = []
     for key, edited in differs.items():
         unknown = key == PARAMETERS and bool(declared.unknown)
         if edited or unknown:
-            setting = conf.effective(key)
-            after = None if unknown else conf.value(key)
+            setting = editor.conf.effective(key)
+            after = None if unknown else editor.conf.value(key)
             path = setting.path if setting else conf.paths[0]
-            differences.append({"parameter": key, "before": before[key], "after": after, "path": path})
-    return differences
+            differences.append({"parameter": key, "before": conf.value(key), "after": after, "path": path})
+    return editor.conf, differences
 
 
 def needed(declared: DeclaredAuthAlt) -> list[str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Iterator, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import SECRET_KEYS
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import split
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import SECRET_KEYS, is_secret
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import split_lines
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.writer import Change
 
 _SECRET = re.compile(rb"pass|" + b"|".join(sorted(SECRET_KEYS)), re.IGNORECASE)
@@ -17,11 +17,11 @@ _SECRET = re.compile(rb"pass|" + b"|".join(sorted(SECRET_KEYS)), re.IGNORECASE)
 
 def difference(change: Change, keys: Sequence[str]) -> str:
     """The change as text in the manner of diff -U0. Lines of a password are only counted."""
-    hidden = any(key.lower().encode("utf-8", "replace") in SECRET_KEYS for key in keys)
+    hidden = any(map(is_secret, keys))
     lines = [f"--- {change.path}", f"+++ {change.path}"]
     if change.mode != change.old_mode:
         lines.append(f"mode {change.old_mode:04o} -> {change.mode:04o}")
-    before, after = split(change.old), split(change.new)
+    before, after = split_lines(change.old), split_lines(change.new)
     for begin, end, new_begin, new_end in _hunks(before, after):
         lines.append(f"@@ -{_range(begin, end)} +{_range(new_begin, new_end)} @@")
         lines += _shown("-", before[begin:end], hidden) + _shown("+", after[new_begin:new_end], hidden)

@@ -1,192 +1,251 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes single lines of a Slurm configuration file and no byte beside them; private to this collection."""
+"""Edits slurm.conf and slurmdbd.conf in memory, parameter by parameter. Private to this collection.
+
+Each edit is read again before it counts: it must have its effect and no other.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import AbstractSet, Callable, Iterable, Mapping
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import (
-    PAIR,
-    Occurrence,
-    bare,
-    kept_of_open_line,
-    mapped,
-    split,
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import members
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import (
+    JWT,
+    JWT_MEANT,
+    PROGRAM_KEYS,
+    REPEATED_KEYS,
+    is_secret,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lines import (
+    Inexpressible,
+    ValueLine,
+    ended,
+    insert_after,
+    insert_alone,
+    objection,
+    without,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import Entry, ParsedConf, decoded, encoded
 
-_BLANK = re.compile(rb"[ \t\n\r\f\v]")
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-# Slurm looks for the blank that ends the name; a comment leaves one.
-_UNENDED_INCLUDE = re.compile(rb"\s*include(?:\s+\S+|\s*)", re.IGNORECASE)
-_STYLE = re.compile(rb"([ \t]*)[# \t]*([A-Za-z0-9_.]+)([ \t]*)=([ \t]*)")
-
-
-def objection(value: bytes) -> str | None:
-    """Why Slurm cannot be given this value, or None."""
-    if _CONTROL.search(value):
-        return "it contains a line break or another control character"
-    if b'"' in value and _BLANK.search(value):
-        return "it contains a blank, so it needs quotes, and a quote, which cannot stand within quotes"
-    if len(value) > 1 and value.startswith(b'"') and value.endswith(b'"'):
-        return "Slurm takes away the quotes around it"
-    return None
-
-
-def _escaped(value: bytes) -> bytes:
-    return value.replace(b"\\", b"\\\\").replace(b"#", b"\\#")
+# Where a new line of these goes: after the first of the others that is there.
+_NEIGHBOURS = {
+    b"authalttypes": (b"authtype", b"authinfo", b"authaltparameters"),
+    b"authaltparameters": (b"authalttypes", b"authinfo", b"authtype"),
+}
 
 
-def _written(value: bytes) -> bytes:
-    quote = b'"' if not value or _BLANK.search(value) else b""
-    return quote + _escaped(value) + quote
+class Editor:
+    """A configuration that is being edited. Each edit returns whether it changed anything."""
 
+    def __init__(self, conf: Conf) -> None:
+        self.original = conf
+        self.conf = conf
+        """As it is after the edits so far."""
 
-class Inexpressible(Exception):
-    """Slurm cannot be given this value; the first argument is the value, the second says why."""
+    def changed(self) -> dict[str, bytes]:
+        """The files that differ from what was read, with their new content."""
+        old = self.original.data
+        return {path: data for path, data in self.conf.data.items() if path in old and data != old[path]}
 
+    def set(self, key: str, value: str) -> bool:
+        """Give the key this value, in the line in force or in a new one."""
+        raw = self._expressible(key, value)
+        entry = self._sole(key)
+        if entry is None:
+            return self._add(key, raw)
+        line = self._line(entry)
+        line.set(raw)
+        return self._put(entry, line)
 
-class ValueLine:
-    """The lines that hold one setting, whose value can be changed piece by piece.
+    def remove(self, key: str) -> bool:
+        """Remove every setting of the key, so that none that was overruled comes into force."""
+        if self._sole(key) is None:
+            return False
+        spans: dict[str, list[tuple[int, int]]] = {}
+        for entry in self.conf.entries(key):
+            spans.setdefault(entry.path, []).append((entry.first, entry.last))
+        lines = self.conf.parsed.lines
+        return self._commit(key, None, {path: without(lines[path], spans[path]) for path in spans})
 
-    Positions count in the value as Slurm sees it. What is not replaced keeps its bytes: escapes, quotes and the
-    places where it is continued on the next line.
-    """
+    def edit_list(self, key: str, present: Iterable[str] = (), absent: Iterable[str] = ()) -> bool:
+        """Add and remove members of a comma list; the others stay, in their order and as they are written."""
+        present, absent = list(present), list(absent)
+        for member in present + absent:
+            self._check_member(key, member)
+        self._check_apart(key, present, absent)
+        if key.lower() == "authalttypes" and JWT in present:
+            absent += JWT_MEANT - {JWT}
+        wanted = [members.list_member(key, member) for member in present]
+        return self._edit(key, wanted, frozenset(absent), members.is_unwanted_member)
 
-    def __init__(self, lines: list[bytes], entry: Occurrence) -> None:
-        self.lines = lines[entry.first : entry.last + 1]
-        self._look()
+    def edit_options(
+        self, key: str, present: Mapping[str, str | None] | None = None, absent: Iterable[str] = ()
+    ) -> bool:
+        """Set options of an option list (value None: a flag) and remove others; the rest stays."""
+        present, absent = dict(present or {}), list(absent)
+        for name, value in present.items():
+            self._check_option(key, name, value)
+        for name in absent:
+            self._check_member(key, name)
+        self._check_apart(key, present, absent)
+        wanted = [members.option(name, value) for name, value in present.items()]
+        return self._edit(key, wanted, frozenset(absent), members.is_unwanted_option)
 
-    def _look(self) -> None:
-        self._text = mapped(self.lines, 0, len(self.lines) - 1)
-        pair = PAIR.match(self._text.text)
-        if pair is None:  # not possible: it was read from such a line
-            raise ValueError("no name=value in this line")
-        self._quoted = pair.group(3) is not None
-        self._begin, self._end = pair.span(3 if self._quoted else 4)
-        self.value = self._text.text[self._begin : self._end]
+    def _edit(
+        self,
+        key: str,
+        present: list[members.Present],
+        absent: AbstractSet[str],
+        is_unwanted: Callable[[str, str, AbstractSet[str]], bool],
+    ) -> bool:
+        entry = self._sole(key)
+        if entry is None:
+            text = ",".join(member.text for member in present)
+            return bool(text) and self._add(key, self._expressible(key, text))
+        line = self._line(entry)
+        try:
+            for member in present:
+                members.put(line, member)
+            dropped = members.drop(line, lambda member: is_unwanted(key, member, absent))
+        except Inexpressible as exc:
+            raise self._refusal(key, decoded(exc.args[0]), exc.args[1]) from None
+        if dropped and not line.value.strip(b", \t"):
+            return self.remove(key)
+        return self._put(entry, line)
 
-    def replace(self, begin: int, end: int, new: bytes) -> None:
-        """Put new in the place of value[begin:end]."""
-        whole = self.value[:begin] + new + self.value[end:]
-        reason = objection(whole)
+    # What can be edited
+
+    def _sole(self, key: str) -> Entry | None:
+        """The entry to edit, if this key is one that has a value in force."""
+        low = key.lower().encode("utf-8", "replace")
+        if not re.match(r"[A-Za-z0-9_.]+\Z", key) or low == b"include":
+            raise ConfError(f"{self.conf.path}: '{key}' is not the name of a parameter; nothing was changed.")
+        entries = self.conf.entries(key)
+        if low in REPEATED_KEYS or (low in PROGRAM_KEYS and len(entries) > 1):
+            raise ConfError(
+                f"{self.conf.path}: {key} may be there many times and each line counts, so it has no single value to"
+                " change. Edit these lines by other means."
+            )
+        return entries[-1] if entries else None
+
+    def _expressible(self, key: str, value: str) -> bytes:
+        raw = encoded(value)
+        reason = objection(raw)
         if reason:
-            raise Inexpressible(whole, reason)
-        needs_quotes = not whole or _BLANK.search(whole)
-        piece = (self._begin + begin, self._begin + end, _escaped(new))
-        if self._quoted and b'"' in whole:
-            self._splice((self._begin - 1, self._end + 1, _written(whole)))
-        elif self._quoted or not needs_quotes:
-            self._splice(piece)
-        elif whole:
-            self._splice((self._begin, self._begin, b'"'), piece, (self._end, self._end, b'"'))
-        else:
-            self._splice((self._begin, self._end, b'""'))
+            raise self._refusal(key, value, reason)
+        return raw
 
-    def set(self, value: bytes) -> None:
-        """Change the value to this one, where it differs."""
-        old = self.value
-        same = min(len(old), len(value))
-        head = next((at for at in range(same) if old[at] != value[at]), same)
-        tail = next((at for at in range(same - head) if old[-1 - at] != value[-1 - at]), same - head)
-        self.replace(head, len(old) - tail, value[head : len(value) - tail])
+    def _refusal(self, key: str, value: str, reason: str) -> ConfError:
+        shown = "The value of " + key if is_secret(key) else f"{key}={value!r}"
+        return ConfError(
+            f"{self.conf.path}: {shown} cannot be written into a Slurm configuration file: {reason}."
+            " Choose another value; nothing was changed."
+        )
 
-    def _splice(self, *pieces: tuple[int, int, bytes]) -> None:
-        """Replace pieces of the joined line, which come in their order."""
-        raw = b"".join(self.lines)
-        for begin, end, new in reversed(pieces):
-            start, stop = self._raw_span(begin, end, bool(new))
-            raw = raw[:start] + new + raw[stop:]
-        self.lines = split(raw)
-        self._look()
+    def _check_member(self, key: str, member: str) -> None:
+        if not member or "," in member or member != member.strip():
+            raise ConfError(
+                f"{self.conf.path}: '{member}' cannot be a member of {key}: commas separate members, and for Slurm a"
+                " blank beside a comma belongs to the name. Give each member by itself; nothing was changed."
+            )
 
-    def _raw_span(self, begin: int, end: int, replaced: bool) -> tuple[int, int]:
-        starts, ends = self._text.starts, self._text.ends
-        if begin == end:
-            at = starts[begin] if begin == self._begin and not self._quoted else ends[begin - 1]
-            return at, at
-        # A line break between what goes and what stays goes, too.
-        if not replaced and end < self._end:
-            return starts[begin], starts[end]
-        if not replaced and begin > self._begin:
-            return ends[begin - 1], ends[end - 1]
-        return starts[begin], ends[end - 1]
+    def _check_apart(self, key: str, present: Iterable[str], absent: Iterable[str]) -> None:
+        both = sorted(set(present) & set(absent))
+        if both:
+            raise ConfError(f"{self.conf.path}: {', '.join(both)} of {key} cannot be both present and absent.")
 
+    def _check_option(self, key: str, name: str, value: str | None) -> None:
+        self._check_member(key, name)
+        if "=" in name:
+            raise ConfError(f"{self.conf.path}: '{name}' of {key} is not an option name; give the value separately.")
+        if value is not None:
+            self._check_member(key, f"{name}={value}")
+        if key.lower() != "authaltparameters":
+            return
+        reason = members.option_objection(name, value)
+        if reason:
+            raise ConfError(f"{self.conf.path}: {name} of {key} {reason}; nothing was changed.")
 
-def without(lines: list[bytes], spans: list[tuple[int, int]]) -> list[bytes]:
-    """The lines without those of the spans.
+    # How a change is made
 
-    Where the last line goes and had no line feed, the line before it loses its own: insert_after() has added that.
-    """
-    gone = {number for first, last in spans for number in range(first, last + 1)}
-    left = [line for number, line in enumerate(lines) if number not in gone]
-    if not left or lines[-1].endswith(b"\n") or len(lines) - 1 not in gone:
-        return left
-    bare_line = re.sub(rb"\r?\n\Z", b"", left[-1])
-    # Slurm would read on beyond such an Include.
-    if bare_line and not _UNENDED_INCLUDE.fullmatch(_last_text([*left[:-1], bare_line])):
-        left[-1] = bare_line
-    return left
+    def _add(self, key: str, value: bytes) -> bool:
+        name = self.conf.canonical(key) or key
+        path, first, last = self._location(key.lower().encode())
+        lines = self.conf.parsed.lines[path]
+        new = insert_after(lines, first, last, name, value) if lines else insert_alone(name, value)
+        return self._commit(key, value, {path: new})
 
+    def _location(self, low: bytes) -> tuple[str, int, int]:
+        """The lines after which an administrator would put a new setting of this key."""
+        parsed, top_path = self.conf.parsed, self.conf.path
+        top = parsed.lines[top_path]
+        commented = re.compile(rb"\s*#[#\s]*" + re.escape(low) + rb"\s*[-*+/]?=", re.IGNORECASE)
+        for number in range(len(top) - 1, -1, -1):
+            # A comment ends a continued line, so what comes after one is always a line of its own.
+            if b"#" in top[number] and commented.match(top[number]):
+                return top_path, number, number
+        for neighbour in _NEIGHBOURS.get(low, ()):
+            entries = parsed.entries.get(neighbour)
+            if entries and (entries[-1].path == top_path or neighbour in _NEIGHBOURS):
+                return entries[-1].path, entries[-1].first, entries[-1].last
+        plain = [
+            entry
+            for key, entries in parsed.entries.items()
+            if key not in REPEATED_KEYS
+            for entry in entries
+            if entry.path == top_path
+        ]
+        if plain:
+            entry = max(plain, key=lambda entry: entry.last)
+            return top_path, entry.first, entry.last
+        return top_path, parsed.last_starts[top_path], len(top) - 1
 
-def _last_text(lines: list[bytes]) -> bytes:
-    """The last line as Slurm reads it: joined with what it continues, without escapes."""
-    first = len(lines) - 1
-    while first and _continues(lines[first - 1]):
-        first -= 1
-    return mapped(lines, first, len(lines) - 1).text
+    def _line(self, entry: Entry) -> ValueLine:
+        """The line to edit, unless Slurm stops at it."""
+        if any(fault[:3] == ("tail", entry.path, entry.first) for fault in self.conf.parsed.faults):
+            raise ConfError(
+                f"{entry.path}:{entry.first + 1}: the line of {decoded(entry.key)} holds more than one name=value, and"
+                " Slurm stops at the second. A value with blanks needs quotes around it, and a continued line must not"
+                " begin with blanks. Correct the line; nothing was changed."
+            )
+        return ValueLine(self.conf.parsed.lines[entry.path], entry)
 
+    def _put(self, entry: Entry, line: ValueLine) -> bool:
+        old = self.conf.parsed.lines[entry.path]
+        new = old[: entry.first] + line.lines + old[entry.last + 1 :]
+        return new != old and self._commit(decoded(entry.key), line.value, {entry.path: new})
 
-def ended(lines: list[bytes]) -> list[bytes]:
-    """The lines, with a line feed after an Include at the end.
-
-    Without one Slurm reads on in what earlier lines left in its memory, so that any edit might change what it finds.
-    """
-    if lines and not lines[-1].endswith(b"\n") and re.match(rb"include\s+[^\s#]+\Z", lines[-1], re.IGNORECASE):
-        return lines[:-1] + [lines[-1] + line_end(lines)]
-    return lines
-
-
-def insert_after(lines: list[bytes], first: int, last: int, name: str, value: bytes) -> list[bytes]:
-    """The lines with name=value after those from first to last, in their style."""
-    near = lines[first]
-    new = _styled(near, name, value)
-    is_ended = lines[last].endswith(b"\n")
-    if _continues(lines[last]) or (near[:7].lower() == b"include" and not is_ended):
-        # What came after such a line would become a part of it.
-        return lines[:first] + [new + _end_of(near)] + lines[first:]
-    if is_ended:
-        return lines[: last + 1] + [new + _end_of(lines[last])] + lines[last + 1 :]
-    return lines[:last] + [lines[last] + line_end(lines), new]
-
-
-def _end_of(line: bytes) -> bytes:
-    return b"\r\n" if line.endswith(b"\r\n") else b"\n"
-
-
-def insert_alone(name: str, value: bytes) -> list[bytes]:
-    """The only line of a file."""
-    return [name.encode() + b"=" + _written(value) + b"\n"]
-
-
-def _continues(line: bytes) -> bool:
-    return kept_of_open_line(bare(line)) is not None
+    def _commit(self, key: str, value: bytes | None, files: dict[str, list[bytes]]) -> bool:
+        """Accept new lines, if reading them shows the intended effect and no other."""
+        conf = self.conf.with_files({path: b"".join(ended(lines)) for path, lines in files.items()})
+        low = key.lower().encode()
+        after = conf.parsed.entries.get(low)
+        in_force = after[-1].value if after else None
+        before = self.conf.parsed
+        if in_force != value or _rest(conf.parsed, low) != _rest(before, low) or _has_new_fault(before, conf.parsed):
+            raise ConfError(
+                f"{', '.join(files)}: {key} could not be changed without changing something else; nothing was changed."
+                " Check the lines around it (a continued line, or an Include without a line feed at its end)."
+            )
+        self.conf = conf
+        return True
 
 
-def line_end(lines: list[bytes]) -> bytes:
-    """What the last line, which has no line feed, has to get: the end of its neighbour, or the rest of its own."""
-    neighbour = lines[-2] if len(lines) > 1 else b""
-    return b"\r\n" if neighbour.endswith(b"\r\n") or lines[-1].endswith(b"\r") else b"\n"
+def _rest(parsed: ParsedConf, key: bytes) -> tuple[object, ...]:
+    """All that Slurm sees apart from one key."""
+    settings = {
+        low: [(entry.path, entry.operator, entry.value) for entry in entries]
+        for low, entries in parsed.entries.items()
+        if low != key
+    }
+    tails = [(path, name, tail.rstrip()) for path, _line, name, tail in parsed.tails]
+    return settings, tails, [(entry.path, entry.value) for entry in parsed.includes]
 
 
-def _styled(near: bytes, name: str, value: bytes) -> bytes:
-    """name=value with the indentation, and the blanks around the =, of a line nearby."""
-    key = name.encode()
-    style = _STYLE.match(near)
-    if style is None:
-        return key + b"=" + _written(value)
-    indent, neighbour, before, after = style.groups()
-    if len(before) > 1 and not before.strip(b" "):
-        before = b" " * max(1, len(neighbour) + len(before) - len(key))
-    return indent + key + before + b"=" + after + _written(value)
+def _has_new_fault(before: ParsedConf, after: ParsedConf) -> bool:
+    known = [(fault.code, fault.path, fault.key, fault.detail) for fault in before.faults]
+    return any((fault.code, fault.path, fault.key, fault.detail) not in known for fault in after.faults)

@@ -96,6 +96,11 @@ JWT_MEANT = JWT_ALIASES | {"rest_auth/jwt"}
 _AROUND = " \t\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u00ab\u00bb\u00a0"
 
 
+def is_secret(key: str) -> bool:
+    """Whether the value of a parameter is a password."""
+    return key.lower().encode("utf-8", "replace") in SECRET_KEYS
+
+
 def means_jwt(member: str) -> bool:
     """Whether a member of AuthAltTypes is surely meant to be auth/jwt, also where Slurm finds no such plugin."""
     return member.strip(_AROUND).lower() in JWT_MEANT

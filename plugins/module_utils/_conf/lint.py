@@ -25,11 +25,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import (
     names,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import (
+    Entry,
     Fault,
-    Occurrence,
-    Reading,
-    bare,
+    ParsedConf,
+    decoded,
     tail_is_sound,
+    without_comment,
 )
 
 _STOPS = (
@@ -49,10 +50,10 @@ class ConfFinding(NamedTuple):
     remedy: str
 
 
-def findings(reading: Reading, kind: str) -> list[tuple[str, ConfFinding]]:
+def findings(parsed: ParsedConf, kind: str) -> list[tuple[str, ConfFinding]]:
     """All problems, each with the key it is about (lower case, "" if none), in the order of files and lines."""
-    order = {path: number for number, path in enumerate(reading.lines)}
-    problems = [*_faults(reading), *_settings(reading, kind), *_auth(reading, kind)]
+    order = {path: number for number, path in enumerate(parsed.lines)}
+    problems = [*_faults(parsed), *_settings(parsed, kind), *_auth(parsed, kind)]
     return sorted(problems, key=lambda pair: (order.get(pair[1].path, len(order)), pair[1].line))
 
 
@@ -120,10 +121,10 @@ _FAULTS = {
 }
 
 
-def _faults(reading: Reading) -> Iterator[tuple[str, ConfFinding]]:
-    for fault in reading.faults:
+def _faults(parsed: ParsedConf) -> Iterator[tuple[str, ConfFinding]]:
+    for fault in parsed.faults:
         yield _low(fault.key), _fault(fault)
-    for path, line, key, tail in reading.tails:
+    for path, line, key, tail in parsed.tails:
         if not tail_is_sound(tail):
             yield _low(key), _fault(Fault("tail", path, line, key, ""))
 
@@ -140,12 +141,12 @@ def _fault(fault: Fault) -> ConfFinding:
 # What it reads otherwise than it was meant
 
 
-def _settings(reading: Reading, kind: str) -> Iterator[tuple[str, ConfFinding]]:
+def _settings(parsed: ParsedConf, kind: str) -> Iterator[tuple[str, ConfFinding]]:
     known = names(kind)
     file = f"{kind}.conf"
-    for low, entries in reading.found.items():
+    for low, entries in parsed.entries.items():
         last = entries[-1]
-        key = _text(last.key)
+        key = decoded(last.key)
         name = _low(low)
         if name not in known:
             yield (
@@ -178,7 +179,7 @@ def _settings(reading: Reading, kind: str) -> Iterator[tuple[str, ConfFinding]]:
                 _problem(
                     "warning",
                     last,
-                    f"{key}{_text(last.operator)}=",
+                    f"{key}{decoded(last.operator)}=",
                     f"Slurm takes it for {key}= and adds nothing to what was set before.",
                     "Write the whole value with a plain =.",
                 ),
@@ -188,12 +189,12 @@ def _settings(reading: Reading, kind: str) -> Iterator[tuple[str, ConfFinding]]:
 # AuthAltTypes and AuthAltParameters
 
 
-def _auth(reading: Reading, kind: str) -> Iterator[tuple[str, ConfFinding]]:
-    types = _last(reading, b"authalttypes")
-    parameters = _last(reading, b"authaltparameters")
+def _auth(parsed: ParsedConf, kind: str) -> Iterator[tuple[str, ConfFinding]]:
+    types = _last(parsed, b"authalttypes")
+    parameters = _last(parsed, b"authaltparameters")
     has_jwt = False
     if types is not None:
-        members = _text(types.value).split(",")
+        members = decoded(types.value).split(",")
         has_jwt = any(member in JWT_ALIASES for member in members)
         for problem in _types(types, members):
             yield "authalttypes", problem
@@ -224,20 +225,20 @@ def _auth(reading: Reading, kind: str) -> Iterator[tuple[str, ConfFinding]]:
             ),
         )
     for entry in (types, parameters):
-        if entry is not None and _glued_comment(reading, entry):
+        if entry is not None and _glued_comment(parsed, entry):
             yield (
                 _low(entry.key),
                 _problem(
                     "warning",
                     entry,
-                    f"a # within {_text(entry.key)}",
-                    f"Slurm takes the rest for a comment, quotes or not; the value ends at {_text(entry.value)!r}.",
+                    f"a # within {decoded(entry.key)}",
+                    f"Slurm takes the rest for a comment, quotes or not; the value ends at {decoded(entry.value)!r}.",
                     "Write \\# if it belongs to the value, and a blank before it if not.",
                 ),
             )
 
 
-def _types(entry: Occurrence, members: list[str]) -> Iterator[ConfFinding]:
+def _types(entry: Entry, members: list[str]) -> Iterator[ConfFinding]:
     dies = "slurmctld and slurmdbd do not start: they find no plugin of that name."
     for member in filter(None, members):
         if member == "jwt":
@@ -258,9 +259,9 @@ def _types(entry: Occurrence, members: list[str]) -> Iterator[ConfFinding]:
             )
 
 
-def _parameters(entry: Occurrence, given: set[str]) -> Iterator[ConfFinding]:
+def _parameters(entry: Entry, given: set[str]) -> Iterator[ConfFinding]:
     seen: set[str] = set()
-    for member in _text(entry.value).split(","):
+    for member in decoded(entry.value).split(","):
         if not member.strip():
             continue
         plain = member.strip()
@@ -285,7 +286,7 @@ def _parameters(entry: Occurrence, given: set[str]) -> Iterator[ConfFinding]:
         seen.add(low)
 
 
-def _unknown(entry: Occurrence, member: str, seen: set[str]) -> ConfFinding:
+def _unknown(entry: Entry, member: str, seen: set[str]) -> ConfFinding:
     known = "Known are " + ", ".join(sorted(KNOWN_OPTIONS)) + "."
     low = member.lower()
     # Releases that search the text for name= stop at the first they find.
@@ -347,25 +348,21 @@ def _trouble(member: str, plain: str, name: str, value: str | None) -> Iterator[
         )
 
 
-def _glued_comment(reading: Reading, entry: Occurrence) -> bool:
-    for line in reading.lines[entry.path][entry.first : entry.last + 1]:
-        text = bare(line)
+def _glued_comment(parsed: ParsedConf, entry: Entry) -> bool:
+    for line in parsed.lines[entry.path][entry.first : entry.last + 1]:
+        text = without_comment(line)
         if line[len(text) : len(text) + 1] == b"#" and text and text[-1:] not in (b" ", b"\t"):
             return True
     return False
 
 
-def _last(reading: Reading, key: bytes) -> Occurrence | None:
-    entries = reading.found.get(key)
+def _last(parsed: ParsedConf, key: bytes) -> Entry | None:
+    entries = parsed.entries.get(key)
     return entries[-1] if entries else None
 
 
-def _problem(severity: str, entry: Occurrence, found: str, effect: str, remedy: str) -> ConfFinding:
+def _problem(severity: str, entry: Entry, found: str, effect: str, remedy: str) -> ConfFinding:
     return ConfFinding(severity, entry.path, entry.first + 1, found, effect, remedy)
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
 
 
 def _low(key: bytes) -> str:

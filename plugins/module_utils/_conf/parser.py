@@ -29,11 +29,12 @@ PAIR = re.compile(rb'\s*([A-Za-z0-9_.]+)\s*([-*+/]?)=\s*(?:"([^"]*)"(?=\s|\Z)|(\
 
 _SPACE = frozenset(b" \t\n\r\f\v")
 _BLANKS = b" \t\n\r\f\v"
-_DEEPEST = 32  # Slurm has no limit and dies of a cycle; nobody nests this deep,
-_MOST = 1000  # or includes so many
+# Slurm has no limits, and crashes at a cycle. No site nests this deep, or includes so many files.
+_MAX_DEPTH = 32
+_MAX_INCLUDES = 1000
 
 
-class Occurrence(NamedTuple):
+class Entry(NamedTuple):
     """One name=value as it stands in a file; lines count from 0 and include the last."""
 
     path: str
@@ -54,7 +55,7 @@ class Fault(NamedTuple):
     detail: str
 
 
-class Text(NamedTuple):
+class JoinedLine(NamedTuple):
     """One joined line, and where in the raw bytes of its lines each of its bytes begins and ends."""
 
     text: bytes
@@ -62,14 +63,14 @@ class Text(NamedTuple):
     ends: list[int]
 
 
-class Reading:
-    """All that one pass over a file and what it includes brings to light."""
+class ParsedConf:
+    """A file and all that it includes, line by line."""
 
     def __init__(self, path: str, kind: str, read: Callable[[str], bytes]) -> None:
         self.lines: dict[str, list[bytes]] = {}
-        self.found: dict[bytes, list[Occurrence]] = {}
+        self.entries: dict[bytes, list[Entry]] = {}
         self.faults: list[Fault] = []
-        self.includes: list[Occurrence] = []
+        self.includes: list[Entry] = []
         self.tails: list[tuple[str, int, bytes, bytes]] = []
         self.last_starts: dict[str, int] = {}
         self._top = path
@@ -79,9 +80,9 @@ class Reading:
         self._file(path, read(path))
 
     def _file(self, path: str, data: bytes) -> None:
-        lines = self.lines[path] = split(data)
+        lines = self.lines[path] = split_lines(data)
         self._within.append(path)
-        found, match = self.found, PAIR.match
+        entries, match = self.entries, PAIR.match
         tricky = b"\0" in data
         first, number, count = 0, 0, len(lines)
         while number < count:
@@ -106,11 +107,11 @@ class Reading:
             if value is None:
                 value = pair.group(4)
             low = key.lower()
-            entry = Occurrence(path, first, number - 1, key, pair.group(2), value)
-            if low in found:
-                found[low].append(entry)
+            entry = Entry(path, first, number - 1, key, pair.group(2), value)
+            if low in entries:
+                entries[low].append(entry)
             else:
-                found[low] = [entry]
+                entries[low] = [entry]
             tail = text[pair.end() :]
             if tail not in (b"\n", b"") and tail.strip(_BLANKS):
                 if low in LINE_KEYS:
@@ -127,11 +128,11 @@ class Reading:
         number = first
         while number < len(lines):
             raw = lines[number]
-            text = bare(raw)
+            text = without_comment(raw)
             if b"\0" in raw:
                 self.faults.append(Fault("nul", path, number, b"", ""))
             number += 1
-            kept = kept_of_open_line(text)
+            kept = continued_length(text)
             if kept is None:
                 parts.append(text)
                 break
@@ -179,7 +180,7 @@ class Reading:
 
     def _cluster(self) -> bytes | None:
         """ClusterName as far as the file has been read; slurmdbd.conf has none."""
-        entries = self.found.get(b"clustername")
+        entries = self.entries.get(b"clustername")
         return entries[-1].value if entries and self._kind == "slurm" else None
 
     def _follow(self, path: str, first: int, last: int, name: str, fault: Callable[..., None]) -> None:
@@ -198,9 +199,9 @@ class Reading:
             return
         if target == here != there and self._readable(there):
             fault("include_two", f"{here} or {there}")
-        self.includes.append(Occurrence(path, first, last, b"Include", b"", os.fsencode(target)))
+        self.includes.append(Entry(path, first, last, b"Include", b"", os.fsencode(target)))
         cycle = os.path.normpath(target) in map(os.path.normpath, self._within)
-        if cycle or len(self._within) >= _DEEPEST or len(self.includes) > _MOST:
+        if cycle or len(self._within) >= _MAX_DEPTH or len(self.includes) > _MAX_INCLUDES:
             fault("include_cycle", target)
             return
         self._file(target, data)
@@ -218,7 +219,7 @@ def _tidy(path: str) -> str:
     return path if ".." in path.split("/") else os.path.normpath(path)
 
 
-def split(data: bytes) -> list[bytes]:
+def split_lines(data: bytes) -> list[bytes]:
     """The lines of a file, each with its line feed; only the last may lack it."""
     lines = [line + b"\n" for line in data.split(b"\n")]
     last = lines.pop()[:-1]
@@ -227,7 +228,7 @@ def split(data: bytes) -> list[bytes]:
     return lines
 
 
-def bare(raw: bytes) -> bytes:
+def without_comment(raw: bytes) -> bytes:
     """A line up to its first NUL byte and without its comment."""
     text = raw.partition(b"\0")[0]
     at = text.find(b"#")
@@ -239,7 +240,7 @@ def bare(raw: bytes) -> bytes:
     return text
 
 
-def kept_of_open_line(text: bytes) -> int | None:
+def continued_length(text: bytes) -> int | None:
     """How many bytes remain of a line that the next one continues; None if it does not."""
     end = text.rstrip(_BLANKS)
     slashes = len(end) - len(end.rstrip(b"\\"))
@@ -252,14 +253,14 @@ def _without_escapes(text: bytes) -> bytes:
     return re.sub(rb"\\(.?)", rb"\1", text, flags=re.DOTALL)
 
 
-def mapped(lines: list[bytes], first: int, last: int) -> Text:
+def joined_line(lines: list[bytes], first: int, last: int) -> JoinedLine:
     """The joined line of these lines, with the way back to their raw bytes."""
     kept: list[int] = []
     raw = b"".join(lines[first : last + 1])
     base = 0
     for line in lines[first : last + 1]:
-        text = bare(line)
-        length = kept_of_open_line(text)
+        text = without_comment(line)
+        length = continued_length(text)
         kept.extend(range(base, base + (len(text) if length is None else length)))
         base += len(line)
     text_bytes, starts, ends = bytearray(), [], []
@@ -274,7 +275,7 @@ def mapped(lines: list[bytes], first: int, last: int) -> Text:
         text_bytes.append(raw[kept[at]])
         ends.append(kept[at] + 1)
         at += 1
-    return Text(bytes(text_bytes), starts, ends)
+    return JoinedLine(bytes(text_bytes), starts, ends)
 
 
 def tail_is_sound(tail: bytes) -> bool:
@@ -285,3 +286,12 @@ def tail_is_sound(tail: bytes) -> bool:
         if pair is None:
             return not tail[at:].strip(_BLANKS)
         at = pair.end()
+
+
+def decoded(raw: bytes) -> str:
+    """Bytes of a file as text; those that are not UTF-8 survive as surrogates."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -90,7 +90,8 @@ class DaemonInspection:
         jwks = file.jwt.jwks_path if file.jwt.enabled else None
         if jwks and file_paths.look(jwks).modified > process.started:
             return loaded, [f"{jwks} was written after {component} had started."]
-        newest = max(file_paths.look(path).modified for path in file.data)
+        files = [entry for entry in map(file_paths.look, file.conf.paths) if entry.kind == "file"]
+        newest = max(entry.modified for entry in files)
         return loaded, self._compare_with_memory(component, file) if newest > process.started else []
 
     def _compare_with_memory(self, component: str, file: facts.ConfFile) -> list[str]:

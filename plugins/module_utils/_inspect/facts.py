@@ -29,26 +29,19 @@ class ConfFile(NamedTuple):
     """slurm or slurmdbd."""
     conf: Conf
     place: Place
-    data: dict[str, bytes]
-    """The bytes of the file and of all that it includes."""
     jwt: auth_alt.AuthAlt
-    written: dict[str, str | None]
-    """AuthAltTypes and AuthAltParameters before any edit in memory."""
+
+    @property
+    def written(self) -> dict[str, str | None]:
+        """AuthAltTypes and AuthAltParameters as the file has them."""
+        return {name: self.conf.value(name) for name in (auth_alt.TYPES, auth_alt.PARAMETERS)}
 
 
 def load(path: str, kind: str) -> ConfFile:
     """Read a file as Slurm does; ConfError and OSError are the caller's."""
-    data: dict[str, bytes] = {}
-
-    def read(name: str) -> bytes:
-        with open(name, "rb") as stream:
-            data[name] = stream.read()
-        return data[name]
-
-    conf = Conf.load(path, read, kind)
+    conf = Conf.load(path, kind=kind)
     jwt = auth_alt.read(conf, None if kind == "slurmdbd" else default_key(conf))
-    written = {name: conf.value(name) for name in (auth_alt.TYPES, auth_alt.PARAMETERS)}
-    return ConfFile(kind, conf, look(path), data, jwt, written)
+    return ConfFile(kind, conf, look(path), jwt)
 
 
 def state_save_location(conf: Conf) -> str:
@@ -104,7 +97,7 @@ def _conf_file(file: ConfFile) -> dict[str, Any]:
     conf = file.conf
     checksum = hashlib.sha256()
     for path in conf.paths:
-        checksum.update(file.data.get(path, b""))
+        checksum.update(conf.data[path])
     return {
         **attributes(file.place),
         "path": conf.paths[0],

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_alt
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import distribution, facts, problems
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes, releases
@@ -302,17 +302,20 @@ class Host:
                 # In the words of slurm_conf, where a flag is true.
                 parameters = {option: True if value is None else value for option, value in declared.parameters.items()}
                 wanted[name] = {"parameters": parameters, "parameters_absent": declared.parameters_absent}
+                edited = file.conf
                 try:
-                    differences[name] = self._apply(file, declared)
+                    edited, differences[name] = self._apply(file, declared)
                 except ConfError as error:
                     # What is wrong with the file may be known by its line already.
                     if not any(problem.severity == problems.ERROR for problem in before):
                         self.problems += problems.conf_broken(self._component_of(file), file.conf.paths[0], str(error))
-                after = self._judge(file) if differences[name] else before
+                after = self._judge(file._replace(conf=edited)) if differences[name] else before
             self.problems += problems.without_mended(before, after)
         return differences, wanted
 
-    def _apply(self, file: facts.ConfFile, declared: auth_alt.DeclaredAuthAlt) -> list[dict[str, str | None]]:
+    def _apply(
+        self, file: facts.ConfFile, declared: auth_alt.DeclaredAuthAlt
+    ) -> tuple[Conf, list[dict[str, str | None]]]:
         component = self._component_of(file)
         if self.release is not None:
             needed = auth_alt.needed(declared)
@@ -320,7 +323,9 @@ class Host:
                 # Nodes and slurmrestd load no key: all they need is to know the parameters' names.
                 needed = [name for name in needed if name == "auth_jwt"]
             self.problems += problems.lacking(component, self.release, needed)
-        return [] if self.configless and file is self.slurm else auth_alt.apply(file.conf, declared)
+        if self.configless and file is self.slurm:
+            return file.conf, []
+        return auth_alt.apply(file.conf, declared)
 
     def _component_of(self, file: facts.ConfFile) -> str:
         if file is self.slurmdbd:

@@ -179,7 +179,7 @@ def test_an_include_is_changed_where_it_holds_the_value(place: Place) -> None:
     [
         ({"settings": {"AuthAltType": "x"}}, "no release of Slurm from 20.11 to 26.05 knows AuthAltType in slurm.conf"),
         ({"settings": {"DbdHost": "x"}}, "knows DbdHost in slurm.conf"),
-        ({"options": {"AuthAltParameters": {"present": {"jwt_kex": "/k"}}}}, "'jwt_kex' is no option"),
+        ({"options": {"AuthAltParameters": {"present": {"jwt_kex": "/k"}}}}, "'jwt_kex' is not an option"),
         ({"options": {"AuthAltParameters": {"present": {"jwt_key": "k"}}}}, "must be an absolute path"),
         ({"options": {"AuthAltParameters": {"present": {"jwt_key": False}}}}, "to remove it, name it in absent"),
         ({"options": {"AuthAltParameters": {"present": ["jwt_key"]}}}, "a dictionary of names and values"),

@@ -110,12 +110,13 @@ def test_slurmdbd_is_spared_what_it_does_not_read() -> None:
     assert auth_alt.for_slurmdbd(declare(parameters={"max_token_lifespan": False})).parameters_absent == []
 
 
-WANTED = {"auth_alt_types": ["auth/jwt"], "parameters": {"jwt_key": None, "disable_token_creation": True}}
+DECLARED = {"auth_alt_types": ["auth/jwt"], "parameters": {"jwt_key": None, "disable_token_creation": True}}
 
 
 def test_first_rollout() -> None:
     file = conf("ClusterName=c\nAuthType=auth/munge\n")
-    assert auth_alt.apply(file, declare(**WANTED)) == [
+    edited, differences = auth_alt.apply(file, declare(**DECLARED))
+    assert differences == [
         {"parameter": "AuthAltTypes", "before": None, "after": "auth/jwt", "path": "/etc/slurm/slurm.conf"},
         {
             "parameter": "AuthAltParameters",
@@ -124,19 +125,20 @@ def test_first_rollout() -> None:
             "path": "/etc/slurm/slurm.conf",
         },
     ]
-    assert file.changed()
+    assert edited.data != file.data
 
 
 def test_second_rollout() -> None:
     file = conf(f"AuthAltTypes=auth/jwt\nAuthAltParameters=userclaimfield=u,disable_token_creation,jwt_key={KEY}\n")
-    assert auth_alt.apply(file, declare(**WANTED)) == []
-    assert not file.changed()
+    edited, differences = auth_alt.apply(file, declare(**DECLARED))
+    assert differences == []
+    assert edited.data == file.data
 
 
 def test_removal() -> None:
     file = conf(f"ClusterName=c\nAuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key={KEY}\n")
     declared = declare(auth_alt_types_absent=["auth/jwt"], parameters_absent=["jwt_key"])
-    differences = auth_alt.apply(file, declared)
+    _edited, differences = auth_alt.apply(file, declared)
     assert [(change["parameter"], change["after"]) for change in differences] == [
         ("AuthAltTypes", None),
         ("AuthAltParameters", None),
@@ -144,9 +146,10 @@ def test_removal() -> None:
 
 
 def test_a_path_to_come_is_a_difference() -> None:
-    declared = auth_alt.declare(WANTED, None, None)
+    declared = auth_alt.declare(DECLARED, None, None)
     file = conf("AuthAltTypes=auth/jwt\nAuthAltParameters=disable_token_creation\n", "slurmdbd")
-    assert auth_alt.apply(file, auth_alt.for_slurmdbd(declared)) == [
+    edited, differences = auth_alt.apply(file, auth_alt.for_slurmdbd(declared))
+    assert differences == [
         {
             "parameter": "AuthAltParameters",
             "before": "disable_token_creation",
@@ -154,11 +157,11 @@ def test_a_path_to_come_is_a_difference() -> None:
             "path": "/etc/slurm/slurmdbd.conf",
         }
     ]
-    assert not [problem for problem in file.problems() if problem.severity == "error"]
+    assert not [problem for problem in edited.problems() if problem.severity == "error"]
 
 
 def test_needed_capabilities() -> None:
     assert auth_alt.needed(declare()) == []
-    assert auth_alt.needed(declare(**WANTED)) == ["auth_jwt"]
+    assert auth_alt.needed(declare(**DECLARED)) == ["auth_jwt"]
     declared = auth_alt.declare({"parameters": {"jwks": None, "userclaimfield": "u", "unheard_of": "x"}}, None, None)
     assert auth_alt.needed(declared) == ["userclaimfield", "jwks"]

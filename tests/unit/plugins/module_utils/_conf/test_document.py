@@ -15,7 +15,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError, Setting
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import PAIR, Reading, mapped, split
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import (
+    PAIR,
+    ParsedConf,
+    joined_line,
+    split_lines,
+)
 
 TOP = "/etc/slurm/slurm.conf"
 
@@ -212,9 +218,10 @@ def test_bytes_that_are_not_utf_8_survive() -> None:
     read = conf(b"AuthInfo=sch\xf6n\n")
     value = read.value("AuthInfo")
     assert value is not None
-    assert not read.set("AuthInfo", value)
-    assert read.set("AuthInfo", value + "!")
-    assert read.changed() == {TOP: b"AuthInfo=sch\xf6n!\n"}
+    editor = Editor(read)
+    assert not editor.set("AuthInfo", value)
+    assert editor.set("AuthInfo", value + "!")
+    assert editor.changed() == {TOP: b"AuthInfo=sch\xf6n!\n"}
 
 
 def test_two_thousand_nodes_are_no_burden() -> None:
@@ -238,18 +245,18 @@ def test_two_thousand_nodes_are_no_burden() -> None:
 def test_any_bytes_can_be_read_and_stay_as_they_are(top: bytes, other: bytes) -> None:
     read = conf(top, b_conf=other)
     read.problems()
-    assert read.changed() == {}
-    assert b"".join(split(top)) == top
+    assert read.data[TOP] == top
+    assert b"".join(split_lines(top)) == top
 
 
 @given(BYTES)
 @settings(max_examples=250)
 def test_the_way_back_from_a_joined_line_leads_to_its_bytes(data: bytes) -> None:
-    lines = split(data)
-    reading = Reading(TOP, "slurm", lambda path: data if path == TOP else b"")
-    for entries in reading.found.values():
+    lines = split_lines(data)
+    parsed = ParsedConf(TOP, "slurm", lambda path: data if path == TOP else b"")
+    for entries in parsed.entries.values():
         for entry in entries:
-            line = mapped(lines, entry.first, entry.last)
+            line = joined_line(lines, entry.first, entry.last)
             pair = PAIR.match(line.text)
             assert pair is not None and entry.value in (pair.group(3), pair.group(4))
             raw = b"".join(lines[entry.first : entry.last + 1])

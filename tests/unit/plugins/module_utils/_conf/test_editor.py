@@ -12,28 +12,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor
 
 TOP = "/etc/slurm/slurm.conf"
 TYPES, PARAMETERS = "AuthAltTypes", "AuthAltParameters"
 
 
-def conf(text: bytes, **others: bytes) -> Conf:
+def load(texts: dict[str, bytes]) -> Conf:
+    return Conf.load(TOP, lambda path: texts[path])
+
+
+def conf(text: bytes, **others: bytes) -> Editor:
     files = {TOP: text, **{f"/etc/slurm/{name.replace('_', '.')}": data for name, data in others.items()}}
-    return Conf.load(TOP, lambda path: files[path])
+    return Editor(load(files))
 
 
-def edited(text: bytes, edit: Callable[[Conf], bool]) -> bytes:
+def edited(text: bytes, edit: Callable[[Editor], bool]) -> bytes:
     """The top file afterwards; the edit's answer has to be true exactly if it changed something."""
     found = conf(text)
     assert edit(found) == bool(found.changed())
     return found.changed().get(TOP, text)
 
 
-def switch_on(found: Conf) -> bool:
+def switch_on(found: Editor) -> bool:
     return found.edit_list(TYPES, ["auth/jwt"])
 
 
-def with_key(found: Conf) -> bool:
+def with_key(found: Editor) -> bool:
     return found.edit_options(PARAMETERS, {"jwt_key": "/k"})
 
 
@@ -197,7 +202,7 @@ def test_a_line_at_which_slurm_stops_is_not_edited() -> None:
 
 def test_a_change_that_would_change_more_is_refused() -> None:
     files = {TOP: b"ClusterName=a\nInclude %c.conf\n", "/etc/slurm/a.conf": b"AuthType=a\n", "/etc/slurm/b.conf": b""}
-    found = Conf.load(TOP, lambda path: files[path])
+    found = Editor(load(files))
     with pytest.raises(ConfError, match="without changing something else"):
         found.set("ClusterName", "b")
     assert found.changed() == {}
@@ -230,7 +235,7 @@ def test_a_parameter_goes_with_all_its_lines(before: bytes, after: bytes) -> Non
 def test_none_that_was_overruled_comes_to_life() -> None:
     found = conf(b"AuthInfo=a\nInclude a.conf\nAuthInfo=c\n", a_conf=b"AuthInfo=b\n")
     assert found.remove("AuthInfo")
-    assert found.value("AuthInfo") is None
+    assert found.conf.value("AuthInfo") is None
     assert found.changed() == {TOP: b"Include a.conf\n", "/etc/slurm/a.conf": b""}
 
 
@@ -330,7 +335,7 @@ def test_options_are_edited_one_by_one(
 def test_options_that_slurm_would_misread_are_refused(present: dict[str, str | None]) -> None:
     for text in (b"", b"AuthAltParameters=jwt_key=/old\n"):
         found = conf(text)
-        with pytest.raises(ConfError, match="nothing was changed|cannot be a member|no option name"):
+        with pytest.raises(ConfError, match="nothing was changed|cannot be a member|not an option name"):
             found.edit_options(PARAMETERS, present)
         assert found.changed() == {}
 
@@ -353,12 +358,13 @@ def test_present_and_absent_at_once_is_refused() -> None:
         conf(b"").edit_list(TYPES, ["a"], ["a"])
 
 
-def test_a_snapshot_stays_as_it_was() -> None:
+def test_what_was_read_stays_as_it_was() -> None:
     found = conf(b"AuthInfo=a\n")
-    before = found.snapshot()
+    before = found.conf
     found.set("AuthInfo", "b")
-    assert (before.value("AuthInfo"), found.value("AuthInfo")) == ("a", "b")
-    assert before.changed() == {}
+    assert (before.value("AuthInfo"), found.conf.value("AuthInfo")) == ("a", "b")
+    assert before is found.original
+    assert before.data == {TOP: b"AuthInfo=a\n"}
 
 
 # Any file
@@ -388,7 +394,7 @@ def files(draw: Any) -> dict[str, bytes]:
     return {TOP: top, "/etc/slurm/a.conf": plain[0], "/etc/slurm/b.conf": plain[1]}
 
 
-EDITS: list[tuple[Callable[[Conf], bool], Callable[[Conf], bool]]] = [
+EDITS: list[tuple[Callable[[Editor], bool], Callable[[Editor], bool]]] = [
     (switch_on, lambda found: found.edit_list(TYPES, absent=["auth/jwt"])),
     (with_key, lambda found: found.edit_options(PARAMETERS, absent=["jwt_key"])),
     (lambda found: found.set("SlurmctldTimeout", "a # b"), lambda found: found.remove("slurmctldtimeout")),
@@ -399,7 +405,7 @@ EDITS: list[tuple[Callable[[Conf], bool], Callable[[Conf], bool]]] = [
 @pytest.mark.parametrize("include", [b"Include b.conf # x", b"Include b.conf ", b"\\\nInclude b.conf # x"])
 def test_an_include_that_a_blank_ends_needs_no_line_feed(include: bytes) -> None:
     texts = {TOP: b"ClusterName=x\n" + include, "/etc/slurm/b.conf": b""}
-    found = Conf.load(TOP, lambda path: texts[path])
+    found = Editor(load(texts))
     assert switch_on(found)
     assert found.edit_list(TYPES, absent=["auth/jwt"])
     assert not found.changed()
@@ -408,32 +414,32 @@ def test_an_include_that_a_blank_ends_needs_no_line_feed(include: bytes) -> None
 @given(files(), st.lists(st.sampled_from(EDITS), min_size=1, max_size=4, unique=True))
 @settings(max_examples=200)
 def test_what_was_added_goes_again_without_a_trace(
-    texts: dict[str, bytes], edits: list[tuple[Callable[[Conf], bool], Callable[[Conf], bool]]]
+    texts: dict[str, bytes], edits: list[tuple[Callable[[Editor], bool], Callable[[Editor], bool]]]
 ) -> None:
-    found = Conf.load(TOP, lambda path: texts[path])
-    faults = len(found.reading.faults)
-    values = {key: [entry.value for entry in entries] for key, entries in found.reading.found.items()}
+    found = Editor(load(texts))
+    faults = len(found.conf.parsed.faults)
+    values = {key: [entry.value for entry in entries] for key, entries in found.conf.parsed.entries.items()}
     for there, _back in edits:
         assert there(found)
         assert not there(found)
     after = found.changed()
     again = Conf.load(TOP, lambda path: after.get(path, texts[path]))
     assert {
-        key: [entry.value for entry in entries] for key, entries in again.reading.found.items() if key in values
+        key: [entry.value for entry in entries] for key, entries in again.parsed.entries.items() if key in values
     } == values
-    assert len(again.reading.faults) <= faults
+    assert len(again.parsed.faults) <= faults
     for _there, back in reversed(edits):
         assert back(found)
     if found.changed():
         # A line feed that an Include lacked stays.
-        assert [fault.code for fault in Conf.load(TOP, lambda path: texts[path]).reading.faults] == ["include_unended"]
+        assert [fault.code for fault in load(texts).parsed.faults] == ["include_unended"]
         assert found.changed()[TOP].rstrip(b"\r\n") == texts[TOP]
 
 
 @given(files(), st.text(min_size=1, max_size=12))
 @settings(max_examples=200)
 def test_any_value_is_read_back_or_refused(texts: dict[str, bytes], value: str) -> None:
-    found = Conf.load(TOP, lambda path: texts[path])
+    found = Editor(load(texts))
     try:
         found.set("AuthInfo", value)
     except ConfError:

@@ -61,8 +61,15 @@ def test_the_checksum_tells_included_files_too(slurm: facts.ConfFile, tmp_path: 
     assert before != again
 
 
-def test_what_was_written_survives_edits_in_memory(slurm: facts.ConfFile) -> None:
-    slurm.conf.remove("AuthAltTypes")
+def test_an_included_folder_is_empty_as_it_is_for_slurm(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "slurm.conf").write_text("ClusterName=lab\nInclude conf.d\n")
+    file = facts.load(str(tmp_path / "slurm.conf"), "slurm")
+    assert file.conf.problems() == []
+    assert facts.slurm_conf(file)["files"] == [str(tmp_path / "slurm.conf"), str(tmp_path / "conf.d")]
+
+
+def test_what_the_file_has_of_jwt(slurm: facts.ConfFile) -> None:
     assert slurm.written == {"AuthAltTypes": "auth/jwt", "AuthAltParameters": "jwt_key=/k"}
     assert facts.slurm_conf(slurm)["auth_alt_types"] == ["auth/jwt"]
 

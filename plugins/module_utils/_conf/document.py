@@ -51,6 +51,8 @@ class Conf:
         """Read the file and what it includes. kind is slurm or slurmdbd, by default what the file's name says."""
         if kind is None:
             kind = "slurmdbd" if "slurmdbd" in os.path.basename(path) else "slurm"
+        if read is None and os.path.isdir(path):
+            raise ConfError(f"{path} is a folder. Name the file that the daemons of this host read.")
         try:
             return cls(path, kind, read or read_file)
         except OSError as exc:

@@ -175,6 +175,11 @@ def test_a_missing_file_is_named() -> None:
         Conf.load("/etc/none")
 
 
+def test_a_folder_is_no_configuration(tmp_path) -> None:
+    with pytest.raises(ConfError, match="is a folder. Name the file"):
+        Conf.load(str(tmp_path))
+
+
 def test_reads_real_files(tmp_path) -> None:
     (tmp_path / "slurm.conf").write_bytes(b"Include more\nInclude folder\n")
     (tmp_path / "more").write_bytes(b"AuthType=a\n")

@@ -662,6 +662,7 @@ daemons:
       stale: []
       listens: []
       before_jwt: null
+      dropin: null
   contains:
     DAEMON:
       description:
@@ -675,7 +676,8 @@ daemons:
           none, and V(unknown) where that does not apply.
         - C(listens) has the addresses at which slurmrestd listens, each C(HOST:PORT) or C(unix:PATH).
         - C(before_jwt) says what slurmrestd was before a rollout wrote its drop-in, V(off), V(enabled), V(running) or
-          V(enabled and running); null without such a drop-in.
+          V(enabled and running); null without such a drop-in. C(dropin) is its fingerprint, C(SHA256:) and 64
+          hexadecimal digits; null unless it is a file of root's with mode 0644.
         - C(stale) has a sentence for everything in which the process runs with something older than the files say;
           a daemon with such a sentence needs a reload or restart.
       type: dict

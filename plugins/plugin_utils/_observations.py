@@ -250,6 +250,7 @@ _DAEMON = Members(
         "stale": list_of(TEXT, 100),
         "listens": list_of(LINE, 100),
         "before_jwt": maybe(one_of(*rest_unit.STATES)),
+        "dropin": maybe(FINGERPRINT),
     }
 )
 _DIFFERENCES = list_of(

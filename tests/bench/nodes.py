@@ -27,11 +27,11 @@ LISTENING = "/usr/local/bin/python-heard"
 HEARD = "/run/python-heard"
 
 TEXT = f"""\
-A real controller, slurmdbd and slurmrestd, and nodes that answer at once: each is a connection of Ansible's kind `local`
-to a program that reads the module and prints a real node's answer (tests/bench/stand_in). So hardly anything but
-the host where Ansible runs is measured, and `ansible -m ping` on the same hosts beside it, in turn, {FORKS} forks for
-both. *CPU* is user and system time of Ansible and all its processes, *a node more* what each node adds to that, beside
-the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs.
+A real controller, slurmdbd and slurmrestd, and nodes that answer at once: each is a connection of Ansible's kind
+`local` to a program that reads the module and prints a real node's answer (tests/bench/stand_in). So hardly anything
+but the host where Ansible runs is measured, and `ansible -m ping` on the same hosts beside it, in turn, {FORKS} forks
+for both. *CPU* is user and system time of Ansible and all its processes, *a node more* what each node adds to that,
+beside the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs.
 """
 
 

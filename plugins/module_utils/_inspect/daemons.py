@@ -52,8 +52,10 @@ class DaemonInspection:
         self.host.problems += daemon_problems.stale(component, reasons)
         listens = listeners.of_process(process.pid) if process and component == "slurmrestd" else []
         found = facts.daemon(service, unit, process)
-        before = rest_unit.before_jwt(service) if component == "slurmrestd" else None
-        return {**found, "key_loaded": loaded, "stale": reasons, "listens": listens, "before_jwt": before}
+        found.update(key_loaded=loaded, stale=reasons, listens=listens)
+        if component == "slurmrestd":
+            found.update(before_jwt=rest_unit.before_jwt(service), dropin=rest_unit.dropin_digest(service))
+        return found
 
     def _see_rest_user(self) -> None:
         """Whether slurmrestd can run as whom the site wants."""

@@ -166,6 +166,7 @@ def daemon(service: str, unit: Unit | None, process: Process | None) -> dict[str
         "stale": [],
         "listens": [],
         "before_jwt": None,
+        "dropin": None,
     }
 
 

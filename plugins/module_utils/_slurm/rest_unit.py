@@ -10,9 +10,11 @@ Upstream's unit reads /etc/sysconfig/slurmrestd and /etc/default/slurmrestd, and
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import re
 import shlex
+import stat
 from typing import Iterable, NamedTuple, Sequence
 
 OPTIONS = "SLURMRESTD_OPTIONS"
@@ -40,6 +42,23 @@ def before_jwt(service: str, root: str = "/") -> str | None:
         return None
     match = re.search(r"^# Before JWT: (.*)$", text, re.MULTILINE)
     return match[1] if match and match[1] in STATES else STATES[0]
+
+
+def dropin_digest(service: str, root: str = "/") -> str | None:
+    """SHA256:HEX of the drop-in that a rollout wrote; None unless it is a file of root's with mode 0644."""
+    path = os.path.join(root, f"etc/systemd/system/{service}.service.d", DROPIN)
+    try:
+        with open(path, "rb", opener=_without_links) as stream:
+            status = os.fstat(stream.fileno())
+            content = stream.read()
+    except OSError:
+        return None
+    as_written = status.st_uid == status.st_gid == 0 and status.st_mode == stat.S_IFREG | 0o644
+    return f"SHA256:{hashlib.sha256(content).hexdigest()}" if as_written else None
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def dropins(service: str, known: Iterable[str], root: str = "/") -> list[str]:

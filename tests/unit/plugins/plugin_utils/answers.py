@@ -89,6 +89,7 @@ DAEMON = {
     "slurm_jwt": True, "key_loaded": "replaced", "stale": ["slurm.conf was written after it was started"],
     "listens": ["0.0.0.0:6820"],
     "before_jwt": "off",
+    "dropin": "SHA256:" + "a" * 64,
 }  # fmt: skip
 COMPONENTS = ("slurmctld", "slurmdbd", "slurmrestd")
 

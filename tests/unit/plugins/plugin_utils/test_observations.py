@@ -312,6 +312,7 @@ DAEMON = {
     "stale": ["slurmctld began before its key was written."],
     "listens": ["127.0.0.1:6820"],
     "before_jwt": None,
+    "dropin": None,
 }
 # What a controller that is everything at once says, without a null in it.
 ANSWER = {

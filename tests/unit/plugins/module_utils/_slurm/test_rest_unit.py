@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,25 @@ def test_what_slurmrestd_was_before_jwt(tmp_path, text, state):
     if text is not None:
         (folder / rest_unit.DROPIN).write_text(text)
     assert rest_unit.before_jwt("rest", str(tmp_path)) == state
+
+
+def test_the_drop_in_has_a_fingerprint_while_it_is_as_a_rollout_wrote_it(tmp_path):
+    folder = tmp_path / "etc/systemd/system/rest.service.d"
+    folder.mkdir(parents=True)
+    dropin = folder / rest_unit.DROPIN
+    assert rest_unit.dropin_digest("rest", str(tmp_path)) is None
+    dropin.write_text("[Service]\n")
+    dropin.chmod(0o644)
+    ours = f"SHA256:{hashlib.sha256(b'[Service]' + bytes([10])).hexdigest()}" if os.getuid() == 0 else None
+    assert rest_unit.dropin_digest("rest", str(tmp_path)) == ours
+    dropin.chmod(0o664)
+    assert rest_unit.dropin_digest("rest", str(tmp_path)) is None
+    dropin.rename(folder / "elsewhere")
+    dropin.symlink_to(folder / "elsewhere")
+    assert rest_unit.dropin_digest("rest", str(tmp_path)) is None
+    dropin.unlink()
+    os.mkfifo(dropin, 0o644)
+    assert rest_unit.dropin_digest("rest", str(tmp_path)) is None
 
 
 def test_drop_ins_that_systemd_has_not_read_yet_count(tmp_path):

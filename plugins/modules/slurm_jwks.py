@@ -461,7 +461,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
     TrustFile,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import Inherited, PolicySettings, next_change
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint, format_time, parse_time
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import (
     LEAST_BITS,
     MAX_BITS,
@@ -470,6 +470,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import (
     from_members,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import KeyRefused, LibraryMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import format_time, parse_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 
 SOURCE_OPTIONS = {

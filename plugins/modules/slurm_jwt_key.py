@@ -462,14 +462,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership imp
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.kinds import Refusal
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotating import Rotating
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import (
-    IN_PLACE,
-    NEXT,
-    PREVIOUS,
-    RENAME,
-    RotationError,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import IN_PLACE, RENAME, RotationError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation_states import KeyRotation
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import InstantTooFar
 
 
@@ -522,7 +517,7 @@ def main() -> None:
     state = module.params["state"]
     try:
         task = Task(module.params, module.check_mode, module._diff, module.warn)
-        key_file = (KeyFile if state in ("present", "absent") else Rotating)(task)
+        key_file = (KeyFile if state in ("present", "absent") else KeyRotation)(task)
         result = getattr(key_file, state)()
     except (Refusal, RotationError, InstantTooFar, OwnershipError, SecretFileError) as exc:
         module.fail_json(msg=str(exc))

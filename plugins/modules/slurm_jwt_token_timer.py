@@ -215,7 +215,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import parse_mode, read_if_there
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import NEXT, PREVIOUS, beside
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS, beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import client_reply
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration

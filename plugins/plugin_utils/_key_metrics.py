@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import parse_time
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import parse_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.runtime import gauge
 
 CREATED = "slurm_jwt_key_created_timestamp_seconds"

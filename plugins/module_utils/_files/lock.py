@@ -10,10 +10,12 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager, suppress
-from typing import Iterator
+from typing import Callable, Iterator, TypeVar
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import (
+    FolderMissing,
     SecretFileError,
+    SecretFileMissing,
     exchange,
     explained,
     folder_of,
@@ -21,6 +23,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import READ, open_file
 
 _PATIENCE = 60.0  # seconds to wait for another run that holds the lock
+Outcome = TypeVar("Outcome")
+
 TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
@@ -42,6 +46,27 @@ def file_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def uncontested(path: str, attempt: Callable[[], Outcome | None], patience: float = _PATIENCE) -> Outcome:
+    """What attempt() returns once no other run has created or removed PATH meanwhile.
+
+    It then returns None, or raises SecretFileMissing because the file that it wanted to lock was removed.
+    """
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        try:
+            outcome = attempt()
+        except FolderMissing:
+            raise
+        except SecretFileMissing:
+            continue
+        if outcome is not None:
+            return outcome
+    raise SecretFileError(
+        f"{path} is repeatedly created and removed by other processes, for {patience:.0f} s now. Find out which, for"
+        " example with auditctl -w, and run again."
+    )
 
 
 def same_file(fd: int, folder: int, name: str) -> bool:

@@ -15,7 +15,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     facts,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.inspected import Inspected
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import hs256, rotation
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import hs256
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import format_time
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS, Slot, beside, read_slots
 
 
 class KeyInspection:
@@ -55,41 +57,41 @@ class KeyInspection:
             self.host.problems += daemon_problems.key_place(component, path, f"Others can write to {folder}.")
             return facts.key(path, place)
         try:
-            slots = rotation.read_slots(path)
+            slots = read_slots(path)
         except SecretFileError as error:
             if wanted:
                 self.host.problems += daemon_problems.key_place(component, path, str(error))
             return facts.key(path, place)
-        if slots.live is None:
+        if slots.current is None:
             return facts.key(path, file_paths.MISSING)
         if self.host.release is not None:
             self.host.problems += daemon_problems.key_attributes(
                 component, path, place, self.host.user, self.host.release
             )
-        weakness = hs256.weakness(slots.live.key.data)
+        weakness = hs256.weakness(slots.current.key.data)
         if weakness:
             # With an empty key no daemon starts, whatever its file says.
-            in_force = self._in_force(path) and bool(slots.live.key.data)
+            in_force = self._in_force(path) and bool(slots.current.key.data)
             self.host.problems += daemon_problems.key_weak(component, path, weakness, in_force)
         return {
             **facts.key(path, place),
             "weakness": weakness,
-            **self._key_history(slots.live),
-            "next": self._key_beside(path, rotation.NEXT, slots.next),
-            "previous": self._key_beside(path, rotation.PREVIOUS, slots.previous),
+            **self._key_history(slots.current),
+            "next": self._key_beside(path, NEXT, slots.next),
+            "previous": self._key_beside(path, PREVIOUS, slots.previous),
         }
 
-    def _key_beside(self, path: str, which: str, kept: rotation.Slot | None) -> dict[str, Any] | None:
+    def _key_beside(self, path: str, which: str, kept: Slot | None) -> dict[str, Any] | None:
         if kept is None:
             return None
-        return {**facts.attributes(file_paths.look(rotation.beside(path, which))), **self._key_history(kept)}
+        return {**facts.attributes(file_paths.look(beside(path, which))), **self._key_history(kept)}
 
-    def _key_history(self, kept: rotation.Slot) -> dict[str, Any]:
-        record = kept.spoken
+    def _key_history(self, kept: Slot) -> dict[str, Any]:
+        record = kept.known
         return {
             "fingerprint": kept.fingerprint,
             "serial": record.serial,
-            "created": hs256.format_time(record.created),
+            "created": format_time(record.created),
             "age": max(0, int(self.host.now - record.created)),
             "by": record.by,
             "run": record.run,

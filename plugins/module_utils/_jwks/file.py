@@ -45,8 +45,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import 
     parse_record,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.sources import Failed, Heard, Reader, SourceError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS, Jwk, Rules
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import record_path
 
 _ATTEMPTS = 100  # against runs that do the opposite at the same time
 _RESTLESS = "Something makes {0} and takes it away again all the time; find out who."

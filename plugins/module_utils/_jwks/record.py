@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import format_time, parse_time
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import format_time, parse_time
 
 
 class Noted(NamedTuple):

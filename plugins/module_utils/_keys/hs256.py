@@ -1,32 +1,27 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes and judges HS256 signing keys, and the record that lies beside one. Private to this collection.
+"""HS256 signing keys: how they are made, and whether one is strong enough. Private to this collection.
 
-Slurm takes the bytes of the key file as they are, a newline at the end included, and asks nothing of them but
-that there be one. Whoever guesses them is root on the cluster, so more is asked here. How strong a key is can
-only be estimated, and the estimate is meant to be fair: what a random generator wrote passes, in hexadecimal or
-base64 too; what a person typed, what repeats itself and what is really another kind of file does not.
+Slurm takes the bytes of the key file as they are, a newline at the end included, and accepts any file that is not
+empty. Anyone who guesses them is root on the cluster, so this collection asks for more. The strength of a key can only
+be estimated, and the estimate is meant to be fair. What a random generator wrote passes, in hexadecimal or base64 too.
+What a person typed, what repeats itself, and what is another kind of file does not.
 """
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 import math
 import os
 import re
-import time
-from typing import NamedTuple
 
 MIN_SIZE = 32  # bytes, what RFC 7518 asks for HS256
 MAX_SIZE = 4096  # bytes; no key is larger, so what is larger is not a key
-
 _MIN_BITS = 128
 _FULL_BITS = 256
 _MIN_ENTROPY = 96  # bits; 32 random bytes show 150, 32 random hexadecimal digits 115
-
 _ALPHABETS = (
     (re.compile(r"^[0-9]+$"), 3.3, "decimal digits"),
     (re.compile(r"^[0-9a-f]+$|^[0-9A-F]+$"), 4.0, "hexadecimal digits"),
@@ -44,7 +39,6 @@ _UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE
 _TOKEN = re.compile(r"^(SLURM_JWT=)?eyJ[\w-]+\.[\w-]*\.[\w-]*$")
 _PAGE = re.compile(r"^\s*<(!doctype|\?xml|html|head|body)\b", re.IGNORECASE)
 _SSH = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-")
-_TIME = re.compile(r"^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:Z|\+00:00)$")
 
 
 def generate(size: int = MIN_SIZE) -> bytes:
@@ -106,57 +100,6 @@ def remark(data: bytes) -> str | None:
             " must have it too"
         )
     return None
-
-
-class KeyRecord(NamedTuple):
-    """What the site says of a key, kept beside it. It speaks of the key with this fingerprint and of no other."""
-
-    serial: str | None
-    created: int
-    fingerprint: str
-    by: str | None = None
-    """Who had it made, for people: USER@HOST."""
-    run: str | None = None
-    """The run that is rotating to it at this moment; none beside a key in force."""
-
-
-def record_path(path: str) -> str:
-    """Where the record of the key at PATH is kept."""
-    return path + ".record"
-
-
-def format_record(record: KeyRecord) -> bytes:
-    """The record as a file. What is not known is left out, but for the serial."""
-    content = {"serial": record.serial, "created": format_time(record.created), "fingerprint": record.fingerprint}
-    content.update({name: said for name, said in (("by", record.by), ("run", record.run)) if said})
-    return (json.dumps(content, indent=2) + "\n").encode()
-
-
-def parse_record(data: bytes) -> KeyRecord | None:
-    """The record in a file; None if there is none in it."""
-    try:
-        content = json.loads(data.decode("utf-8"))
-        serial, by, run = content["serial"], content.get("by"), content.get("run")
-        record = KeyRecord(serial, parse_time(content["created"]), content["fingerprint"], by, run)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-    texts = all(isinstance(text, (str, type(None))) for text in (serial, by, run))
-    return record if isinstance(record.fingerprint, str) and texts else None
-
-
-def format_time(seconds: float) -> str:
-    """An instant in UTC as this collection writes it: 2026-11-23T03:45:00Z."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def parse_time(text: str) -> int:
-    """The instant that format_time() wrote, or that YAML made of it; ValueError for anything else."""
-    found = _TIME.match(text)
-    if not found:
-        raise ValueError(f"'{text}' is not a time in UTC such as 2026-11-23T03:45:00Z.")
-    numbers = [int(number) for number in found.groups()]
-    instant = datetime.datetime(*numbers[:6], tzinfo=datetime.timezone.utc)  # type: ignore[misc,arg-type]
-    return int(instant.timestamp())
 
 
 def _is_der(data: bytes) -> bool:

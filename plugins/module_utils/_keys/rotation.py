@@ -21,7 +21,6 @@ so they have the new key at once, without a reload. That asks for a key of the s
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import (
     AtomicFile,
@@ -34,79 +33,32 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    SecretFile,
     read_if_there,
     read_secret,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import (
     KeyRecord,
-    fingerprint,
     format_record,
-    parse_record,
     record_path,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import (
+    NEXT,
+    PREVIOUS,
+    Slot,
+    _dated_record,
+    beside,
+    read_slots,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import on_time, refuse_far, wait_until
 
-NEXT, PREVIOUS = "next", "previous"
-IN_PLACE, RENAME = "in_place", "rename"
-
+IN_PLACE = "in_place"
+RENAME = "rename"
 _LEAD = 0.3
 """Seconds before the instant at which KEY is held and all is made ready, so that nothing but the swap is left then."""
 
 
 class RotationError(Exception):
     """The step cannot be taken. The text says what was found, and what to do."""
-
-
-class Slot(NamedTuple):
-    """One of the three keys, and what is on record for it."""
-
-    key: SecretFile
-    record: KeyRecord | None
-    recorded: float | None = None
-    """When that was written, in seconds since 1970: for a staged key, when its run took it up."""
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(self.key.data)
-
-    @property
-    def spoken(self) -> KeyRecord:
-        """Its record, or as much of one as the file itself tells."""
-        return self.record or KeyRecord(None, int(self.key.mtime), self.fingerprint)
-
-
-class Slots(NamedTuple):
-    """How far a rotation has come on this host."""
-
-    live: Slot | None
-    next: Slot | None
-    previous: Slot | None
-
-    @property
-    def swapped(self) -> bool:
-        """Whether the staged key is in force already."""
-        return bool(self.live and self.next and self.live.key.data == self.next.key.data)
-
-
-def beside(path: str, which: str) -> str:
-    """Where the next or previous key of the key at PATH is kept, or the next or previous token."""
-    return f"{path}.{which}"
-
-
-def read_slots(path: str) -> Slots:
-    """All three keys, each with the record that speaks of it."""
-    keys = [read_if_there(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
-    records = [_dated_record(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
-
-    def slot(key: SecretFile | None, own: tuple[KeyRecord, float] | None) -> Slot | None:
-        if key is None:
-            return None
-        # A swap that was killed has left the record of the key in force beside the key that it came from.
-        mine = [found for found in (own, *records) if found and found[0].fingerprint == fingerprint(key.data)]
-        return Slot(key, *mine[0]) if mine else Slot(key, None)
-
-    return Slots(*(slot(key, own) for key, own in zip(keys, records)))
 
 
 def stage(path: str, data: bytes, record: KeyRecord, uid: int, gid: int, mode: int) -> None:
@@ -134,7 +86,7 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
         if _in_force(path, source, expected):
             _mend_record(path)
             return None
-        before = _present(read_slots(path).live, path)
+        before = _present(read_slots(path).current, path)
         if source == NEXT:
             _keep_previous(path, before, method)
     wait_until(at, _LEAD)
@@ -143,7 +95,7 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
         if _in_force(path, source, expected):
             _mend_record(path)
             return None
-        if _present(slots.live, path).key.data != before.key.data:
+        if _present(slots.current, path).key.data != before.key.data:
             raise RotationError(f"Somebody else has changed {path} meanwhile. It was left as it is; find out who.")
         new = _present(slots.next if source == NEXT else slots.previous, beside(path, source))
         when = _swap(path, source, method, before, new, at)
@@ -173,7 +125,8 @@ def left_to_unstage(path: str, keep_previous: bool) -> list[str]:
     """The files that unstage() would remove, each key before its record: somebody may ask who staged it."""
     slots = read_slots(path)
     keys = [beside(path, NEXT)]
-    useless = slots.previous is None or (slots.live is not None and slots.live.key.data == slots.previous.key.data)
+    current, previous = slots.current, slots.previous
+    useless = previous is None or (current is not None and current.key.data == previous.key.data)
     if useless or not keep_previous:
         # After a way back by rename there is no such key any more, and its record still.
         keys.append(beside(path, PREVIOUS))
@@ -183,7 +136,7 @@ def left_to_unstage(path: str, keep_previous: bool) -> list[str]:
 def _in_force(path: str, source: str, expected: str | None) -> bool:
     """Whether the key to bring into force is so already; RotationError if there is no such key to bring."""
     slots = read_slots(path)
-    live = _present(slots.live, path)
+    live = _present(slots.current, path)
     if expected is not None and live.fingerprint == expected:
         return True
     new = slots.next if source == NEXT else slots.previous
@@ -210,7 +163,7 @@ def _came_back(path: str, live: Slot) -> bool:
 
 def _keep_previous(path: str, live: Slot, method: str) -> None:
     previous, key = beside(path, PREVIOUS), live.key
-    replace(record_path(previous), format_record(live.spoken), key.uid, key.gid, key.mode)
+    replace(record_path(previous), format_record(live.known), key.uid, key.gid, key.mode)
     # By rename the old file itself is kept, so that daemons which still hold it have the right one after a way back.
     # In place its bytes change, so a copy it must be.
     if method == IN_PLACE or not link_as(path, previous):
@@ -235,7 +188,7 @@ def _swap(path: str, source: str, method: str, before: Slot, new: Slot, at: floa
 
 def _mend_record(path: str) -> None:
     """Have the record of the key in force say what is known of it, and nothing of a run."""
-    live = read_slots(path).live
+    live = read_slots(path).current
     if live is None or live.record is None:
         return
     wanted = live.record._replace(run=None)
@@ -252,10 +205,3 @@ def _present(slot: Slot | None, path: str) -> Slot:
 def _record(path: str) -> KeyRecord | None:
     found = _dated_record(path)
     return found[0] if found else None
-
-
-def _dated_record(path: str) -> tuple[KeyRecord, float] | None:
-    """The record of the key at PATH, and when it was written."""
-    file = read_if_there(record_path(path))
-    record = parse_record(file.data) if file else None
-    return (record, file.mtime) if file and record else None

@@ -33,8 +33,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import PolicySettings, next_change
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import parse_record
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import pause, readiness
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import (

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import beside
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import refuse_far
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, split, user_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.diff import diff_of, file_content

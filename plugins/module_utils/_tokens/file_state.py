@@ -21,7 +21,7 @@ from typing import NamedTuple, Sequence
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import Renames, remove, remove_stale, replace
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError, SecretFileMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFile, read_if_there
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import NEXT, PREVIOUS, beside
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS, beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import on_time, refuse_far, wait_until
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract

@@ -13,7 +13,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Ownership, ownership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import MODES, SecretFile, set_attributes
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import RunCommand, Task, TaskError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import PREVIOUS, beside
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import PREVIOUS, beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import diff
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, signed_by, split
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.current import (

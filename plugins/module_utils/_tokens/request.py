@@ -14,7 +14,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership imp
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import find_user
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import parse_mode
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import NEXT, PREVIOUS, beside
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS, beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import duration
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import (
     TokenError,

@@ -23,7 +23,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.desired import DesiredKey
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_key
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import give
 
@@ -112,14 +112,14 @@ def killed_when(params: dict[str, Any], due: Callable[[], bool]) -> bool:
 
 def _stop_when_ready() -> None:
     """Let the tracer begin where the module's own work begins, after AnsibleModule has read the parameters."""
-    begin = KeyFile.__init__
+    begin = DesiredKey.__init__
 
-    def stop_and_begin(self: KeyFile, task: Task) -> None:
+    def stop_and_begin(self: DesiredKey, task: Task) -> None:
         _ptrace(_TRACE_ME, 0, 0)
         os.kill(os.getpid(), signal.SIGSTOP)
         begin(self, task)
 
-    KeyFile.__init__ = stop_and_begin  # type: ignore[method-assign]
+    DesiredKey.__init__ = stop_and_begin  # type: ignore[method-assign]
 
 
 def _ptrace(request: int, pid: int, data: int) -> None:

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import (
     KeyRecord,
-    fingerprint,
     format_record,
     format_time,
     parse_record,
@@ -266,7 +266,7 @@ class TestAKeyThatExists:
 
     @as_root
     @needs_acl
-    def test_that_an_access_list_gives_to_others_is_mended_with_a_warning(self, place: Place) -> None:
+    def test_that_an_access_list_gives_to_others_is_corrected_with_a_warning(self, place: Place) -> None:
         place.have(mode=0o440)
         let_in(place.key, user=NOBODY)
         for check in (True, False):
@@ -274,7 +274,7 @@ class TestAKeyThatExists:
             assert (result["changed"], result["reason"]) == (True, None)
             assert result["diff"]["before"]["acl"] == "user nobody (r)" and "acl" not in result["diff"]["after"]
             assert (result["diff"]["before"]["mode"], result["diff"]["after"]["mode"]) == ("0440+", "0440")
-            assert re.search("let in the user nobody.*rotate it", result["warnings"][0])
+            assert re.search("gave access to the user nobody.*rotate it", result["warnings"][0])
         assert names_in(place.key) == set() and mode_of(place.key) == 0o440
         assert place.applied(mode="0440")["changed"] is False
         assert "warnings" not in place.run(mode="0440")
@@ -283,12 +283,12 @@ class TestAKeyThatExists:
         ("mode", "said"),
         [(0o644, "every user of the host could read"), (0o602, "every user.*write"), (0o660, "its group could write")],
     )
-    def test_that_others_could_get_at_is_mended_with_a_warning(self, place: Place, mode: int, said: str) -> None:
+    def test_that_others_could_get_at_is_corrected_with_a_warning(self, place: Place, mode: int, said: str) -> None:
         place.have(mode=mode)
         foretold = place.run(True)
-        assert re.search("would be mended", foretold["warnings"][0])
+        assert re.search("would be corrected", foretold["warnings"][0])
         result = place.run()
-        assert re.search(f"had mode {mode:04o}.*{said}.*were mended.*rotate it", result["warnings"][0])
+        assert re.search(f"had mode {mode:04o}.*{said}.*were corrected.*rotate it", result["warnings"][0])
         assert mode_of(place.key) == 0o400
         assert "warnings" not in place.run()
 

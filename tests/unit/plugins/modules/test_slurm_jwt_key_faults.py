@@ -24,12 +24,8 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
-    KeyRecord,
-    fingerprint,
-    format_record,
-    parse_record,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import KeyRecord, format_record, parse_record
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
     Run,
@@ -271,7 +267,7 @@ class TestWatched:
         self.watch(folder, 2000, 0)
 
     @as_root
-    def test_while_an_open_key_is_mended(self, folder: pathlib.Path) -> None:
+    def test_while_an_open_key_is_corrected(self, folder: pathlib.Path) -> None:
         """From the moment the owner changes, the new group does not have what the old one had."""
 
         def look(folder: pathlib.Path) -> list[str]:

@@ -17,9 +17,9 @@ from typing import Any, Iterator
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import (
     KeyRecord,
-    fingerprint,
     format_record,
     format_time,
     parse_record,
@@ -124,7 +124,7 @@ class Place:
         return result
 
     def keys(self) -> dict[str, bytes]:
-        paths = {"live": self.key, "next": self.next, "previous": self.previous}
+        paths = {"current": self.key, "next": self.next, "previous": self.previous}
         return {name: path.read_bytes() for name, path in paths.items() if path.exists()}
 
     def record(self, path: pathlib.Path) -> KeyRecord | None:
@@ -210,7 +210,7 @@ class TestStaged:
         place.have(place.key, OLD, serial)
         result = place.applied(state="staged", **params)
         assert (result["changed"], result["reason"]) == (True, reason)
-        assert place.keys()["live"] == OLD
+        assert place.keys()["current"] == OLD
         assert place.keys()["next"] == (NEW if "content" in params else place.keys()["next"]) != OLD
 
     def test_in_the_place_of_a_weak_key_if_so_asked(self, place: Place) -> None:
@@ -240,7 +240,7 @@ class TestStaged:
         place.staged()
         result = place.applied(state="staged", run="run-b", **params)
         assert (result["changed"], result["reason"]) == (True, reason)
-        assert place.keys()["live"] == OLD
+        assert place.keys()["current"] == OLD
         assert place.keys()["next"] != NEW
 
     @pytest.mark.parametrize("params", [{"serial": "3"}, {"content": b64(THIRD)}, {"force": True}])
@@ -249,7 +249,7 @@ class TestStaged:
     ) -> None:
         place.swapped()
         assert place.applied(state="staged", run="run-b", **params)["changed"] is False
-        assert place.keys() == {"live": NEW, "next": NEW, "previous": OLD}
+        assert place.keys() == {"current": NEW, "next": NEW, "previous": OLD}
 
     @pytest.mark.parametrize(("params", "size"), [({}, 64), ({"size": 48}, 48)])
     def test_as_long_as_the_one_in_force_unless_told(self, place: Place, params: dict[str, Any], size: int) -> None:
@@ -277,8 +277,8 @@ class TestStaged:
         result = place.run(state="staged", serial="2")
         live = {"fingerprint": fingerprint(OLD), "serial": "1"}
         staged = {"fingerprint": fingerprint(place.keys()["next"]), "serial": "2"}
-        assert result["diff"]["before"] == {"live": live, "next": None, "previous": None}
-        assert result["diff"]["after"] == {"live": live, "next": staged, "previous": None}
+        assert result["diff"]["before"] == {"current": live, "next": None, "previous": None}
+        assert result["diff"]["after"] == {"current": live, "next": staged, "previous": None}
 
     @as_root
     def test_has_the_owner_that_is_declared(self, place: Place) -> None:
@@ -323,7 +323,7 @@ class TestTwoRuns:
     def test_or_another_one_if_it_asks_for_another(self, place: Place) -> None:
         place.staged()
         result = place.applied(state="staged", serial="3", run="run-c", by="root@c", take_over="run-b")
-        assert (result["reason"], place.keys()["live"]) == ("serial", OLD)
+        assert (result["reason"], place.keys()["current"]) == ("serial", OLD)
         record = place.record(place.next)
         assert record is not None
         assert (record.serial, record.run, record.fingerprint) == ("3", "run-c", fingerprint(place.keys()["next"]))
@@ -373,7 +373,7 @@ class TestActive:
         inode = place.key.stat().st_ino
         result = place.applied(state="active")
         assert (result["changed"], result["reason"]) == (True, None)
-        assert place.keys() == {"live": NEW, "next": NEW, "previous": OLD}
+        assert place.keys() == {"current": NEW, "next": NEW, "previous": OLD}
         assert place.key.stat().st_ino != inode == place.previous.stat().st_ino
         assert place.key.stat().st_nlink == place.previous.stat().st_nlink == 1
         self.check(place, result)
@@ -383,7 +383,7 @@ class TestActive:
         inode = place.key.stat().st_ino
         result = place.applied(state="active", method="in_place")
         assert result["changed"] is True
-        assert place.keys() == {"live": NEW, "next": NEW, "previous": OLD}
+        assert place.keys() == {"current": NEW, "next": NEW, "previous": OLD}
         assert place.key.stat().st_ino == inode != place.previous.stat().st_ino
         self.check(place, result)
 
@@ -398,7 +398,7 @@ class TestActive:
         assert place.record(place.previous) == KeyRecord("1", BORN, fingerprint(OLD), "root@a")
         place.applied(state="unstaged", run="run-b")
         assert place.names() == {"key", "key.record", "key.previous", "key.previous.record"}
-        assert place.keys() == {"live": NEW, "previous": OLD}
+        assert place.keys() == {"current": NEW, "previous": OLD}
 
     @as_root
     @pytest.mark.parametrize("method", METHODS)
@@ -426,7 +426,7 @@ class TestActive:
         place.have(place.previous, THIRD, "0")
         for again in range(3):
             assert place.run(state="active", method=method)["changed"] is (again == 0)
-            assert place.keys() == {"live": NEW, "next": NEW, "previous": OLD}
+            assert place.keys() == {"current": NEW, "next": NEW, "previous": OLD}
 
     @pytest.mark.parametrize("methods", [("rename", "in_place"), ("in_place", "rename"), METHODS[:1] * 2])
     def test_one_rotation_after_another(self, place: Place, methods: tuple[str, str]) -> None:
@@ -436,7 +436,7 @@ class TestActive:
             place.applied(state="staged", serial=str(number), run="r")
             place.applied(state="active", method=method)
             place.applied(state="unstaged", run="r")
-            assert place.keys()["previous"] == before != place.keys()["live"]
+            assert place.keys()["previous"] == before != place.keys()["current"]
             assert place.run()["serial"] == str(number)
             assert place.key.stat().st_nlink == 1
 
@@ -483,8 +483,8 @@ class TestActive:
         foretold = place.run(True, state="active")["diff"]
         result = place.run(state="active")["diff"]
         old, new = {"fingerprint": fingerprint(OLD), "serial": "1"}, {"fingerprint": fingerprint(NEW), "serial": "2"}
-        assert result["before"] == foretold["before"] == {"live": old, "next": new, "previous": None}
-        assert result["after"] == {"live": new, "next": new, "previous": old}
+        assert result["before"] == foretold["before"] == {"current": old, "next": new, "previous": None}
+        assert result["after"] == {"current": new, "next": new, "previous": old}
         assert foretold["after"] == {**foretold["before"], "in check mode": "active would change this"}
 
 
@@ -537,7 +537,7 @@ class TestTheInstant:
         os.replace(place.folder / "other", place.key)
         result = process.result()
         assert re.search("Somebody else has changed .*/key meanwhile. It was left as it is", result["msg"])
-        assert place.keys()["live"] == THIRD
+        assert place.keys()["current"] == THIRD
 
     @pytest.mark.parametrize("method", METHODS)
     def test_a_rotation_that_ends_before_it(self, place: Place, method: str) -> None:
@@ -545,7 +545,7 @@ class TestTheInstant:
         process = self.waiting(place, method)
         assert place.run(state="unstaged")["changed"] is True
         assert "key.next" in process.result()["msg"]
-        assert place.keys()["live"] == OLD
+        assert place.keys()["current"] == OLD
 
     def waiting(self, place: Place, method: str) -> Run:
         params = {"path": str(place.key), "state": "active", "method": method, "activate_at": time.time() + 4}
@@ -570,7 +570,7 @@ class TestTheWayBack:
         assert (result["changed"], result["previous_fingerprint"]) == (True, fingerprint(NEW))
         assert (result["fingerprint"], result["serial"], result["by"]) == (fingerprint(OLD), "1", "root@a")
         assert place.key.stat().st_ino == kept
-        assert place.keys() == {"live": OLD, "next": NEW}
+        assert place.keys() == {"current": OLD, "next": NEW}
         self.check_the_end(place)
 
     @pytest.mark.parametrize("forth", METHODS)
@@ -583,28 +583,28 @@ class TestTheWayBack:
             assert mapped[:] == OLD
         assert (result["changed"], result["fingerprint"], result["serial"]) == (True, fingerprint(OLD), "1")
         assert place.key.stat().st_ino == inode
-        assert place.keys() == {"live": OLD, "next": NEW, "previous": OLD}
+        assert place.keys() == {"current": OLD, "next": NEW, "previous": OLD}
         self.check_the_end(place)
 
     def check_the_end(self, place: Place) -> None:
         assert place.record(place.key) == KeyRecord("1", BORN, fingerprint(OLD), "root@a")
         place.applied(state="unstaged", run="run-b")
         assert place.names() == {"key", "key.record"}
-        assert place.keys() == {"live": OLD}
+        assert place.keys() == {"current": OLD}
 
     def test_and_forth_again(self, place: Place) -> None:
         place.staged()
         for method in ("rename", "in_place", "in_place", "rename"):
             place.applied(state="active", method=method)
-            assert place.keys() == {"live": NEW, "next": NEW, "previous": OLD}
+            assert place.keys() == {"current": NEW, "next": NEW, "previous": OLD}
             place.applied(state="active", method=method, source="previous")
-            assert place.keys()["live"] == OLD
+            assert place.keys()["current"] == OLD
 
     def test_after_the_rotation_has_ended(self, place: Place) -> None:
         place.swapped()
         place.run(state="unstaged")
         assert place.applied(state="active", source="previous")["serial"] == "1"
-        assert place.keys() == {"live": OLD}
+        assert place.keys() == {"current": OLD}
 
     @pytest.mark.parametrize("method", METHODS)
     def test_to_the_very_key_that_was_named(self, place: Place, method: str) -> None:
@@ -642,7 +642,7 @@ class TestUnstaged:
     def test_after_the_swap_the_previous_key_stays_if_it_may(self, place: Place, keep: bool) -> None:
         place.swapped()
         assert place.applied(state="unstaged", run="run-b", keep_previous=keep)["changed"] is True
-        assert place.keys() == {"live": NEW, **({"previous": OLD} if keep else {})}
+        assert place.keys() == {"current": NEW, **({"previous": OLD} if keep else {})}
         assert place.applied(state="unstaged", keep_previous=False)["changed"] is keep
         assert place.names() == {"key", "key.record"}
 
@@ -691,7 +691,7 @@ class TestPresentAndAbsent:
         self, place: Place, params: dict[str, Any], swapped: bool
     ) -> None:
         (place.swapped if swapped else place.staged)()
-        place.refused("key.next is there, so a rotation is under way. .*/key was left.*state: unstaged", **params)
+        place.refused("key.next exists, so a rotation is under way. .*/key was left.*state: unstaged", **params)
 
     def test_and_nothing_else_is_refused_then(self, place: Place) -> None:
         place.staged()

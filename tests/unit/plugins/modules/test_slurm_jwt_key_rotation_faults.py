@@ -20,8 +20,9 @@ from typing import Any, Callable, Iterator, NamedTuple
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rotation
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import KeyRecord, fingerprint, format_record
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import read_slots
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import KeyRecord, format_record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import read_slots
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
     Run,
@@ -84,8 +85,8 @@ def keys(folder: pathlib.Path) -> dict[str, bytes]:
 def serial_of(folder: pathlib.Path) -> str | None:
     """The label on record for the key in force."""
     slots = read_slots(str(folder / "key"))
-    assert slots.live is not None
-    return slots.live.spoken.serial
+    assert slots.current is not None
+    return slots.current.known.serial
 
 
 def mapped(folder: pathlib.Path) -> mmap.mmap:
@@ -341,18 +342,18 @@ class TestKilled:
             "key.previous.record",
         }
         slots = read_slots(str(folder / "key"))
-        assert slots.live is not None and slots.previous is not None
-        assert slots.previous.key.data == OLD != slots.live.key.data
-        assert to is None or slots.live.key.data == to
-        assert slots.live.record == KeyRecord("2", slots.live.spoken.created, slots.live.fingerprint, "root@a")
+        assert slots.current is not None and slots.previous is not None
+        assert slots.previous.key.data == OLD != slots.current.key.data
+        assert to is None or slots.current.key.data == to
+        assert slots.current.record == KeyRecord("2", slots.current.known.created, slots.current.fingerprint, "root@a")
         assert slots.previous.record == KeyRecord("1", BORN, fingerprint(OLD), "root@a")
         assert (folder / "key").stat().st_nlink == (folder / "key.previous").stat().st_nlink == 1
 
     def went_back(self, folder: pathlib.Path) -> None:
         assert {path.name for path in folder.iterdir()} == {"key", "key.record"}
         slots = read_slots(str(folder / "key"))
-        assert slots.live is not None
-        assert (slots.live.key.data, slots.live.record) == (OLD, KeyRecord("1", BORN, fingerprint(OLD), "root@a"))
+        assert slots.current is not None
+        assert (slots.current.key.data, slots.current.record) == (OLD, KeyRecord("1", BORN, fingerprint(OLD), "root@a"))
 
     @pytest.mark.parametrize("method", METHODS)
     def test_while_staging(self, folder: pathlib.Path, when: Any, method: str) -> None:
@@ -364,7 +365,7 @@ class TestKilled:
             slots = read_slots(str(folder / "key"))
             seen.add(slots.next is not None)
             # Whose it is was on record before the key had its name.
-            assert slots.next is None or (len(slots.next.key.data), slots.next.spoken.run) == (32, "run-b")
+            assert slots.next is None or (len(slots.next.key.data), slots.next.known.run) == (32, "run-b")
 
         rest = ["stage", method, "unstage"]
         assert self.every_way_to_die(folder, when, live, "stage", rest, whole, lambda: self.rotated(folder)) >= 8
@@ -447,8 +448,8 @@ class TestAllAtOnce:
             assert keys(folder) == {"key": NEW, "key.next": NEW, "key.previous": OLD}
             assert result["previous_fingerprint"] == fingerprint(OLD)
             slots = read_slots(str(folder / "key"))
-            assert slots.live is not None and slots.previous is not None
-            assert (slots.live.spoken.serial, slots.previous.spoken.serial) == ("2", "1")
+            assert slots.current is not None and slots.previous is not None
+            assert (slots.current.known.serial, slots.previous.known.serial) == ("2", "1")
             assert drafts_in(folder) == []
 
     @pytest.mark.parametrize("at_an_instant", [True, False])

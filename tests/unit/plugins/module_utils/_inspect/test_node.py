@@ -19,7 +19,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_al
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import names as file_names
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import node, plugins, whereabouts
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.server import DaemonHost
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import hs256
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import hs256, record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes
 
 ME = file_names.user_name(os.geteuid())
@@ -344,12 +344,12 @@ def test_no_secret_in_the_report(loaded: Site) -> None:
 
 
 def test_the_record_of_a_key(loaded: Site) -> None:
-    record = hs256.KeyRecord("2026-11", int(time.time()) - 86400, hs256.fingerprint(GOOD_KEY))
-    path = pathlib.Path(hs256.record_path(str(loaded.key)))
-    path.write_bytes(hs256.format_record(record))
+    known = record.KeyRecord("2026-11", int(time.time()) - 86400, hs256.fingerprint(GOOD_KEY))
+    path = pathlib.Path(record.record_path(str(loaded.key)))
+    path.write_bytes(record.format_record(known))
     key = loaded.look(["slurmctld"])["key"]
     assert (key["serial"], key["age"] // 3600) == ("2026-11", 24)
-    path.write_bytes(hs256.format_record(record._replace(fingerprint="SHA256:other")))
+    path.write_bytes(record.format_record(known._replace(fingerprint="SHA256:other")))
     key = loaded.look(["slurmctld"])["key"]
     assert (key["serial"], key["age"] // 3600) == (None, 0)
 
@@ -362,8 +362,8 @@ def test_the_keys_of_a_rotation(loaded: Site) -> None:
         path = pathlib.Path(f"{loaded.key}.{which}")
         path.write_bytes(data)
         path.chmod(0o400)
-        record = hs256.KeyRecord(serial, born, hs256.fingerprint(data), "root@mgmt1", run)
-        pathlib.Path(hs256.record_path(str(path))).write_bytes(hs256.format_record(record))
+        known = record.KeyRecord(serial, born, hs256.fingerprint(data), "root@mgmt1", run)
+        pathlib.Path(record.record_path(str(path))).write_bytes(record.format_record(known))
     key = loaded.look(["slurmctld"])["key"]
     assert key["fingerprint"] == hs256.fingerprint(GOOD_KEY)
     assert (key["by"], key["run"]) == (None, None)
@@ -374,7 +374,7 @@ def test_the_keys_of_a_rotation(loaded: Site) -> None:
         assert told == {
             "fingerprint": hs256.fingerprint(data),
             "serial": serial,
-            "created": hs256.format_time(born),
+            "created": record.format_time(born),
             "by": "root@mgmt1",
             "run": run,
             # Since its record was written, however old the key is.
@@ -385,7 +385,7 @@ def test_the_keys_of_a_rotation(loaded: Site) -> None:
         }
         assert data.hex() not in repr(key)
     # Without its record, what the file tells.
-    os.unlink(hs256.record_path(f"{loaded.key}.next"))
+    os.unlink(record.record_path(f"{loaded.key}.next"))
     told = loaded.look(["slurmctld"])["key"]["next"]
     assert (told["serial"], told["run"], told["age"] // 60) == (None, None, 0)
 

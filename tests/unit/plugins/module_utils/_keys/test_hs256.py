@@ -18,17 +18,19 @@ from hypothesis import strategies as st
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
     MAX_SIZE,
     MIN_SIZE,
-    KeyRecord,
     fingerprint,
-    format_record,
-    format_time,
     generate,
     not_a_key,
+    remark,
+    weakness,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import (
+    KeyRecord,
+    format_record,
+    format_time,
     parse_record,
     parse_time,
     record_path,
-    remark,
-    weakness,
 )
 
 GOOD = bytes.fromhex("8e0bd5ff1d2b7c6a90e43f5a6677c8b9aa0b1c2d3e4f5061728394a5b6c7d8e9")

@@ -13,19 +13,18 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import atomic, lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import KeyRecord, fingerprint, format_record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import KeyRecord, format_record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import (
     IN_PLACE,
-    NEXT,
-    PREVIOUS,
     RENAME,
     RotationError,
     activate,
     is_due,
     left_to_unstage,
-    read_slots,
     unstage,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS, read_slots
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time import instant
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import LONGEST_WAIT, InstantTooFar
 
@@ -75,15 +74,15 @@ class TestLook:
 
     def test_a_key_without_a_record_speaks_for_itself(self, path: str) -> None:
         have(path, OLD, said_of(NEW, "2"))
-        live = read_slots(path).live
+        live = read_slots(path).current
         assert live is not None
-        assert (live.record, live.spoken) == (None, KeyRecord(None, BORN, fingerprint(OLD)))
+        assert (live.record, live.known) == (None, KeyRecord(None, BORN, fingerprint(OLD)))
 
     @pytest.mark.parametrize("source", [NEXT, PREVIOUS])
     def test_after_a_kill_the_record_is_beside_the_key_it_came_from(self, path: str, source: str) -> None:
         have(path, NEW, said_of(OLD, "1"))
         have(f"{path}.{source}", NEW, said_of(NEW, "2", "run-b"))
-        live = read_slots(path).live
+        live = read_slots(path).current
         assert live is not None
         assert live.record == said_of(NEW, "2", "run-b")
 
@@ -91,8 +90,8 @@ class TestLook:
         have(path, NEW, said_of(NEW, "mine"))
         have(path + ".next", NEW, said_of(NEW, "theirs", "run-b"))
         slots = read_slots(path)
-        assert slots.live is not None and slots.next is not None
-        assert (slots.live.spoken.serial, slots.next.spoken.serial) == ("mine", "theirs")
+        assert slots.current is not None and slots.next is not None
+        assert (slots.current.known.serial, slots.next.known.serial) == ("mine", "theirs")
 
     def test_no_secret_in_a_traceback(self, path: str) -> None:
         have(path, b"x" * 32)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.hpc.slurm_jwt.plugins.doc_fragments.durations import ModuleDocFragment
 from ansible_collections.hpc.slurm_jwt.plugins.filter import plans
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import key_file
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import desired
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time import durations
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import issue
 from ansible_collections.hpc.slurm_jwt.plugins.modules import (
@@ -28,7 +28,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _timers
 ROOT = Path(durations.__file__).parents[3]
 
 READERS = {
-    "slurm_jwt_key: max_age": key_file._seconds,
+    "slurm_jwt_key: max_age": desired._max_age,
     "slurm_jwks: retain": slurm_jwks._retain,
     "slurm_jwks_timer: period": lambda text: slurm_jwks_timer.seconds({"period": text}, "period"),
     "slurm_jwt_token_timer: lifespan": lambda text: slurm_jwt_token_timer.Renewals.seconds(

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The three copies of a key, current, next and previous, each with its record. Private to this collection."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
+    SecretFile,
+    read_if_there,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import (
+    KeyRecord,
+    parse_record,
+    record_path,
+)
+
+NEXT = "next"
+PREVIOUS = "previous"
+
+
+class Slot(NamedTuple):
+    """One of the three keys, and what is on record for it."""
+
+    key: SecretFile
+    record: KeyRecord | None
+    recorded: float | None = None
+    """When that was written, in seconds since 1970: for a staged key, when its run took it up."""
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.key.data)
+
+    def age(self, now: float) -> int:
+        """In seconds."""
+        return max(0, int(now) - self.known.created)
+
+    @property
+    def known(self) -> KeyRecord:
+        """Its record, or as much of one as the file itself shows."""
+        return self.record or KeyRecord(None, int(self.key.mtime), self.fingerprint)
+
+
+class Slots(NamedTuple):
+    """How far a rotation has come on this host."""
+
+    current: Slot | None
+    next: Slot | None
+    previous: Slot | None
+
+    @property
+    def swapped(self) -> bool:
+        """Whether the staged key is in force already."""
+        return bool(self.current and self.next and self.current.key.data == self.next.key.data)
+
+
+def beside(path: str, which: str) -> str:
+    """Where the next or previous key of the key at PATH is kept, or the next or previous token."""
+    return f"{path}.{which}"
+
+
+def read_slots(path: str) -> Slots:
+    """All three keys, each with the record that speaks of it."""
+    keys = [read_if_there(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
+    records = [_dated_record(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
+
+    def slot(key: SecretFile | None, own: tuple[KeyRecord, float] | None) -> Slot | None:
+        if key is None:
+            return None
+        # A swap that was killed has left the record of the key in force beside the key that it came from.
+        mine = [found for found in (own, *records) if found and found[0].fingerprint == fingerprint(key.data)]
+        return Slot(key, *mine[0]) if mine else Slot(key, None)
+
+    return Slots(*(slot(key, own) for key, own in zip(keys, records)))
+
+
+def _dated_record(path: str) -> tuple[KeyRecord, float] | None:
+    """The record of the key at PATH, and when it was written."""
+    file = read_if_there(record_path(path))
+    record = parse_record(file.data) if file else None
+    return (record, file.mtime) if file and record else None

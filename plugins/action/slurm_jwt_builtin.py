@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.install_paths import DPKG_FORMAT, parse_dpkg
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _observations
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction, failure
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import modules
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.builtin_modules import BUILTINS
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import Observation
 
 # In what ansible.builtin.apt says then.
 NO_PYTHON3_APT = "must be installed to use check mode"
@@ -22,7 +24,7 @@ class ActionModule(CheckedAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         named = [name for name, options in self._task.args.items() if isinstance(options, Mapping)]
-        known = [*_observations.BUILTINS, "async_status"]
+        known = [*BUILTINS, "async_status"]
         if len(self._task.args) != 1 or len(named) != 1 or named[0] not in known:
             text = f"slurm_jwt_builtin takes one module with its options; it may be {', '.join(known)}."
             return failure(text)
@@ -33,7 +35,7 @@ class ActionModule(CheckedAction):
             # Whose result it is, and the instant after which nobody waits for it any more.
             self.job = str(self.options.pop("of", ""))
             self.deadline = float(self.options.pop("deadline", math.inf))
-            if self.job not in _observations.MODULES:
+            if self.job not in modules.MODULES:
                 return failure("async_status: 'of' names no module of this collection.")
             if time.time() > self.deadline:
                 return failure("The job on the host did not end in its time.")
@@ -42,10 +44,10 @@ class ActionModule(CheckedAction):
     def module(self) -> str:
         return str(self.name)
 
-    def observation(self) -> _observations.Observation:
+    def observation(self) -> Observation:
         if not self.job:
-            return _observations.BUILTINS[self.name]
-        what = _observations.of_job(self.job)
+            return BUILTINS[self.name]
+        what = modules.of_job(self.job)
         left = max(1, math.ceil(self.deadline - time.time())) if self.deadline < math.inf else what.seconds
         return what._replace(seconds=min(what.seconds, left))
 

@@ -16,16 +16,16 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import become_loader, connection_loader, shell_loader
 from ansible.utils.display import Display
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
-    _cluster,
-    _declarations,
-    _hostlist,
-    _role_options,
-    _service_checks,
-    _services,
-    _unreachable,
-)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import KEEPS_FILES, failure
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import unreachable_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import (
+    declarations,
+    hostlist,
+    inventory_hosts,
+    role_options,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import hosts_by_component
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services, service_checks
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import mark_unsafe
 
 display = Display()
@@ -60,7 +60,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             reasons.append(FREE.format(strategy))
         injected = bool(C.config.get_config_value("INJECT_FACTS_AS_VARS"))
         hosts = [host for host in dict.fromkeys([*groups.get("all", ()), "localhost"]) if host in hostvars]
-        written = {host: _cluster.raw(hostvars, host) for host in hosts}
+        written = {host: inventory_hosts.raw(hostvars, host) for host in hosts}
         written = {host: found for host, found in written.items() if isinstance(found, Mapping)}
         facts = {host: _facts_of(host, hostvars, found) for host, found in written.items()}
         of_all = {name for of_one in facts.values() for name in of_one if isinstance(name, str)}
@@ -69,12 +69,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         digests = {}
         for host, found in written.items():
             names |= {name for name in found if isinstance(name, str)}
-            reasons += _declarations.facts_against(host, facts[host], found, reserved, injected, of_all)
-            digests[host] = _declarations.digest(found)
+            reasons += declarations.facts_against(host, facts[host], found, reserved, injected, of_all)
+            digests[host] = declarations.digest(found)
         known, internal = _variables_of_roles()
-        reasons += _declarations.unknown(names, known)
+        reasons += declarations.unknown(names, known)
         # Variables of the play, which hosts do not have; those of the role itself are among them.
-        reasons += _declarations.unknown({name for name in variables if isinstance(name, str)} - internal, known)
+        reasons += declarations.unknown({name for name in variables if isinstance(name, str)} - internal, known)
         if not reasons:
             # Not before: this evaluates what is written.
             reasons += _wrong_options(hostvars, groups, written)
@@ -83,9 +83,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return failure(mark_unsafe(said))
         if injected:
             display.warning(INJECTED)
-        everywhere = _cluster.any_variables(groups, hostvars)
+        everywhere = inventory_hosts.any_variables(groups, hostvars)
         # Not what an earlier playbook of this process has frozen.
-        components = _cluster.hosts_by_component(groups, {**everywhere, _declarations.NAME: None})
+        components = hosts_by_component(groups, {**everywhere, declarations.NAME: None})
         frozen = {"run": secrets.token_hex(8), "components": components, "digests": digests}
         return {"changed": False, "frozen": mark_unsafe(frozen)}
 
@@ -106,15 +106,15 @@ def _with_prefixes(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What the roles that come after the first change would refuse, as a list of sentences."""
-    everywhere = _cluster.any_variables(groups, hostvars)
-    services = _services.group_of(everywhere)
+    everywhere = inventory_hosts.any_variables(groups, hostvars)
+    services = declared_services.group_of(everywhere)
     try:
         users = {
-            "slurmrestd": _cluster.hosts_by_component(groups, {**everywhere, _declarations.NAME: None})["slurmrestd"],
-            "slurm_jwt_tokens": _services.service_hosts(groups, hostvars),
-            "slurm_jwt_proxy": _cluster.proxy_hosts(groups, hostvars),
+            "slurmrestd": hosts_by_component(groups, {**everywhere, declarations.NAME: None})["slurmrestd"],
+            "slurm_jwt_tokens": declared_services.service_hosts(groups, hostvars),
+            "slurm_jwt_proxy": inventory_hosts.proxy_hosts(groups, hostvars),
         }
-    except _services.ServicesError as error:
+    except declared_services.ServicesError as error:
         return [str(error)]
     except (AttributeError, KeyError, TypeError):
         # The services are no list of dictionaries, which the role's options say better, of any host.
@@ -122,21 +122,22 @@ def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str
     told: dict[str, list[str]] = {}
     of_services: list[str] = []
     of_all: list[str] = []
-    if everywhere.get(_unreachable.VARIABLE) is not None:
+    if everywhere.get(unreachable_hosts.VARIABLE) is not None:
         try:
-            _unreachable.allowed(str(everywhere[_unreachable.VARIABLE]), 0)
-        except _unreachable.AllowanceError as error:
+            unreachable_hosts.allowed(str(everywhere[unreachable_hosts.VARIABLE]), 0)
+        except unreachable_hosts.AllowanceError as error:
             of_all.append(str(error))
     for role, hosts in users.items():
         for host in (host for host in hosts if host in written):
             variables = hostvars[host]
-            found = _role_options.wrong(_options_of_role(role), written[host], variables.__getitem__)
+            found = role_options.wrong(_options_of_role(role), written[host], variables.__getitem__)
             if not found and role == "slurm_jwt_tokens":
-                declared, limit = variables.get(_services.DECLARED), variables.get("slurm_jwt_max_token_lifespan")
-                of_services += _service_checks.wrong(host, declared or (), groups, services, limit)
+                declared = variables.get(declared_services.DECLARED) or ()
+                limit = variables.get("slurm_jwt_max_token_lifespan")
+                of_services += service_checks.wrong(host, declared, groups, services, limit)
             for sentence in found:
                 told.setdefault(sentence, []).append(host)
-    of_hosts = [f"{_hostlist.folded(hosts)}: {sentence}" for sentence, hosts in told.items()]
+    of_hosts = [f"{hostlist.folded(hosts)}: {sentence}" for sentence, hosts in told.items()]
     return [*of_all, *of_hosts, *of_services]
 
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _local_key, _services
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import local_key
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
 def cluster_hosts(
     groups: Mapping[str, Sequence[str]],
     hostvars: Mapping[str, Any],
-    components: Sequence[str] = tuple(_cluster.COMPONENTS),
+    components: Sequence[str] = tuple(inventory_hosts.COMPONENTS),
 ) -> list[str]:
     """Every host of the cluster once, controllers first."""
-    return _cluster.cluster_hosts(groups, _cluster.any_variables(groups, hostvars), components)
+    return inventory_hosts.cluster_hosts(groups, inventory_hosts.any_variables(groups, hostvars), components)
 
 
 class FilterModule:
@@ -27,8 +29,8 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return filters(
             cluster_hosts=cluster_hosts,
-            planned_hosts=_cluster.planned_hosts,
-            primary_controller=_local_key.primary,
-            proxy_hosts=_cluster.proxy_hosts,
-            token_hosts=_services.token_hosts,
+            planned_hosts=inventory_hosts.planned_hosts,
+            primary_controller=local_key.primary,
+            proxy_hosts=inventory_hosts.proxy_hosts,
+            token_hosts=declared_services.token_hosts,
         )

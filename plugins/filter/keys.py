@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _key_metrics, _local_key, _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import local_key, trusted_keys
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import key_metrics
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
 def inherited_keys(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """The keys."""
-    variables = _cluster.any_variables(groups, hostvars)
-    key_hosts = _cluster.cluster_hosts(groups, variables, ("slurmctld", "slurmdbd"))
+    variables = inventory_hosts.any_variables(groups, hostvars)
+    key_hosts = inventory_hosts.cluster_hosts(groups, variables, ("slurmctld", "slurmdbd"))
     looks = (hostvars[host].get("slurm_jwt_jwks_observation") for host in key_hosts if host in hostvars)
-    return _trust.inherited(look for look in looks if look)
+    return trusted_keys.inherited(look for look in looks if look)
 
 
 class FilterModule:
@@ -26,6 +28,6 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return filters(
             inherited_keys=inherited_keys,
-            key_metrics=_key_metrics.metrics,
-            trusted_sources=_local_key.sources,
+            key_metrics=key_metrics.metrics,
+            trusted_sources=local_key.sources,
         )

@@ -11,18 +11,17 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
-    _cluster,
-    _declared_trust,
-    _desired,
-    _local_key,
-    _plan,
-    _rotation,
-    _rsa_rotation,
-    _run,
-    _services,
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state, local_key
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarations import DeclarationError
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import (
+    ansible_run,
+    declared_trust,
+    hs256_rotation,
+    rollout,
+    rsa_rotation,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import DeclarationError
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
@@ -36,18 +35,18 @@ def rollout_plan(
     signing: str = "",
     **desired: Any,
 ) -> dict[str, Any]:
-    """The plan of a rollout; see plugin_utils/_plan.py."""
-    _cluster.check_declarations(hostvars, hosts)
-    components = _cluster.hosts_by_component(groups, _cluster.any_variables(groups, hostvars))
-    looks = _declared_trust.looks(hostvars, hosts)
+    """The plan of a rollout; see plugin_utils/rollout.py."""
+    inventory_hosts.check_declarations(hostvars, hosts)
+    components = inventory_hosts.hosts_by_component(groups, inventory_hosts.any_variables(groups, hostvars))
+    looks = declared_trust.looks(hostvars, hosts)
     serial = desired.get("key_serial", "")
-    trust = _declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing, serial)
+    trust = declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing, serial)
     # Left out, it follows slurm.conf.
     declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in components["slurmrestd"] if host in hostvars]
     serves = any(boolean(value, strict=False) for value in declared)
-    listeners = _cluster.default_listeners(groups, hostvars)
-    wanted = _desired.Desired(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **desired)
-    return _plan.plan(looks, components, hosts, wanted)
+    listeners = inventory_hosts.default_listeners(groups, hostvars)
+    wanted = desired_state.Desired(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **desired)
+    return rollout.plan(looks, components, hosts, wanted)
 
 
 def rotation_plan(
@@ -61,24 +60,25 @@ def rotation_plan(
     signing: str = "",
     **settings: Any,
 ) -> dict[str, Any]:
-    """The plan of a rotation; see plugin_utils/_rotation.py and, of an RSA key, _rsa_rotation.py."""
-    _cluster.check_declarations(hostvars, hosts)
-    components = {**_cluster.hosts_by_component(groups, _cluster.any_variables(groups, hostvars)), "node": []}
-    looks = _declared_trust.looks(hostvars, hosts)
+    """The plan of a rotation; see plugin_utils/_plans/hs256_rotation.py and rsa_rotation.py."""
+    inventory_hosts.check_declarations(hostvars, hosts)
+    variables = inventory_hosts.any_variables(groups, hostvars)
+    components = {**inventory_hosts.hosts_by_component(groups, variables), "node": []}
+    looks = declared_trust.looks(hostvars, hosts)
     try:
         seconds = duration(str(max_age)) if max_age else None
     except DurationError as error:
         raise DeclarationError(f"slurm_jwt_key_max_age: {error}") from error
-    using = _services.service_hosts(groups, hostvars)
-    wanted = _rotation.RotationSettings(max_age=seconds, run=_run.this_run(), token_hosts=using, **settings)
-    trust = _declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing)
+    using = declared_services.service_hosts(groups, hostvars)
+    wanted = hs256_rotation.RotationSettings(max_age=seconds, run=ansible_run.this_run(), token_hosts=using, **settings)
+    trust = declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing)
     if not trust.signs_rs256:
-        plan = _rotation.plan(looks, components, hosts, wanted, _run.is_dead)
+        plan = hs256_rotation.plan(looks, components, hosts, wanted, ansible_run.is_dead)
     else:
-        primary = _local_key.primary(hostvars, groups)
-        key = (hostvars[primary].get(_local_key.LOOK) or {}) if primary else {}
-        plan = _rsa_rotation.plan(looks, components, hosts, wanted, trust, key, _run.is_dead)
-    return {**plan, "by": _run.by_whom()}
+        primary = local_key.primary(hostvars, groups)
+        key = (hostvars[primary].get(local_key.LOOK) or {}) if primary else {}
+        plan = rsa_rotation.plan(looks, components, hosts, wanted, trust, key, ansible_run.is_dead)
+    return {**plan, "by": ansible_run.by_whom()}
 
 
 class FilterModule:

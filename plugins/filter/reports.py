@@ -8,37 +8,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
-    _identities,
-    _left_out,
-    _report,
-    _summary,
-    _token_states,
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import (
+    html_report,
+    left_out_hosts,
+    run_summary,
+    sample_token,
+    token_states,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
 def cluster_report(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], now: float) -> str:
     """The page."""
-    return _report.page(_report.gather(hostvars, groups, now))
+    return html_report.page(html_report.gather(hostvars, groups, now))
 
 
 def left_out(hostvars: Mapping[str, Any], hosts: Sequence[str] = ()) -> list[str]:
     """The sentences."""
-    return _left_out.told(hostvars, hosts)
+    return left_out_hosts.told(hostvars, hosts)
 
 
 def token_findings(
     hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], now: float
 ) -> list[dict[str, Any]]:
     """The findings, as dictionaries."""
-    found = _token_states.findings(_token_states.states(hostvars, groups, now))
+    found = token_states.findings(token_states.states(hostvars, groups, now))
     return [{**one._asdict(), "told": f"{one.host}: {one.text}"} for one in found]
 
 
 def token_table(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], now: float) -> list[str]:
     """The lines of the table."""
-    return _token_states.table(_token_states.states(hostvars, groups, now))
+    return token_states.table(token_states.states(hostvars, groups, now))
 
 
 class FilterModule:
@@ -47,12 +47,12 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return filters(
             cluster_report=cluster_report,
-            cluster_table=_summary.table,
-            key_copies=_summary.copies,
-            keys_in_force=_summary.keys_in_force,
+            cluster_table=run_summary.table,
+            key_copies=run_summary.copies,
+            keys_in_force=run_summary.keys_in_force,
             left_out=left_out,
-            rollout_failure=_summary.failure,
+            rollout_failure=run_summary.failure,
             token_findings=token_findings,
-            token_identity=_identities.table,
+            token_identity=sample_token.table,
             token_table=token_table,
         )

@@ -8,24 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _services, _timers
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services, token_timers
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
 def token_orders(hostvars: Mapping[str, Any], hosts: Sequence[str]) -> list[dict[str, Any]]:
     """The orders, made from what is declared now as it was at the beginning of the run."""
-    _cluster.check_declarations(hostvars, hosts)
-    return _services.orders(hostvars, hosts)
+    inventory_hosts.check_declarations(hostvars, hosts)
+    return declared_services.orders(hostvars, hosts)
 
 
 def token_services(
     services: Sequence[Mapping[str, Any]],
     host: str,
     groups: Mapping[str, Sequence[str]],
-    group: str = _services.GROUP[1],
+    group: str = declared_services.GROUP[1],
 ) -> list[dict[str, Any]]:
     """The services of one host."""
-    return _services.services_on(host, services, groups, group)
+    return declared_services.services_on(host, services, groups, group)
 
 
 class FilterModule:
@@ -33,11 +34,11 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return filters(
-            token_delivery=_services.delivery,
-            token_entries=_services.entries,
+            token_delivery=declared_services.delivery,
+            token_entries=declared_services.entries,
             token_orders=token_orders,
             token_services=token_services,
-            token_signer=_services.signer,
-            token_timers=_timers.timers,
-            token_units=_services.units,
+            token_signer=declared_services.signer,
+            token_timers=token_timers.timers,
+            token_units=declared_services.units,
         )

@@ -25,8 +25,9 @@ from ansible.errors import AnsibleActionSkip, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import MODULES, Observation
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._shape import Members, Misfit, harmless
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.modules import MODULES
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import Observation
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes import Members, Misfit, harmless
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import mark_unsafe
 
 # Ansible's own discovery of the interpreter; a module cannot say this, as Ansible takes it out of what modules say.

@@ -16,7 +16,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible.release import __version__
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import DeclarationError
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarations import DeclarationError
 
 _TRUST_IS_EXPLICIT = tuple(map(int, __version__.split(".")[:2])) >= (2, 19)
 

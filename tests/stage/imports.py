@@ -22,6 +22,12 @@ COLLECTION = "ansible_collections.hpc.slurm_jwt.plugins."
 LAYERS = (
     ("modules", "action", "filter", "doc_fragments"),
     ("plugin_utils",),
+    ("_reports",),
+    ("_plans",),
+    ("_services",),
+    ("_cluster",),
+    ("_inventory",),
+    ("_observations",),
     ("_timers",),
     ("_inspect",),
     ("_proof",),
@@ -35,7 +41,10 @@ LAYERS = (
 )
 HEIGHT = {package: len(LAYERS) - number for number, layer in enumerate(LAYERS) for package in layer}
 #: Modules run on managed hosts, and have what is sent there.
-FORBIDDEN = {("modules", "plugin_utils")}
+FORBIDDEN = {
+    ("modules", package)
+    for package in ("plugin_utils", "_reports", "_plans", "_services", "_cluster", "_inventory", "_observations")
+}
 
 
 def modules() -> dict[str, Path]:
@@ -46,7 +55,7 @@ def modules() -> dict[str, Path]:
 def package_of(name: str) -> str:
     """modules, _files, plugin_utils: what LAYERS knows."""
     parts = name.split(".")
-    return parts[1] if parts[0] == "module_utils" and len(parts) > 2 else parts[0]
+    return parts[1] if parts[0] in ("module_utils", "plugin_utils") and len(parts) > 2 else parts[0]
 
 
 def imported(path: Path, known: dict[str, Path]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, token_renewal
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _key_metrics
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import key_metrics
 from ansible_collections.hpc.slurm_jwt.tests.unit.roles.renewing import ROOT
 
 RULES = ROOT / "roles/slurm_jwt_tokens/files/prometheus_rules.yml"
@@ -64,7 +64,7 @@ FOLLOWING = jwks_refresh.RefreshSettings(
 def written():
     renewed = token_renewal.metrics(SETTINGS, token_renewal.RenewalRecord(1000, "kept", "", 5000, 900, -7))
     followed = jwks_refresh.metrics(FOLLOWING, jwks_refresh.RefreshRecord(1000, "kept", "", 900, 800, ["a"]))
-    return renewed + followed + _key_metrics.metrics({"slurm_jwt_observation": {"key": KEY}})
+    return renewed + followed + key_metrics.metrics({"slurm_jwt_observation": {"key": KEY}})
 
 
 def test_every_metric_that_is_asked_for_is_written():
@@ -93,13 +93,13 @@ def test_every_rule_says_how_bad_it_is_and_what_to_do():
 def test_the_text_is_what_prometheus_reads():
     text = written()
     assert 'slurm_jwt_token_expiry_timestamp_seconds{service="we\\"b",user="alice",file="/etc/web"} 5000\n' in text
-    assert f'{_key_metrics.CREATED}{{file="/key",fingerprint="SHA256:ab"}} 1795420800\n' in text
+    assert f'{key_metrics.CREATED}{{file="/key",fingerprint="SHA256:ab"}} 1795420800\n' in text
     for line in text.splitlines():
         assert re.fullmatch(r"# (HELP|TYPE) slurm_jw\w+ .+|slurm_jw\w+({[^{}]*})? -?\d+", line)
 
 
 def test_without_a_key_there_is_no_metric():
-    assert _key_metrics.metrics({}) == _key_metrics.metrics({"slurm_jwt_observation": {"key": None}}) == ""
+    assert key_metrics.metrics({}) == key_metrics.metrics({"slurm_jwt_observation": {"key": None}}) == ""
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="wants promtool of Prometheus")

@@ -15,9 +15,10 @@ import yaml
 from ansible.playbook.block import Block
 from ansible.playbook.handler import Handler
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _declarations, _observations
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cross_host import RESULTS
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import builtin_modules, modules
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 OURS = "hpc.slurm_jwt."
@@ -156,9 +157,9 @@ def test_builtin_modules_are_known_ones_with_fixed_names():
         if action != f"{OURS}slurm_jwt_builtin":
             continue
         (name,) = options
-        assert (_where(path, task), name in (*_observations.BUILTINS, "async_status")) == (_where(path, task), True)
+        assert (_where(path, task), name in (*builtin_modules.BUILTINS, "async_status")) == (_where(path, task), True)
         if name == "async_status":
-            assert (_where(path, task), options[name]["of"] in _observations.MODULES) == (_where(path, task), True)
+            assert (_where(path, task), options[name]["of"] in modules.MODULES) == (_where(path, task), True)
 
 
 # -- plugins ----------------------------------------------------------------------------------------------------------
@@ -202,18 +203,18 @@ def _results():
         action, options = _action(path, task)
         names = {*options} - {"cacheable"} if action == "ansible.builtin.set_fact" else set()
         for name in names | ({task["register"]} if "register" in task else set()):
-            if _declarations.is_ours(name):
+            if declarations.is_ours(name):
                 found.setdefault(name, []).append(_where(path, task))
     return found
 
 
 def test_own_results_are_what_tasks_leave():
     # And what plays are told, which is there when a play reads what the site declares.
-    of_plays = {name for _path, play in PLAYS for name in play.get("vars") or () if _declarations.is_ours(name)}
-    expected = {*_results(), *of_plays} - _declarations.OF_PLAYBOOKS
+    of_plays = {name for _path, play in PLAYS for name in play.get("vars") or () if declarations.is_ours(name)}
+    expected = {*_results(), *of_plays} - declarations.OF_PLAYBOOKS
     differences = {
-        "left, and not listed": sorted(expected - _declarations.OWN_RESULTS),
-        "listed, and not left": sorted(_declarations.OWN_RESULTS - expected),
+        "left, and not listed": sorted(expected - declarations.OWN_RESULTS),
+        "listed, and not left": sorted(declarations.OWN_RESULTS - expected),
     }
     assert differences == {"left, and not listed": [], "listed, and not left": []}
 
@@ -232,7 +233,7 @@ def test_tasks_leave_nothing_without_our_prefixes():
         action, options = _action(path, task)
         names = [*options] if action == "ansible.builtin.set_fact" else []
         for name in [*names, *([task["register"]] if "register" in task else [])]:
-            assert (_where(path, task), name, _declarations.is_ours(name)) == (_where(path, task), name, True)
+            assert (_where(path, task), name, declarations.is_ours(name)) == (_where(path, task), name, True)
 
 
 # -- from one host to another -----------------------------------------------------------------------------------------
@@ -308,7 +309,8 @@ def test_only_the_list_of_localhost_is_read():
 
 
 PLANS = (
-    *(f"plugin_utils/{name}.py" for name in ("_plan", "_rotation", "_rsa_rotation", "_inspections")),
+    *(f"plugin_utils/_plans/{name}.py" for name in ("rollout", "hs256_rotation", "rsa_rotation")),
+    "plugin_utils/_cluster/inspections.py",
     "filter/plans.py",
 )
 

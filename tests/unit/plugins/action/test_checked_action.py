@@ -18,7 +18,8 @@ import pytest
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, AnsibleConnectionFailure
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _checked_action, _observations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _checked_action
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import modules
 
 MODULES = pathlib.Path(__file__).resolve().parents[4] / "plugins/modules"
 DELIMITERS = ("{{", "{%", "{#", "}}", "%}", "#}")
@@ -438,7 +439,7 @@ def _options(node):
 
 def _with_secrets():
     """Module and name of each option that is marked as a secret, at the top level or in a list."""
-    for module in sorted(_observations.MODULES):
+    for module in sorted(modules.MODULES):
         for node in ast.walk(ast.parse((MODULES / f"{module}.py").read_text(encoding="utf-8"))):
             for name, value in _options(node):
                 if any(key == "no_log" and ast.literal_eval(says) for key, says in _options(value)):
@@ -501,8 +502,8 @@ def test_the_module_is_run(monkeypatch, async_val, native, background):
     assert remove.called is not background
 
 
-@pytest.mark.parametrize("module", sorted(_observations.MODULES))
+@pytest.mark.parametrize("module", sorted(modules.MODULES))
 def test_the_observation_is_that_of_the_module(module):
     action = make(dict, module=module)
     assert action.module() == module
-    assert action.observation() is _observations.MODULES[module]
+    assert action.observation() is modules.MODULES[module]

@@ -13,7 +13,8 @@ from ansible import constants as C
 from ansible.errors import AnsibleActionSkip, AnsibleConnectionFailure
 
 from ansible_collections.hpc.slurm_jwt.plugins.action import slurm_jwt_builtin
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _checked_action, _observations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _checked_action
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import builtin_modules
 
 JOB = "j123.456"
 
@@ -81,7 +82,7 @@ def test_anything_else_than_one_known_module_is_refused(args):
     assert not asked(action)
 
 
-@pytest.mark.parametrize("name", sorted(_observations.BUILTINS))
+@pytest.mark.parametrize("name", sorted(builtin_modules.BUILTINS))
 def test_the_module_is_run_with_its_options(name):
     options = {"path": "/x", "state": "present"}
     action = make({name: options}, {"changed": False})
@@ -122,7 +123,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(_observations.BUILTINS))
+@pytest.mark.parametrize("name", sorted(builtin_modules.BUILTINS))
 def test_nobody_declares_a_fact(name, display):
     assert said({name: {}}, {"changed": True, **HOSTILE}) == {"changed": True}
     ((text,), _named) = display.warning.call_args
@@ -241,7 +242,7 @@ REAL = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(_observations.BUILTINS))
+@pytest.mark.parametrize("name", sorted(builtin_modules.BUILTINS))
 def test_what_modules_really_say_fits(name, display):
     found = said({name: {}}, REAL[name])
     assert found.get("failed", False) is False, found["msg"]

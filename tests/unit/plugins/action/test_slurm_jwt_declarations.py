@@ -17,7 +17,7 @@ from ansible.errors import AnsibleUndefinedVariable
 from ansible.plugins.loader import connection_loader
 
 from ansible_collections.hpc.slurm_jwt.plugins.action import slurm_jwt_declarations
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _declarations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations
 
 GROUPS = {
     "all": ["ctl1", "dbd1", "rest1", "node1", "node2"],
@@ -135,7 +135,7 @@ def test_what_is_frozen():
     assert set(frozen) == {"run", "components", "digests"}
     assert frozen["components"] == COMPONENTS
     assert set(frozen["digests"]) == {*GROUPS["all"], "localhost"}
-    assert frozen["digests"]["ctl1"] == _declarations.digest(DECLARED)
+    assert frozen["digests"]["ctl1"] == declarations.digest(DECLARED)
 
 
 def test_every_run_has_a_name_of_its_own():
@@ -145,10 +145,10 @@ def test_every_run_has_a_name_of_its_own():
 def test_what_is_frozen_can_be_checked():
     frozen = read(facts={"ctl1": FACTS})["frozen"]
     now = HostVars({host: {**DECLARED, "slurm_jwt_observation": {}} for host in GROUPS["all"]}, {"ctl1": FACTS})
-    _declarations.check(frozen, now.raw_get, GROUPS["all"])
+    declarations.check(frozen, now.raw_get, GROUPS["all"])
     now.hosts["node2"] = {**DECLARED, "slurmrestd_user": "root"}
-    with pytest.raises(_declarations.DeclarationsChanged, match="node2"):
-        _declarations.check(frozen, now.raw_get, GROUPS["all"])
+    with pytest.raises(declarations.DeclarationsChanged, match="node2"):
+        declarations.check(frozen, now.raw_get, GROUPS["all"])
 
 
 def test_groups_of_the_sites_own_names():
@@ -196,7 +196,7 @@ def test_what_roles_document_is_known():
     assert "slurm_jwt_next" in internal
     assert not known & internal
     # A result of a task is no option.
-    assert not known & _declarations.OWN_RESULTS
+    assert not known & declarations.OWN_RESULTS
 
 
 @pytest.mark.parametrize("host", ["ctl1", "node2", "localhost"])
@@ -222,9 +222,9 @@ def test_an_unknown_variable_of_the_play():
 
 
 def test_own_results_of_an_earlier_playbook():
-    results = dict.fromkeys(_declarations.OWN_RESULTS - {"slurm_jwt_declarations"}, {"changed": True})
+    results = dict.fromkeys(declarations.OWN_RESULTS - {"slurm_jwt_declarations"}, {"changed": True})
     found = read(ctl1=results, localhost=results, play=results)
-    assert found["frozen"]["digests"]["ctl1"] == _declarations.digest(DECLARED)
+    assert found["frozen"]["digests"]["ctl1"] == declarations.digest(DECLARED)
 
 
 # -- facts ------------------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from __future__ import annotations
 import copy
 import random
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import INFO
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._shape import Members
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import INFO
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes import Members
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
 
 OTHER = "SHA256:" + "e" * 64

@@ -11,7 +11,7 @@ import jinja2
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
 
 ROLES = Path(__file__).resolve().parents[4] / "roles"
 
@@ -25,19 +25,19 @@ NAMED = {"slurm_jwt_group_proxy": "doors"}
         ({}, {}, ["rest1"]),
         (NAMED, {}, ["rest2"]),
         ({"slurm_jwt_group_proxy": "unheard-of"}, {}, []),
-        ({}, {_cluster.FAILURE: {}}, []),
-        ({}, {_cluster.TOKENS_FAILURE: {}}, []),
+        ({}, {inventory_hosts.FAILURE: {}}, []),
+        ({}, {inventory_hosts.TOKENS_FAILURE: {}}, []),
     ],
 )
 def test_proxy_hosts(variables, local, hosts):
     hostvars = {"ctl1": variables, "rest1": {}, "rest2": {}, "localhost": local}
-    assert _cluster.proxy_hosts(GROUPS, hostvars) == hosts
+    assert inventory_hosts.proxy_hosts(GROUPS, hostvars) == hosts
 
 
 def test_no_proxy():
-    assert _cluster.proxy_hosts({"all": ["ctl1"], "slurmctld": ["ctl1"]}, {"ctl1": {}}) == []
+    assert inventory_hosts.proxy_hosts({"all": ["ctl1"], "slurmctld": ["ctl1"]}, {"ctl1": {}}) == []
     # --syntax-check knows no host's variables.
-    assert _cluster.proxy_hosts(GROUPS, {}) == ["rest1"]
+    assert inventory_hosts.proxy_hosts(GROUPS, {}) == ["rest1"]
 
 
 @pytest.mark.parametrize("variables", [{}, {"slurm_jwt_group_proxy": "gateways"}])
@@ -47,7 +47,7 @@ def test_default_listeners_are_those_of_the_roles(variables):
               variables.get("slurm_jwt_group_proxy", "slurm_proxy"): ["gate1"]}
     hostvars = {host: dict(variables) for host in groups["all"]}
     hostvars["own1"]["slurmrestd_listen"] = ["[::]:6820"]
-    found = _cluster.default_listeners(groups, hostvars)
+    found = inventory_hosts.default_listeners(groups, hostvars)
     assert found == {"rest1": "127.0.0.1:6820", "gate1": "unix:/run/slurmrestd/slurmrestd.socket"}
     (default,) = yaml.safe_load((ROLES / "slurmrestd/defaults/main.yml").read_text())["slurmrestd_listen"]
     looked_for = yaml.safe_load((ROLES / "slurm_jwt/vars/main.yml").read_text())["slurm_jwt__default_listener"]
@@ -55,4 +55,4 @@ def test_default_listeners_are_those_of_the_roles(variables):
         for template in (default, looked_for):
             told = jinja2.Template(template).render(groups=groups, inventory_hostname=host, **variables)
             assert told.strip() == listener
-    assert _cluster.DEFAULT_LISTENER_OF_PROXY in (ROLES / "slurm_jwt_proxy/vars/main.yml").read_text()
+    assert inventory_hosts.DEFAULT_LISTENER_OF_PROXY in (ROLES / "slurm_jwt_proxy/vars/main.yml").read_text()

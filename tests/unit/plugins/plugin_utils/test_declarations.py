@@ -9,8 +9,8 @@ import datetime
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _declarations
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._declarations import DeclarationsChanged
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarations import DeclarationsChanged
 
 KNOWN = (
     "slurm_jwt_key_path", "slurm_jwt_conf_path", "slurm_jwt_tokens_services", "slurmrestd_listen", "slurmrestd_user"
@@ -53,7 +53,7 @@ SETUP = {
     ],
 )
 def test_ours(name, ours):
-    assert _declarations.is_ours(name) is ours
+    assert declarations.is_ours(name) is ours
 
 
 @pytest.mark.parametrize(
@@ -67,30 +67,30 @@ def test_ours(name, ours):
     ],
 )
 def test_the_nearest_is_named(name, nearest):
-    (said,) = _declarations.unknown([name], KNOWN)
+    (said,) = declarations.unknown([name], KNOWN)
     assert said.startswith(f"The variable {name} is unknown to this collection")
     assert said.endswith(f" Did you mean {nearest}?")
 
 
 def test_nothing_near():
-    (said,) = _declarations.unknown(["slurmrestd_zzzzzzzzzzzzzzzzzzzzzzz"], KNOWN)
+    (said,) = declarations.unknown(["slurmrestd_zzzzzzzzzzzzzzzzzzzzzzz"], KNOWN)
     assert "Did you mean" not in said
 
 
 def test_unknown_ones_are_told_in_order_and_once():
-    said = _declarations.unknown(["slurmrestd_x", "slurm_jwt_b", "slurm_jwt_a", "slurm_jwt_b"], KNOWN)
+    said = declarations.unknown(["slurmrestd_x", "slurm_jwt_b", "slurm_jwt_a", "slurm_jwt_b"], KNOWN)
     assert [each.split()[2] for each in said] == ["slurm_jwt_a", "slurm_jwt_b", "slurmrestd_x"]
 
 
 def test_what_is_known_or_not_ours_is_not_told():
-    names = [*KNOWN, *_declarations.OF_PLAYBOOKS, *_declarations.OWN_RESULTS, "ansible_user", "slurmrestd"]
-    assert _declarations.unknown(names, KNOWN) == []
+    names = [*KNOWN, *declarations.OF_PLAYBOOKS, *declarations.OWN_RESULTS, "ansible_user", "slurmrestd"]
+    assert declarations.unknown(names, KNOWN) == []
 
 
 def test_declared():
     ours = {"slurm_jwt_key_path": "/x", "slurmrestd_user": "{{ x }}"}
-    results = dict.fromkeys(_declarations.OWN_RESULTS, {"fingerprint": "x"})
-    assert _declarations.declared({**ours, **results, "x": 1, 7: 8, "ansible_user": "root"}) == ours
+    results = dict.fromkeys(declarations.OWN_RESULTS, {"fingerprint": "x"})
+    assert declarations.declared({**ours, **results, "x": 1, 7: 8, "ansible_user": "root"}) == ours
 
 
 # -- facts ------------------------------------------------------------------------------------------------------------
@@ -101,11 +101,11 @@ def never():
 
 
 def against(facts, injected=True, **variables):
-    return _declarations.facts_against("node1", facts, variables, lambda: RESERVED, injected)
+    return declarations.facts_against("node1", facts, variables, lambda: RESERVED, injected)
 
 
 def test_without_facts_nothing_is_looked_up():
-    assert _declarations.facts_against("node1", {}, {"slurm_jwt_key_path": "{{ ansible_host }}"}, never) == []
+    assert declarations.facts_against("node1", {}, {"slurm_jwt_key_path": "{{ ansible_host }}"}, never) == []
 
 
 @pytest.mark.parametrize("injected", [True, False])
@@ -245,11 +245,11 @@ class Vaulted:
 
 
 def test_a_digest_is_of_declarations_only():
-    digest = _declarations.digest(DECLARED)
+    digest = declarations.digest(DECLARED)
     assert len(digest) == 64
-    results = dict.fromkeys(_declarations.OWN_RESULTS, {"proven": True})
+    results = dict.fromkeys(declarations.OWN_RESULTS, {"proven": True})
     facts = {"ansible_facts": SETUP, "ansible_hostname": "ctl1", "ansible_local": {}}
-    assert _declarations.digest({**facts, **results, **dict(reversed(DECLARED.items())), "name": "x"}) == digest
+    assert declarations.digest({**facts, **results, **dict(reversed(DECLARED.items())), "name": "x"}) == digest
 
 
 @pytest.mark.parametrize(
@@ -266,17 +266,17 @@ def test_a_digest_is_of_declarations_only():
     ],
 )
 def test_a_digest_changes_with_declarations(change):
-    assert _declarations.digest({**DECLARED, **change}) != _declarations.digest(DECLARED)
+    assert declarations.digest({**DECLARED, **change}) != declarations.digest(DECLARED)
 
 
 def test_a_digest_tells_types_apart():
     values = (True, 1, "1", "true", None, "null", [], {}, "", [1], ["1"], 1.5, datetime.date(2026, 11, 23))
-    assert len({_declarations.digest({"slurm_jwt_key_serial": value}) for value in values}) == len(values)
+    assert len({declarations.digest({"slurm_jwt_key_serial": value}) for value in values}) == len(values)
 
 
 def test_a_digest_decrypts_nothing():
     first, same, other = (
-        _declarations.digest({"slurm_jwt_proxy_basic_users": {"alice": Vaulted(text)}}) for text in ("31", "31", "32")
+        declarations.digest({"slurm_jwt_proxy_basic_users": {"alice": Vaulted(text)}}) for text in ("31", "31", "32")
     )
     assert first == same != other
 
@@ -288,13 +288,13 @@ def test_facts_are_looked_for_without_decrypting():
 @pytest.mark.parametrize("value", ["\ud800", b"\xff", datetime.date(2026, 11, 23), 1.5, {1001: "a"}, {None: "a"}])
 def test_a_digest_of_anything_that_yaml_has(value):
     variables = {"slurm_jwt_proxy_basic_users": value}
-    assert _declarations.digest(variables) == _declarations.digest(dict(variables))
+    assert declarations.digest(variables) == declarations.digest(dict(variables))
 
 
 def test_a_digest_of_a_dictionary_with_names_of_several_types():
     # In YAML the users 1001 and alice are a number and text, and no and off are false.
     first, second = ({1001: "a", "alice": "b", False: "c"}, {False: "c", "alice": "b", 1001: "a"})
-    assert _declarations.digest({"slurm_jwt_x": first}) == _declarations.digest({"slurm_jwt_x": second})
+    assert declarations.digest({"slurm_jwt_x": first}) == declarations.digest({"slurm_jwt_x": second})
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------
@@ -303,36 +303,36 @@ HOSTS = {"ctl1": DECLARED, "node1": {**DECLARED, "slurm_jwt_key_serial": "1"}, "
 
 
 def frozen():
-    return {"digests": {host: _declarations.digest(variables) for host, variables in HOSTS.items()}}
+    return {"digests": {host: declarations.digest(variables) for host, variables in HOSTS.items()}}
 
 
 def test_nothing_has_changed():
     returned = {"slurm_jwt_observation": {}, "ansible_facts": SETUP}
     now = {host: {**variables, **returned} for host, variables in HOSTS.items()}
-    _declarations.check(frozen(), now.__getitem__, list(HOSTS))
+    declarations.check(frozen(), now.__getitem__, list(HOSTS))
 
 
 def test_before_anything_is_frozen():
-    _declarations.check(None, never, list(HOSTS))
-    _declarations.check({}, never, list(HOSTS))
+    declarations.check(None, never, list(HOSTS))
+    declarations.check({}, never, list(HOSTS))
 
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_the_host_that_has_changed_is_named(host):
     now = {**HOSTS, host: {**HOSTS[host], "slurm_jwt_key_path": "/tmp/key"}}
     with pytest.raises(DeclarationsChanged, match=f" for {host} while the run was at work"):
-        _declarations.check(frozen(), now.__getitem__, list(HOSTS))
+        declarations.check(frozen(), now.__getitem__, list(HOSTS))
     # Of others nobody asked.
     others = [each for each in HOSTS if each != host]
-    _declarations.check(frozen(), now.__getitem__, others)
+    declarations.check(frozen(), now.__getitem__, others)
 
 
 def test_a_host_that_was_not_there_has_not_changed():
-    _declarations.check(frozen(), {**HOSTS, "new1": {}}.__getitem__, [*HOSTS, "new1"])
+    declarations.check(frozen(), {**HOSTS, "new1": {}}.__getitem__, [*HOSTS, "new1"])
 
 
 def test_five_of_many_have_changed():
     hosts = [f"node{number}" for number in range(1000)]
     with pytest.raises(DeclarationsChanged) as caught:
-        _declarations.check({"digests": dict.fromkeys(hosts, "")}, lambda host: {}, hosts)
+        declarations.check({"digests": dict.fromkeys(hosts, "")}, lambda host: {}, hosts)
     assert "node0, node1, node2, node3, node4 while" in str(caught.value)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _identities
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import sample_token
 
 
 def found(daemon: str, **more: Any) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def found(daemon: str, **more: Any) -> dict[str, Any]:
 
 def test_nobody_was_asked():
     skipped = {"slurm_jwt_identity_slurmctld": {"skipped": True}}
-    assert _identities.table({"ctl1": skipped, "n1": {}}, ["ctl1", "n1"]) == []
+    assert sample_token.table({"ctl1": skipped, "n1": {}}, ["ctl1", "n1"]) == []
 
 
 def test_one_user_everywhere():
@@ -25,7 +25,7 @@ def test_one_user_everywhere():
         "ctl1": {"slurm_jwt_identity_slurmctld": found("slurmctld")},
         "dbd1": {"slurm_jwt_identity_slurmdbd": found("slurmdbd")},
     }
-    lines = _identities.table(hostvars, ["ctl1", "dbd1"])
+    lines = sample_token.table(hostvars, ["ctl1", "dbd1"])
     assert lines[0].split() == ["host", "daemon", "Slurm", "reads", "user", "uid", "would", "be"]
     assert lines[2].split() == ["ctl1", "slurmctld", "sun", "alice", "1001", "accepted"]
     assert lines[4:] == ["caution: look out"]
@@ -34,9 +34,9 @@ def test_one_user_everywhere():
 def test_another_user_on_the_host_of_slurmdbd():
     refused = found("slurmdbd", user=None, uid=None, claim=None, accepted=False, refusals=["no claim"])
     both = {"slurm_jwt_identity_slurmctld": found("slurmctld"), "slurm_jwt_identity_slurmdbd": refused}
-    lines = _identities.table({"one": both}, ["one"])
+    lines = sample_token.table({"one": both}, ["one"])
     assert lines[3].split() == ["one", "slurmdbd", "nothing", "-", "-", "refused"]
     assert lines[4].startswith("differs: the bearer is not the same user everywhere: alice (1001) on one, nobody (-)")
     assert lines[5:] == ["refused (slurmdbd on one): no claim", "caution: look out"]
     one_refuses = {**both, "slurm_jwt_identity_slurmdbd": found("slurmdbd", accepted=False, refusals=["no key"])}
-    assert "some daemons would accept it" in _identities.table({"one": one_refuses}, ["one"])[4]
+    assert "some daemons would accept it" in sample_token.table({"one": one_refuses}, ["one"])[4]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.filter import reports
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _declarations, _left_out
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations, inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import left_out_hosts
 
 RUN = "5f2b0c1de0a94e77"
 FAILED = {"task": "Edit slurm.conf", "cause": "No space left on device", "run": RUN}
@@ -16,54 +17,54 @@ PLAN = {"hosts_to_change": ["ctl1", "node1", "node2"], "services": ["svc1"], "le
 
 
 def hostvars(plan=None, **hosts):
-    local = {_cluster.PLAN: PLAN if plan is None else plan, _declarations.NAME: {"run": RUN}}
+    local = {inventory_hosts.PLAN: PLAN if plan is None else plan, declarations.NAME: {"run": RUN}}
     return {"localhost": local, **{name: hosts.get(name, {}) for name in ("ctl1", "node1", "node2", "svc1", "rest1")}}
 
 
 def test_nobody():
-    assert _left_out.told(hostvars(), []) == []
-    assert _left_out.told(hostvars(), ["rest1"]) == []
+    assert left_out_hosts.told(hostvars(), []) == []
+    assert left_out_hosts.told(hostvars(), ["rest1"]) == []
 
 
-@pytest.mark.parametrize("without", [{}, {"ctl1": {}}, {"localhost": {}}, {"localhost": {_cluster.PLAN: None}}])
+@pytest.mark.parametrize("without", [{}, {"ctl1": {}}, {"localhost": {}}, {"localhost": {inventory_hosts.PLAN: None}}])
 def test_before_anything_is_planned(without):
-    assert _left_out.told(without, []) == []
-    assert _left_out.told(without, ["ctl1"]) == []
+    assert left_out_hosts.told(without, []) == []
+    assert left_out_hosts.told(without, ["ctl1"]) == []
 
 
 def test_what_the_plan_left_out():
     plan = {**PLAN, "left_out": {"node9": "It cannot be reached.", "node1": "It has no Slurm."}}
-    assert _left_out.told(hostvars(plan), []) == ["node9: It cannot be reached.", "node1: It has no Slurm."]
+    assert left_out_hosts.told(hostvars(plan), []) == ["node9: It cannot be reached.", "node1: It has no Slurm."]
 
 
 def test_a_step_that_failed():
-    found = hostvars(node1={_cluster.LEFT_OUT: FAILED})
-    assert _left_out.told(found, []) == ["node1: It failed in the step 'Edit slurm.conf': No space left on device"]
+    found = hostvars(node1={inventory_hosts.LEFT_OUT: FAILED})
+    assert left_out_hosts.told(found, []) == ["node1: It failed in the step 'Edit slurm.conf': No space left on device"]
 
 
 def test_a_step_that_failed_in_another_run_of_the_same_process():
-    assert _left_out.told(hostvars(node1={_cluster.LEFT_OUT: {**FAILED, "run": "another"}}), []) == []
+    assert left_out_hosts.told(hostvars(node1={inventory_hosts.LEFT_OUT: {**FAILED, "run": "another"}}), []) == []
 
 
-@pytest.mark.parametrize("step", _left_out._STEPS)
+@pytest.mark.parametrize("step", left_out_hosts._STEPS)
 def test_a_host_that_was_lost_on_the_way(step):
     found = hostvars(svc1={step: {"unreachable": True, "msg": "no route"}})
-    assert _left_out.told(found, []) == ["svc1: It could not be reached any more."]
-    assert _left_out.told(hostvars(svc1={step: {"unreachable": False}}), []) == []
-    assert _left_out.told(hostvars(svc1={step: "unreachable"}), []) == []
+    assert left_out_hosts.told(found, []) == ["svc1: It could not be reached any more."]
+    assert left_out_hosts.told(hostvars(svc1={step: {"unreachable": False}}), []) == []
+    assert left_out_hosts.told(hostvars(svc1={step: "unreachable"}), []) == []
 
 
 def test_hosts_beside_those_of_the_plan():
-    found = hostvars(rest1={_cluster.LEFT_OUT: FAILED})
-    assert _left_out.told(found, []) == []
-    assert list(_left_out.reasons(found, ["rest1", "rest1", "unheard-of"])) == ["rest1"]
+    found = hostvars(rest1={inventory_hosts.LEFT_OUT: FAILED})
+    assert left_out_hosts.told(found, []) == []
+    assert list(left_out_hosts.reasons(found, ["rest1", "rest1", "unheard-of"])) == ["rest1"]
 
 
 def test_the_first_reason_counts_and_each_host_is_named_once():
     plan = {**PLAN, "left_out": {"node1": "It has no Slurm."}}
-    lost = {_cluster.LEFT_OUT: FAILED, "slurm_jwt_conf": {"unreachable": True}}
+    lost = {inventory_hosts.LEFT_OUT: FAILED, "slurm_jwt_conf": {"unreachable": True}}
     found = hostvars(plan, node1=lost, node2=lost)
-    assert _left_out.reasons(found, ["node1", "node2"]) == {
+    assert left_out_hosts.reasons(found, ["node1", "node2"]) == {
         "node1": "It has no Slurm.",
         "node2": "It failed in the step 'Edit slurm.conf': No space left on device",
     }
@@ -71,11 +72,11 @@ def test_the_first_reason_counts_and_each_host_is_named_once():
 
 def test_the_filter():
     function = reports.FilterModule().filters()["left_out"]
-    assert function(hostvars(node1={_cluster.LEFT_OUT: FAILED}))[0].startswith("node1: ")
-    assert function(hostvars(rest1={_cluster.LEFT_OUT: FAILED}), ["rest1"])[0].startswith("rest1: ")
+    assert function(hostvars(node1={inventory_hosts.LEFT_OUT: FAILED}))[0].startswith("node1: ")
+    assert function(hostvars(rest1={inventory_hosts.LEFT_OUT: FAILED}), ["rest1"])[0].startswith("rest1: ")
 
 
 def test_only_the_declarations_of_this_run_say_which_it_is():
     # A host that names a run of its own is in no run.
-    found = hostvars(node1={_cluster.LEFT_OUT: FAILED, _declarations.NAME: {"run": "its own"}})
-    assert list(_left_out.reasons(found, [])) == ["node1"]
+    found = hostvars(node1={inventory_hosts.LEFT_OUT: FAILED, declarations.NAME: {"run": "its own"}})
+    assert list(left_out_hosts.reasons(found, [])) == ["node1"]

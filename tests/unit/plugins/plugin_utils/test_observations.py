@@ -15,14 +15,20 @@ import pytest
 import yaml
 
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_builtin
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _observations
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._shape import Members, Misfit
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import (
+    builtin_modules,
+    info,
+    modules,
+    observation,
+    values,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes import Members, Misfit
 
 MODULES = pathlib.Path(__file__).resolve().parents[4] / "plugins/modules"
 # They work where Ansible runs.
 LOCAL = ("slurm_jwt_builtin", "slurm_jwt_declarations")
 # Members that every module has.
-EVERYWHERE = {*_observations.STANDARD, *_observations.JOB}
+EVERYWHERE = {*observation.STANDARD, *observation.JOB}
 # What AnsibleModule.add_path_info adds to a result with a path or a dest, beside what the module says.
 OF_A_PATH = {"uid", "gid", "owner", "group", "mode", "state", "size", "secontext"}
 
@@ -70,7 +76,7 @@ def pairs(documentation, shapes, where):
             yield from pairs(entry["contains"], below, f"{where}{name}.")
 
 
-OBSERVED = sorted(_observations.MODULES)
+OBSERVED = sorted(modules.MODULES)
 
 
 def test_every_module_has_an_observation():
@@ -80,24 +86,24 @@ def test_every_module_has_an_observation():
 
 @pytest.mark.parametrize("module", OBSERVED)
 def test_what_is_documented_is_let_in(module):
-    assert set(documented(module)) - set(known(_observations.MODULES[module].members)) == set()
+    assert set(documented(module)) - set(known(modules.MODULES[module].members)) == set()
 
 
 @pytest.mark.parametrize("module", OBSERVED)
 def test_what_is_let_in_is_documented(module):
-    let_in = set(known(_observations.MODULES[module].members))
+    let_in = set(known(modules.MODULES[module].members))
     assert let_in - EVERYWHERE - OF_A_PATH - set(documented(module)) == set()
 
 
 @pytest.mark.parametrize("module", OBSERVED)
 def test_what_is_documented_as_always_there_has_to_be(module):
-    members = _observations.MODULES[module].members
+    members = modules.MODULES[module].members
     always = {name for name, entry in documented(module).items() if entry["returned"] in ("success", "always")}
     assert always == set(members.always)
 
 
 def deep(module):
-    return pairs(documented(module), [known(_observations.MODULES[module].members)], "")
+    return pairs(documented(module), [known(modules.MODULES[module].members)], "")
 
 
 @pytest.mark.parametrize("module", OBSERVED)
@@ -156,7 +162,7 @@ def test_types_are_those_documented(module):
 def test_what_ansible_adds_to_a_path_is_no_surprise():
     # The warning about undeclared members would come on every host.
     for module in OBSERVED:
-        members = known(_observations.MODULES[module].members)
+        members = known(modules.MODULES[module].members)
         if "path" in members or "dest" in members:
             assert (module, OF_A_PATH - set(members)) == (module, set())
 
@@ -165,33 +171,33 @@ def test_what_ansible_adds_to_a_path_is_no_surprise():
 
 
 def test_builtin_modules_are_those_documented():
-    assert {*_observations.BUILTINS, "async_status"} == set(slurm_jwt_builtin.MODULES)
+    assert {*builtin_modules.BUILTINS, "async_status"} == set(slurm_jwt_builtin.MODULES)
     options = yaml.safe_load(slurm_jwt_builtin.DOCUMENTATION)["options"]
     assert set(options) == set(slurm_jwt_builtin.MODULES)
 
 
 def test_what_is_documented_of_builtin_modules_is_let_in():
-    found = {name for what in _observations.BUILTINS.values() for name in known(what.members)}
+    found = {name for what in builtin_modules.BUILTINS.values() for name in known(what.members)}
     assert set(documented("slurm_jwt_builtin")) - found == set()
 
 
 def test_builtin_modules_lack_nothing_that_has_to_be():
-    for what in _observations.BUILTINS.values():
+    for what in builtin_modules.BUILTINS.values():
         assert what.members({}, "") == {}
         assert what.names_dropped is False
 
 
 @pytest.mark.parametrize("module", OBSERVED)
 def test_a_job_may_say_what_its_module_says_and_nothing_before(module):
-    what = _observations.of_job(module)
+    what = modules.of_job(module)
     started = {"ansible_job_id": "j12.34", "started": 1, "finished": 0, "results_file": "/root/.ansible_async/j12.34"}
     assert what.members(started, "") == started
-    assert set(known(what.members)) == set(known(_observations.MODULES[module].members))
+    assert set(known(what.members)) == set(known(modules.MODULES[module].members))
     assert what.members.always == {}
 
 
 def test_hosts_have_a_time_to_answer():
-    for what in (*_observations.MODULES.values(), *_observations.BUILTINS.values()):
+    for what in (*modules.MODULES.values(), *builtin_modules.BUILTINS.values()):
         assert 30 <= what.seconds <= 900
 
 
@@ -240,7 +246,7 @@ WORDS = {
 
 @pytest.mark.parametrize("name", WORDS)
 def test_words(name):
-    shape = getattr(_observations, name)
+    shape = getattr(values, name)
     fitting, unfitting = WORDS[name]
     for value in fitting:
         assert shape(value, "here") == value
@@ -255,7 +261,7 @@ def test_words(name):
 @pytest.mark.parametrize("value", [None, True, 1, 1.5, [], {}, b"/a"])
 def test_words_are_text(name, value):
     with pytest.raises(Misfit):
-        getattr(_observations, name)(value, "here")
+        getattr(values, name)(value, "here")
 
 
 # -- hostile answers --------------------------------------------------------------------------------------------------
@@ -511,7 +517,7 @@ def kind(value):
 
 
 def test_the_answer_is_whole():
-    found = _observations.INFO.members(ANSWER, "")
+    found = info.INFO.members(ANSWER, "")
     assert found == ANSWER
     # No member is left out, however deep, so that each is attacked below.
     for _where, entry, shape in deep("slurm_jwt_info"):
@@ -526,7 +532,7 @@ def test_no_member_lets_it_in(attack):
     value = HOSTILE[attack]
     for way in WAYS:
         try:
-            found = _observations.INFO.members(replaced(way, value), "")
+            found = info.INFO.members(replaced(way, value), "")
         except Misfit as misfit:
             assert len(str(misfit)) < 200
             assert_harmless(str(misfit))
@@ -550,7 +556,7 @@ def test_without_a_member(way):
     found = copy.deepcopy(ANSWER)
     del at(found, way[:-1])[way[-1]]
     try:
-        let_in = _observations.INFO.members(found, "")
+        let_in = info.INFO.members(found, "")
     except Misfit as misfit:
         assert str(misfit).endswith("missing")
     else:
@@ -570,7 +576,7 @@ def test_members_that_nobody_declared_are_dropped_everywhere():
         del members["ansible_facts"]
     for name in ("slurm_conf", "slurmdbd_conf"):
         del found["wanted"][name]["parameters"]["ansible_facts"]
-    assert _observations.INFO.members(found, "") == ANSWER
+    assert info.INFO.members(found, "") == ANSWER
 
 
 PATHS = ("program", "key_path", "conf.path", "dbd_conf.path", "key.path", "jwks.path", "state_dir.path", "plugins.dir")
@@ -580,7 +586,7 @@ PATHS = ("program", "key_path", "conf.path", "dbd_conf.path", "key.path", "jwks.
 def test_paths_lead_nowhere_else(path):
     for text in ("../../x", "/etc/slurm/../../x", "/..", "etc/slurm", ""):
         with pytest.raises(Misfit):
-            _observations.INFO.members(replaced(path.split("."), text), "")
+            info.INFO.members(replaced(path.split("."), text), "")
 
 
 @pytest.mark.parametrize(
@@ -598,4 +604,4 @@ def test_paths_lead_nowhere_else(path):
 def test_what_is_to_be_copied_into_an_inventory_is_nothing_but_a_path(value):
     for undeclared in ({"slurm_jwt_conf_path": value}, {"slurm_jwt_bin_dirs": [value]}, {"slurmrestd_service": value}):
         with pytest.raises(Misfit):
-            _observations.INFO.members({**ANSWER, "undeclared": undeclared}, "")
+            info.INFO.members({**ANSWER, "undeclared": undeclared}, "")

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _desired, _plan, _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state, trusted_keys
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import COMPONENTS, HOSTS, cluster
 
 OPT = {"executable": "/opt/python/bin/python3", "version": "3.11.4", "served": False}
@@ -15,7 +16,7 @@ PLUGIN = "slurm-wlm-jwt-plugin=24.11.5-4"
 
 
 def decide(looks, **desired):
-    return _plan.plan(looks, COMPONENTS, HOSTS, _desired.Desired(**desired))
+    return rollout.plan(looks, COMPONENTS, HOSTS, desired_state.Desired(**desired))
 
 
 def python(**members):
@@ -38,7 +39,7 @@ def test_packages_are_of_no_use_to_another_python():
 
 
 def test_with_rsa_keys_another_library_is_needed():
-    trust = _trust.Trust(jwks=True)
+    trust = trusted_keys.Trust(jwks=True)
     found = decide(cluster(jwt=True, ctl1=python(**OPT, pyjwt="2.10.1")), trust=trust)["refusals"]
     assert any("has no cryptography" in reason and "pip install 'cryptography'" in reason for reason in found)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _trust
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._desired import Desired
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import INFO
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import plan
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unreachable import AllowanceError
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import trusted_keys
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.unreachable_hosts import AllowanceError
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import INFO
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rollout import plan
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     COMPONENTS,
@@ -473,7 +473,7 @@ RUNS = {
     "a label": (cluster(True, ctl1=STALE), {"key_serial": "2026-11"}),
     "a key set": (
         cluster(True, ctl1={"trust": TRUST}, dbd1={"trust": TRUST}),
-        {"trust": _trust.Trust(jwks=True, hs256=True, own=_trust.OwnKey("/own.pem", changes=True))},
+        {"trust": trusted_keys.Trust(jwks=True, hs256=True, local_key=trusted_keys.LocalKey("/own.pem", changes=True))},
     ),
     "removal": (cluster(True, ctl1={"differences.slurm_conf": [{}]}), {"removing": True}),
     # Where the site installs packages itself, and where a person has chosen what runs.

@@ -9,7 +9,7 @@ import copy
 import re
 from html.parser import HTMLParser
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _report
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import html_report
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_looks import (
     FINGERPRINT,
     GROUPS,
@@ -43,7 +43,7 @@ def cluster(**looks):
 
 def page(*components):
     found, groups = components or cluster()
-    return _report.page(_report.gather(found, groups, NOW))
+    return html_report.page(html_report.gather(found, groups, NOW))
 
 
 class Wellformed(HTMLParser):
@@ -111,7 +111,7 @@ class TestPage:
 
 class TestFindings:
     def told(self, *components):
-        return _report.gather(*components, NOW).findings
+        return html_report.gather(*components, NOW).findings
 
     def test_none(self):
         found, groups = cluster()
@@ -121,7 +121,7 @@ class TestFindings:
         problems = [{"severity": severity, "found": severity} for severity in ("info", "warning", "error")]
         told = self.told(*cluster(dbd1=dict(CTL, components=["slurmdbd"], problems=problems)))
         assert [one.severity for one in told if one.host == "dbd1"] == ["error", "warning", "info"]
-        assert [one.severity for one in told] == sorted((one.severity for one in told), key=_report._RANKS.index)
+        assert [one.severity for one in told] == sorted((one.severity for one in told), key=html_report._RANKS.index)
 
     def test_different_keys(self):
         other = dict(CTL, components=["slurmdbd"], key=dict(KEY, fingerprint="SHA256:" + "b" * 64))
@@ -131,7 +131,7 @@ class TestFindings:
 
     def test_keys_beside_the_one_in_force(self):
         key = dict(KEY, previous=dict(KEY, fingerprint="SHA256:" + "c" * 64))
-        copies = _report.gather(*cluster(dbd1=dict(CTL, key=key)), NOW).copies
+        copies = html_report.gather(*cluster(dbd1=dict(CTL, key=key)), NOW).copies
         assert [(one.host, one.copy) for one in copies] == [
             ("ctl1", "in force"),
             ("dbd1", "in force"),

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _desired, _plan, _rotation
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import hs256_rotation, rollout
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     FINGERPRINT,
@@ -92,8 +93,8 @@ def decide(looks, is_dead=unknown, in_play=None, **settings):
         component: [host for host in looks if host.startswith(prefix)]
         for component, prefix in (("slurmctld", "ctl"), ("slurmdbd", "dbd"), ("slurmrestd", "rest"))
     }
-    wanted = _rotation.RotationSettings(**{"run": RUN, "serial": SERIAL, **settings})
-    return _rotation.plan(looks, {**components, "node": []}, list(in_play or looks), wanted, is_dead)
+    wanted = hs256_rotation.RotationSettings(**{"run": RUN, "serial": SERIAL, **settings})
+    return hs256_rotation.plan(looks, {**components, "node": []}, list(in_play or looks), wanted, is_dead)
 
 
 def refused(looks, **kwargs):
@@ -357,11 +358,11 @@ class TestLead:
 
     def test_it_is_bounded(self):
         hosts = [f"svc{number}" for number in range(10_000)]
-        assert self.lead(5, token_hosts=hosts) == _rotation.LONGEST_LEAD
+        assert self.lead(5, token_hosts=hosts) == hs256_rotation.LONGEST_LEAD
 
     def test_another_clock_is_no_slow_way(self):
         """All clocks an hour ahead of that of Ansible's host: only where they go together it is the same."""
-        assert self.lead(3600) == self.lead(_rotation.SLOWEST)
+        assert self.lead(3600) == self.lead(hs256_rotation.SLOWEST)
         assert self.lead(-3600) == self.lead(0.1)
 
 
@@ -518,9 +519,9 @@ class TestNotAsARolloutLeavesIt:
         for folder in folders:
             target = target[folder]
         target[name] = value
-        assert refused(looks, now=True) == [said, _rotation._ROLLOUT]
+        assert refused(looks, now=True) == [said, hs256_rotation._ROLLOUT]
         # A key that is as it should be is no reason to say nothing.
-        assert refused(looks) == [said, _rotation._ROLLOUT]
+        assert refused(looks) == [said, hs256_rotation._ROLLOUT]
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -544,7 +545,7 @@ class TestNotAsARolloutLeavesIt:
     def test_a_daemon_that_is_down(self, active):
         looks = large()
         looks["dbd2"]["daemons"]["slurmdbd"] = daemon(active=active)
-        assert refused(looks) == [f"dbd2: slurmdbd is {active or 'not there'}", _rotation._ROLLOUT]
+        assert refused(looks) == [f"dbd2: slurmdbd is {active or 'not there'}", hs256_rotation._ROLLOUT]
 
     def test_a_daemon_that_reloads_is_up(self):
         looks = small()
@@ -556,14 +557,14 @@ class TestNotAsARolloutLeavesIt:
         looks = small()
         looks["ctl1"]["daemons"]["slurmctld"] = daemon(key_loaded=state)
         assert refused(looks) == [
-            "ctl1: slurmctld has not loaded the key that is on its disk", _rotation._ROLLOUT
+            "ctl1: slurmctld has not loaded the key that is on its disk", hs256_rotation._ROLLOUT
         ]  # fmt: skip
 
     def test_holders_with_different_keys(self):
         (reason,) = refused(small(dbd1=live(OLDER)), now=True)
         assert f"ctl1 has {FINGERPRINT}, dbd1 has {OLDER}" in reason
         assert "slurm_jwt_key_source" in reason
-        assert reason.endswith(_rotation._ROLLOUT)
+        assert reason.endswith(hs256_rotation._ROLLOUT)
 
     @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
     def test_a_host_that_cannot_be_reached(self, host):
@@ -588,7 +589,7 @@ class TestNotAsARolloutLeavesIt:
 
     def test_a_limit_that_leaves_out_everybody(self):
         components = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": []}
-        found = _rotation.plan({}, components, [], _rotation.RotationSettings(), unknown)
+        found = hs256_rotation.plan({}, components, [], hs256_rotation.RotationSettings(), unknown)
         (reason,) = found["refusals"]
         assert "no controller in this play" in reason
 
@@ -685,30 +686,30 @@ class TestNoWayOutIsClosed:
     def refused(self, looks):
         found = refused(looks, is_dead=dead)
         assert found
-        assert _rotation._ROLLOUT not in " ".join(found)
+        assert hs256_rotation._ROLLOUT not in " ".join(found)
         return found[-1]
 
     def test_a_daemon_that_is_down(self):
         looks = small(SWAPPED, STAGED)
         looks["dbd1"]["daemons"]["slurmdbd"] = daemon(active="failed")
-        assert self.refused(looks) == _rotation._MEND
+        assert self.refused(looks) == hs256_rotation._MEND
 
     def test_packages_that_lack(self):
         looks = small(STAGED, STAGED)
         looks["ctl1"]["python"]["pyjwt"] = None
-        assert self.refused(looks) == _rotation._MEND
+        assert self.refused(looks) == hs256_rotation._MEND
 
     def test_a_holder_without_a_key(self):
-        assert self.refused(small(STAGED, None)) == _rotation._GIVE_UP
+        assert self.refused(small(STAGED, None)) == hs256_rotation._GIVE_UP
 
     def test_a_holder_with_a_third_key(self):
-        assert self.refused(small(STAGED, live(OLDER))).endswith(_rotation._GIVE_UP)
+        assert self.refused(small(STAGED, live(OLDER))).endswith(hs256_rotation._GIVE_UP)
 
 
 class TestARolloutMeanwhile:
     def decide(self, looks, **settings):
         components = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": []}
-        return _plan.plan(looks, components, list(looks), _desired.Desired(**settings))["refusals"]
+        return rollout.plan(looks, components, list(looks), desired_state.Desired(**settings))["refusals"]
 
     @pytest.mark.parametrize(("ctl1", "dbd1", "host"), [(STAGED, STAGED, "ctl1"), (SWAPPED, TIDY, "ctl1"),
                                                         (TIDY, SWAPPED, "dbd1")])  # fmt: skip

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import (
-    _cluster,
-    _local_key,
-    _rotation,
-    _rsa_rotation,
-    _trust,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import local_key, trusted_keys
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import hs256_rotation, rsa_rotation
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers, looks
 
 PATH, JWKS_PATH = "/etc/slurm/own.pem", "/etc/slurm/jwks.json"
@@ -61,11 +57,11 @@ def cluster(seen=None, **changes):
 def plan(own=None, found=None, dead=True, path=PATH, services=(), **settings):
     own = key() if own is None else own
     known = bool(own.get("public_jwk"))
-    trust = _trust.Trust(True, False, _trust.OwnKey(path, known, not known), services=bool(services))
-    wanted = _rotation.RotationSettings(run=RUN, token_hosts=services, **settings)
+    trust = trusted_keys.Trust(True, False, trusted_keys.LocalKey(path, known, not known), services=bool(services))
+    wanted = hs256_rotation.RotationSettings(run=RUN, token_hosts=services, **settings)
     found = cluster() if found is None else found
     components = {**looks.COMPONENTS, "node": []}
-    return _rsa_rotation.plan(found, components, list(found), wanted, trust, own, lambda run: dead)
+    return rsa_rotation.plan(found, components, list(found), wanted, trust, own, lambda run: dead)
 
 
 class TestWhether:
@@ -242,7 +238,7 @@ class TestWhatIsTrusted:
         return {"ctl1": {"slurm_jwt_observation": looks.look("ctl1", "slurmctld", True), **results}}
 
     def kids(self, **results):
-        found = _local_key.sources(self.variables(**results), self.groups, [{"issuer": "https://a"}])
+        found = local_key.sources(self.variables(**results), self.groups, [{"issuer": "https://a"}])
         assert found[0] == {"issuer": "https://a"}
         return [source["data"]["kid"] for source in found[1:]]
 
@@ -261,7 +257,7 @@ class TestWhatIsTrusted:
         assert self.kids(**seen) == ["new"]
 
     def test_none_without_a_controller(self):
-        assert _local_key.sources({}, self.groups, []) == []
+        assert local_key.sources({}, self.groups, []) == []
 
     @pytest.mark.parametrize(
         ("result", "expected"),
@@ -277,11 +273,11 @@ class TestWhatIsTrusted:
     )
     def test_look(self, result, expected):
         variables = self.variables(**({} if result is None else {"slurm_jwt_local_key": result}))
-        found = _local_key.look(variables, self.groups, PATH, "2026-11")
+        found = local_key.look(variables, self.groups, PATH, "2026-11")
         assert (found.known, found.changes, found.refusal) == expected
 
     def test_none_is_declared(self):
-        assert _local_key.look({}, self.groups, "") == _trust.OwnKey()
+        assert local_key.look({}, self.groups, "") == trusted_keys.LocalKey()
 
 
 class TestSteps:
@@ -289,7 +285,7 @@ class TestSteps:
         local = {"slurm_jwt_plan": plan(serial="x", services=["svc1"]), **failures}
         names = ("outer", "key_hosts", "slurmrestd", "signer_and_services", "services", "rsa_rotation", "withdrawing")
         names = (*names, "receiving", "reviving", "put_back")
-        steps = {name: _cluster.planned_hosts({"localhost": local}, name) for name in names}
+        steps = {name: inventory_hosts.planned_hosts({"localhost": local}, name) for name in names}
         return {name: hosts for name, hosts in steps.items() if hosts}
 
     EVERY = {

@@ -14,7 +14,7 @@ import sys
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _run
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import ansible_run
 
 FIELDS = ("host", "boot", "space", "pid", "start")
 
@@ -28,7 +28,7 @@ def renamed(run, **changes):
 
 
 def name_of(pid):
-    return renamed(_run.this_run(), pid=str(pid), start=_run._start_of(pid))
+    return renamed(ansible_run.this_run(), pid=str(pid), start=ansible_run._start_of(pid))
 
 
 @pytest.fixture
@@ -46,62 +46,62 @@ def sleeper():
 
 
 def test_this_run_is_this_process_and_lives():
-    run = _run.this_run()
+    run = ansible_run.this_run()
     assert split(run)["pid"] == str(os.getpid())
     assert "?" not in run
-    assert run == _run.this_run()
-    assert _run.is_dead(run) is False
+    assert run == ansible_run.this_run()
+    assert ansible_run.is_dead(run) is False
 
 
 def test_another_process_lives_until_it_is_killed(sleeper):
     run = name_of(sleeper.pid)
-    assert _run.is_dead(run) is False
+    assert ansible_run.is_dead(run) is False
     sleeper.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
     # What is left of it waits for its parent still.
     assert os.path.exists(f"/proc/{sleeper.pid}")
-    assert _run.is_dead(run) is True
+    assert ansible_run.is_dead(run) is True
     sleeper.wait()
     assert not os.path.exists(f"/proc/{sleeper.pid}")
-    assert _run.is_dead(run) is True
+    assert ansible_run.is_dead(run) is True
 
 
 def test_a_process_that_got_the_number_of_a_dead_one(sleeper):
     run = name_of(sleeper.pid)
     before = str(int(split(run)["start"]) - 1)
-    assert _run.is_dead(renamed(run, start=before)) is True
+    assert ansible_run.is_dead(renamed(run, start=before)) is True
 
 
 def test_a_run_before_the_last_boot_is_dead():
-    assert _run.is_dead(renamed(_run.this_run(), boot="00000000")) is True
+    assert ansible_run.is_dead(renamed(ansible_run.this_run(), boot="00000000")) is True
 
 
 @pytest.mark.parametrize("changes", [{"host": "elsewhere"}, {"space": "1"}], ids=["host", "container"])
 @pytest.mark.parametrize("more", [{}, {"boot": "00000000"}, {"start": "1"}], ids=["alive", "boot", "start"])
 def test_of_a_run_elsewhere_nobody_can_tell(changes, more):
     """A container may have the name of its host, and other processes."""
-    assert _run.is_dead(renamed(_run.this_run(), **changes, **more)) is None
+    assert ansible_run.is_dead(renamed(ansible_run.this_run(), **changes, **more)) is None
 
 
 @pytest.mark.parametrize("unknown", [{"start": "?"}, {"boot": "?"}, {"space": "?"}, {"pid": "many"}])
 def test_of_a_name_that_lacks_something_nobody_can_tell(unknown):
-    assert _run.is_dead(renamed(_run.this_run(), **unknown)) is None
+    assert ansible_run.is_dead(renamed(ansible_run.this_run(), **unknown)) is None
 
 
 @pytest.mark.parametrize("run", ["", "mgmt1", "mgmt1:1", "a:b:c:d:e:f", f"{os.uname().nodename}:1:2"])
 def test_of_a_name_that_is_none_nobody_can_tell(run):
-    assert _run.is_dead(run) is None
+    assert ansible_run.is_dead(run) is None
 
 
 def test_without_proc_nobody_can_tell(monkeypatch):
-    monkeypatch.setattr(_run, "_BOOT", "/does/not/exist")
-    run = _run.this_run()
+    monkeypatch.setattr(ansible_run, "_BOOT", "/does/not/exist")
+    run = ansible_run.this_run()
     assert split(run)["boot"] == "?"
-    assert _run.is_dead(run) is None
+    assert ansible_run.is_dead(run) is None
 
 
 def _names(queue):
-    queue.put((os.getpid(), _run.this_run()))
+    queue.put((os.getpid(), ansible_run.this_run()))
 
 
 def test_a_worker_names_the_process_that_forked_it():
@@ -114,17 +114,17 @@ def test_a_worker_names_the_process_that_forked_it():
         pid, run = queue.get()
         worker.join()
         assert pid == worker.pid != os.getpid()
-        assert run == _run.this_run()
+        assert run == ansible_run.this_run()
 
 
 def test_by_whom_is_the_person_who_called_sudo(monkeypatch):
     monkeypatch.setenv("SUDO_USER", "alice")
-    assert _run.by_whom() == f"alice@{os.uname().nodename}"
+    assert ansible_run.by_whom() == f"alice@{os.uname().nodename}"
 
 
 def test_by_whom_without_sudo(monkeypatch):
     monkeypatch.delenv("SUDO_USER", raising=False)
-    assert _run.by_whom() == f"{getpass.getuser()}@{os.uname().nodename}"
+    assert ansible_run.by_whom() == f"{getpass.getuser()}@{os.uname().nodename}"
 
 
 @pytest.mark.parametrize("error", [KeyError, OSError])
@@ -134,4 +134,4 @@ def test_by_whom_for_a_user_without_a_name(monkeypatch, error):
 
     monkeypatch.delenv("SUDO_USER", raising=False)
     monkeypatch.setattr(getpass, "getuser", nobody)
-    assert _run.by_whom() == f"{os.getuid()}@{os.uname().nodename}"
+    assert ansible_run.by_whom() == f"{os.getuid()}@{os.uname().nodename}"

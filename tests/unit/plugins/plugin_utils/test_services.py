@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _services
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
 
 GROUPS = {
@@ -30,61 +30,61 @@ def hostvars(services=SERVICES, **more):
 class TestHosts:
     def test_services_are_where_they_are_declared(self):
         names = {
-            host: [service["name"] for service in _services.services_on(host, SERVICES, GROUPS, "slurm_token_hosts")]
+            host: [each["name"] for each in declared_services.services_on(host, SERVICES, GROUPS, "slurm_token_hosts")]
             for host in GROUPS["all"]
         }
         assert names == {"ctl1": [], "rest1": ["proxy"], "svc1": ["web", "proxy"], "svc2": ["web"]}
 
     def test_defaults(self):
-        (web,) = _services.services_on("svc2", [dict(WEB, format=None)], GROUPS, "slurm_token_hosts")
+        (web,) = declared_services.services_on("svc2", [dict(WEB, format=None)], GROUPS, "slurm_token_hosts")
         assert (web["lifespan"], web["format"]) == ("1d", "raw")
 
     def test_a_play_is_over_controllers_and_hosts_with_services(self):
-        assert _services.token_hosts(GROUPS, hostvars()) == ["ctl1", "svc1", "svc2", "rest1"]
+        assert declared_services.token_hosts(GROUPS, hostvars()) == ["ctl1", "svc1", "svc2", "rest1"]
 
     def test_without_services_it_is_over_none(self):
-        assert _services.token_hosts(GROUPS, hostvars([])) == []
-        assert _services.token_hosts(GROUPS, hostvars(None)) == []
-        assert _services.token_hosts({}, {}) == []
+        assert declared_services.token_hosts(GROUPS, hostvars([])) == []
+        assert declared_services.token_hosts(GROUPS, hostvars(None)) == []
+        assert declared_services.token_hosts({}, {}) == []
 
     def test_before_there_are_variables(self):
-        assert _services.token_hosts(GROUPS, {}) == []
+        assert declared_services.token_hosts(GROUPS, {}) == []
 
     def test_in_a_rollout_it_has_the_primary_controller_only(self):
         local = {"slurm_jwt_plan": {"primary": "ctl2"}}
-        assert _services.token_hosts(GROUPS, hostvars(localhost=local)) == ["ctl2", "svc1", "svc2", "rest1"]
+        assert declared_services.token_hosts(GROUPS, hostvars(localhost=local)) == ["ctl2", "svc1", "svc2", "rest1"]
         local = {"slurm_jwt_plan": {"primary": None}}
-        assert _services.token_hosts(GROUPS, hostvars(localhost=local)) == []
+        assert declared_services.token_hosts(GROUPS, hostvars(localhost=local)) == []
 
     def test_after_a_failure_it_is_over_none(self):
-        assert _services.token_hosts(GROUPS, hostvars(localhost={"slurm_jwt_failure": {}})) == []
+        assert declared_services.token_hosts(GROUPS, hostvars(localhost={"slurm_jwt_failure": {}})) == []
 
     def test_a_group_of_another_name(self):
         variables = {host: dict(found, slurm_jwt_group_tokens="slurmrestd") for host, found in hostvars([WEB]).items()}
-        assert _services.token_hosts(GROUPS, variables) == ["ctl1", "rest1"]
+        assert declared_services.token_hosts(GROUPS, variables) == ["ctl1", "rest1"]
 
     def test_a_host_that_is_not_there(self):
-        with pytest.raises(_services.ServicesError, match="the service web is to be on web1, which is neither a host"):
-            _services.token_hosts(GROUPS, hostvars([dict(WEB, hosts=["web1"])]))
+        with pytest.raises(declared_services.ServicesError, match="web is to be on web1, which is neither a host"):
+            declared_services.token_hosts(GROUPS, hostvars([dict(WEB, hosts=["web1"])]))
 
     def test_two_of_one_name(self):
-        with pytest.raises(_services.ServicesError, match="svc1 has two services called web"):
-            _services.services_on("svc1", [WEB, WEB], GROUPS, "slurm_token_hosts")
+        with pytest.raises(declared_services.ServicesError, match="svc1 has two services called web"):
+            declared_services.services_on("svc1", [WEB, WEB], GROUPS, "slurm_token_hosts")
 
 
 class TestSigner:
     def test_the_plan_knows(self):
         local = {"slurm_jwt_plan": {"primary": "ctl1", "signing_key": "/key", "algorithm": "RS256"}}
-        found = _services.signer({"localhost": local}, GROUPS, ["ctl1", "svc1"])
+        found = declared_services.signer({"localhost": local}, GROUPS, ["ctl1", "svc1"])
         assert found == {"host": "ctl1", "key_path": "/key", "algorithm": "RS256"}
-        assert _services.signer({"localhost": local}, GROUPS, ["svc1"])["host"] is None
+        assert declared_services.signer({"localhost": local}, GROUPS, ["svc1"])["host"] is None
 
     def test_a_cluster_without_hs256_has_a_key_of_its_own(self):
         conf = {**looks.conf(), "jwks_path": "/jwks.json", "key_path": None}
         look = dict(looks.look("ctl1", "slurmctld", True), conf=conf)
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look, "slurm_jwt_rs256_key_path": "/own.pem"})
         wanted = {"host": "ctl1", "key_path": "/own.pem", "algorithm": "RS256"}
-        assert _services.signer(variables, GROUPS, ["ctl1", "svc1"]) == wanted
+        assert declared_services.signer(variables, GROUPS, ["ctl1", "svc1"]) == wanted
 
     def test_the_site_may_say_which_signs(self):
         conf = {**looks.conf({"jwt_key": looks.KEY_PATH}), "jwks_path": "/jwks.json"}
@@ -92,22 +92,22 @@ class TestSigner:
         for signing, path in (("RS256", "/own.pem"), ("", looks.KEY_PATH)):
             own = {"slurm_jwt_rs256_key_path": "/own.pem", "slurm_jwt_signing_algorithm": signing}
             variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look, **own})
-            assert _services.signer(variables, GROUPS, ["ctl1", "svc1"])["key_path"] == path
+            assert declared_services.signer(variables, GROUPS, ["ctl1", "svc1"])["key_path"] == path
 
     def test_else_a_look_at_the_controllers(self):
         look = dict(looks.look("ctl1", "slurmctld", True), conf=looks.conf())
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look})
-        found = _services.signer(variables, GROUPS, GROUPS["all"])
+        found = declared_services.signer(variables, GROUPS, GROUPS["all"])
         assert found == {"host": "ctl1", "key_path": looks.KEY_PATH, "algorithm": "HS256"}
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": {"unreachable": True}})
-        assert _services.signer(variables, GROUPS, GROUPS["all"])["host"] is None
+        assert declared_services.signer(variables, GROUPS, GROUPS["all"])["host"] is None
         without = {"conf": {"exists": False, "path": "/etc/slurm/slurm.conf"}}
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": without})
-        assert _services.signer(variables, GROUPS, GROUPS["all"])["host"] is None
+        assert declared_services.signer(variables, GROUPS, GROUPS["all"])["host"] is None
 
 
 class TestToAndFro:
-    MINE = _services.services_on("svc1", SERVICES, GROUPS, "slurm_token_hosts")
+    MINE = declared_services.services_on("svc1", SERVICES, GROUPS, "slurm_token_hosts")
 
     def variables(self, web=None, proxy="p", changed=False):
         tokens = [
@@ -121,12 +121,12 @@ class TestToAndFro:
         return [{"name": name, "reason": reason, "token": token} for name, (reason, token) in named.items()]
 
     def test_what_the_module_is_told(self):
-        assert _services.entries(self.MINE)[0] == {
+        assert declared_services.entries(self.MINE)[0] == {
             "name": "web", "user": "alice", "lifespan": "1d", "dest": "/etc/web", "format": "raw"
         }  # fmt: skip
 
     def test_what_the_controller_is_asked(self):
-        orders = _services.orders({"svc1": self.variables(), "ctl1": {}}, ["ctl1", "svc1"])
+        orders = declared_services.orders({"svc1": self.variables(), "ctl1": {}}, ["ctl1", "svc1"])
         assert orders == [
             {"name": "web on svc1", "user": "alice", "lifespan": "1d", "current": ""},
             {"name": "proxy on svc1", "user": "bob", "lifespan": "1d", "current": "p"},
@@ -137,34 +137,35 @@ class TestToAndFro:
         variables = self.variables(web="w", changed=True)
         found = variables["slurm_jwt_tokens_observation"]["tokens"]
         found.reverse()
-        orders = _services.orders({"svc1": variables}, ["svc1"])
+        orders = declared_services.orders({"svc1": variables}, ["svc1"])
         assert [(order["name"], order["current"]) for order in orders] == [("web on svc1", "w"), ("proxy on svc1", "p")]
         found[0] = {"name": "root", "token": "r", "changed": True}
-        orders = _services.orders({"svc1": variables}, ["svc1"])
+        orders = declared_services.orders({"svc1": variables}, ["svc1"])
         assert [(order["name"], order["current"]) for order in orders] == [("web on svc1", "w")]
-        entries = _services.delivery(variables, "svc1", self.answers(web=(None, None)))
+        entries = declared_services.delivery(variables, "svc1", self.answers(web=(None, None)))
         assert [(entry["name"], entry["token"]) for entry in entries] == [("web", "w")]
         found[:] = []
-        assert _services.orders({"svc1": variables}, ["svc1"]) == []
-        assert _services.delivery(variables, "svc1", self.answers()) == []
+        assert declared_services.orders({"svc1": variables}, ["svc1"]) == []
+        assert declared_services.delivery(variables, "svc1", self.answers()) == []
 
     def test_what_is_delivered(self):
-        entries = _services.delivery(self.variables(), "svc1", self.answers())
+        entries = declared_services.delivery(self.variables(), "svc1", self.answers())
         assert [(entry["name"], entry["token"]) for entry in entries] == [("web", "w"), ("proxy", "p")]
 
     def test_nothing_where_nothing_is_due(self):
         up_to_date = self.answers(web=(None, None))
-        assert _services.delivery(self.variables(web="w"), "svc1", up_to_date) == []
-        assert _services.delivery(self.variables(), "svc1", None) == []
-        assert _services.delivery({}, "svc1", self.answers()) == []
-        assert _services.delivery(self.variables(), "svc2", self.answers()) == []
+        assert declared_services.delivery(self.variables(web="w"), "svc1", up_to_date) == []
+        assert declared_services.delivery(self.variables(), "svc1", None) == []
+        assert declared_services.delivery({}, "svc1", self.answers()) == []
+        assert declared_services.delivery(self.variables(), "svc2", self.answers()) == []
 
     def test_a_file_that_drifted_is_mended_with_the_token_that_it_has(self):
-        entries = _services.delivery(self.variables(web="w", changed=True), "svc1", self.answers(web=(None, None)))
+        answers = self.answers(web=(None, None))
+        entries = declared_services.delivery(self.variables(web="w", changed=True), "svc1", answers)
         assert [entry["token"] for entry in entries] == ["w", "p"]
 
     def test_in_check_mode_the_token_is_unknown(self):
-        entries = _services.delivery(self.variables(), "svc1", self.answers(web=("key", None)))
+        entries = declared_services.delivery(self.variables(), "svc1", self.answers(web=("key", None)))
         assert [entry["token"] for entry in entries] == ["", "p"]
 
 
@@ -174,7 +175,7 @@ class TestUnits:
     def units(self, web, proxy=None, **more):
         named = {"web": web, "proxy": proxy}
         tokens = [{"name": name, "changed": bool(reason), "reason": reason} for name, reason in named.items()]
-        return _services.units(self.MINE, {"tokens": tokens}, **more)
+        return declared_services.units(self.MINE, {"tokens": tokens}, **more)
 
     @pytest.mark.parametrize("reason", [None, "attributes", "same", "leftover"])
     def test_old_tokens_are_no_news(self, reason):
@@ -191,4 +192,4 @@ class TestUnits:
         assert self.units(None, everybody=True)["restarts"] == ["web.service", "both.service"]
 
     def test_a_step_that_was_left_out(self):
-        assert _services.units(self.MINE, {"skipped": True}) == {"restarts": [], "reloads": []}
+        assert declared_services.units(self.MINE, {"skipped": True}) == {"restarts": [], "reloads": []}

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _shared_files
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._desired import Desired
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import shared_files
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rollout import plan
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     COMPONENTS,
     HOSTS,
@@ -127,7 +127,7 @@ def test_containers_of_one_machine():
     same = identity(network=False)
     assert decide(seen(dict.fromkeys(HOSTS, same)))["conf"] == ["ctl1"]
     unknown = {**same, "here": None}
-    assert not _shared_files.is_same(unknown, unknown)
+    assert not shared_files.is_same(unknown, unknown)
 
 
 def test_a_host_that_reads_it_only_and_shares_it_with_nobody():

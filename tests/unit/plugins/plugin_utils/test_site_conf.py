@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._desired import Desired
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plan import plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rollout import plan
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     COMPONENTS,
     HOSTS,

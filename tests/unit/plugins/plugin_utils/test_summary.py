@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _cluster, _summary
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import run_summary
 
 CHANGED = {"changed": True}
 
@@ -31,11 +32,11 @@ def test_the_table():
         "node1": node,
         "node2": node,
     }
-    lines = _summary.table(hostvars, ["ctl1", "node1", "node2"])
+    lines = run_summary.table(hostvars, ["ctl1", "node1", "node2"])
     assert [line.split("  ")[0] for line in lines] == ["host", "-------", "ctl1", "2 nodes"]
     assert lines[2].endswith("key made            slurmctld 1/2, slurmdbd 1/1")
     assert lines[3].endswith("slurm.conf changed  -")
-    check = _summary.table(hostvars, ["ctl1"], {"ctl1": ["slurmctld reconfigured"]})
+    check = run_summary.table(hostvars, ["ctl1"], {"ctl1": ["slurmctld reconfigured"]})
     assert "would be done" in check[0]
     assert "key made, slurmctld reconfigured" in check[2]
 
@@ -52,11 +53,11 @@ def test_the_table():
 def test_who_has_seen_the_proof_of_slurmrestd(seen, said):
     answer = {"daemon": "slurmrestd", "case": "good", "expected": "accepted", "answer": "accepted"}
     rest1 = {"slurmrestd_proof": {"answers": [answer] * 12}, **seen}
-    assert _summary.proofs(rest1) == [f"slurmrestd 12/12, {said}"]
-    assert _summary.table({"rest1": rest1}, ["rest1"])[2].endswith(f"  slurmrestd 12/12, {said}")
+    assert run_summary.proofs(rest1) == [f"slurmrestd 12/12, {said}"]
+    assert run_summary.table({"rest1": rest1}, ["rest1"])[2].endswith(f"  slurmrestd 12/12, {said}")
     # Those on hosts with the key need nobody else's word.
     ctl1 = {"slurm_jwt_proof": {"answers": [{**answer, "daemon": "slurmctld"}]}, **seen}
-    assert _summary.proofs(ctl1) == ["slurmctld 1/1"]
+    assert run_summary.proofs(ctl1) == ["slurmctld 1/1"]
 
 
 def test_the_table_of_a_removal():
@@ -65,9 +66,9 @@ def test_the_table_of_a_removal():
     copies = ("slurm_jwt_conf_copies", "slurm_jwt_dbd_conf_copies", "slurm_jwt_jwks_timer_removed")
     hostvars = {"rest1": dict.fromkeys(done, changed), "dbd1": dict.fromkeys(copies, changed)}
     told = ["slurmrestd stopped", "drop-in removed", "user removed", "token removed"]
-    assert _summary.actions(hostvars["rest1"]) == told
+    assert run_summary.actions(hostvars["rest1"]) == told
     # A host has both files, and they are told once.
-    assert _summary.actions(hostvars["dbd1"]) == ["timer of key sets removed", "copies removed"]
+    assert run_summary.actions(hostvars["dbd1"]) == ["timer of key sets removed", "copies removed"]
 
 
 def test_the_failure_is_that_of_the_host_that_failed():
@@ -78,22 +79,22 @@ def test_the_failure_is_that_of_the_host_that_failed():
             "ansible_failed_result": {"msg": "slurmdbd does not live", "stderr": ""},
         },
     }
-    found = _summary.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"])
+    found = run_summary.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"])
     assert found == {"host": "dbd1", "task": "Restart slurmdbd", "cause": "slurmdbd does not live", "run": ""}
     hostvars["localhost"] = {"slurm_jwt_declarations": {"run": "first"}}
-    assert _summary.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"]) == {**found, "run": "first"}
+    assert run_summary.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"]) == {**found, "run": "first"}
 
 
 def test_the_failure_of_a_command_has_its_standard_error():
     hostvars = {"ctl1": {"ansible_failed_result": {"msg": "non-zero return code", "stderr": "slurm_reconfigure error"}}}
-    assert _summary.failure(hostvars, ["ctl1"], ["ctl1"])["cause"] == "non-zero return code slurm_reconfigure error"
+    assert run_summary.failure(hostvars, ["ctl1"], ["ctl1"])["cause"] == "non-zero return code slurm_reconfigure error"
 
 
 def test_a_host_that_was_lost():
-    found = _summary.failure({"ctl1": {}, "dbd1": {}}, ["ctl1", "dbd1"], ["ctl1"])
+    found = run_summary.failure({"ctl1": {}, "dbd1": {}}, ["ctl1", "dbd1"], ["ctl1"])
     assert found == {"host": "dbd1", "task": "?", "cause": "The host could not be reached any more.", "run": ""}
     unknown = {"host": "?", "task": "?", "cause": "unknown", "run": ""}
-    assert _summary.failure({"ctl1": {}}, ["ctl1"], ["ctl1"]) == unknown
+    assert run_summary.failure({"ctl1": {}}, ["ctl1"], ["ctl1"]) == unknown
 
 
 def test_who_holds_the_key():
@@ -111,7 +112,7 @@ def test_who_holds_the_key():
         "lost": {"unreachable": True},
     }
     hostvars = {**{host: {"slurm_jwt_observation": look} for host, look in looks.items()}, "unseen": {}}
-    heading, dummy, *rows = (line.split() for line in _summary.copies(hostvars, list(hostvars)))
+    heading, dummy, *rows = (line.split() for line in run_summary.copies(hostvars, list(hostvars)))
     assert " ".join(heading) == "host copy key owner mode age in days serial made by"
     assert [" ".join(row) for row in rows] == [
         "ctl1 in force SHA256:aaaaaaaaaaaa slurm:hpc 0400 1.5 2026-11 alice@mgmt1",
@@ -122,32 +123,32 @@ def test_who_holds_the_key():
 
 
 def test_nobody_holds_a_key():
-    assert len(_summary.copies({"ctl1": {}}, ["ctl1"])) == 2
+    assert len(run_summary.copies({"ctl1": {}}, ["ctl1"])) == 2
 
 
 GROUPS = {"all": ["a", "b", "c"], "slurmctld": ["a"], "slurm_nodes": ["c", "a"], "our_dbds": ["b"]}
 
 
 def test_the_hosts_of_a_cluster():
-    assert _cluster.cluster_hosts(GROUPS, {}) == ["a", "c"]
-    assert _cluster.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmdbd": "our_dbds"}) == ["a", "b", "c"]
+    assert inventory_hosts.cluster_hosts(GROUPS, {}) == ["a", "c"]
+    assert inventory_hosts.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmdbd": "our_dbds"}) == ["a", "b", "c"]
 
 
 def test_the_hosts_of_some_components():
     groups = {**GROUPS, "slurmdbd": ["b", "a"], "slurmrestd": ["d"]}
-    assert _cluster.cluster_hosts(groups, {}, ["slurmctld", "slurmdbd"]) == ["a", "b"]
+    assert inventory_hosts.cluster_hosts(groups, {}, ["slurmctld", "slurmdbd"]) == ["a", "b"]
     # Controllers come first, whatever the order of the question.
-    assert _cluster.cluster_hosts(groups, {}, ["slurmrestd", "slurmctld"]) == ["a", "d"]
-    assert _cluster.cluster_hosts(groups, {}, ["node"]) == ["c", "a"]
-    assert _cluster.cluster_hosts(groups, {}, []) == []
-    assert _cluster.cluster_hosts({}, {}, ["slurmctld"]) == []
+    assert inventory_hosts.cluster_hosts(groups, {}, ["slurmrestd", "slurmctld"]) == ["a", "d"]
+    assert inventory_hosts.cluster_hosts(groups, {}, ["node"]) == ["c", "a"]
+    assert inventory_hosts.cluster_hosts(groups, {}, []) == []
+    assert inventory_hosts.cluster_hosts({}, {}, ["slurmctld"]) == []
 
 
 def test_no_controller():
-    with pytest.raises(_cluster.ClusterError, match="no host in the group heads.*slurm_jwt_group_slurmctld"):
-        _cluster.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmctld": "heads"})
-    with pytest.raises(_cluster.ClusterError):
-        _cluster.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmctld": "heads"}, ["node"])
+    with pytest.raises(inventory_hosts.ClusterError, match="no host in the group heads.*slurm_jwt_group_slurmctld"):
+        inventory_hosts.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmctld": "heads"})
+    with pytest.raises(inventory_hosts.ClusterError):
+        inventory_hosts.cluster_hosts(GROUPS, {"slurm_jwt_group_slurmctld": "heads"}, ["node"])
 
 
 # Step of a playbook -> its hosts, by the plan below.
@@ -180,7 +181,7 @@ STEPPED = {
 
 
 def steps(hostvars):
-    return {step: _cluster.planned_hosts(hostvars, step) for step in STEPS}
+    return {step: inventory_hosts.planned_hosts(hostvars, step) for step in STEPS}
 
 
 def test_the_hosts_of_a_step():

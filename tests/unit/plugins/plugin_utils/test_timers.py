@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _timers
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import ServicesError
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import token_timers
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services.declared_services import ServicesError
 
 WEB = {"name": "web", "user": "alice", "dest": "/etc/web", "format": "raw", "lifespan": "1d", "renew": True}
 
 
 def timer(**options):
-    (found,) = _timers.timers([{**WEB, **options}], "svc1")
+    (found,) = token_timers.timers([{**WEB, **options}], "svc1")
     return found
 
 
@@ -42,11 +42,11 @@ class TestCalendar:
         ],
     )
     def test_the_longest_step_that_fits(self, seconds, step, words):
-        assert _timers.calendar(seconds) == (step, words)
+        assert token_timers.calendar(seconds) == (step, words)
 
     @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="wants systemd")
     def test_systemd_understands_them(self):
-        words = [_timers.calendar(step)[1] for step in _timers._STEPS]
+        words = [token_timers.calendar(step)[1] for step in token_timers._STEPS]
         done = subprocess.run(
             ["systemd-analyze", "calendar", *words], capture_output=True, text=True, check=False, env={"LC_ALL": "C"}
         )
@@ -55,7 +55,8 @@ class TestCalendar:
 
 class TestTimers:
     def test_only_what_says_so(self):
-        assert _timers.timers([dict(WEB, renew=False), {key: WEB[key] for key in WEB if key != "renew"}], "svc1") == []
+        silent = {key: WEB[key] for key in WEB if key != "renew"}
+        assert token_timers.timers([dict(WEB, renew=False), silent], "svc1") == []
 
     def test_by_default(self):
         assert timer(owner="alice", restarts=["web.service"], hosts=["svc1"]) == {

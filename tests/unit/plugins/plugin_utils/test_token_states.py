@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.filter import reports
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _token_states
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import token_states
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_looks import (
     FINGERPRINT,
     GROUPS,
@@ -23,7 +23,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_loo
 
 def one(a_look=None, an_answer=None, a_timer=None, service=None):
     looks, answers, timers = ([component] if component else [] for component in (a_look, an_answer, a_timer))
-    found = _token_states.states(hostvars(looks, answers, timers, [service or WEB]), GROUPS, NOW)
+    found = token_states.states(hostvars(looks, answers, timers, [service or WEB]), GROUPS, NOW)
     (mine,) = [state for state in found if state.host == "svc1"]
     return mine
 
@@ -34,7 +34,7 @@ class TestState:
         assert (state.state, state.severity, state.left, state.key) == ("good", "ok", 40000, "in force")
         assert (state.made, state.expires, state.fingerprint) == (NOW - 46400, NOW + 40000, FINGERPRINT)
         assert (state.timer, state.timer_severity) == ("kept", "ok")
-        assert _token_states.findings([state]) == []
+        assert token_states.findings([state]) == []
 
     @pytest.mark.parametrize(
         ("a_look", "an_answer", "state", "severity", "key"),
@@ -52,7 +52,7 @@ class TestState:
     def test_others(self, a_look, an_answer, state, severity, key):
         found = one(a_look, an_answer, timer())
         assert (found.state, found.severity, found.key) == (state, severity, key)
-        (finding,) = _token_states.findings([found])
+        (finding,) = token_states.findings([found])
         assert (finding.severity, finding.host) == (severity, "svc1")
         assert state in finding.text and "Run the playbook hpc.slurm_jwt.tokens." in finding.text
 
@@ -71,9 +71,9 @@ class TestState:
     def test_timers(self, a_timer, words, severity):
         found = one(look(), answer(), a_timer)
         assert (found.timer, found.timer_severity) == (words, severity)
-        assert len(_token_states.findings([found])) == (severity != "ok")
+        assert len(token_states.findings([found])) == (severity != "ok")
         if words == "last attempt failed":
-            assert "It said: web: slurmctld does not answer." in _token_states.findings([found])[0].text
+            assert "It said: web: slurmctld does not answer." in token_states.findings([found])[0].text
 
     def test_without_a_timer(self):
         assert one(look(), answer(), service=dict(WEB, renew=False)).timer == "-"
@@ -83,7 +83,7 @@ class TestAll:
     def test_the_worst_comes_first_and_hosts_that_are_silent_are_not_forgotten(self):
         services = [WEB, dict(WEB, name="proxy", renew=False)]
         vars_ = hostvars([look(), look("proxy", left=20)], [answer(), answer("proxy")], [timer()], services)
-        found = _token_states.states(vars_, GROUPS, NOW)
+        found = token_states.states(vars_, GROUPS, NOW)
         assert [(state.host, state.service) for state in found] == [
             ("svc2", "web"),
             ("svc2", "proxy"),
@@ -92,21 +92,21 @@ class TestAll:
         ]
 
     def test_the_table(self):
-        found = _token_states.states(hostvars([look()], [answer()], [timer()]), GROUPS, NOW)
-        lines = _token_states.table(found)
+        found = token_states.states(hostvars([look()], [answer()], [timer()]), GROUPS, NOW)
+        lines = token_states.table(found)
         assert lines[0].split() == ["service", "user", "host", "lifespan", "left", "key", "token", "timer"]
         assert lines[3].split() == ["web", "alice", "svc1", "1d", "11h", "in", "force", "good", "kept"]
-        assert _token_states.table([]) == []
+        assert token_states.table([]) == []
 
     def test_no_services(self):
-        assert _token_states.states(hostvars([], [], [], ()), GROUPS, NOW) == []
-        assert _token_states.states({}, {}, NOW) == []
+        assert token_states.states(hostvars([], [], [], ()), GROUPS, NOW) == []
+        assert token_states.states({}, {}, NOW) == []
 
     @pytest.mark.parametrize(
         ("seconds", "words"), [(None, "-"), (-5, "0"), (59, "59s"), (7199, "119m"), (7200, "2h"), (10**6, "11d")]
     )
     def test_spans(self, seconds, words):
-        assert _token_states.span(seconds) == words
+        assert token_states.span(seconds) == words
 
 
 class TestFilters:

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _desired, _plan, _trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state, trusted_keys
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.trusted_keys import LocalKey
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
 
 JWKS_PATH = "/etc/slurm/jwks.json"
@@ -36,8 +38,8 @@ def cluster(parameters, sources=None, **changes):
 
 
 def plan(found, **trust):
-    desired = _desired.Desired(trust=_trust.Trust(**trust))
-    return _plan.plan(found, looks.COMPONENTS, looks.HOSTS, desired)
+    desired = desired_state.Desired(trust=trusted_keys.Trust(**trust))
+    return rollout.plan(found, looks.COMPONENTS, looks.HOSTS, desired)
 
 
 HS256, RS256 = {"jwt_key": looks.KEY_PATH}, {"jwks": JWKS_PATH}
@@ -56,12 +58,12 @@ class TestNothingIsDecidedSilently:
             (RS256, {"hs256": False, "jwks": True, "services": True}, ["slurm_jwt_rs256_key_path"]),
             (
                 RS256,
-                {"hs256": False, "jwks": True, "services": True, "renewed": True, "own": _trust.OwnKey("/own.pem")},
+                {"hs256": False, "jwks": True, "services": True, "renewed": True, "local_key": LocalKey("/own.pem")},
                 ["has renew"],
             ),
             (BOTH, {"hs256": True, "jwks": True, "signing": "RS256"}, ["signing_algorithm is RS256", "rs256_key_path"]),
             (RS256, {"hs256": False, "jwks": True, "signing": "HS256"}, ["HS256 tokens do not count"]),
-            (RS256, {"jwks": True, "own": _trust.OwnKey("/own.pem", refusal="ctl1: is no key")}, ["ctl1: is no key"]),
+            (RS256, {"jwks": True, "local_key": LocalKey("/own.pem", refusal="ctl1: is no key")}, ["ctl1: is no key"]),
         ],
     )
     def test_refused(self, parameters, trust, words):
@@ -149,19 +151,19 @@ class TestWhatIsDone:
         assert plan(found, jwks=True, hs256=True)["key_source_changes"] is True
 
     def test_the_sites_own_key_signs_where_hs256_is_off(self):
-        assert plan(cluster(RS256, SAME), jwks=True, own=_trust.OwnKey("/own.pem"))["signing_key"] == "/own.pem"
-        found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, own=_trust.OwnKey("/own.pem"))
+        assert plan(cluster(RS256, SAME), jwks=True, local_key=LocalKey("/own.pem"))["signing_key"] == "/own.pem"
+        found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, local_key=LocalKey("/own.pem"))
         assert found["signing_key"] == looks.KEY_PATH
 
     def test_the_site_says_which_signs_where_both_count(self):
-        own = _trust.OwnKey("/own.pem")
+        own = LocalKey("/own.pem")
         for signing, path in (("RS256", "/own.pem"), ("HS256", looks.KEY_PATH)):
-            found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, own=own, signing=signing)
+            found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, local_key=own, signing=signing)
             assert found["signing_key"] == path
 
     def test_an_own_key_that_is_not_made_yet_changes_every_key_set(self):
-        own = _trust.OwnKey("/own.pem", known=False, changes=True)
-        found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, own=own)
+        own = LocalKey("/own.pem", known=False, changes=True)
+        found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, local_key=own)
         assert found["local_key_changes"] and found["jwks_targets"] == KEY_HOSTS
         assert (found["slurmdbd"], found["slurmctld"]) == (["dbd1"], {"ctl1": "reconfigure"})
         assert found["unseen_by_check"]["dbd1"] == ["key set changed"]
@@ -172,8 +174,8 @@ class TestWhatIsDone:
         assert found and plan(found, jwks=True)["packages"] == {"ctl1": ["python3-cryptography"]}
 
     def test_tags_that_leave_the_key_set_out(self):
-        desired = _desired.Desired(trust=_trust.Trust(jwks=True), run_tags=["daemons"])
-        found = _plan.plan(cluster(RS256, NEW), looks.COMPONENTS, looks.HOSTS, desired)
+        desired = desired_state.Desired(trust=trusted_keys.Trust(jwks=True), run_tags=["daemons"])
+        found = rollout.plan(cluster(RS256, NEW), looks.COMPONENTS, looks.HOSTS, desired)
         assert "leave out key" in found["refusals"][0]
 
 
@@ -200,7 +202,7 @@ class TestFollowing:
 def test_a_new_holder_begins_with_what_the_others_retain():
     ctl1, dbd1 = seen(["a"], retired=["old", "older"]), seen(["a"], retired=["old"])
     dbd1["retired"][0]["until"] = "latest"
-    found = _trust.inherited([ctl1, {"msg": "could not be looked at"}, dbd1])
+    found = trusted_keys.inherited([ctl1, {"msg": "could not be looked at"}, dbd1])
     assert found == [
         {"jwk": {"kid": "old", "n": "n-old"}, "until": "latest"},
         {"jwk": {"kid": "older", "n": "n-older"}, "until": "later"},

@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _desired, _plan, _rotation, _undeclared
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state, undeclared_paths
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import hs256_rotation, rollout
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import COMPONENTS, HOSTS, cluster
 
 CONF = {"slurm_jwt_conf_path": "/opt/slurm/etc/slurm.conf"}
@@ -34,7 +35,7 @@ def needs(**settings):
 
 
 def decide(looks):
-    return _plan.plan(looks, COMPONENTS, HOSTS, _desired.Desired())
+    return rollout.plan(looks, COMPONENTS, HOSTS, desired_state.Desired())
 
 
 def all_in_a_prefix():
@@ -50,7 +51,7 @@ def all_in_a_prefix():
 
 @pytest.mark.parametrize("removing", [False, True])
 def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
-    found = _plan.plan(all_in_a_prefix(), COMPONENTS, HOSTS, _desired.Desired(removing=removing))
+    found = rollout.plan(all_in_a_prefix(), COMPONENTS, HOSTS, desired_state.Desired(removing=removing))
     assert found["settings"] == {"group_vars/all.yml": {**CONF, **DBD_CONF, **BIN, **BINARY}}
     assert found["left_out"] == {}
     assert "ctl1: It is /opt/slurm/etc/slurm.conf." in found["refusals"]
@@ -60,7 +61,7 @@ def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
 
 def test_a_rotation_says_the_same():
     looks = all_in_a_prefix()
-    found = _rotation.plan(looks, COMPONENTS, HOSTS, _rotation.RotationSettings(), lambda run: None)
+    found = hs256_rotation.plan(looks, COMPONENTS, HOSTS, hs256_rotation.RotationSettings(), lambda run: None)
     assert found["settings"] == decide(looks)["settings"]
 
 
@@ -107,5 +108,5 @@ def test_no_host_without_the_key_proposes_folders_of_programs_for_all():
         "node1": {"undeclared": {"slurm_jwt_bin_dirs": ["/srv/evil/bin"]}},
     }
     components = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": ["node1"]}
-    found = _undeclared.settings(looks, components, ["ctl1"])
+    found = undeclared_paths.settings(looks, components, ["ctl1"])
     assert found == {"host_vars/node1.yml": {"slurm_jwt_bin_dirs": ["/srv/evil/bin"]}}

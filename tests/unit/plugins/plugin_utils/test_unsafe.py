@@ -138,7 +138,8 @@ import json, sys
 from ansible.parsing.dataloader import DataLoader
 from ansible.release import __version__
 from ansible.template import Templar
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _shape, _unsafe
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _unsafe
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import shapes
 try:
     from ansible.template import trust_as_template as trusted
 except ImportError:
@@ -153,10 +154,10 @@ told["unmarked"] = templated(values[0])
 told["marked"] = [templated(_unsafe.mark_unsafe(value)) for value in values]
 told["filtered"] = [templated(_unsafe.filters(same=lambda given: given)["same"](value)) for value in values]
 told["direct"] = [Templar(loader=DataLoader()).template(_unsafe.mark_unsafe(value)) for value in values]
-told["shaped"] = [Templar(loader=DataLoader()).template(_shape.sentence()(text, "")) for text in hostile]
-told["lines"] = [Templar(loader=DataLoader()).template(_shape.lines()(text, "")) for text in hostile]
-told["sentences"] = [_shape.sentence()(text, "") for text in hostile]
-told["lines as shaped"] = [_shape.lines()(text, "") for text in hostile]
+told["shaped"] = [Templar(loader=DataLoader()).template(shapes.sentence()(text, "")) for text in hostile]
+told["lines"] = [Templar(loader=DataLoader()).template(shapes.lines()(text, "")) for text in hostile]
+told["sentences"] = [shapes.sentence()(text, "") for text in hostile]
+told["lines as shaped"] = [shapes.lines()(text, "") for text in hostile]
 json.dump(told, sys.stdout)
 """
 HOSTILE = [

@@ -23,7 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.modules import (
     slurm_jwks_timer,
     slurm_jwt_token_timer,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils import _timers
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import token_timers
 
 ROOT = Path(durations.__file__).parents[3]
 
@@ -35,7 +35,7 @@ READERS = {
         None, {"name": "x", "lifespan": text}, "lifespan"
     ),
     "lifespan of a token": issue.lifespan,
-    "min_remaining of a service": lambda text: _timers._given({"min_remaining": text}, "min_remaining", 0),
+    "min_remaining of a service": lambda text: token_timers._given({"min_remaining": text}, "min_remaining", 0),
 }
 
 

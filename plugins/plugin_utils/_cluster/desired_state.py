@@ -1,0 +1,41 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the site wants of a cluster, and how the playbook was called. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import trusted_keys
+
+Look = Mapping[str, Any]
+# The mode of the key everywhere: every release of Slurm is content with it.
+KEY_MODE = "0400"
+
+
+class Desired(NamedTuple):
+    """What the site declares and how the playbook was called, as far as the plan depends on it."""
+
+    key_path: str = ""
+    key_source: str = ""
+    key_serial: str = ""
+    install: bool = True
+    removing: bool = False
+    run_tags: Sequence[str] = ("all",)
+    skip_tags: Sequence[str] = ()
+    trust: trusted_keys.Trust = trusted_keys.Trust()
+    nodes_unreachable_max: str = "0"
+    default_listeners: Mapping[str, str] = {}
+    """Where slurmrestd is to listen on each host for which the site does not say it."""
+    serves_slurmdb: bool = True
+    """Whether a slurmrestd of the inventory is to serve /slurmdb."""
+    manage_conf: bool = True
+    """Whether slurm.conf and slurmdbd.conf are this collection's to edit, and not another tool's."""
+    verifying: bool = False
+    """Whether nothing would be changed anyway, so that what is not as declared is told and no reason to refuse."""
+
+    def chosen(self, tag: str) -> bool:
+        """Whether ``--tags`` and ``--skip-tags`` let the tasks of this tag run."""
+        return ("all" in self.run_tags or tag in self.run_tags) and tag not in self.skip_tags

@@ -1,0 +1,178 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts of an inventory make a Slurm cluster, and which component each plays. Private to this collection."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations
+
+DECLARATIONS = declarations.NAME
+
+# Component of the cluster -> (variable that names its inventory group, that group's name if nothing is said).
+# The order is the order in which hosts are listed everywhere.
+COMPONENTS = {
+    "slurmctld": ("slurm_jwt_group_slurmctld", "slurmctld"),
+    "slurmdbd": ("slurm_jwt_group_slurmdbd", "slurmdbd"),
+    "slurmrestd": ("slurm_jwt_group_slurmrestd", "slurmrestd"),
+    "node": ("slurm_jwt_group_nodes", "slurm_nodes"),
+}
+
+
+class ClusterError(declarations.DeclarationError):
+    """The inventory does not describe a cluster."""
+
+
+def hosts_by_component(
+    groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """The inventory's hosts of each component; ``variables`` are those of any host, for the groups' names.
+
+    Once the declarations are frozen it is what was frozen, whatever variables say later.
+    """
+    frozen = variables.get(DECLARATIONS)
+    if frozen:
+        return {component: list(frozen["components"].get(component, ())) for component in COMPONENTS}
+    return {
+        component: list(groups.get(variables.get(option) or name, ()))
+        for component, (option, name) in COMPONENTS.items()
+    }
+
+
+def cluster_hosts(
+    groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any], components: Sequence[str] = tuple(COMPONENTS)
+) -> list[str]:
+    """Every host of the cluster, or of some components of it, once, controllers first."""
+    if not groups.get("all"):
+        return []
+    found = hosts_by_component(groups, variables)
+    if not found["slurmctld"]:
+        option, name = COMPONENTS["slurmctld"]
+        raise ClusterError(
+            f"The inventory has no host in the group {variables.get(option) or name}, so there is no controller to "
+            f"work on. Put the hosts of slurmctld there, or name your own group in the variable {option} (for all "
+            "hosts, or with --extra-vars)."
+        )
+    return list(dict.fromkeys(host for component in COMPONENTS if component in components for host in found[component]))
+
+
+def any_variables(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The variables of the inventory's first host: where a play's hosts are chosen, no host speaks yet."""
+    everybody = [host for host in groups.get("all") or () if host in hostvars]
+    first: Mapping[str, Any] = hostvars[everybody[0]] if everybody else {}
+    frozen = frozen_declarations(hostvars)
+    return ChainMap({DECLARATIONS: frozen}, first) if frozen else first  # type: ignore[arg-type]
+
+
+def raw(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
+    """A host's variables as they are written: to evaluate them all takes long."""
+    found: Mapping[str, Any] = getattr(hostvars, "raw_get", hostvars.__getitem__)(host)
+    return found
+
+
+def frozen_declarations(hostvars: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What slurm_jwt_declarations has frozen at the beginning of the run; None before that."""
+    if "localhost" not in hostvars:
+        return None
+    frozen: Mapping[str, Any] | None = raw(hostvars, "localhost").get(DECLARATIONS)
+    return frozen
+
+
+def check_declarations(hostvars: Mapping[str, Any], hosts: Sequence[str]) -> None:
+    """Raise DeclarationsChanged unless each host's declarations are those that were frozen."""
+    known = [host for host in hosts if host in hostvars]
+    declarations.check(frozen_declarations(hostvars), lambda host: raw(hostvars, host), known)
+
+
+def left_with_localhost(hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What earlier plays have left with localhost, which is there even where the inventory does not name it."""
+    if "localhost" not in hostvars:
+        return {}
+    left: Mapping[str, Any] = hostvars["localhost"]
+    return left
+
+
+PLAN, FAILURE, TOKENS_FAILURE = "slurm_jwt_plan", "slurm_jwt_failure", "slurm_jwt_tokens_failure"
+# What a failed step of a host leaves with it, see tasks/leave_out.yml.
+LEFT_OUT = "slurm_jwt_left_out"
+PROXY_GROUP = ("slurm_jwt_group_proxy", "slurm_proxy")
+
+
+def proxy_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> list[str]:
+    """The hosts of the authenticating proxy; none after plays that failed to bring what it builds on."""
+    local = left_with_localhost(hostvars)
+    if FAILURE in local or TOKENS_FAILURE in local:
+        return []
+    option, name = PROXY_GROUP
+    return list(groups.get(any_variables(groups, hostvars).get(option) or name, ()))
+
+
+# The same in slurmrestd_listen of the role slurmrestd: behind the proxy a socket, as anybody may take an open port.
+DEFAULT_LISTENER, DEFAULT_LISTENER_OF_PROXY = "127.0.0.1:6820", "unix:/run/slurmrestd/slurmrestd.socket"
+
+
+def default_listeners(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> dict[str, str]:
+    """Where slurmrestd is to listen on each of its hosts for which the site does not declare slurmrestd_listen."""
+    behind_proxy = proxy_hosts(groups, hostvars)
+    return {
+        host: DEFAULT_LISTENER_OF_PROXY if host in behind_proxy else DEFAULT_LISTENER
+        for host in hosts_by_component(groups, any_variables(groups, hostvars))["slurmrestd"]
+        if host in hostvars and "slurmrestd_listen" not in hostvars[host]
+    }
+
+
+def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
+    """The hosts of one step of a playbook, by the plan that an earlier play left with localhost.
+
+    Steps: ``outer`` hosts, which have no key, and ``key_hosts`` change, ``slurmrestd`` ones serve the REST API. In a
+    rotation ``signer_and_services`` and ``services`` get tokens of the next key, ``rsa_rotation`` ones one more RS256
+    key, ``withdrawing`` ones lose the old one, and on ``reviving`` ones slurmrestd is started again. ``put_back``
+    follows a failure, ``tidying`` a success, ``report`` closes the run.
+    """
+    if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
+        # Nothing was looked at yet: --syntax-check, --list-tasks.
+        return []
+    plan = hostvars["localhost"][PLAN]
+    if step == "report":
+        return [plan["speaker"]]
+    if FAILURE in hostvars["localhost"]:
+        return list(plan["hosts_to_change"]) if step == "put_back" else []
+    if step == "put_back":
+        return []
+    if step == "tidying":
+        return [host for host in plan["hosts_to_change"] if not is_left_out(hostvars, host)]
+    if step == "withdrawing":
+        # Services have tokens of the new key before the old one goes.
+        lost = TOKENS_FAILURE in hostvars["localhost"]
+        return [] if lost or not plan.get("makes_key") else list(plan["rsa_rotation"])
+    return [host for host in plan.get(_HOSTS_OF_STEP[step]) or () if not is_left_out(hostvars, host)]
+
+
+def is_left_out(hostvars: Mapping[str, Any], host: str) -> bool:
+    """Whether an earlier step of this run failed on this host alone."""
+    if host not in hostvars:
+        return False
+    left: Mapping[str, Any] = raw(hostvars, host).get(LEFT_OUT) or {}
+    return bool(left) and left.get("run") == run_of(hostvars)
+
+
+def run_of(hostvars: Mapping[str, Any]) -> str:
+    """Which playbook's run it is; another one in the same process has another name."""
+    return str((frozen_declarations(hostvars) or {}).get("run", ""))
+
+
+# Step of a playbook -> member of the plan.
+_HOSTS_OF_STEP = {
+    "outer": "outer_hosts",
+    "key_hosts": "key_hosts_to_change",
+    "slurmrestd": "slurmrestd_hosts",
+    "signer_and_services": "signer_and_services",
+    "services": "services",
+    "receiving": "receiving",
+    "rsa_rotation": "rsa_rotation",
+    "reviving": "slurmrestd_dies",
+}

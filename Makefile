@@ -52,8 +52,8 @@ bench: $(READY) ## measure, side by side with doing it by hand, and write docs/b
 build: $(READY) ## the collection's tarball, in .work/dist
 	@tests/stage/tarball --only-build
 
-docs: $(READY) ## the reference of modules, roles and guides, in .work/docs
-	@tests/stage/docs
+docs: $(READY) ## the HTML documentation: guides, reference, changelog, benchmarks and releases, in .work/docs/html
+	@.work/venv/bin/python tests/stage/site.py
 
 clean: ## remove .work; images and clusters stay: tests/lab/lab --help
 	rm -rf .work

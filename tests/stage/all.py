@@ -97,6 +97,7 @@ def stages() -> list[Stage]:
               "antsibull-docs lint-collection-docs --plugin-docs .", env={"HOME": str(WORK / "home")}),
         stage("pages", "lint", "checks the pages that are made from the code", "python tests/stage/pages.py --check"),
         stage("changelog", "lint", "checks the changelog and its fragments", "antsibull-changelog lint"),
+        stage("site", "docs", "builds the HTML documentation, without a warning", "python tests/stage/site.py"),
         stage("unit", "unit", "runs the unit tests",
               "python -m pytest -q -n 2 --junit-xml=.work/logs/{name}.xml tests/unit"),
         stage("tarball", "tarball", "builds the tarball, imports it as Galaxy would, runs its playbooks from there",

@@ -1,0 +1,115 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds the HTML documentation in .work/docs/html: guides, reference, releases, benchmarks and changelog.
+
+Neither the build nor a page fetches anything. Fails for a warning that is not in KNOWN, for an entry of KNOWN without a
+warning, and for a page that loads something from elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = ROOT / ".work"
+SITE = WORK / "docs"
+PAGES, HTML, WARNINGS = SITE / "source", SITE / "html", SITE / "warnings.txt"
+
+#: Regular expression of a warning -> why it stays.
+KNOWN = {
+    "undefined label: '(action_plugins|common_return_values)'": "antsibull-docs links every module to docs.ansible.com",
+    r"undefined label: 'ansible_collections\.ansible\.builtin\.\w+'": "modules of ansible-core are on docs.ansible.com",
+}
+
+
+def run(*command: object, folder: Path = ROOT, collections: Path = WORK / "collections") -> None:
+    """Shows what a command prints only if it fails."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=folder, env={
+        **os.environ,
+        "PATH": f"{WORK}/venv/bin:{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        # antsibull-docs leaves a log at home.
+        "HOME": str(WORK / "home"),
+    })  # fmt: skip
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}docs: {command[0]} failed.")
+
+
+def write_sources() -> None:
+    """Everything that Sphinx reads."""
+    shutil.rmtree(SITE, ignore_errors=True)
+    (WORK / "home").mkdir(exist_ok=True)
+    shutil.copytree(ROOT / "docs/site", PAGES)
+    for page in ("releases", "benchmarks", "soak"):
+        shutil.copy(ROOT / f"docs/{page}.md", PAGES)
+    shutil.copy(ROOT / "docs/report.png", PAGES)
+    write_changelog()
+    write_reference(PAGES / "reference")
+
+
+def write_changelog() -> None:
+    """CHANGELOG.md, with the fragments that belong to no release yet."""
+    run("tests/stage/clean-copy", SITE / "copy")
+    copy = SITE / "copy/ansible_collections/hpc/slurm_jwt"
+    if any((copy / "changelogs/fragments").glob("*.yml")):
+        run("antsibull-changelog", "release", "--update-existing", folder=copy, collections=SITE / "copy")
+    shutil.copy(copy / "CHANGELOG.md", PAGES / "changelog.md")
+
+
+def write_reference(folder: Path) -> None:
+    """Modules, roles, filters and guides, as antsibull-docs writes them."""
+    folder.mkdir()
+    # antsibull-docs refuses a folder that others can write to.
+    folder.chmod(0o755)
+    run("antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", folder,
+        "hpc.slurm_jwt")
+    # No plugin has environment variables.
+    (folder / "environment_variables.rst").unlink()
+    index = folder / "index.rst"
+    text = index.read_text(encoding="utf-8")
+    # The front page has the collection's name and lists the guides.
+    title = "Modules, roles and filters"
+    text, titles = re.subn(r"^Hpc\.Slurm_Jwt\n=+$", f"{title}\n{'=' * len(title)}", text, flags=re.M)
+    text, guides = re.subn(r"^Guides\n-+\n\n\.\. toctree::\n(?:    .*\n|\n)+", "", text, flags=re.M)
+    if (titles, guides) != (1, 1):
+        sys.exit("docs: antsibull-docs writes another index.rst than before. Adapt write_reference in this file.")
+    index.write_text(text, encoding="utf-8")
+
+
+def unknown_warnings() -> list[str]:
+    """Sphinx's warnings that are not in KNOWN, and entries of KNOWN without one."""
+    warnings = [line.replace(f"{PAGES}/", "") for line in WARNINGS.read_text(encoding="utf-8").splitlines() if line]
+    known = {pattern: [line for line in warnings if re.search(pattern, line)] for pattern in KNOWN}
+    unknown = [line for line in warnings if not any(line in lines for lines in known.values())]
+    print(f"docs: {len(warnings)} warnings, {len(warnings) - len(unknown)} of them known")
+    stale = [f"No warning matches {pattern!r}. Remove it from KNOWN." for pattern, lines in known.items() if not lines]
+    return unknown + stale
+
+
+def foreign_resources() -> list[str]:
+    """Pages that load something from elsewhere."""
+    loads = re.compile(r"<(?:script|img|iframe|link(?=[^>]*stylesheet))[^>]*(?:src|href)=\"((?:https?:)?//[^\"]*)")
+    return [
+        f"{page.relative_to(HTML)} loads {address}."
+        for page in sorted(HTML.rglob("*.html")) for address in loads.findall(page.read_text(encoding="utf-8"))
+    ]
+
+
+def main() -> int:
+    write_sources()
+    run("sphinx-build", "-q", "-b", "html", "-w", WARNINGS, "-d", SITE / "doctrees", PAGES, HTML)
+    complaints = unknown_warnings() + foreign_resources()
+    for complaint in complaints:
+        print(f"docs: {complaint}")
+    print(f"docs: {(HTML / 'index.html').relative_to(ROOT)}, {len(list(HTML.rglob('*.html')))} pages")
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -64,7 +64,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.installer import PUBLIC, File, Files
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import PUBLIC, File, Files
 
 
 def main() -> None:
@@ -78,7 +78,7 @@ def main() -> None:
     files, exists = Files(module.check_mode), os.path.isdir(os.path.dirname(path))
     changed = False
     try:
-        changed = exists and files.put(path, File(module.params["content"], PUBLIC))
+        changed = exists and files.write(path, File(module.params["content"], PUBLIC))
     except (SecretFileError, OSError) as exc:
         module.warn(f"{exc} Prometheus is not told.")
     module.exit_json(changed=changed, path=path, exists=exists, diff=files.diffs)

@@ -41,3 +41,14 @@ def duration(text: str) -> int:
     if seconds > LONGEST:
         raise DurationError(f"{text!r} is longer than a century.")
     return seconds
+
+
+def option_seconds(option: str, text: str, least: int = 0) -> int:
+    """The seconds of an option. DurationError names the option."""
+    try:
+        seconds = duration(text)
+    except DurationError as exc:
+        raise DurationError(f"{option}: {exc}") from None
+    if seconds < least:
+        raise DurationError(f"{option}: {seconds} s is too short. Give {least} s at least.")
+    return seconds

@@ -1,11 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the small programs have in common that timers run between two runs of Ansible. Private to this collection.
+"""What the programs that timers start have in common. Private to this collection.
 
-Each is given one file of settings, does its work alone, and leaves word of it: a record for people and for its next
-run, metrics for Prometheus, a line in the journal. _installation puts them on a host, which has neither Ansible nor
-more than the standard library.
+Each reads one file of settings, does its work, and reports: a record for people and for its next run, metrics for
+Prometheus, a line in the journal. A host has neither Ansible nor more than the standard library for them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import os
 import re
 import subprocess
 import sys
-from typing import Any, Callable, Iterable, TypeVar
+from typing import Any, Callable, Mapping, TypeVar
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import replace
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
@@ -24,7 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import TIMED_OUT, forget_environment
 
 ERROR, WARNING, INFO = 3, 4, 6
-"""Of a line in the journal."""
+"""Levels of a line in the journal."""
 
 _TOKEN = re.compile(r"eyJ[\w-]+(?:\.[\w-]*){0,2}")
 
@@ -33,13 +32,13 @@ Settings = TypeVar("Settings")
 
 
 class SettingsError(Exception):
-    """The settings of a program cannot be used. The text says what was found, and what to do."""
+    """The settings of a program cannot be used. The text says why, and what to do."""
 
 
 def start(usage: str, read_settings: Callable[[str], Settings], attempt: Callable[[Settings], int]) -> int:
-    """One run, with the file of settings that the command line names, while no other run has it. Its exit code."""
+    """One run, with the file of settings that the command line names, under its file lock. The exit code."""
     if len(sys.argv) != 2:
-        say(ERROR, usage)
+        log(ERROR, usage)
         return 2
     path = sys.argv[1]
     forget_environment()
@@ -48,15 +47,29 @@ def start(usage: str, read_settings: Callable[[str], Settings], attempt: Callabl
         with file_lock(path):
             return attempt(read_settings(read_secret(path).data.decode("utf-8")))
     except (SettingsError, SecretFileError, UnicodeDecodeError) as exc:
-        say(ERROR, f"{path}: {exc}")
+        log(ERROR, f"{path}: {exc}")
         return 1
 
 
-# -- word of it --------------------------------------------------------------------------------------------------------
+def parse_settings(build: Callable[[Any], Settings], text: str, playbook: str) -> Settings:
+    try:
+        return build(json.loads(text))
+    except (TypeError, ValueError, KeyError) as exc:
+        raise SettingsError(
+            f"This file does not hold the settings of this program ({exc}). Run the playbook {playbook}, which writes"
+            " them."
+        ) from None
 
 
-def say(level: int, text: str) -> None:
-    """A line for the journal."""
+def format_settings(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, indent=2, sort_keys=True) + "\n"
+
+
+# -- reports -----------------------------------------------------------------------------------------------------------
+
+
+def log(level: int, text: str) -> None:
+    """Write a line for the journal."""
     mark = f"<{level}>" if "JOURNAL_STREAM" in os.environ else ""
     stream = sys.stderr if level < INFO else sys.stdout
     stream.write(f"{mark}{without_tokens(text)}\n")
@@ -64,26 +77,32 @@ def say(level: int, text: str) -> None:
 
 
 def without_tokens(text: str) -> str:
-    """The text without anything that looks like a token, whoever has printed it."""
+    """The text, with anything that looks like a token replaced."""
     return _TOKEN.sub("(a token)", text)
 
 
-def leave(files: Iterable[tuple[str | None, str, int]]) -> str:
-    """Write files, each with path, content and mode, where there is a folder for them; what went wrong with that."""
-    wrong = []
-    for path, text, mode in files:
-        # Without the folder for metrics there is no node_exporter here.
+def report(record_path: str, record: Mapping[str, Any], metrics_path: str | None, metrics: str) -> str:
+    """Write the record, and the metrics where there is a folder for them. What failed, in sentences; empty if nothing.
+
+    Without the folder for metrics this host has no node_exporter.
+    """
+    failures = []
+    for path, text, mode in ((record_path, format_record(record), 0o600), (metrics_path, metrics, 0o644)):
         if path is None or not os.path.isdir(os.path.dirname(path)):
             continue
         try:
             replace(path, text.encode("utf-8"), os.geteuid(), os.getegid(), mode)
         except SecretFileError as exc:
-            wrong.append(str(exc))
-    return " ".join(wrong)
+            failures.append(str(exc))
+    return " ".join(failures)
+
+
+def format_record(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True) + "\n"
 
 
 def parse_record(kind: Callable[..., Record], text: str) -> Record | None:
-    """A record, None if there is none that can be read: everything in it can be learnt anew."""
+    """A record; None if it cannot be read, as a run can do without."""
     try:
         return kind(**json.loads(text))
     except (TypeError, ValueError):
@@ -91,16 +110,16 @@ def parse_record(kind: Callable[..., Record], text: str) -> Record | None:
 
 
 def last_record(path: str, read_record: Callable[[str], Record | None]) -> Record | None:
-    """What the last run has left in a file, None if there is nothing that can be read."""
+    """The record of the last run; None if there is none that can be read."""
     file = read_if_there(path)
     return None if file is None else read_record(file.data.decode("utf-8", "replace"))
 
 
 def gauge(name: str, text: str, labels: dict[str, str], value: int) -> str:
     """One metric with one value, in the text format of Prometheus."""
-    told = ",".join(f'{label}="{_escaped(each)}"' for label, each in labels.items())
-    whose = f"{{{told}}}" if told else ""
-    return f"# HELP {name} {text}\n# TYPE {name} gauge\n{name}{whose} {value}\n"
+    pairs = ",".join(f'{label}="{_escaped(each)}"' for label, each in labels.items())
+    selector = f"{{{pairs}}}" if pairs else ""
+    return f"# HELP {name} {text}\n# TYPE {name} gauge\n{name}{selector} {value}\n"
 
 
 def _escaped(text: Any) -> str:
@@ -108,7 +127,7 @@ def _escaped(text: Any) -> str:
 
 
 def run(argv: list[str], more: dict[str, str], timeout: int) -> tuple[int, str, str]:
-    """A program's exit code, output and errors. Nothing of it is written anywhere."""
+    """A program's exit code, output and errors, after TIMEOUT seconds at most. Nothing of it is logged."""
     try:
         # There is no module here, and no Ansible.
         done = subprocess.run(  # pylint: disable=ansible-bad-function

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import MAX_SIZE, MIN_SIZE
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import ROTATION_LASTS
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_refresh import LONGEST_ROTATION
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import current_state, desired_state, inspections
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import preflight
 
@@ -262,13 +262,13 @@ def at_work(
     if not staged or not run or run == settings.run or settings.take_over:
         return []
     dead = is_dead(run)
-    if dead or (dead is None and staged["run_age"] >= ROTATION_LASTS):
+    if dead or (dead is None and staged["run_age"] >= LONGEST_ROTATION):
         return []
     who = f"{staged['by'] or 'Somebody'} has been rotating the key since {staged['created']}, as the run {run}"
     if dead is None:
         return [
             f"{who}. Whether that run lives cannot be told from here. If it has died, go on with it by --extra-vars "
-            f"slurm_jwt_rotation_take_over=true, or run this again in {ROTATION_LASTS - staged['run_age']} s."
+            f"slurm_jwt_rotation_take_over=true, or run this again in {LONGEST_ROTATION - staged['run_age']} s."
         ]
     return [f"{who}, and is at work. Wait until that is done, and run this again."]
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import UNIT
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_refresh import UNIT
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import any_variables
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import run_summary
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services

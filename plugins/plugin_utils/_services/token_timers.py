@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_renewal import fits_a_unit
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_refresh import is_unit_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import LONGEST, lifespan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services.declared_services import (
@@ -47,7 +47,7 @@ def timers(services: Iterable[Service], host: str) -> list[dict[str, Any]]:
 
 
 def _timer(service: Service, where: str) -> dict[str, Any]:
-    if not fits_a_unit(service["name"]):
+    if not is_unit_name(service["name"]):
         raise ServicesError(
             f"{where}: with renew its name becomes part of the names of systemd units. Use letters, digits, _ and .,"
             " and - between these, 64 at most."

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import installer, token_program, token_renewal
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import program_files, token_program, token_refresh
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import file_format, issue
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -120,7 +120,7 @@ class Host:
     def install(self) -> None:
         """As the module slurm_jwt_token_timer does it."""
         self.program = self.folder / "program"
-        for path, file in installer.program(str(self.program), token_program).items():
+        for path, file in program_files.program_files(str(self.program), token_program).items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             pathlib.Path(path).write_text(file.text)
 
@@ -139,9 +139,9 @@ class Host:
         return token
 
     def run(self, environment=None, **options) -> subprocess.CompletedProcess:
-        settings = token_renewal.RenewalSettings(**{**self.options, **options})
+        settings = token_refresh.TokenTimerSettings(**{**self.options, **options})
         path = self.folder / "settings.json"
-        path.write_text(token_renewal.write_settings(settings))
+        path.write_text(token_refresh.write_settings(settings))
         (self.folder / "calls").write_text("")
         done = subprocess.run(
             [sys.executable, "-I", "-S", str(self.program), str(path)],
@@ -177,8 +177,8 @@ class Host:
         return file_format.extract(self.options["format"], self.dest.read_bytes())
 
     @property
-    def note(self) -> token_renewal.RenewalRecord:
-        return token_renewal.read_record(self.record.read_text())
+    def note(self) -> token_refresh.TokenTimerRecord:
+        return token_refresh.read_record(self.record.read_text())
 
     @property
     def metric(self) -> dict:

@@ -22,8 +22,11 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.fetch import DISCOVERY
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import installer, jwks_program, jwks_refresh
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import RefreshSettings, ReloadedDaemon
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_program, jwks_refresh, program_files
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import (
+    JwksTimerSettings,
+    ReloadedDaemon,
+)
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -77,10 +80,10 @@ class Site:
         # What was started by nobody's hand has nobody to wait for it.
         self.process = subprocess.Popen(["sleep", "100"])
         (folder / "pid").write_text(str(self.process.pid))
-        for path, file in installer.program(str(folder / "program"), jwks_program).items():
+        for path, file in program_files.program_files(str(folder / "program"), jwks_program).items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             pathlib.Path(path).write_text(file.text)
-        self.settings = RefreshSettings(
+        self.settings = JwksTimerSettings(
             path=str(self.path),
             sources=[dict.fromkeys(("url", "path", "data", "kid")) | {
                 "issuer": issuer.url, "ca_path": ca_path, "allow_http": False, "allow_shared": False,
@@ -177,7 +180,7 @@ class TestWhatIsDone:
         site.publish(B)
         code, said = site.run()
         assert (code, site.kids) == (0, ["a", "b"]), said
-        assert "stay until their tokens have run out: a." in said
+        assert "stay until their tokens have expired: a." in said
         assert site.calls == RECONFIGURED  # of the first run alone: the keys are the same
         code, said = site.run(retain=0)
         assert (code, site.kids, site.calls) == (0, ["b"], RECONFIGURED), said
@@ -202,7 +205,7 @@ class TestWhatIsDone:
         assert site.calls == RECONFIGURED
         code, said = site.run(grace_period=60)
         assert (code, site.calls, site.result) == (0, [], "postponed"), said
-        assert "Whoever wrote the file" in said
+        assert "The file was just written by another process" in said
         code, said = site.run(grace_period=0)
         assert (code, site.calls, site.result) == (0, RECONFIGURED, "changed"), said
 
@@ -279,7 +282,7 @@ class TestFailures:
         site.change_record(reached=int(time.time()) - HOUR - 5)
         code, said = site.run()
         assert (code, site.result, site.kids) == (1, "failed", ["a"]), said
-        assert "The sources have not all been heard of for 36" in said
+        assert "All sources were last reached 36" in said
         site.publish(A)
         assert site.run()[0] == 0
 

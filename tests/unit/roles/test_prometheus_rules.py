@@ -13,14 +13,14 @@ import subprocess
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, token_renewal
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, token_refresh
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import key_metrics
 from ansible_collections.hpc.slurm_jwt.tests.unit.roles.renewing import ROOT
 
 RULES = ROOT / "roles/slurm_jwt_tokens/files/prometheus_rules.yml"
 KEY = {"path": "/key", "fingerprint": "SHA256:ab", "created": "2026-11-23T08:00:00Z"}
 
-SETTINGS = token_renewal.RenewalSettings(
+SETTINGS = token_refresh.TokenTimerSettings(
     name='we"b',
     user="alice",
     dest="/etc/web",
@@ -42,7 +42,7 @@ SETTINGS = token_renewal.RenewalSettings(
 )
 
 
-FOLLOWING = jwks_refresh.RefreshSettings(
+FOLLOWING = jwks_refresh.JwksTimerSettings(
     path="/jwks.json",
     sources=[],
     retain=3600,
@@ -62,8 +62,8 @@ FOLLOWING = jwks_refresh.RefreshSettings(
 
 
 def written():
-    renewed = token_renewal.metrics(SETTINGS, token_renewal.RenewalRecord(1000, "kept", "", 5000, 900, -7))
-    followed = jwks_refresh.metrics(FOLLOWING, jwks_refresh.RefreshRecord(1000, "kept", "", 900, 800, ["a"]))
+    renewed = token_refresh.metrics(SETTINGS, token_refresh.TokenTimerRecord(1000, "kept", "", 5000, 900, -7))
+    followed = jwks_refresh.metrics(FOLLOWING, jwks_refresh.JwksTimerRecord(1000, "kept", "", 900, 800, ["a"]))
     return renewed + followed + key_metrics.metrics({"slurm_jwt_observation": {"key": KEY}})
 
 

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import token_renewal
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import runtime, token_refresh
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, file_format
 from ansible_collections.hpc.slurm_jwt.tests.unit.roles.renewing import KEY, OTHER, PROGRAM, ROOT, Host
 
@@ -87,7 +87,7 @@ class TestWhetherToRenew:
         host.put(left=100)
         host.play(sdiag="sdiag: error: cannot find auth plugin for auth/jwt")
         done = host.run()
-        assert done.returncode == 0 and "could not be shown to slurmctld" in done.stdout + done.stderr
+        assert done.returncode == 0 and "could not be tried with slurmctld" in done.stdout + done.stderr
         assert codec.expiry_of(codec.split(host.token).claims) > time.time() + 3000
 
     def test_a_token_in_the_environment_is_not_used(self, host):
@@ -328,8 +328,8 @@ class TestServices:
 
     def test_that_a_killed_run_has_not_told_are_told(self, host):
         host.put()
-        untold = token_renewal.RenewalRecord(1, "kept", "", None, untold=True)
-        host.record.write_text(token_renewal.write_record(untold))
+        untold = token_refresh.TokenTimerRecord(1, "kept", "", None, untold=True)
+        host.record.write_text(runtime.format_record(untold._asdict()))
         host.run(**self.UNITS)
         assert self.told(host) == self.TOLD
 

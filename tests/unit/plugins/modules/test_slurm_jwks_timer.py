@@ -13,7 +13,8 @@ import sys
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, jwks_timer
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import TimerPaths
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks_timer
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.test_slurm_jwt_token_timer import SYSTEMCTL
@@ -29,20 +30,18 @@ class Host:
         for name in ("bin", "units"):
             (folder / name).mkdir()
         systemctl = folder / "bin" / "systemctl"
-        # Without --, as for a timer that is named by itself.
-        text = SYSTEMCTL.replace('if "--" in sys.argv else []', 'if "--" in sys.argv else sys.argv[2:]')
-        systemctl.write_text(text % {"python": sys.executable, "here": str(folder)})
+        systemctl.write_text(SYSTEMCTL % {"python": sys.executable, "here": str(folder)})
         systemctl.chmod(0o755)
         (folder / "state").write_text("{}")
 
     def run(self, check=False, **options):
         (self.folder / "told").write_text("")
-        names = ("lib", "etc/settings.json", "var/record.json", "units")
-        places = slurm_jwks_timer.JwksTimerPlaces(*(str(self.folder / name) for name in names))
+        names = ("lib", "etc", "var", "units", "stamps")
+        paths = TimerPaths(jwks_refresh.UNIT, *(str(self.folder / name) for name in names))
 
         def prepare():
             os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
-            slurm_jwks_timer.PLACES = places
+            jwks_timer.PATHS = paths
 
         params = {
             "path": "/etc/slurm/jwks.json",

@@ -15,7 +15,9 @@ import sys
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import token_renewal
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import token_refresh, token_timers
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import TimerPaths
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.runtime import format_record
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token_timer
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
@@ -64,11 +66,11 @@ class Host:
     def run(self, *timers, check=False, **options):
         (self.folder / "told").write_text("")
         names = ("lib", "etc", "var", "units", "stamps")
-        places = slurm_jwt_token_timer.TokenTimerPlaces(*(str(self.folder / name) for name in names))
+        paths = TimerPaths(token_refresh.UNIT, *(str(self.folder / name) for name in names))
 
         def prepare():
             os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
-            slurm_jwt_token_timer.PLACES = places
+            token_timers.PATHS = paths
 
         params = {"timers": list(timers), "bin_dir": str(self.folder / "bin")}
         params.update(options)
@@ -144,7 +146,7 @@ class TestInstall:
     def test_settings(self, host):
         host.run(PROXY, metrics_dir="/prom")
         path = host.folder / "etc/proxy.json"
-        settings = token_renewal.read_settings(path.read_text())
+        settings = token_refresh.read_settings(path.read_text())
         assert (settings.format, settings.mode) == ("nginx", "0440")
         assert settings.metrics == "/prom/slurm_jwt_token_proxy.prom"
         assert (settings.restarts, settings.reloads) == (["a.service"], ["b.service"])
@@ -271,8 +273,8 @@ class TestRemove:
 class TestReport:
     def test_the_last_attempt(self, host):
         host.run(WEB)
-        record = token_renewal.RenewalRecord(1795574400, "failed", "web: slurmctld does not answer.", 1795604513)
-        (host.folder / "var/web.json").write_text(token_renewal.write_record(record))
+        record = token_refresh.TokenTimerRecord(1795574400, "failed", "web: slurmctld does not answer.", 1795604513)
+        (host.folder / "var/web.json").write_text(format_record(record._asdict()))
         assert host.run(WEB, check=True)["timers"][0]["attempt"] == record._asdict()
         (host.folder / "var/web.json").write_text("{")
         assert host.run(WEB, check=True)["timers"][0]["attempt"] is None
@@ -291,7 +293,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("timers", "words"),
         [
-            ([dict(WEB, name="../web")], "cannot be a part of the names of units"),
+            ([dict(WEB, name="../web")], "cannot be part of the name of a unit"),
             ([WEB, WEB], "'web' is there twice"),
             ([dict(WEB, mode="0644")], "web: mode: '0644' gives permissions to every user"),
         ],

@@ -20,8 +20,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time import duratio
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import issue
 from ansible_collections.hpc.slurm_jwt.plugins.modules import (
     slurm_jwks,
-    slurm_jwks_timer,
-    slurm_jwt_token_timer,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import token_timers
 
@@ -30,10 +28,7 @@ ROOT = Path(durations.__file__).parents[3]
 READERS = {
     "slurm_jwt_key: max_age": desired._max_age,
     "slurm_jwks: retain": slurm_jwks._retain,
-    "slurm_jwks_timer: period": lambda text: slurm_jwks_timer.seconds({"period": text}, "period"),
-    "slurm_jwt_token_timer: lifespan": lambda text: slurm_jwt_token_timer.Renewals.seconds(
-        None, {"name": "x", "lifespan": text}, "lifespan"
-    ),
+    "an option of a timer": lambda text: durations.option_seconds("lifespan", text),
     "lifespan of a token": issue.lifespan,
     "min_remaining of a service": lambda text: token_timers._given({"min_remaining": text}, "min_remaining", 0),
 }
@@ -104,6 +99,6 @@ def test_who_reads_durations_shows_the_grammar() -> None:
             described = text + "".join(page.read_text() for page in pages)
             imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
             # These classes read durations for their modules.
-            readers = {"duration", "lifespan", "KeyFile", "Present"}
+            readers = {"duration", "lifespan", "KeyFile", "Present", "TokenTimers", "JwksTimer"}
             reads = bool({name.name for node in imports for name in node.names} & readers)
             assert reads == ("- hpc.slurm_jwt.durations\n" in described), path

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, runtime
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import (
-    RefreshRecord,
-    RefreshSettings,
+    JwksTimerRecord,
+    JwksTimerSettings,
     ReloadedDaemon,
 )
 
 NOW = 1_795_420_800
-SETTINGS = RefreshSettings(
+SETTINGS = JwksTimerSettings(
     path="/etc/slurm/jwks.json",
     sources=[{"issuer": "https://idp"}],
     retain=3600,
@@ -34,18 +34,18 @@ SETTINGS = RefreshSettings(
 
 
 def record(**changes):
-    return RefreshRecord(NOW, "current", "", NOW)._replace(**changes)
+    return JwksTimerRecord(NOW, "current", "", NOW)._replace(**changes)
 
 
 def test_settings_and_records_come_back_as_they_were():
     assert jwks_refresh.read_settings(jwks_refresh.write_settings(SETTINGS)) == SETTINGS
     found = record(kids=["a"], next_change=NOW, loaded=5)
-    assert jwks_refresh.read_record(jwks_refresh.write_record(found)) == found
+    assert jwks_refresh.read_record(runtime.format_record(found._asdict())) == found
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"path": 1, "daemons": []}', '{"daemons": [{"x": 1}]}'])
 def test_what_is_no_settings(text):
-    with pytest.raises(jwks_refresh.SettingsError, match=r"hpc\.slurm_jwt\.rollout"):
+    with pytest.raises(runtime.SettingsError, match=r"hpc\.slurm_jwt\.rollout"):
         jwks_refresh.read_settings(text)
 
 
@@ -60,12 +60,12 @@ def test_a_record_that_cannot_be_read_is_none():
     ids=["never", "just now", "almost", "long enough ago", "by a clock that was set back"],
 )
 def test_daemons_are_left_alone_for_a_while(loaded, wait):
-    assert jwks_refresh.wait_before_load(record(loaded=loaded), 900, NOW) == wait
+    assert jwks_refresh.seconds_before_load(record(loaded=loaded), 900, NOW) == wait
 
 
 def test_the_first_run_waits_for_nothing():
-    assert jwks_refresh.wait_before_load(None, 900, NOW) == 0
-    assert jwks_refresh.unheard(None, NOW) == 0
+    assert jwks_refresh.seconds_before_load(None, 900, NOW) == 0
+    assert jwks_refresh.seconds_of_outage(None, NOW) == 0
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,11 @@ def test_the_first_run_waits_for_nothing():
     [(False, NOW, 60), (False, NOW - 59, 1), (False, NOW - 60, 0), (False, NOW + 1, 0), (True, NOW, 0)],
 )
 def test_a_file_is_left_to_who_wrote_it_for_a_while(wrote, modified, wait):
-    assert jwks_refresh.wait_for_others(wrote, modified, 60, NOW) == wait
+    assert jwks_refresh.seconds_for_writer(wrote, modified, 60, NOW) == wait
 
 
 def test_silence_counts_from_when_all_sources_were_reached():
-    assert jwks_refresh.unheard(record(reached=NOW - 7), NOW) == 7
+    assert jwks_refresh.seconds_of_outage(record(reached=NOW - 7), NOW) == 7
 
 
 def test_metrics():

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the timer modules have systemd do. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, NamedTuple, Sequence
+
+_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NextElapseUSecRealtime", "NeedDaemonReload")
+
+
+class TimerState(NamedTuple):
+    """A timer, as ``systemctl show`` reports it."""
+
+    active: str = ""
+    enabled: bool = False
+    next: str = ""
+    """When it starts its service next, in systemd's words; empty if that is not known."""
+    needs_reload: bool = False
+    """Whether its file is newer than what systemd has read, as after a run that was killed."""
+
+    @property
+    def works(self) -> bool:
+        """Whether it does what its file says, now and after the next boot."""
+        return self.active == "active" and self.enabled and not self.needs_reload
+
+
+class Systemctl:
+    """systemctl of this host. ``run`` returns a command's output, and ends the module if the command fails."""
+
+    def __init__(self, path: str, run: Callable[[Sequence[str]], str]) -> None:
+        self.path = path
+        self._run = run
+
+    def call(self, verb: str, *units: str) -> str:
+        return self._run([self.path, verb, *(["--", *units] if units else [])])
+
+    def timers(self, units: Sequence[str]) -> dict[str, TimerState]:
+        """The state of each timer, by its unit."""
+        if not units:
+            return {}
+        output = self._run([self.path, "show", "--property", ",".join(_PROPERTIES), "--", *units])
+        blocks = [
+            dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in output.split("\n\n")
+        ]
+        return {
+            block["Id"]: TimerState(
+                block.get("ActiveState", ""),
+                block.get("UnitFileState") == "enabled",
+                block.get("NextElapseUSecRealtime", ""),
+                block.get("NeedDaemonReload") == "yes",
+            )
+            for block in blocks
+            if "Id" in block
+        }
+
+    def start(self, idle: Sequence[str], rewritten: Sequence[str], reload: bool) -> None:
+        """Have timers do what their files say: those that do not work, and those whose files are new."""
+        if reload:
+            self.call("daemon-reload")
+        if idle:
+            self.call("enable", *idle)
+        if idle or rewritten:
+            self.call("restart", *dict.fromkeys([*idle, *rewritten]))
+
+
+def remove_boot_files(paths: Sequence[str]) -> None:
+    """Remove what systemd keeps of a timer whose unit is removed; ``systemctl disable`` needs the unit."""
+    for path in paths:
+        if os.path.lexists(path):
+            os.unlink(path)

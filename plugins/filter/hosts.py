@@ -18,9 +18,11 @@ def cluster_hosts(
     groups: Mapping[str, Sequence[str]],
     hostvars: Mapping[str, Any],
     components: Sequence[str] = tuple(inventory_hosts.COMPONENTS),
+    only: bool = False,
 ) -> list[str]:
-    """Every host of the cluster once, controllers first."""
-    return inventory_hosts.cluster_hosts(groups, inventory_hosts.any_variables(groups, hostvars), components)
+    """Every host of the cluster once, controllers first; see inventory_hosts.cluster_hosts."""
+    variables = inventory_hosts.any_variables(groups, hostvars)
+    return inventory_hosts.cluster_hosts(groups, variables, components, only)
 
 
 class FilterModule:

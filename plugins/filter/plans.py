@@ -11,7 +11,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state, local_key
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import declared_conf, desired_state, local_key
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarations import DeclarationError
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import (
@@ -86,6 +86,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return filters(
+            declared_conf=declared_conf.declared,
             rollout_plan=rollout_plan,
             rotation_plan=rotation_plan,
         )

@@ -44,9 +44,12 @@ def hosts_by_component(
 
 
 def cluster_hosts(
-    groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any], components: Sequence[str] = tuple(COMPONENTS)
+    groups: Mapping[str, Sequence[str]],
+    variables: Mapping[str, Any],
+    components: Sequence[str] = tuple(COMPONENTS),
+    only: bool = False,
 ) -> list[str]:
-    """Every host of the cluster, or of some components of it, once, controllers first."""
+    """Every host of the cluster, or of some components of it, once, controllers first. ``only``: of no other."""
     if not groups.get("all"):
         return []
     found = hosts_by_component(groups, variables)
@@ -57,7 +60,9 @@ def cluster_hosts(
             f"work on. Put the hosts of slurmctld there, or name your own group in the variable {option} (for all "
             "hosts, or with --extra-vars)."
         )
-    return list(dict.fromkeys(host for component in COMPONENTS if component in components for host in found[component]))
+    chosen = dict.fromkeys(host for component in COMPONENTS if component in components for host in found[component])
+    others = {host for component in COMPONENTS if component not in components for host in found[component]}
+    return [host for host in chosen if not (only and host in others)]
 
 
 def any_variables(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What slurm.conf and slurmdbd.conf are to say, from the site's variables. Private to this collection.
+
+In Python, because a template for each variable would be compiled again for every node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+Settings = Mapping[str, Any]
+
+#: Members of AuthAltParameters that are there or not.
+FLAGS = ("use_jwt_client_ids", "use_jwt_client_ids_only", "disable_token_creation")
+
+
+def declared(settings: Settings, removing: bool = False) -> dict[str, Any]:
+    """The option O(declared) of slurm_jwt_info.
+
+    ``settings`` has slurm_jwt_NAME as NAME; None is a variable that the site leaves out, and what it is about stays as
+    it is. A parameter has its value, true for a flag, or false if it must be absent.
+    """
+    return {
+        "auth_alt_types": [] if removing else ["auth/jwt"],
+        "auth_alt_types_absent": ["auth/jwt"] if removing else [],
+        "parameters": {name: False if removing else value for name, value in _parameters(settings).items()},
+    }
+
+
+def _parameters(settings: Settings) -> dict[str, Any]:
+    with_jwks = bool(settings["jwks_sources"] or settings["rs256_key_path"])
+    hs256 = settings["hs256"]
+    with_hs256 = not with_jwks if hs256 is None else boolean(hs256)
+    # Without a path it is the one that the host finds.
+    found: dict[str, Any] = {"jwt_key": settings["key_path"] if with_hs256 else False}
+    if settings["jwks_sources"] is not None or settings["rs256_key_path"]:
+        found["jwks"] = settings["jwks_path"] if with_jwks else False
+    if settings["userclaimfield"] is not None:
+        found["userclaimfield"] = settings["userclaimfield"] or False
+    found.update({name: boolean(settings[name]) for name in FLAGS if settings[name] is not None})
+    if settings["max_token_lifespan"] is not None:
+        found["max_token_lifespan"] = settings["max_token_lifespan"] if int(settings["max_token_lifespan"]) else False
+    return found

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import declared_conf
+
+NAMES = (
+    *("key_path", "jwks_path", "jwks_sources", "rs256_key_path", "hs256", "userclaimfield", "max_token_lifespan"),
+    *declared_conf.FLAGS,
+)
+SETTINGS = {**dict.fromkeys(NAMES), "key_path": "", "jwks_path": "/etc/slurm/jwks.json", "rs256_key_path": ""}
+
+
+@pytest.mark.parametrize(
+    ("given", "parameters"),
+    [
+        ({}, {"jwt_key": ""}),
+        ({"key_path": "/key"}, {"jwt_key": "/key"}),
+        ({"hs256": True}, {"jwt_key": ""}),
+        ({"hs256": "false"}, {"jwt_key": False}),
+        ({"jwks_sources": []}, {"jwt_key": "", "jwks": False}),
+        ({"jwks_sources": ["x"]}, {"jwt_key": False, "jwks": "/etc/slurm/jwks.json"}),
+        ({"jwks_sources": ["x"], "hs256": "yes"}, {"jwt_key": "", "jwks": "/etc/slurm/jwks.json"}),
+        ({"rs256_key_path": "/pem"}, {"jwt_key": False, "jwks": "/etc/slurm/jwks.json"}),
+        ({"userclaimfield": "sub"}, {"jwt_key": "", "userclaimfield": "sub"}),
+        ({"userclaimfield": ""}, {"jwt_key": "", "userclaimfield": False}),
+        ({"max_token_lifespan": "3600"}, {"jwt_key": "", "max_token_lifespan": "3600"}),
+        ({"max_token_lifespan": 0}, {"jwt_key": "", "max_token_lifespan": False}),
+        ({"disable_token_creation": "true"}, {"jwt_key": "", "disable_token_creation": True}),
+        ({"use_jwt_client_ids": False}, {"jwt_key": "", "use_jwt_client_ids": False}),
+    ],
+)
+def test_what_is_declared_and_nothing_else(given, parameters):
+    settings = {**SETTINGS, **given}
+    assert declared_conf.declared(settings) == {
+        "auth_alt_types": ["auth/jwt"], "auth_alt_types_absent": [], "parameters": parameters,
+    }
+    assert declared_conf.declared(settings, removing=True) == {
+        "auth_alt_types": [], "auth_alt_types_absent": ["auth/jwt"], "parameters": dict.fromkeys(parameters, False),
+    }

@@ -298,8 +298,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-path:
-  description: The key file.
+key_path:
+  description:
+    - The key file. Not named C(path), since Ansible reads the file of a result with that name once more, and fails if
+      another run has just removed it.
   returned: success
   type: str
   sample: /var/spool/slurmctld/jwt_hs256.key
@@ -459,17 +461,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.key_file import KeyFile
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.kinds import Refusal
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import IN_PLACE, RENAME, RotationError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import IN_PLACE, RENAME
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation_states import KeyRotation
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import InstantTooFar
 
 
 def _register_secret(text: str | None) -> None:
-    """Have ansible-core 2.22 and later hide the key wherever a result is shown."""
+    """Have ansible-core 2.22 and later mask the key in all output."""
     try:
         from ansible.module_utils.secrets import register_secret
     except ImportError:
@@ -512,14 +513,12 @@ def main() -> None:
         required_by={"created": ("content",)},
         supports_check_mode=True,
     )
-    # Ansible would look at the path once more, and crash if another run has just removed the key.
-    module.add_path_info = lambda result: result
     state = module.params["state"]
     try:
         task = Task(module.params, module.check_mode, module._diff, module.warn)
-        key_file = (KeyFile if state in ("present", "absent") else KeyRotation)(task)
-        result = getattr(key_file, state)()
-    except (Refusal, RotationError, InstantTooFar, OwnershipError, SecretFileError) as exc:
+        work = KeyFile(task) if state in ("present", "absent") else KeyRotation(task)
+        result = getattr(work, state)()
+    except (TaskError, InstantTooFar, OwnershipError, SecretFileError) as exc:
         module.fail_json(msg=str(exc))
     _register_secret(result.get("content"))
     module.exit_json(**result)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Ownership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFile
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.desired import DesiredKey
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.kinds import Refusal
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import KeyRecord
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, Slot, beside
 
@@ -40,7 +40,7 @@ class KeyChange(NamedTuple):
 
 
 def decide(desired: DesiredKey, current: CurrentKey) -> KeyChange:
-    """What makes the current key the desired one; Refusal if the task does not allow it."""
+    """What makes the current key the desired one; TaskError if the task does not allow it."""
     slot = current.slot
     if slot is None:
         raise SecretFileMissing(f"{desired.path} does not exist.")
@@ -78,7 +78,7 @@ def _reason_of_weakness(desired: DesiredKey, data: bytes) -> str | None:
         return "weak"
     if weakness and not desired.consents_to(data) and (desired.weak == "fail" or not data):
         accept = ", weak: keep accepts this one" if data else ""
-        raise Refusal(
+        raise TaskError(
             f"{desired.path} {weakness}. It was left as it is. weak: replace makes a new key in its place (tokens"
             f" signed so far become invalid; backup: true keeps the old key){accept}."
         )
@@ -88,7 +88,7 @@ def _reason_of_weakness(desired: DesiredKey, data: bytes) -> str | None:
 def _refuse_during_rotation(path: str) -> None:
     staged = beside(path, NEXT)
     if os.path.lexists(staged):
-        raise Refusal(
+        raise TaskError(
             f"{staged} exists, so a rotation is under way. {path} was left as it is. Let the rotation end, or remove"
             " the staged key with state: unstaged."
         )

@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import declared
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.kinds import Refusal, kind_of
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.kinds import kind_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import KeyRecord, parse_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 
@@ -62,15 +62,15 @@ class DesiredKey:
         return data, KeyRecord(self.serial, self.created, fingerprint(data), self.by, run)
 
     def refuse_other_file(self, data: bytes, remedy: str) -> None:
-        """Raise Refusal for a file that is no key of this algorithm, unless the task consents to it."""
+        """Raise TaskError for a file that is no key of this algorithm, unless the task consents to it."""
         problem = self.kind.not_a_key(data)
         if problem and not self.force and not self.consents_to(data):
-            raise Refusal(f"{self.path} {problem}. It was left as it is. Correct the path, or {remedy}.")
+            raise TaskError(f"{self.path} {problem}. It was left as it is. Correct the path, or {remedy}.")
 
     def _check_size(self) -> None:
         size, kind = self.declared_size, self.kind
         if size is not None and not kind.least <= size <= kind.most:
-            raise Refusal(
+            raise TaskError(
                 f"size: {size} is out of range; an {self.algorithm} key has {kind.least} to {kind.most} {kind.unit}."
             )
 
@@ -79,10 +79,10 @@ class DesiredKey:
             return None
         data = _decode(text)
         if not data:
-            raise Refusal("content is empty. Give the key in base64, or leave the option out to have a key made here.")
+            raise TaskError("content is empty. Give the key in base64, or omit the option to have a key made here.")
         problem = self.kind.not_a_key(data) or (None if self.weak == "keep" else self.kind.weakness(data))
         if problem and not self.consents_to(data):
-            raise Refusal(
+            raise TaskError(
                 f"The key in content {problem}. It was not installed, and {self.path} was left as it is."
             )
         return data
@@ -93,23 +93,23 @@ def _decode(text: str) -> bytes:
         return text.encode()
     packed = "".join(text.split())
     if re.match(r"^(?:[0-9a-f]{2}){16,}$|^(?:[0-9A-F]{2}){16,}$", packed):
-        raise Refusal(
+        raise TaskError(
             "content is hexadecimal, which read as base64 would be another key. Give the bytes of the key file in"
             " base64, for example with the b64encode filter."
         )
     try:
         return base64.b64decode(packed.encode(), validate=True)
     except ValueError:
-        raise Refusal("content is not base64. Give the bytes of the key file in base64.") from None
+        raise TaskError("content is not base64. Give the bytes of the key file in base64.") from None
 
 
 def _serial(value: Any) -> str | None:
     """The label as text. Ansible has turned unquoted numbers into numbers, and not all of them come back."""
     if isinstance(value, (bool, float, list, dict)):
-        raise Refusal(f"serial: {value!r} is not text. Put it in quotes, for example serial: '2026.10'.")
+        raise TaskError(f"serial: {value!r} is not text. Put it in quotes, for example serial: '2026.10'.")
     text = "" if value is None else str(value).strip()
     if len(text) > 255 or not text.isprintable():
-        raise Refusal("serial is a label of one line, 255 characters at most.")
+        raise TaskError("serial is a label of one line, 255 characters at most.")
     return text or None
 
 
@@ -120,9 +120,9 @@ def _max_age(text: str | None) -> int | None:
     try:
         seconds = duration(text)
     except DurationError as exc:
-        raise Refusal(f"max_age: {exc}") from None
+        raise TaskError(f"max_age: {exc}") from None
     if seconds == 0:
-        raise Refusal("max_age: 0 would replace the key at every run. For a new key now, set force: true.")
+        raise TaskError("max_age: 0 would replace the key at every run. For a new key now, set force: true.")
     return seconds
 
 
@@ -130,4 +130,4 @@ def _created(text: str | None) -> int | None:
     try:
         return parse_time(text) if text else None
     except ValueError as exc:
-        raise Refusal(f"created: {exc}") from None
+        raise TaskError(f"created: {exc}") from None

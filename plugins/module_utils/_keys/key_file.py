@@ -25,11 +25,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
     refuse_public_folder,
     set_attributes,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.change import CurrentKey, KeyChange, decide
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.desired import DesiredKey
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.kinds import Refusal
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import (
     format_record,
     parse_record,
@@ -167,7 +166,7 @@ class KeyFile:
             return
         backup = self._backup_path(".bak")
         if not create(backup, key.data, *DeclaredOwnership.of_copy(key, self.desired.declared.ownership(key))):
-            raise Refusal(f"{backup} exists already: another run wrote it. Nothing was replaced; run again.")
+            raise TaskError(f"{backup} exists already: another run wrote it. Nothing was replaced; run again.")
         self.report.backup_file = backup
 
     def _foretell_backup(self, suffix: str) -> None:

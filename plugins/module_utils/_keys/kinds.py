@@ -1,12 +1,13 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the algorithms ask of their keys. Private to this collection."""
+"""The kinds of keys, by algorithm. Private to this collection."""
 
 from __future__ import annotations
 
 from typing import Callable, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
     MAX_SIZE,
     MIN_SIZE,
@@ -17,12 +18,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import (
 )
 
 
-class Refusal(Exception):
-    """What was asked for is not done; str() says why and what to do."""
-
-
 class Kind(NamedTuple):
-    """What an algorithm asks of its key."""
+    """The limits of an algorithm's keys, and the functions that make and check one."""
 
     unit: str
     least: int
@@ -51,6 +48,6 @@ def kind_of(algorithm: str) -> Kind:
     try:
         rsa.check_library()
     except LibraryMissing as exc:
-        raise Refusal(str(exc)) from exc
+        raise TaskError(str(exc)) from exc
     of_key = (rsa.bits, rsa.generate, rsa.not_a_key, rsa.weakness, rsa.remark, rsa.public_jwk)
     return Kind("bits", rsa.MIN_BITS, rsa.MAX_BITS, rsa.DEFAULT_BITS, *of_key)

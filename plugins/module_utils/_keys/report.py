@@ -114,7 +114,7 @@ class KeyReport:
         return {
             **dict.fromkeys(_NULL_UNLESS_KNOWN),
             **_ABSENT,
-            "path": self.desired.path,
+            "key_path": self.desired.path,
             "algorithm": self.desired.algorithm,
             "backup_file": self.backup_file,
             **values,

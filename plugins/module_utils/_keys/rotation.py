@@ -36,6 +36,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
     read_if_there,
     read_secret,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import (
     KeyRecord,
     format_record,
@@ -57,7 +58,7 @@ _LEAD = 0.3
 """Seconds before the instant at which KEY is held and all is made ready, so that nothing but the swap is left then."""
 
 
-class RotationError(Exception):
+class RotationError(TaskError):
     """The step cannot be taken. The text says what was found, and what to do."""
 
 

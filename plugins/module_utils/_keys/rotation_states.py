@@ -10,10 +10,10 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import remove_stale
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import refuse_public_folder
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.change import reason_to_replace
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.desired import DesiredKey
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.kinds import HS256, Refusal
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.kinds import HS256
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import format_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.report import KeyReport
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation import (
@@ -63,7 +63,7 @@ class KeyRotation:
             self.params[name] for name in ("source", "method", "fingerprint", "activate_at")
         )
         if method == IN_PLACE and self.desired.kind is not HS256:
-            raise Refusal("method: in_place is for HS256. No daemon has an RS256 key in its memory; use rename.")
+            raise TaskError("method: in_place is for HS256. No daemon has an RS256 key in its memory; use rename.")
         new = slots.next if source == NEXT else slots.previous
         # In check mode, a task before this one with state=staged has staged nothing.
         swaps = is_due(self.path, source, expected, at) if new or not self.check_mode else False
@@ -94,7 +94,7 @@ class KeyRotation:
         """All slots, and the one in force."""
         slots = read_slots(self.path)
         if slots.current is None:
-            raise Refusal(
+            raise TaskError(
                 f"There is no key at {self.path} to rotate. Make one with state: present, or correct the path."
             )
         return slots, slots.current
@@ -106,7 +106,7 @@ class KeyRotation:
         claimed = slots.next.record.run if slots.next.record else None
         if claimed and claimed not in (self.params["run"], self.params["take_over"]):
             known = slots.next.known
-            raise Refusal(
+            raise TaskError(
                 f"{known.by or 'Somebody'} has been rotating {self.path} since {format_time(known.created)}, as the run"
                 f" {known.run}. Nothing was changed. Wait until that is done; if that run has died, name it in"
                 " take_over."
@@ -148,7 +148,7 @@ class KeyRotation:
 
     def _refuse_other_length(self, current: int, new: int) -> None:
         if self.params["method"] == IN_PLACE and current != new:
-            raise Refusal(
+            raise TaskError(
                 f"{self.path} has {current} bytes and the {self.params['source']} key has {new}. Daemons have mapped"
                 " the file and would die of another length, so it was left as it is. Use method: rename, and have them"
                 " load the key."

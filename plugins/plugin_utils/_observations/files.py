@@ -58,7 +58,7 @@ CONF = observation(
 KEY = observation(
     {
         **_FILE,
-        "path": PATH,
+        "key_path": PATH,
         "algorithm": one_of("HS256", "RS256"),
         "size": maybe(whole()),
         "fingerprint": maybe(FINGERPRINT),

@@ -135,7 +135,7 @@ class TestANewKey:
         assert result["changed"] is True
         assert result["reason"] == "missing"
         assert result["fingerprint"] == fingerprint(data)
-        assert (result["path"], result["algorithm"], result["size"]) == (str(place.key), "HS256", 32)
+        assert (result["key_path"], result["algorithm"], result["size"]) == (str(place.key), "HS256", 32)
         assert (result["mode"], result["uid"], result["gid"], result["state"]) == ("0400", ME, MINE, "file")
         assert result["previous_fingerprint"] is result["backup_file"] is result["serial"] is None
         assert 0 <= result["age"] < 5

@@ -108,7 +108,7 @@ class Place:
         result = self.run(**params)
         assert not result.get("failed"), result
         assert set(result) == set(foretold)
-        for name in ("changed", "reason", "previous_fingerprint", "path", "state", "mode", "uid", "gid"):
+        for name in ("changed", "reason", "previous_fingerprint", "key_path", "state", "mode", "uid", "gid"):
             assert foretold[name] == result[name], name
         assert result["diff"]["before"] == foretold["diff"]["before"]
         # A diff that shows a change is one. Who had the key made is the only thing that no diff shows.

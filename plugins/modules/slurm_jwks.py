@@ -442,36 +442,17 @@ gid:
   sample: 64030
 """
 
-import json
 import os
-import re
-from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError, declared
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFile
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
-    CurrentFiles,
-    FileChange,
-    KeySetJob,
-    KeySetRefused,
-    TrustFile,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import Inherited, PolicySettings, next_change
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import (
-    LEAST_BITS,
-    MAX_BITS,
-    MIN_BITS,
-    Rules,
-    from_members,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import KeyRefused, LibraryMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import format_time, parse_time
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import KeySetRefused
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set_task import KeySetTask, variables
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 
 SOURCE_OPTIONS = {
     "issuer": {"type": "str"},
@@ -509,194 +490,14 @@ ARGUMENTS = {
 }
 
 
-_LISTS = ("kids", "added", "kept", "retired", "removed", "dropped", "failed_sources")
-
-
-class KeySetTask:
-    """One run of the module."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module = module
-        params = module.params
-        self.path: str = params["path"]
-        absent = params["state"] == "absent"
-        self.declared = declared(params, module.check_mode or absent)
-        remove = frozenset(params["remove"])
-        self.settings = PolicySettings(_retain(params["retain"]), remove, params["merge"], params["force"])
-        task = KeySetJob(
-            path=self.path,
-            sources=params["sources"] or [],
-            settings=self.settings,
-            declared=self.declared,
-            min_bits=params["min_bits"],
-            timeout=float(params["timeout"]),
-            inherited=_inherited(params["inherited"], params["min_bits"]),
-            backup=params["backup"],
-            only_look=module.check_mode,
-            folder_may_lack=absent,
-        )
-        self.warned: set[str] = set()
-        self.file = TrustFile(task, self._say)
-
-    def present(self) -> dict[str, Any]:
-        found, plan = self.file.bring_up_to_date()
-        outcome = plan.outcome
-        for failed in plan.failed:
-            self._say(f"{failed.reason} The keys that are trusted of it stay so, and new ones are not trusted.")
-        for source, lost in outcome.conflicts:
-            self._say(f"{source}: the key {lost.kid} is not trusted: it {lost.reason}.")
-        result = self._nothing()
-        soon = next_change(outcome)
-        if found.file:
-            self._warn(found.file)
-            if plan.writes_keys:
-                result["previous_fingerprint"] = fingerprint(found.file.data)
-        dropped = [(self.path, lost) for lost in found.dropped] + outcome.dropped
-        result.update(
-            changed=plan.acts,
-            differs=plan.acts,
-            content_changed=plan.writes_keys,
-            backup_files=self.file.backups,
-            state="file",
-            kids=sorted(key.kid for key in outcome.keys),
-            added=outcome.added,
-            kept=outcome.kept,
-            retired=[{"kid": gone.kid, "until": format_time(gone.until)} for gone in outcome.retired],
-            removed=[lost._asdict() for lost in outcome.removed],
-            dropped=[{"source": source, **lost._asdict()} for source, lost in dropped],
-            distrusts=outcome.distrusts,
-            failed_sources=[{"source": failed.source, "reason": failed.reason} for failed in plan.failed],
-            next_change=None if soon is None else format_time(soon),
-            **self.declared.names(plan.ownership),
-        )
-        if plan.data:
-            result.update(jwks=json.loads(plan.data), size=len(plan.data), fingerprint=fingerprint(plan.data))
-        if self.module._diff:
-            result["diff"] = self._diff(self._summary(found), self._summary_after(plan))
-        return result
-
-    def absent(self) -> dict[str, Any]:
-        found = self.file.take_away()
-        there = bool(found.file or found.record_file)
-        result = self._nothing()
-        result.update(changed=there, differs=there, content_changed=bool(found.file), state="absent", distrusts=False)
-        result["backup_files"] = self.file.backups
-        if found.file:
-            result["previous_fingerprint"] = fingerprint(found.file.data)
-            result["removed"] = [{"kid": key.kid, "reason": "the file is removed"} for key in found.keys]
-        if self.module._diff:
-            result["diff"] = self._diff(self._summary(found), {"state": "absent"})
-        return result
-
-    # What is said about it
-
-    def _say(self, text: str) -> None:
-        """Warn, once of each thing."""
-        if text not in self.warned:
-            self.warned.add(text)
-            self.module.warn(text)
-
-    def _nothing(self) -> dict[str, Any]:
-        lists: dict[str, Any] = {name: [] for name in _LISTS}
-        nulls = dict.fromkeys(
-            ("next_change", "jwks", "size", "fingerprint", "previous_fingerprint")
-            + ("owner", "group", "mode", "uid", "gid")
-        )
-        return {"path": self.path, **lists, **nulls}
-
-    def _summary(self, found: CurrentFiles) -> dict[str, Any]:
-        """What a diff shows: enough to tell one key from another."""
-        if found.file is None:
-            return {"state": "absent"}
-        retired = {
-            noted.kid: format_time(noted.withdrawn + self.settings.retain)
-            for noted in found.record.keys
-            if noted.withdrawn is not None
-        }
-        return {
-            "state": "present",
-            "keys": _summary_of_keys(found.keys, retired),
-            "owner": user_name(found.file.uid),
-            "group": group_name(found.file.gid),
-            "mode": f"{found.file.mode:04o}",
-        }
-
-    def _summary_after(self, plan: FileChange) -> dict[str, Any]:
-        names = self.declared.names(plan.ownership)
-        retired = {gone.kid: format_time(gone.until) for gone in plan.outcome.retired}
-        return {
-            "state": "present",
-            "keys": _summary_of_keys(plan.outcome.keys, retired),
-            **{name: names[name] for name in ("owner", "group", "mode")},
-        }
-
-    def _diff(self, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-        return {"before_header": self.path, "after_header": self.path, "before": before, "after": after}
-
-    def _warn(self, file: SecretFile) -> None:
-        mended = "would be" if self.module.check_mode else "were"
-        if file.mode & 0o022:
-            who = "every user of the host" if file.mode & 0o002 else "its group"
-            self.module.warn(
-                f"{self.path} had mode {file.mode:04o}, so {who} could write it. Its permissions {mended} mended; see"
-                " whether a key among kept and retired is one that nobody knows."
-            )
-        if file.uid not in (0, os.geteuid(), self.declared.ownership(file).uid):
-            self.module.warn(
-                f"{self.path} belonged to {user_name(file.uid)}, who could write it. See whether a key among kept and"
-                " retired is one that nobody knows."
-            )
-
-
-def _retain(text: str) -> int:
-    try:
-        return duration(text)
-    except DurationError as exc:
-        raise KeySetRefused(f"retain: {exc}") from None
-
-
-def _inherited(entries: list[dict[str, Any]], min_bits: int) -> list[Inherited]:
-    try:
-        rules = Rules(min_bits)
-        return [Inherited(from_members(entry["jwk"], rules), parse_time(entry["until"])) for entry in entries]
-    except KeyRefused as exc:
-        raise KeySetRefused(f"inherited: a key {exc}.") from None
-    except ValueError as exc:
-        raise KeySetRefused(f"inherited: until: {exc}") from None
-
-
-def _summary_of_keys(keys: Any, retired: dict[str, str]) -> list[dict[str, Any]]:
-    summary = []
-    for key in sorted(keys):
-        about = {"kid": key.kid, "bits": key.bits, "thumbprint": key.thumbprint}
-        if key.kid in retired:
-            about["retired until"] = retired[key.kid]
-        summary.append(about)
-    return summary
-
-
-def _variables(lines: list[str]) -> dict[str, str]:
-    """The option environment, as os.environ takes it."""
-    for line in lines:
-        if not re.match(r"[A-Za-z_][A-Za-z0-9_]*=[^\0]*$", line):
-            raise KeySetRefused(
-                "environment: an entry is no variable. Write each as NAME=VALUE, with letters, digits and _."
-            )
-    return dict(line.split("=", 1) for line in lines)
-
-
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    # Ansible would look at the path once more, and crash if another run has just removed the file.
+    # Ansible would inspect the path again, and crash if another run has just removed the file.
     module.add_path_info = lambda result: result
-    bits, timeout = module.params["min_bits"], module.params["timeout"]
-    if not LEAST_BITS <= bits <= MAX_BITS:
-        module.fail_json(msg=f"min_bits: {bits} is out of range; give {LEAST_BITS} to {MAX_BITS}.")
-    if not 1 <= timeout <= 3600:
-        module.fail_json(msg=f"timeout: {timeout} is out of range; give 1 to 3600 seconds.")
     try:
-        os.environ.update(_variables(module.params["environment"]))
-        result = getattr(KeySetTask(module), module.params["state"])()
+        os.environ.update(variables(module.params["environment"]))
+        task = KeySetTask(Task(module.params, module.check_mode, module._diff, module.warn))
+        result = getattr(task, module.params["state"])()
     except (KeySetRefused, OwnershipError, SecretFileError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

@@ -13,22 +13,22 @@ from __future__ import annotations
 from typing import Collection, NamedTuple, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import MAX_KEYS, KeySet
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import Distrusted, KeySetRecord
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import DistrustedModulus, KeySetRecord
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import Jwk, modulus_fingerprint, thumbprints
 
 
-def reason(found: Distrusted) -> str:
+def reason(found: DistrustedModulus) -> str:
     """Why a key with this modulus is not trusted; a predicate."""
     if found.name is None:
         return "has a modulus whose private part was published"
     return "is named in remove, or has the modulus of a key that is"
 
 
-class Published(NamedTuple):
+class PublishedKeys(NamedTuple):
     """What one source has."""
 
     source: str
-    found: KeySet
+    key_set: KeySet
     inline: bool = False
     """Whether the site itself declares the keys, instead of where they are. Such keys come first."""
 
@@ -47,18 +47,18 @@ class Distrust:
         """A key that is trusted now: whatever names it means its modulus."""
         self._add(key, self._named_as({key.kid, *self._thumbprints(key)}), sources)
 
-    def add_published(self, published: Sequence[Published]) -> None:
+    def add_published(self, published: Sequence[PublishedKeys]) -> None:
         """What sources have: a thumbprint means its modulus, and so does the private part. A kid means it only as far
         as the same source is concerned."""
         for each in published:
-            for modulus in sorted(each.found.leaked):
+            for modulus in sorted(each.key_set.leaked):
                 self._add_leak(modulus_fingerprint(modulus), each.source)
-            for key in each.found.keys:
+            for key in each.key_set.keys:
                 self._add(key, self._named_as(self._thumbprints(key)), (each.source,))
                 if key.kid in self._remove:
                     self._add_scoped(modulus_fingerprint(key.n), key.kid, each.source)
 
-    def find(self, key: Jwk, sources: Sequence[str]) -> Distrusted | None:
+    def find(self, key: Jwk, sources: Sequence[str]) -> DistrustedModulus | None:
         """What is known against a key that these sources have."""
         modulus = modulus_fingerprint(key.n)
         found = self._everywhere.get(modulus)
@@ -67,7 +67,7 @@ class Distrust:
         return found
 
     @property
-    def known(self) -> tuple[Distrusted, ...]:
+    def known(self) -> tuple[DistrustedModulus, ...]:
         return (*self._everywhere.values(), *self._scoped.values())
 
     def _thumbprints(self, key: Jwk) -> set[str]:
@@ -79,16 +79,16 @@ class Distrust:
     def _add(self, key: Jwk, name: str | None, sources: tuple[str, ...]) -> None:
         if name is not None:
             modulus = modulus_fingerprint(key.n)
-            self._everywhere.setdefault(modulus, Distrusted(modulus, self._now, name, sources))
+            self._everywhere.setdefault(modulus, DistrustedModulus(modulus, self._now, name, sources))
 
     def _add_leak(self, modulus: str, source: str) -> None:
         # A private part that was published once stays known when it is withdrawn.
-        self._everywhere.setdefault(modulus, Distrusted(modulus, self._now, None, (source,)))
+        self._everywhere.setdefault(modulus, DistrustedModulus(modulus, self._now, None, (source,)))
 
     def _add_scoped(self, modulus: str, name: str, source: str) -> None:
-        self._scoped.setdefault((modulus, source), Distrusted(modulus, self._now, name, (source,), True))
+        self._scoped.setdefault((modulus, source), DistrustedModulus(modulus, self._now, name, (source,), True))
 
-    def to_remember(self) -> tuple[Distrusted, ...]:
+    def to_remember(self) -> tuple[DistrustedModulus, ...]:
         """What goes on record. A source that publishes ever new keys to be distrusted does not fill the disk."""
         counts: dict[str, int] = {}
         found = []

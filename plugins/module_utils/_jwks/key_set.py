@@ -49,7 +49,7 @@ class KeySetEmpty(KeySetError):
     """This is a set of keys, and there is no key in it."""
 
 
-class Dropped(NamedTuple):
+class DroppedKey(NamedTuple):
     """A key that is not trusted, and why."""
 
     kid: str
@@ -62,7 +62,7 @@ class KeySet(NamedTuple):
     """What was found in a document."""
 
     keys: list[Jwk]
-    dropped: list[Dropped]
+    dropped: list[DroppedKey]
     leaked: frozenset[int]
     """Moduli whose private part is in the document, as was proven."""
 
@@ -105,7 +105,7 @@ def parse(data: bytes, rules: Rules = RULES, kid: str | None = None, limits: Lim
         raise KeySetError("is empty. Look what is there.")
     if text.lstrip()[:1] not in ("{", "["):
         return _parse_other(text, rules, kid)
-    return _judge_all(_candidates(load_json(text), limits.keys), rules, kid)
+    return _checked(_candidates(load_json(text), limits.keys), rules, kid)
 
 
 def render(keys: Sequence[Jwk]) -> bytes:
@@ -172,7 +172,7 @@ def _parse_pem(text: str, rules: Rules, kid: str | None) -> KeySet:
                 raise each
             keys.append(named(kid if len(found) == 1 else None, *each, rules))
         except KeyRefused as exc:
-            dropped.append(Dropped(f"PEM block {number}", str(exc)))
+            dropped.append(DroppedKey(f"PEM block {number}", str(exc)))
     return KeySet(_without_repetitions(keys), dropped, frozenset())
 
 
@@ -212,7 +212,7 @@ def _by_kid(found: dict[str, Any]) -> list[object]:
     return [_Object([("kid", kid), ("kty", "RSA"), ("x5c", [body])]) for kid, body in bodies.items()]
 
 
-def _judge_all(candidates: list[object], rules: Rules, kid: str | None) -> KeySet:
+def _checked(candidates: list[object], rules: Rules, kid: str | None) -> KeySet:
     keys: list[Jwk] = []
     dropped = []
     leaked: set[int] = set()
@@ -226,13 +226,13 @@ def _judge_all(candidates: list[object], rules: Rules, kid: str | None) -> KeySe
                 candidate["kid"] = kid
             keys.append(from_members(candidate, rules))
         except Leaked as exc:
-            dropped.append(Dropped(_shown_kid(candidate, number), str(exc)))
+            dropped.append(DroppedKey(_shown_kid(candidate, number), str(exc)))
             leaked.add(exc.modulus)
         except (KeyRefused, LibraryMissing) as exc:
-            dropped.append(Dropped(_shown_kid(candidate, number), str(exc)))
+            dropped.append(DroppedKey(_shown_kid(candidate, number), str(exc)))
         except Exception as exc:
             # Whatever a stranger has put into one key, the others are not touched by it.
-            dropped.append(Dropped(_shown_kid(candidate, number), f"cannot be read ({type(exc).__name__})"))
+            dropped.append(DroppedKey(_shown_kid(candidate, number), f"cannot be read ({type(exc).__name__})"))
     return KeySet(_without_repetitions(keys), dropped, frozenset(leaked))
 
 

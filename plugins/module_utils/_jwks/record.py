@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import format_time, parse_time
 
 
-class Noted(NamedTuple):
+class RecordedKey(NamedTuple):
     """What is on record of a key that came from a source."""
 
     kid: str
@@ -33,7 +33,7 @@ class Noted(NamedTuple):
         return self.kid, self.thumbprint
 
 
-class Distrusted(NamedTuple):
+class DistrustedModulus(NamedTuple):
     """A modulus that is not trusted."""
 
     modulus: str
@@ -49,8 +49,8 @@ class Distrusted(NamedTuple):
 
 
 class KeySetRecord(NamedTuple):
-    keys: tuple[Noted, ...] = ()
-    distrusted: tuple[Distrusted, ...] = ()
+    keys: tuple[RecordedKey, ...] = ()
+    distrusted: tuple[DistrustedModulus, ...] = ()
 
     def knows(self, source: str) -> bool:
         """Whether a source was heard before."""
@@ -67,11 +67,11 @@ def format_record(record: KeySetRecord) -> bytes:
     return (json.dumps(content, indent=2) + "\n").encode("ascii")
 
 
-def _order(distrusted: Distrusted) -> tuple[str, bool, tuple[str, ...]]:
+def _order(distrusted: DistrustedModulus) -> tuple[str, bool, tuple[str, ...]]:
     return distrusted.modulus, distrusted.scoped, distrusted.sources
 
 
-def _key_entry(noted: Noted) -> dict[str, Any]:
+def _key_entry(noted: RecordedKey) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "kid": noted.kid, "thumbprint": noted.thumbprint, "since": format_time(noted.since),
     }  # fmt: skip
@@ -80,7 +80,7 @@ def _key_entry(noted: Noted) -> dict[str, Any]:
     return {**entry, "sources": list(noted.sources)}
 
 
-def _distrusted_entry(distrusted: Distrusted) -> dict[str, Any]:
+def _distrusted_entry(distrusted: DistrustedModulus) -> dict[str, Any]:
     return {**distrusted._asdict(), "since": format_time(distrusted.since), "sources": list(distrusted.sources)}
 
 
@@ -89,16 +89,16 @@ def parse_record(data: bytes) -> KeySetRecord:
     try:
         content = json.loads(data.decode("utf-8"))
         return KeySetRecord(
-            tuple(_noted(entry) for entry in content["keys"]),
-            tuple(_distrusted(entry) for entry in content.get("distrusted", ())),
+            tuple(_parsed_key(entry) for entry in content["keys"]),
+            tuple(_parsed_modulus(entry) for entry in content.get("distrusted", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return KeySetRecord()
 
 
-def _noted(entry: dict[str, Any]) -> Noted:
+def _parsed_key(entry: dict[str, Any]) -> RecordedKey:
     withdrawn = entry.get("withdrawn")
-    return Noted(
+    return RecordedKey(
         _text(entry["kid"]),
         _text(entry["thumbprint"]),
         parse_time(entry["since"]),
@@ -107,9 +107,9 @@ def _noted(entry: dict[str, Any]) -> Noted:
     )
 
 
-def _distrusted(entry: dict[str, Any]) -> Distrusted:
+def _parsed_modulus(entry: dict[str, Any]) -> DistrustedModulus:
     name = entry["name"]
-    return Distrusted(
+    return DistrustedModulus(
         _text(entry["modulus"]),
         parse_time(entry["since"]),
         None if name is None else _text(name),

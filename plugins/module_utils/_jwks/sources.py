@@ -13,20 +13,20 @@ from typing import Any, Callable, Collection, NamedTuple, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError, SecretFileMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_secret
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.distrust import Published
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.distrust import PublishedKeys
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import KeySet, KeySetError, parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS, Rules
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rsa_weakness import Budget
 
-_GIVEN = ("issuer", "url", "path", "data")
+_KINDS = ("issuer", "url", "path", "data")
 
 
 class SourceError(Exception):
     """What a source is declared to be makes no sense; str() says why and what to do."""
 
 
-class Failed(NamedTuple):
+class FailedSource(NamedTuple):
     """A source that has no usable keys now."""
 
     source: str
@@ -36,13 +36,13 @@ class Failed(NamedTuple):
     """Whether it may be better in a minute, without anybody's doing."""
 
 
-class Heard(NamedTuple):
-    """What all sources have."""
+class SourceResults(NamedTuple):
+    """What the sources have."""
 
-    published: list[Published]
-    failed: list[Failed]
-    later: list[str]
-    """Sources that an earlier task would have made if this were not check mode. What they have is not known."""
+    published: list[PublishedKeys]
+    failed: list[FailedSource]
+    pending: list[str]
+    """Sources that an earlier task would have made if this were not check mode. Which keys they have is not known."""
 
 
 class _Unusable(Exception):
@@ -54,11 +54,11 @@ class _Unusable(Exception):
         self.found = found
 
 
-class _Later(Exception):
+class _NotYet(Exception):
     """A source will be there when this is not check mode; str() is a sentence."""
 
 
-class Reader:
+class SourceReader:
     """Reads sources, each with issuer, url, path, data, kid, ca_path, allow_http and allow_shared, as in the module
     slurm_jwks."""
 
@@ -74,31 +74,31 @@ class Reader:
             for number, source in enumerate(sources)
         ]
 
-    def refuse(self) -> None:
-        """Raise SourceError for what can be seen to be wrong before anybody is asked."""
+    def check(self) -> None:
+        """Raise SourceError for a declaration that cannot be right."""
         if not self._sources:
             raise SourceError("sources is needed with state=present: it says where the keys come from.")
         for number, source in enumerate(self._sources):
-            given = _given(source)
-            if len(given) != 1 and not (self._check and not given):
+            kinds = _kinds_of(source)
+            if len(kinds) != 1 and not (self._check and not kinds):
                 raise SourceError(
-                    f"sources[{number}] needs exactly one of issuer, url, path and data; it has {len(given)}."
+                    f"sources[{number}] needs exactly one of issuer, url, path and data; it has {len(kinds)}."
                 )
 
-    def read(self, checked: Collection[str], warn: Callable[[str], None]) -> Heard:
+    def read(self, checked: Collection[str], warn: Callable[[str], None]) -> SourceResults:
         """What the sources have. CHECKED are the thumbprints of keys that are known to be sound."""
-        heard = Heard([], [], [])
+        results = SourceResults([], [], [])
         # All are asked before anybody is waited for.
         answers = [self._begin(name, source) for name, source in zip(self._names, self._sources)]
         for name, source, answer in zip(self._names, self._sources, answers):
             try:
                 found = self._parse(name, answer(), source["kid"], checked)
-            except _Later as exc:
-                heard.later.append(name)
+            except _NotYet as exc:
+                results.pending.append(name)
                 warn(str(exc))
                 continue
             except _Unusable as exc:
-                heard.failed.append(Failed(name, str(exc), exc.unreachable))
+                results.failed.append(FailedSource(name, str(exc), exc.unreachable))
                 if exc.found is None or not exc.found.leaked:
                     continue
                 # That a private part is public is true of a key set, however useless.
@@ -108,16 +108,16 @@ class Reader:
                     f"{name} publishes the private part of a key, so whoever reads it could sign tokens for root. That"
                     " key is not trusted, whatever its kid. Have its issuer replace it, and see what was done with it."
                 )
-            heard.published.append(Published(name, found, inline=_given(source) == ["data"]))
-        return heard
+            results.published.append(PublishedKeys(name, found, inline=_kinds_of(source) == ["data"]))
+        return results
 
     def _begin(self, name: str, source: dict[str, Any]) -> Callable[[], bytes]:
-        given = _given(source)
-        if not given:
-            return lambda: _later(f"{name} is empty yet, so it is not known which keys it will have.")
-        if given == ["data"]:
+        kinds = _kinds_of(source)
+        if not kinds:
+            return lambda: _not_yet(f"{name} is empty yet, so it is not known which keys it will have.")
+        if kinds == ["data"]:
             return lambda: _encoded(source["data"])
-        if given == ["path"]:
+        if kinds == ["path"]:
             return lambda: self._read_file(name)
         return self._ask(name, source)
 
@@ -152,7 +152,7 @@ class Reader:
             file = read_secret(path)
         except SecretFileMissing as exc:
             if self._check:
-                _later(f"{exc} So it is not known which keys it will have.")
+                _not_yet(f"{exc} So it is not known which keys it will have.")
             raise _Unusable(str(exc)) from exc
         except SecretFileError as exc:
             raise _Unusable(str(exc)) from exc
@@ -185,16 +185,16 @@ class Reader:
         return found
 
 
-def _given(source: dict[str, Any]) -> list[str]:
-    return [option for option in _GIVEN if source[option] not in (None, "")]
+def _kinds_of(source: dict[str, Any]) -> list[str]:
+    return [option for option in _KINDS if source[option] not in (None, "")]
 
 
 def _encoded(data: object) -> bytes:
     return data.encode("utf-8", "replace") if isinstance(data, str) else json.dumps(data).encode("ascii")
 
 
-def _later(text: str) -> bytes:
-    raise _Later(text)
+def _not_yet(text: str) -> bytes:
+    raise _NotYet(text)
 
 
 def _fail(failure: _Unusable) -> bytes:

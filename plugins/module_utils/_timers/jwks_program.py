@@ -25,14 +25,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import DeclaredOwnership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_if_there
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
-    FileChange,
-    KeySetJob,
-    KeySetRefused,
-    TrustFile,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import FileChange, KeySetRefused
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import PolicySettings, next_change
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import parse_record
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.update import KeySetSettings, KeySetUpdate
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import pause, readiness
@@ -99,7 +95,7 @@ class JwksRefresh:
         self.notes += [failed.reason for failed in change.failed if failed.unreachable]
         reloaded = self.reload_daemons()
         wrong = [failed.reason for failed in change.failed if not failed.unreachable]
-        wrong += [f"{source}: the key {lost.kid} {lost.reason}." for source, lost in change.outcome.conflicts]
+        wrong += [f"{source}: the key {lost.kid} {lost.reason}." for source, lost in change.decision.conflicts]
         if wrong:
             raise JwksRefreshFailed(" ".join(wrong))
         if not change.failed:
@@ -118,19 +114,19 @@ class JwksRefresh:
         settings = self.settings
         # A rollout that distrusts a key writes the record before it writes these settings.
         policy = PolicySettings(settings.retain, frozenset(settings.remove), remembers=True)
-        job = KeySetJob(settings.path, settings.sources, policy, ownership_of(settings), tolerant=True)
-        file = TrustFile(job, self.notes.append)
+        key_set = KeySetSettings(settings.path, settings.sources, policy, ownership_of(settings), tolerant=True)
+        update = KeySetUpdate(key_set, self.notes.append)
         try:
-            dummy_current, change = file.bring_up_to_date()
+            dummy_current, change = update.run()
         finally:
-            self.wrote = file.wrote
-        outcome = change.outcome
-        self.kids = sorted(key.kid for key in outcome.keys)
-        self.next_change = next_change(outcome)
+            self.wrote = update.file.wrote
+        decision = change.decision
+        self.kids = sorted(key.kid for key in decision.keys)
+        self.next_change = next_change(decision)
         for text, kids in (
-            ("New keys", outcome.added),
-            ("Withdrawn keys that stay until their tokens have expired", [key.kid for key in outcome.retired]),
-            ("Keys that are no longer trusted", [key.kid for key in outcome.removed]),
+            ("New keys", decision.added),
+            ("Withdrawn keys that stay until their tokens have expired", [key.kid for key in decision.retired]),
+            ("Keys that are no longer trusted", [key.kid for key in decision.removed]),
         ):
             if kids and change.acts:
                 self.notes.append(f"{text}: {', '.join(kids)}.")

@@ -36,7 +36,7 @@ def written(data: bytes, current: Sequence[jwk.Jwk] = ()) -> bytes | None:
         outcome = policy.decide(
             current,
             record.KeySetRecord(),
-            [distrust.Published("the issuer", found)],
+            [distrust.PublishedKeys("the issuer", found)],
             policy.PolicySettings(retain=3600),
             1_800_000_000,
         )

@@ -423,7 +423,7 @@ class TestRefusals:
 
     def test_the_loss_of_every_key(self, host):
         host.works(A)
-        assert "would go at once" in host.fails(B, retain="0")
+        assert "would be removed at once" in host.fails(B, retain="0")
         assert host.works(A, remove=["a"])["jwks"] == {"keys": []}
         assert not host.works(A, remove=["a"])["changed"]
         host.works(A)

@@ -258,7 +258,7 @@ class TestDroppedKeys:
         monkeypatch.setattr(one_jwk, "numbers_of_certificate", explode)
         found = key_sets.parse(key_set(jwk(kid="odd", n=None, e=None, x5c=["AQAB"]), jwk()))
         assert [key.kid for key in found.keys] == ["one"]
-        assert found.dropped == [key_sets.Dropped("odd", "cannot be read (RecursionError)")]
+        assert found.dropped == [key_sets.DroppedKey("odd", "cannot be read (RecursionError)")]
 
     def test_a_chain_without_the_library_voids_one_key(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "cryptography", None)

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.distrust import Published
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import MAX_KEYS, Dropped, KeySet
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.distrust import PublishedKeys
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import MAX_KEYS, DroppedKey, KeySet
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import (
     PolicySettings,
-    Retired,
+    RetiredKey,
     TrustRefused,
     decide,
     next_change,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import (
-    Distrusted,
+    DistrustedModulus,
     KeySetRecord,
-    Noted,
+    RecordedKey,
     format_record,
     parse_record,
 )
@@ -37,7 +37,7 @@ IDP = "https://idp/keys"
 
 
 def source(*keys, name=IDP, dropped=(), leaked=(), inline=False):
-    return Published(name, KeySet(list(keys), list(dropped), frozenset(leaked)), inline)
+    return PublishedKeys(name, KeySet(list(keys), list(dropped), frozenset(leaked)), inline)
 
 
 def run(current, published, record=(), now=NOW, silent=(), **settings):
@@ -69,7 +69,7 @@ class TestSources:
         assert (second.added, second.kept) == ([], ["a"])
 
     def test_a_source_with_nothing_but_a_leaked_key_makes_no_file(self):
-        leak = Dropped("a", "comes with its private part")
+        leak = DroppedKey("a", "comes with its private part")
         published = [source(dropped=[leak], leaked=[A.n])]
         assert "a of https://idp/keys comes with its private part" in refusal([], published)
         # Where the file had it, or the site distrusts it, an empty set is what Slurm needs.
@@ -84,7 +84,7 @@ class TestSources:
         assert [noted.sources for noted in outcome.record.keys] == [("file", IDP), ("file",)]
 
     def test_what_a_source_has_that_is_no_key_is_told(self):
-        lost = Dropped("ec", "is of kty 'EC', not RSA")
+        lost = DroppedKey("ec", "is of kty 'EC', not RSA")
         assert run([], [source(A, dropped=[lost])]).dropped == [("https://idp/keys", lost)]
 
     def test_of_two_keys_with_one_kid_the_first_is_trusted(self):
@@ -109,14 +109,14 @@ class TestSources:
 
     def test_the_old_key_of_a_kid_may_have_run_out(self):
         new = Jwk("a", 1007, 3)
-        record = [Noted("a", A.thumbprint, NOW - 9 * DAY, NOW - 2 * DAY)]
+        record = [RecordedKey("a", A.thumbprint, NOW - 9 * DAY, NOW - 2 * DAY)]
         assert run([A, B], [source(new, B)], record).keys == [B, new]
 
     def test_a_published_private_part_spoils_the_modulus_everywhere(self):
         twin = Jwk("twin", A.n, 3)
         outcome = run([A, B], [source(twin, B, leaked=[A.n])])
         assert outcome.keys == [B]
-        assert outcome.removed == [Dropped("a", "has a modulus whose private part was published")]
+        assert outcome.removed == [DroppedKey("a", "has a modulus whose private part was published")]
         assert outcome.dropped[0][1].kid == "twin"
         assert not outcome.distrusts
         assert run(outcome.keys, [source(twin, B)], outcome.record).keys == [B]
@@ -208,13 +208,13 @@ class TestWithdrawnKeys:
         first = run([], [source(A)])
         gone = run(first.keys, [source(B)], first.record, now=NOW + 100)
         assert gone.keys == [A, B]
-        assert gone.retired == [Retired("a", NOW + 100 + DAY)]
+        assert gone.retired == [RetiredKey("a", NOW + 100 + DAY)]
         assert next_change(gone) == NOW + 100 + DAY
         later = run(gone.keys, [source(B)], gone.record, now=NOW + 100 + DAY - 1)
         assert (later.keys, later.record, later.retired) == (gone.keys, gone.record, gone.retired)
         end = run(gone.keys, [source(B)], gone.record, now=NOW + 100 + DAY)
         assert end.keys == [B]
-        assert end.removed == [Dropped("a", "is in no source any more")]
+        assert end.removed == [DroppedKey("a", "is in no source any more")]
         assert [noted.kid for noted in end.record.keys] == ["b"]
         assert next_change(end) is None
 
@@ -229,24 +229,24 @@ class TestWithdrawnKeys:
         assert run(first.keys, [source(B)], first.record, retain=0).keys == [B]
 
     def test_another_time_to_retain_counts_for_those_withdrawn_already(self):
-        record = [Noted("a", A.thumbprint, NOW - 9 * DAY, NOW - DAY)]
-        assert run([A, B], [source(B)], record, retain=2 * DAY).retired == [Retired("a", NOW + DAY)]
+        record = [RecordedKey("a", A.thumbprint, NOW - 9 * DAY, NOW - DAY)]
+        assert run([A, B], [source(B)], record, retain=2 * DAY).retired == [RetiredKey("a", NOW + DAY)]
         assert run([A, B], [source(B)], record, retain=DAY).keys == [B]
 
     def test_a_clock_that_was_ahead_retains_nothing_for_longer(self):
-        record = [Noted("a", A.thumbprint, NOW, NOW + 9 * DAY)]
-        assert run([A, B], [source(B)], record).retired == [Retired("a", NOW + DAY)]
+        record = [RecordedKey("a", A.thumbprint, NOW, NOW + 9 * DAY)]
+        assert run([A, B], [source(B)], record).retired == [RetiredKey("a", NOW + DAY)]
 
     def test_keys_in_the_file_that_are_not_on_record(self):
         outcome = run([A], [source(B)])
-        assert outcome.retired == [Retired("a", NOW + DAY)]
+        assert outcome.retired == [RetiredKey("a", NOW + DAY)]
         merged = run([A], [source(B)], merge=True)
         assert (merged.keys, merged.kept, merged.retired) == ([A, B], ["a"], [])
         assert [noted.kid for noted in merged.record.keys] == ["b"]
 
     def test_merging_keeps_no_key_that_came_from_a_source(self):
         first = run([], [source(A, B)], merge=True)
-        assert run(first.keys, [source(B)], first.record, merge=True).retired == [Retired("a", NOW + DAY)]
+        assert run(first.keys, [source(B)], first.record, merge=True).retired == [RetiredKey("a", NOW + DAY)]
 
 
 class TestRemoval:
@@ -270,7 +270,7 @@ class TestRemoval:
 
 class TestRefusals:
     def test_no_key_is_left(self):
-        lost = Dropped("ec", "is of kty 'EC', not RSA")
+        lost = DroppedKey("ec", "is of kty 'EC', not RSA")
         said = refusal([], [source(dropped=[lost])])
         assert "No key would be trusted" in said
         assert "ec of https://idp/keys is of kty 'EC'" in said
@@ -281,7 +281,7 @@ class TestRefusals:
 
     def test_every_key_goes_at_once(self):
         said = refusal([A, C], [source(B)], retain=0)
-        assert "Every key that is trusted now would go at once" in said
+        assert "Every key that is trusted now would be removed at once" in said
         assert run([A, C], [source(B)], retain=0, force=True).keys == [B]
 
 
@@ -291,8 +291,8 @@ class TestRecord:
     SOURCES = st.lists(TEXT).map(tuple)
 
     @given(
-        st.lists(st.builds(Noted, TEXT, TEXT, TIME, st.none() | TIME, SOURCES)),
-        st.lists(st.builds(Distrusted, TEXT, TIME, st.none() | TEXT, SOURCES, st.booleans())),
+        st.lists(st.builds(RecordedKey, TEXT, TEXT, TIME, st.none() | TIME, SOURCES)),
+        st.lists(st.builds(DistrustedModulus, TEXT, TIME, st.none() | TEXT, SOURCES, st.booleans())),
     )
     def test_it_is_read_as_it_was_written(self, noted, distrusted):
         found = parse_record(format_record(KeySetRecord(tuple(noted), tuple(distrusted))))

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The instant at which a rotation swaps files, the same on all hosts. Private to this collection.
 
-It is a time by the clock, so the clocks of the hosts have to agree. Keys and tokens wait for it alike.
+It is a time by the clock, so the clocks of the hosts have to agree. It is used for keys and tokens.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from contextlib import contextmanager
 from typing import Iterator
 
 LONGEST_WAIT = 120
-"""Seconds that a swap may lie ahead: longer than any run needs, and short enough that no swap is forgotten."""
+"""Seconds that a swap may be ahead: longer than any run needs, and short enough that no swap is forgotten."""
 
 
 class InstantTooFar(Exception):
-    """The instant is none that this host will wait for. The text says why, and what to do."""
+    """This host does not wait for the instant. The text says why, and what to do."""
 
 
 def refuse_far(at: float | None) -> None:
-    """Raise InstantTooFar for an instant that lies more than LONGEST_WAIT ahead, or is none at all."""
-    # Asked the other way round, what is no number would pass, and be waited for to the end of days.
+    """Raise InstantTooFar for an instant that is more than LONGEST_WAIT ahead, or is not a number."""
+    # Written as > LONGEST_WAIT, NaN would pass, and be waited for without end.
     if at is not None and not at - time.time() <= LONGEST_WAIT:
         raise InstantTooFar(
-            f"activate_at is {at - time.time():.0f} s ahead by the clock of this host, and {LONGEST_WAIT} s is the "
-            "most. Compare the clocks of the hosts, or begin later. Nothing was changed."
+            f"activate_at is {at - time.time():.0f} s ahead by the clock of this host; the limit is {LONGEST_WAIT} s. "
+            "Nothing was changed. Compare the clocks of the hosts, or give an earlier instant."
         )
 
 
 def wait_until(at: float | None, lead: float = 0.0) -> None:
-    """Return that many seconds before the instant, or at once if it is past or there is none."""
+    """Return LEAD seconds before the instant, or at once if it is past or None."""
     while at is not None:
         left = at - lead - time.time()
         if left <= 0:
             return
-        # The last moment is spent awake, as sleep() may come back late.
+        # Do not sleep during the last moment, as sleep() may return late.
         time.sleep(max(0.0, left - 0.002))
 
 
 @contextmanager
 def on_time() -> Iterator[None]:
-    """The wait and what follows it come before all other work of this host, so that a busy one is not late.
+    """Run with real-time priority, so that a busy host does not delay the end of a wait and what follows it.
 
-    Where the system does not let us (no CAP_SYS_NICE, a cgroup without real-time share) they are as they were.
+    Where the system does not allow that (no CAP_SYS_NICE, a cgroup without real-time share) the priority stays.
     """
     usual = os.sched_getscheduler(0)
     try:

@@ -17,7 +17,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.current import read_token_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.diff import attributes_of, diff_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import leftovers, sweep_folders
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import leftovers, remove_stale_in_folders
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.request import dest_of, entries, name_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.result import new_result, task_result
 
@@ -64,7 +64,7 @@ def _remove(task: Task, doomed: Callable[[str, str], list[str]]) -> dict[str, An
                 remove(path)
         results.append(result)
     if not task.check_mode:
-        sweep_folders([result["dest"] for result in results])
+        remove_stale_in_folders([result["dest"] for result in results])
     return task_result(results, diffs)
 
 

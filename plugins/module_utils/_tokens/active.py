@@ -15,7 +15,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, split, user_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.diff import diff_of, file_content
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import Step, step_to, take
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import Step, do_steps, step_to
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.request import (
     Entry,
     dest_of,
@@ -32,7 +32,7 @@ def active(task: Task) -> dict[str, Any]:
     all_entries = entries(task.params)
     refuse_shared_files([dest_of(entry, "active") for entry in all_entries])
     steps = [_step(entry, task.params["source"]) for entry in all_entries]
-    done = [None] * len(steps) if task.check_mode else take(steps, at)
+    done = [None] * len(steps) if task.check_mode else do_steps(steps, at)
     results = [_result(*each, task.params["return_token"]) for each in zip(all_entries, steps, done)]
     failed = [f"{name_of(entry)}: {when}" for entry, when in zip(all_entries, done) if isinstance(when, Exception)]
     if failed:

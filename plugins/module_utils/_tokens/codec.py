@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is in a token, and which key signed it. Private to this collection.
 
-Whether a token was signed by a key is one HMAC, which the standard library does: a run that finds nothing to do never
-imports PyJWT.
+Checking a signature takes one HMAC, which the standard library has: a run that has nothing to do never imports PyJWT.
 """
 
 from __future__ import annotations
@@ -19,37 +18,37 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, has
 
-_HMAC = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
-# What escapes libjwt's JSON reader may refuse: NUL, and halves of surrogate pairs.
-_ODD = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+HMAC_DIGESTS = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
+# Escapes that libjwt's JSON reader may refuse: NUL, and halves of surrogate pairs.
+_REFUSED_ESCAPES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
-def _whole(text: str) -> int:
+def _parse_int(text: str) -> int:
     if not -(2**63) <= int(text) < 2**63:
-        raise ValueError("no machine can hold it")
+        raise ValueError("a number is too large")
     return int(text)
 
 
-def _broken(text: str) -> float:
+def _parse_float(text: str) -> float:
     if float(text) in (float("inf"), float("-inf")):
-        raise ValueError("no machine can hold it")
+        raise ValueError("a number is too large")
     return float(text)
 
 
-def _not_json(text: str) -> float:
+def _refuse_constant(text: str) -> float:
     raise ValueError(f"{text} is not JSON")
 
 
-# As strict as libjwt's reader: Python's would take NaN, and numbers of any size.
-_JSON = json.JSONDecoder(parse_int=_whole, parse_float=_broken, parse_constant=_not_json)
+# As strict as libjwt's reader: Python's accepts NaN, and numbers of any size.
+_JSON = json.JSONDecoder(parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant)
 
 
 class TokenError(Exception):
-    """A token cannot be made, or is none. The text says what was found and what to do; it never holds the token."""
+    """Something is not a token, or none can be made. The text says why and what to do; it never holds the token."""
 
 
 class Parts(NamedTuple):
-    """What a token says. Nothing in it is proven: anybody can write a token."""
+    """The parts of a token. Nothing in them is proven: anyone can write a token."""
 
     header: dict[str, Any]
     claims: dict[str, Any]
@@ -57,38 +56,38 @@ class Parts(NamedTuple):
 
 
 def split(text: str) -> Parts:
-    """The parts of a token, whoever signed it."""
+    """The parts of a token; its signature is not checked."""
     pieces = text.split(".")
     if len(pieces) != 3:
-        raise TokenError(f"This is no token: it has {len(pieces)} parts between dots where a token has 3.")
+        raise TokenError(f"This is not a token: it has {len(pieces)} parts between dots, and a token has 3.")
     return Parts(_json_part(pieces[0], "header"), _json_part(pieces[1], "claims"), _decode(pieces[2], "signature"))
 
 
 def _json_part(text: str, what: str) -> dict[str, Any]:
     raw = _decode(text, what)
     try:
-        found = _parse(raw)
+        part = parse_json(raw)
     except (ValueError, RecursionError):
-        raise TokenError(f"This is no token: its {what} part is not JSON that Slurm can read.") from None
-    if not isinstance(found, dict):
-        raise TokenError(f"This is no token: its {what} part is not a JSON object.")
-    return found
+        raise TokenError(f"This is not a token: its {what} part is not JSON that Slurm can read.") from None
+    if not isinstance(part, dict):
+        raise TokenError(f"This is not a token: its {what} part is not a JSON object.")
+    return part
 
 
-def _parse(raw: bytes) -> Any:
-    """The JSON in it; ValueError if libjwt's reader would refuse it."""
-    found = _JSON.decode(raw.decode("utf-8"))
-    if _ODD.search(raw):
-        _refuse_odd(found)
-    return found
+def parse_json(raw: bytes) -> Any:
+    """The value of a JSON text; ValueError if libjwt's reader would refuse it."""
+    value = _JSON.decode(raw.decode("utf-8"))
+    if _REFUSED_ESCAPES.search(raw):
+        _refuse_escapes(value)
+    return value
 
 
-def _refuse_odd(found: object) -> None:
+def _refuse_escapes(value: object) -> None:
     """Raise ValueError for text with a NUL or with half a surrogate pair."""
-    text = json.dumps(found, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
     text.encode("utf-8")
     if re.search(r"(?<!\\)(?:\\\\)*\\u0000", text):
-        raise ValueError("there is a NUL in it")
+        raise ValueError("it holds a NUL")
 
 
 def _decode(text: str, what: str) -> bytes:
@@ -96,11 +95,11 @@ def _decode(text: str, what: str) -> bytes:
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise TokenError(f"This is no token: its {what} part is not base64url.") from None
+        raise TokenError(f"This is not a token: its {what} part is not base64url.") from None
 
 
 def user_of(claims: dict[str, Any], release: Release | None = None) -> str | None:
-    """The user whom Slurm takes the claims to name; without a release, the newest Slurm."""
+    """The user that Slurm of this release reads from the claims; without a release, the newest."""
     names = ["sun"]
     if release is None or has(release, "username_claim"):
         names.append("username")
@@ -111,40 +110,40 @@ def user_of(claims: dict[str, Any], release: Release | None = None) -> str | Non
 
 
 def expiry_of(claims: dict[str, Any]) -> int | None:
-    """The second until which Slurm accepts the token. Only a JSON integer counts; True is none."""
+    """The second until which Slurm accepts the token. Only a JSON integer counts; true is not one."""
     return integer(claims.get("exp"))
 
 
 def lifespan_of(claims: dict[str, Any]) -> int | None:
-    """How long the token was made to live, as far as it says."""
+    """The lifespan of the token in seconds, if its claims say."""
     begin, end = integer(claims.get("iat")), expiry_of(claims)
     return None if begin is None or end is None else end - begin
 
 
 def integer(value: object) -> int | None:
-    """The value if JSON calls it an integer: true and false are none, though Python counts with them."""
+    """The value if it is an integer in JSON; true and false, which Python counts as integers, are not."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def is_pem(key: bytes) -> bool:
-    """Whether a key is one in PEM, and so none for HS256 unless somebody says that it is."""
+    """Whether a key is in PEM. Such a key is used for HS256 only if a task says so."""
     return key.lstrip().startswith(b"-----BEGIN ")
 
 
 def signed_by(token: str, key: bytes) -> bool:
-    """Whether this very key signed the token: with RS256 if it is in PEM and the token says so, else with an HMAC."""
+    """Whether this key signed the token: with RS256 if the key is in PEM and the token says so, else with an HMAC."""
     signed, _dot, signature = token.rpartition(".")
-    # Slurm has a PEM as a key for HS256, too: what a key is used for is said by the token, and asked for by who calls.
+    # Slurm accepts a PEM as a key for HS256, too. So the token decides, and the caller checks its algorithm.
     algorithm = str(split(token).header.get("alg")).upper()
     if algorithm == "RS256" and is_pem(key):
         return _signed_by_rsa_key(token, key)
-    if algorithm not in _HMAC:
+    if algorithm not in HMAC_DIGESTS:
         return False
-    return hmac.compare_digest(_hmac_signature(signed, key, algorithm), signature)
+    return hmac.compare_digest(hmac_signature(signed, key, algorithm), signature)
 
 
-def _hmac_signature(signed: str, key: bytes, algorithm: str = "HS256") -> str:
-    digest = hmac.new(key, signed.encode("utf-8"), _HMAC[algorithm]).digest()
+def hmac_signature(signed: str, key: bytes, algorithm: str = "HS256") -> str:
+    digest = hmac.new(key, signed.encode("utf-8"), HMAC_DIGESTS[algorithm]).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
@@ -152,5 +151,5 @@ def _signed_by_rsa_key(token: str, key: bytes) -> bool:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rs256 import verifies
 
     parts = split(token)
-    # The header must say so too: Slurm goes by it.
+    # The header must say so exactly: Slurm goes by it.
     return parts.header.get("alg") == "RS256" and verifies(token.rpartition(".")[0].encode(), parts.signature, key)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The forms in which a file holds a token. Private to this collection."""
+"""The formats in which a file holds a token. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import check_user_name
 
 _JSON_MEMBERS = ("user", "token", "expires")
-# How the line that sets the header begins and ends.
+# Begin and end of the line that sets the header.
 _DIRECTIVES = {"nginx": ("proxy_set_header", r"[ \t]*;"), "apache": (r"RequestHeader[ \t]+set", "")}
 FORMATS = ("raw", "env", "header", "json", "nginx", "apache")
 """raw: the token and nothing else, not even a newline; env: for a shell or a systemd unit's EnvironmentFile;
 header: both headers that slurmrestd of any release wants, for curl -H @FILE; json: an object; nginx and apache: one
-line for their configuration, to be included, that sets the header with the token on requests to slurmrestd."""
+line to be included in their configuration, which sets the header with the token on requests to slurmrestd."""
 
 
 def render(form: str, token: str, user: str) -> bytes:
-    """What a file of that format holds for a token."""
+    """The content of a file of that format."""
     check_user_name(user)
     if form == "raw":
         text = token
@@ -42,7 +42,7 @@ def render(form: str, token: str, user: str) -> bytes:
 
 
 def extract(form: str, data: bytes) -> str:
-    """The token in a file of that format, if its text has the shape of one."""
+    """The token in a file of that format; its signature is not checked."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -50,9 +50,9 @@ def extract(form: str, data: bytes) -> str:
     if form == "raw":
         token = text.strip()
     elif form == "env":
-        token = _first(r"^[ \t]*(?:export[ \t]+)?SLURM_JWT=[\"']?([^\"'\s]*)[\"']?[ \t]*$", text, "a line SLURM_JWT=")
+        token = _first(r"^[ \t]*(?:export[ \t]+)?SLURM_JWT=[\"']?([^\"'\s]*)[\"']?[ \t]*$", text, "line SLURM_JWT=")
     elif form == "header":
-        token = _first(r"^X-SLURM-USER-TOKEN:[ \t]*(\S*)[ \t]*$", text, "a line X-SLURM-USER-TOKEN:")
+        token = _first(r"^X-SLURM-USER-TOKEN:[ \t]*(\S*)[ \t]*$", text, "line X-SLURM-USER-TOKEN:")
     elif form == "json":
         token = _json_token(text)
     elif form in _DIRECTIVES:
@@ -60,7 +60,7 @@ def extract(form: str, data: bytes) -> str:
         token = _first(
             rf"^[ \t]*{begin}[ \t]+X-SLURM-USER-TOKEN[ \t]+\"?([^\"\s;]*)\"?{end}[ \t]*$",
             text,
-            "a line that sets X-SLURM-USER-TOKEN",
+            "line that sets X-SLURM-USER-TOKEN",
         )
     else:
         raise TokenError(f"{form!r} is not a format of token files. There are {', '.join(FORMATS)}.")
@@ -69,18 +69,18 @@ def extract(form: str, data: bytes) -> str:
 
 
 def _first(pattern: str, text: str, what: str) -> str:
-    found = re.search(pattern, text.replace("\r\n", "\n"), re.MULTILINE | re.IGNORECASE)
-    if not found:
-        raise TokenError(f"The file has not {what}.")
-    return found[1]
+    match = re.search(pattern, text.replace("\r\n", "\n"), re.MULTILINE | re.IGNORECASE)
+    if not match:
+        raise TokenError(f"The file has no {what}.")
+    return match[1]
 
 
 def _json_token(text: str) -> str:
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError):
         raise TokenError("The file is not JSON.") from None
-    token = found.get("token") if isinstance(found, dict) else None
+    token = content.get("token") if isinstance(content, dict) else None
     if not isinstance(token, str):
-        raise TokenError("The file is JSON without a member 'token' that is text.")
+        raise TokenError("The file is JSON, but has no text as its member 'token'.")
     return token

@@ -1,14 +1,13 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of a token while the key is rotated, and the steps between them, on one host. Private to this collection.
+"""The files of a token while the key is rotated, and the swaps between them, on one host. Private to this collection.
 
 Beside the file that a service reads, DEST, a rotation has two more: DEST.next holds the token that was signed with the
-next key, and DEST.previous the one that DEST held before, for the way back. How far a rotation has come is read from
-these files and from nothing else.
+next key, and DEST.previous the one that DEST held before, for a rollback. These files alone show how far a rotation is.
 
-DEST itself is missing at no instant: the token that was live is copied aside beforehand, and the next one takes the
-name by one rename. Every step may be killed and taken again.
+DEST itself is never missing: the live token is copied to DEST.previous first, and DEST.next is then renamed to DEST.
+A step may be killed at any point and done again.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
 
-_TIGHTEST = 0o640  # no bit beyond these is ever given to a copy, whatever the original had
+_WIDEST_MODE = 0o640  # of a copy, whatever mode the original has
 
 
 class Step(NamedTuple):
-    """What there is to do to one token file, and why; no reason if there is nothing."""
+    """What has to be done to one token file, and why; without a reason, nothing."""
 
     dest: str
     source: str
@@ -40,12 +39,12 @@ class Step(NamedTuple):
 
     @property
     def swaps(self) -> bool:
-        """Whether the file is to be replaced; if not, there may still be something to take away."""
+        """Whether the file is to be replaced. If not, a copy may still have to be removed."""
         return self.reason == self.source
 
 
 def step_to(dest: str, source: str, form: str) -> Step:
-    """What it takes to have the token in DEST.next, or DEST.previous, be the live one."""
+    """The step by which the token in DEST.next, or DEST.previous, becomes the live one."""
     live, new = read_if_there(dest), read_if_there(beside(dest, source))
     if new is None:
         return Step(dest, source, live, None, None)
@@ -55,30 +54,30 @@ def step_to(dest: str, source: str, form: str) -> Step:
         extract(form, new.data)
     except TokenError as exc:
         raise TokenError(
-            f"{beside(dest, source)} holds no token in the format {form}, so {dest} was left as it is. {exc}"
+            f"{beside(dest, source)} holds no token in the format {form}, so {dest} was not changed. {exc}"
         ) from exc
     return Step(dest, source, live, new, source)
 
 
-def take(steps: Sequence[Step], at: float | None) -> list[float | SecretFileError | None]:
-    """Take the steps, all at that instant or now. For each when it was done, or why not; None if it was no swap."""
+def do_steps(steps: Sequence[Step], at: float | None) -> list[float | SecretFileError | None]:
+    """Do the steps, all at that instant or now. For each its time, or why it failed; None if it is no swap."""
     refuse_far(at)
     swaps = [step for step in steps if step.swaps]
     for step in swaps:
-        _keep(step)
+        _copy_live_token(step)
     with Renames([(beside(step.dest, step.source), step.dest) for step in swaps]) as renames:
         with on_time():
             wait_until(at)
             done = renames.go()
-        times = {step.dest: _taken(step, when) for step, when in zip(swaps, done)}
+        times = {step.dest: _outcome(step, when) for step, when in zip(swaps, done)}
     for step in steps:
         if step.reason == "same":
             remove(beside(step.dest, step.source))
     return [times.get(step.dest) for step in steps]
 
 
-def _taken(step: Step, when: float | SecretFileError) -> float | SecretFileError:
-    """What became of a swap. One that another was first with is done: a killed run may have left a task that waits."""
+def _outcome(step: Step, when: float | SecretFileError) -> float | SecretFileError:
+    """The time of a swap, or why it failed. It counts as done if another process did it first."""
     if isinstance(when, SecretFileError) and step.new is not None:
         live = read_if_there(step.dest)
         if live is not None and live.data == step.new.data:
@@ -86,27 +85,27 @@ def _taken(step: Step, when: float | SecretFileError) -> float | SecretFileError
     return when
 
 
-def _keep(step: Step) -> None:
-    """Copy the live token aside. Going back needs no such copy: the token that is left was never meant to stay."""
+def _copy_live_token(step: Step) -> None:
+    """Copy the live token to DEST.previous. A rollback makes no copy: nobody needs the token that it replaces."""
     live = step.live
     if step.source == PREVIOUS or live is None or step.new is None:
         return
-    mode = live.mode & _TIGHTEST
-    # Whose the token is to be shows in the staged one. The live one may have been given to somebody else since.
+    mode = live.mode & _WIDEST_MODE
+    # The staged token has the declared owner. The live one may have been given to another user since.
     uid = live.uid if live.uid in (0, step.new.uid) else step.new.uid
     gid = live.gid if live.gid in (0, step.new.gid) else step.new.gid
-    kept = read_if_there(beside(step.dest, PREVIOUS))
-    if kept is None or kept.data != live.data or not kept.has_ownership(uid, gid, mode):
+    previous = read_if_there(beside(step.dest, PREVIOUS))
+    if previous is None or previous.data != live.data or not previous.has_ownership(uid, gid, mode):
         replace(beside(step.dest, PREVIOUS), live.data, uid, gid, mode)
 
 
 def leftovers(dest: str) -> list[str]:
-    """What a rotation has left beside the file."""
+    """The files that a rotation has left beside the token file."""
     return [path for path in (beside(dest, NEXT), beside(dest, PREVIOUS)) if read_if_there(path, secret=False)]
 
 
-def sweep_folders(paths: Sequence[str]) -> None:
-    """Take away the temporary files that killed runs have left, looking into each folder once."""
+def remove_stale_in_folders(paths: Sequence[str]) -> None:
+    """Remove stale temporary files of killed runs, once for each folder."""
     for path in {os.path.dirname(path): path for path in paths}.values():
         with suppress(SecretFileMissing):
             remove_stale(path)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a token that is there still does, or has to be made anew. Private to this collection."""
+"""Whether a token can stay or has to be replaced. Private to this collection."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def stale(
     now: float,
     kid: str | None = None,
 ) -> str | None:
-    """In one word, why a token file has to be made anew; None if it can stay. Without a key any signature will do.
+    """In one word, why the token in a file has to be replaced; None if it can stay. Without a key any signature passes.
 
     With a kid the key is an RSA key in PEM.
     """
     try:
         token = extract(form, data)
-        found = split(token)
+        parts = split(token)
     except TokenError:
         return "unreadable"
-    expiry, life = expiry_of(found.claims), lifespan_of(found.claims)
-    extra = {name: value for name, value in found.claims.items() if name not in ("iat", "exp", "sun")}
+    expiry, seconds_made = expiry_of(parts.claims), lifespan_of(parts.claims)
+    extra = {name: value for name, value in parts.claims.items() if name not in ("iat", "exp", "sun")}
     reasons = (
-        ("unreadable", expiry is None or life is None),
-        ("algorithm", found.header.get("alg") not in _algorithms(key, kid)),
-        ("user", found.claims.get("sun") != user),
+        ("unreadable", expiry is None or seconds_made is None),
+        ("algorithm", parts.header.get("alg") not in _algorithms(key, kid)),
+        ("user", parts.claims.get("sun") != user),
         ("format", render(form, token, user) != data),
         ("claims", extra != claims),
-        ("lifespan", life is not None and life > seconds),
+        ("lifespan", seconds_made is not None and seconds_made > seconds),
         ("key", key is not None and not signed_by(token, key)),
-        ("key", kid is not None and found.header.get("kid") != kid),
+        ("key", kid is not None and parts.header.get("kid") != kid),
         ("expiring", expiry is not None and expiry - int(now) < min_remaining),
     )
     return next((reason for reason, holds in reasons if holds), None)
@@ -60,11 +60,11 @@ def _algorithms(key: bytes | None, kid: str | None) -> tuple[str, ...]:
 
 
 def differs(data: bytes, form: str, token: str, user: str) -> str | None:
-    """In one word, why a file is not the one that holds this very token; None if it is."""
+    """In one word, why a file does not hold exactly this token; None if it does."""
     try:
-        found = extract(form, data)
+        current = extract(form, data)
     except TokenError:
         return "unreadable"
-    if found != token:
+    if current != token:
         return "given"
     return None if data == render(form, token, user) else "format"

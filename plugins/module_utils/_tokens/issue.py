@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes tokens for Slurm. Private to this collection.
 
-Signing is left to PyJWT, which takes some 0.15 s to import and is therefore imported by sign() alone.
+PyJWT signs them. Its import takes some 0.15 s, so only sign() imports it.
 """
 
 from __future__ import annotations
@@ -16,49 +16,49 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, ContextManager, Iterator
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, _hmac_signature, _parse
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, hmac_signature, parse_json
 
 ENDLESS = 2**31 - 2
-"""Seconds that 'infinite' stands for, as in scontrol of Slurm 23.11.2 and later: some 68 years."""
+"""Seconds that 'infinite' means, as in scontrol of Slurm 23.11.2 and later: some 68 years."""
 
 LONGEST = 366 * 86400
-"""Seconds beyond which a token counts as endless: nobody can take it back, except by changing the key."""
+"""Seconds beyond which a token counts as endless. Only a change of the key revokes a token."""
 
 RESERVED_CLAIMS = ("iat", "exp", "sun", "username")
-"""Claims that say who and until when. Whoever could set them freely could be anybody, for ever."""
+"""Claims that say for whom and until when. Anyone who could set them could be any user, for ever."""
 
 _USER = re.compile(r"[^\s:,/\x00-\x1f\x7f-]([^\s:,/\x00-\x1f\x7f])*")
-_NEVER_SHORT = 32  # bytes of a key for HS256 of which PyJWT never warns: what RFC 7518 demands
+_NEVER_SHORT = 32  # bytes of a key for HS256 for which PyJWT never warns: the minimum of RFC 7518
 
 
 def lifespan(text: str, allow_endless: bool = False, limit: int | None = None) -> int:
-    """Seconds that a new token is to live, if such a token may be made. limit is the site's max_token_lifespan."""
+    """The lifespan of a new token in seconds, if it is allowed. LIMIT is the site's max_token_lifespan, in seconds."""
     endless = text.strip().lower() in ("infinite", "unlimited")
     try:
         seconds = ENDLESS if endless else duration(text)
     except DurationError as exc:
         raise TokenError(str(exc)) from None
     if seconds < 1:
-        raise TokenError(f"A token that lives {seconds} s is of no use. Give at least 1 s, such as 30m.")
+        raise TokenError(f"A lifespan of {seconds} s is too short. Give at least 1 s, such as 30m.")
     if seconds > ENDLESS:
-        raise TokenError(f"{text!r} is beyond what Slurm can count, {ENDLESS} s.")
+        raise TokenError(f"{text!r} is more than Slurm can count. Give at most {ENDLESS} s.")
     if allow_endless:
         return seconds
     if limit is not None and seconds > limit:
         raise TokenError(
-            f"{text!r} is beyond max_token_lifespan={limit} of this cluster. Ask for less, raise that limit, or set "
+            f"{text!r} is more than max_token_lifespan={limit} of this cluster. Give less, raise that limit, or set "
             "allow_endless=true."
         )
     if seconds > LONGEST:
         raise TokenError(
-            f"{text!r} makes a token that lives for more than {LONGEST // 86400} days, and only a change of the key "
-            "takes a token back. Give it a shorter life and renew it, or set allow_endless=true."
+            f"{text!r} is more than {LONGEST // 86400} days, and only a change of the key revokes a token. Give a "
+            "shorter lifespan and renew the token, or set allow_endless=true."
         )
     return seconds
 
 
 def check_user_name(user: str) -> None:
-    """Refuses what cannot be the name of a user, such as one that would break a header line in two."""
+    """Raise TokenError for a text that cannot be the name of a user, such as one that would end a header line."""
     if not _USER.fullmatch(user):
         raise TokenError(f"{user!r} cannot be the name of a user.")
 
@@ -68,11 +68,11 @@ def claims_for(
 ) -> dict[str, Any]:
     """The claims of a token for that user that lives that many seconds from now."""
     check_user_name(user)
-    taken = sorted(set(extra or {}) & {*RESERVED_CLAIMS, username_claim})
-    if taken:
+    reserved = sorted(set(extra or {}) & {*RESERVED_CLAIMS, username_claim})
+    if reserved:
         raise TokenError(
-            f"The claim {taken[0]!r} is not free: it says who the token is for or how long it lives. "
-            "State the user and the lifespan instead."
+            f"The claim {reserved[0]!r} is reserved: it says for whom the token is or how long it lives. "
+            "Set the user and the lifespan instead."
         )
     if extra:
         _refuse_unreadable(extra)
@@ -81,26 +81,26 @@ def claims_for(
 
 
 def _refuse_unreadable(claims: dict[str, Any]) -> None:
-    """Raise TokenError for claims with which no Slurm could read the token."""
+    """Raise TokenError for claims with which Slurm could not read the token."""
     try:
-        _parse(json.dumps(claims).encode("ascii"))
+        parse_json(json.dumps(claims).encode("ascii"))
     except (TypeError, ValueError, RecursionError) as exc:
         raise TokenError(f"The claims hold something that Slurm cannot read in a token: {exc}.") from None
 
 
 def sign(claims: dict[str, Any], key: bytes, algorithm: str = "HS256", kid: str | None = None) -> str:
-    """A token with these claims, signed. The algorithm 'none' leaves it unsigned, for tests that it is refused."""
+    """A signed token with these claims. The algorithm 'none' leaves it unsigned, to prove that it is refused."""
     jwt = _pyjwt()
     secret = None if algorithm == "none" else key
-    # PyJWT 2.10 and later warn of short keys on stderr. slurm_jwt_key says so, with a remedy. To silence them costs as
-    # much as the token.
+    # PyJWT 2.10 and later warn of short keys on stderr. slurm_jwt_key warns of them, with a remedy. Silencing
+    # PyJWT takes as long as signing.
     silence: ContextManager[None] = nullcontext() if algorithm == "HS256" and len(key) >= _NEVER_SHORT else _silence()
     try:
         with silence:
             token = jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": kid} if kid else None)
     except (TypeError, ValueError, NotImplementedError, jwt.PyJWTError) as exc:
         if algorithm == "HS256" and isinstance(exc, jwt.exceptions.InvalidKeyError):
-            # PyJWT has no HMAC with a PEM or an SSH key. Slurm does, and such a key is in force until it is rotated.
+            # PyJWT refuses a PEM or an SSH key for an HMAC. Slurm accepts it, so it is in force until it is rotated.
             return _sign_with_any_key(claims, key)
         cause = str(exc).rstrip(".")
         raise TokenError(f"PyJWT {jwt.__version__} cannot sign with this key and these claims: {cause}.") from exc
@@ -112,7 +112,7 @@ def _sign_with_any_key(claims: dict[str, Any], key: bytes) -> str:
     parts = ({"alg": "HS256", "typ": "JWT"}, claims)
     texts = (json.dumps(part, separators=(",", ":")).encode("utf-8") for part in parts)
     signed = ".".join(base64.urlsafe_b64encode(text).rstrip(b"=").decode("ascii") for text in texts)
-    return f"{signed}.{_hmac_signature(signed, key)}"
+    return f"{signed}.{hmac_signature(signed, key)}"
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.current impo
     why_stale,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract, render
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import sweep_folders
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import remove_stale_in_folders
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import claims_for
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.new_token import NO_KEY, new_token
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.request import TokenRequest, requests
@@ -64,7 +64,8 @@ class Present:
             name = by_path[exc.path][0].name if exc.path in by_path else "tokens"
             raise TaskError(f"{name}: {exc}", {"tokens": done, "changed": bool(done)}) from exc
         if not self.task.check_mode:
-            sweep_folders([path for path, (_request, _there, result) in by_path.items() if path and result["changed"]])
+            changed = [path for path, (_request, _there, result) in by_path.items() if result["changed"]]
+            remove_stale_in_folders([path for path in changed if path is not None])
         return task_result(results, diffs)
 
     def _refuse_missing_options(self) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges tokens as slurmctld and slurmdbd of a given release do. Private to this collection."""
+"""Why slurmctld and slurmdbd of a given release refuse a token. Private to this collection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, has
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import (
-    _HMAC,
+    HMAC_DIGESTS,
     TokenError,
     expiry_of,
     signed_by,
@@ -26,9 +26,9 @@ def refusals(
     user_known: Callable[[str], bool] | None = None,
     kid: str | None = None,
 ) -> list[str]:
-    """Why slurmctld and slurmdbd of that release would refuse the token: all reasons, none if they accept it.
+    """All reasons for which slurmctld and slurmdbd of that release would refuse the token; none if they accept it.
 
-    user_known says whether a user, or the uid of a number, exists on the daemon's host. With a kid the key is an RSA
+    USER_KNOWN tells whether a user, or the uid of a number, exists on the daemon's host. With a KID the key is an RSA
     key in PEM, whose public half the daemons have under that kid.
     """
     try:
@@ -44,36 +44,36 @@ def refusals(
 
 
 def _header_refusals(header: dict[str, Any], release: Release, kid: str | None) -> list[str]:
-    found = []
+    reasons = []
     algorithm = header.get("alg")
     if kid is not None:
-        found += _rs256_refusals(header, release, kid)
-    # Slurm 20.11 leaves the algorithm to libjwt, which takes any HMAC; 21.08 and later look themselves.
-    accepted = ("HS256",) if has(release, "jwks") else tuple(_HMAC)
-    # libjwt up to 1.12 minds no case; a newer one does.
+        reasons += _rs256_refusals(header, release, kid)
+    # Slurm 20.11 leaves the algorithm to libjwt, which accepts any HMAC; 21.08 and later check it themselves.
+    accepted = ("HS256",) if has(release, "jwks") else tuple(HMAC_DIGESTS)
+    # libjwt up to 1.12 ignores the case; newer ones do not.
     if kid is None and algorithm not in accepted:
-        found.append(
+        reasons.append(
             f"Its algorithm is {algorithm!r}; with a key for HS256, Slurm {release} accepts {' or '.join(accepted)}."
         )
     kind = header.get("typ")
     if isinstance(kind, str) and kind.upper() != "JWT":
-        found.append(f"It is of type {kind!r}; Slurm with an older libjwt accepts 'JWT' or no type at all.")
-    return found
+        reasons.append(f"It is of type {kind!r}; Slurm with an older libjwt accepts 'JWT' or no type at all.")
+    return reasons
 
 
 def _rs256_refusals(header: dict[str, Any], release: Release, kid: str) -> list[str]:
     if not has(release, "jwks"):
-        return [f"Slurm {release} verifies no RS256: jwks= needs Slurm 21.08 or later."]
-    found = []
+        return [f"Slurm {release} does not verify RS256: jwks= needs Slurm 21.08 or later."]
+    reasons = []
     if header.get("alg") != "RS256":
-        found.append(f"Its algorithm is {header.get('alg')!r}; with an RSA key, Slurm accepts RS256.")
+        reasons.append(f"Its algorithm is {header.get('alg')!r}; with an RSA key, Slurm accepts RS256.")
     if header.get("kid") != kid:
-        found.append(f"Its kid is {header.get('kid')!r}, and that of the key is {kid!r}: Slurm finds no key for it.")
-    return found
+        reasons.append(f"Its kid is {header.get('kid')!r}, and that of the key is {kid!r}: Slurm finds no key for it.")
+    return reasons
 
 
 def _signature_refusals(token: str, header: dict[str, Any], key: bytes, kid: str | None) -> list[str]:
-    algorithms = tuple(_HMAC) if kid is None else ("RS256",)
+    algorithms = tuple(HMAC_DIGESTS) if kid is None else ("RS256",)
     if str(header.get("alg")).upper() not in algorithms or signed_by(token, key):
         return []
     return [
@@ -84,10 +84,10 @@ def _signature_refusals(token: str, header: dict[str, Any], key: bytes, kid: str
 def expiry_refusals(claims: dict[str, Any], now: float) -> list[str]:
     """Why a token with these claims would count as expired."""
     if "exp" not in claims:
-        return ["It has no claim exp, which Slurm takes for expired."]
+        return ["It has no claim exp; Slurm treats it as expired."]
     expiry = expiry_of(claims)
     if expiry is None:
-        return ["Its claim exp is not a JSON integer, which Slurm takes for expired."]
+        return ["Its claim exp is not a JSON integer; Slurm treats it as expired."]
     if expiry < int(now):
         return [f"It expired {int(now) - expiry} s ago by the clock of this host."]
     return []
@@ -96,9 +96,9 @@ def expiry_refusals(claims: dict[str, Any], now: float) -> list[str]:
 def _user_refusals(claims: dict[str, Any], release: Release, user_known: Callable[[str], bool] | None) -> list[str]:
     user = user_of(claims, release)
     if user is None:
-        wanted = "sun or username" if has(release, "username_claim") else "sun"
-        return [f"It names no user: Slurm {release} wants a claim {wanted} that is text."]
+        claims_read = "sun or username" if has(release, "username_claim") else "sun"
+        return [f"It names no user: Slurm {release} needs a claim {claims_read} that is text."]
     if user_known is not None and not user_known(user):
-        # Such a token is let in, measured on all releases, and fails at what it is used for.
-        return [f"It is for the user {user!r}, who does not exist on this host: for Slurm it is nobody's, of uid 99."]
+        # Slurm accepts such a token, measured on all releases; what it is used for fails.
+        return [f"It is for the user {user!r}, who does not exist on this host: Slurm treats it as nobody's, uid 99."]
     return []

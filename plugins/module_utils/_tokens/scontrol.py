@@ -12,11 +12,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, lifespan_of, split
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
 
-# What scontrol prints, in lower case, and what that means to the person who asked.
+# What scontrol prints, in lower case, and what it means.
 _SCONTROL_FAILURES = (
     (
         ("access/permission denied",),
-        "slurmctld makes no tokens for this user: AuthAltParameters has disable_token_creation. "
+        "slurmctld makes no tokens for this user, because AuthAltParameters has disable_token_creation. "
         "Run this as root or SlurmUser, or sign with method=key.",
     ),
     (
@@ -25,7 +25,7 @@ _SCONTROL_FAILURES = (
     ),
     (
         ("requested time limit is invalid",),
-        "The lifespan is beyond max_token_lifespan in AuthAltParameters. Ask for a shorter one, or run this as root.",
+        "The lifespan is more than max_token_lifespan in AuthAltParameters. Give a shorter one, or run this as root.",
     ),
     (
         ("required plugin type not loaded",),
@@ -33,7 +33,7 @@ _SCONTROL_FAILURES = (
     ),
     (
         ("token generation failed",),
-        "slurmctld has no key for HS256, only jwks=. Add jwt_key= to AuthAltParameters, or take tokens of the issuer.",
+        "slurmctld has no key for HS256, only jwks=. Add jwt_key= to AuthAltParameters, or use tokens of the issuer.",
     ),
     (
         (
@@ -43,17 +43,17 @@ _SCONTROL_FAILURES = (
             "connection timed out",
             "socket timed out",
         ),
-        "slurmctld does not answer. Is it running, and can this host reach it?",
+        "slurmctld does not answer. Check that it is running and that this host can reach it.",
     ),
     (
         ("protocol authentication error", "invalid authentication credential", "munge"),
-        "slurmctld does not believe who is asking. Look at munge on both hosts, which wants the same key and clocks "
-        "less than 300 s apart.",
+        "slurmctld does not accept this host's credential. Check munge on both hosts: it needs the same key, and "
+        "clocks less than 300 s apart.",
     ),
     (
         ("zero bytes were transmitted",),
-        "slurmctld closed the connection without an answer. Look at munge on both hosts, which wants the same key and "
-        "clocks less than 300 s apart, then at slurmctld's log.",
+        "slurmctld closed the connection without an answer. Check munge on both hosts: it needs the same key, and "
+        "clocks less than 300 s apart. Then check slurmctld's log.",
     ),
 )
 
@@ -69,25 +69,25 @@ def ask_slurmctld(run: RunCommand, client: Client, user: str, seconds: int) -> s
 
 
 def why_scontrol_failed(code: int, errors: str) -> str:
-    """In sentences, why 'scontrol token' gave no token, and what to do."""
-    said = " ".join(re.sub(r"^scontrol: (?:error: )?", "", line) for line in errors.split("\n")).strip()
+    """In sentences, why 'scontrol token' printed no token, and what to do."""
+    error = " ".join(re.sub(r"^scontrol: (?:error: )?", "", line) for line in errors.split("\n")).strip()
     if code in TIMED_OUT:
-        return "slurmctld does not answer in the time that it was given. Is it running, and can this host reach it?"
+        return "slurmctld did not answer in time. Check that it is running and that this host can reach it."
     for texts, meaning in _SCONTROL_FAILURES:
-        if any(text in said.lower() for text in texts):
-            return f"{meaning} (scontrol: {said})"
-    if said.lower() == "error fetching token":
-        # Slurm 22.05 and older say no more if there is no plugin or no key.
-        return f"slurmctld has no key to sign with: auth/jwt is not loaded, or has jwks= only. (scontrol: {said})"
-    return f"'scontrol token' failed with exit code {code}: {said or 'it printed no reason'}."
+        if any(text in error.lower() for text in texts):
+            return f"{meaning} (scontrol: {error})"
+    if error.lower() == "error fetching token":
+        # Slurm 22.05 and older print only this if there is no plugin or no key.
+        return f"slurmctld has no key to sign with: auth/jwt is not loaded, or has jwks= only. (scontrol: {error})"
+    return f"'scontrol token' failed with exit code {code}: {error or 'it printed no reason'}."
 
 
 def token_from_scontrol(output: str, user: str, seconds: int) -> str:
-    """The token in what scontrol printed, if it is the one that was asked for."""
+    """The token in the output of scontrol, if it is the one that was requested."""
     try:
         token = extract("env", output.encode("utf-8"))
     except TokenError as exc:
-        raise TokenError(f"'scontrol token' succeeded, but what it printed holds no token. {exc}") from exc
+        raise TokenError(f"'scontrol token' succeeded, but its output holds no token. {exc}") from exc
     claims = split(token).claims
     if claims.get("sun") != user:
         raise TokenError(f"slurmctld made a token for {claims.get('sun')!r} instead of {user!r}. It is not used.")

@@ -148,7 +148,7 @@ def test_only_where_slurmdbd_restarts_may_it_touch_the_packet_filter(host):
     ("options", "because"),
     [
         ({"refresh_interval": "5s"}, "refresh_interval: 5 s is too short"),
-        ({"min_reload_interval": "soon"}, "min_reload_interval: 'soon' is no duration"),
+        ({"min_reload_interval": "soon"}, "min_reload_interval: 'soon' is not a duration"),
         ({"environment": {"A B": "some value"}}, "environment: 'A B' cannot be a variable"),
         ({"environment": {"A": "value\nExecStart=/bin/sh"}}, "environment: 'A' cannot be a variable"),
     ],

@@ -523,7 +523,7 @@ class TestTheInstant:
         place.staged()
         place.have(place.previous, THIRD, "0")
         place.refused(
-            r"activate_at is \S+ s ahead by the clock of this host, and 120 s is the most. Compare the clocks",
+            r"activate_at is \S+ s ahead by the clock of this host; the limit is 120 s. Nothing was changed. Compare",
             state="active",
             activate_at=time.time() + ahead,
         )

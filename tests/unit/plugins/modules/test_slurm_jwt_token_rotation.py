@@ -135,7 +135,7 @@ class TestGiven:
     @pytest.mark.parametrize(
         ("options", "text"),
         [
-            ({"token": "junk"}, "token: This is no token"),
+            ({"token": "junk"}, "token: This is not a token"),
             ({"token": ""}, "token: It is empty"),
             ({"token": token_of(age=2000)}, "token: It expired"),
             ({"token": token_of(exp="soon")}, "token: It does not say when it expires"),
@@ -432,7 +432,7 @@ class TestActive:
     def test_a_moment_that_is_past_or_far(self, host: Host) -> None:
         live, new = self.stage(host)
         for never in (time.time() + 200, float("nan")):
-            assert "is the most. Compare the clocks" in host.fails(state="active", activate_at=never)
+            assert "the limit is 120 s. Nothing was changed. Compare" in host.fails(state="active", activate_at=never)
         assert host.tokens() == {"token": live, "token.next": new}
         assert host.run(state="active", activate_at=time.time() - 500)["changed"]
 

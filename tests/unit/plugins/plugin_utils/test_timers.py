@@ -118,10 +118,10 @@ class TestRefusals:
             ({"claims": {"aud": "x"}}, "renew excludes claims"),
             ({"lifespan": "infinite"}, "is not to be renewed but to be given a shorter life"),
             ({"lifespan": "400d"}, "lives 400 days"),
-            ({"lifespan": "0"}, "lifespan: A token that lives 0 s is of no use"),
+            ({"lifespan": "0"}, "lifespan: A lifespan of 0 s is too short"),
             ({"min_remaining": "1d"}, "min_remaining: 86400 s is not less than the lifespan of 86400 s"),
-            ({"min_remaining": "soon"}, "min_remaining: 'soon' is no duration"),
-            ({"renew_period": "1800x"}, "renew_period: '1800x' is no duration"),
+            ({"min_remaining": "soon"}, "min_remaining: 'soon' is not a duration"),
+            ({"renew_period": "1800x"}, "renew_period: '1800x' is not a duration"),
             ({"renew_period": 19}, "renew_period: 19 s is too short. Give 20 s at least."),
         ],
     )

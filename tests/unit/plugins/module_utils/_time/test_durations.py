@@ -54,7 +54,7 @@ def test_what_is_meant(text: str, seconds: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(durations.DurationError, match=r"is no duration\. Give seconds, or numbers with the units"):
+    with pytest.raises(durations.DurationError, match=r"is not a duration\. Give seconds, or numbers with the units"):
         durations.duration(text)
 
 
@@ -74,12 +74,12 @@ def test_the_sum_of_its_numbers(numbers: list[int], blank: str) -> None:
 @pytest.mark.parametrize("reader", READERS)
 def test_every_option_reads_the_same(reader: str) -> None:
     assert [READERS[reader](text) for text in ("864000", "10d", "1w3d", "1w 3d")] == [864000] * 4
-    with pytest.raises(Exception, match="'3d1w' is no duration. Give seconds, or numbers with the units"):
+    with pytest.raises(Exception, match="'3d1w' is not a duration. Give seconds, or numbers with the units"):
         READERS[reader]("3d1w")
 
 
 def test_rotation_names_the_variable() -> None:
-    with pytest.raises(Exception, match="slurm_jwt_key_max_age: '2H' is no duration"):
+    with pytest.raises(Exception, match="slurm_jwt_key_max_age: '2H' is not a duration"):
         plans.FilterModule().filters()["rotation_plan"]({}, {}, [], max_age="2H")
 
 

@@ -757,7 +757,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.auth_alt import DeclaredError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.node import COMPONENTS, Host, Options
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import node
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import COMPONENTS, Options, Run
 
 _SERVICES = ("slurmctld", "slurmdbd", "slurmrestd", "slurmd")
 
@@ -790,13 +791,13 @@ def _argument_spec() -> dict[str, Any]:
     }
 
 
-def _host_class(options: Options) -> type:
+def _inspect(options: Options, run: Run) -> dict[str, Any]:
     if options.components == ["node"]:
-        return Host
-    # Not imported on nodes, which are many: it takes longer than all that there is to look at.
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.server import DaemonHost
+        return node.inspect(options, run)
+    # Not imported on nodes, which are many: the import takes longer than everything else there.
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import server
 
-    return DaemonHost
+    return server.inspect(options, run)
 
 
 def main() -> None:
@@ -828,11 +829,12 @@ def main() -> None:
         return rc, out, err
 
     try:
-        found = _host_class(options)(options, run).report()
+        observation = _inspect(options, run)
     except DeclaredError as error:
         module.fail_json(msg=str(error))
     asked_at = params["asked_at"]
-    module.exit_json(changed=False, clock_lag=None if asked_at is None else found["now"] - asked_at, **found)
+    clock_lag = None if asked_at is None else observation["now"] - asked_at
+    module.exit_json(changed=False, clock_lag=clock_lag, **observation)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     facts,
     problems,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.inspected import Inspected
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import Host
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, listeners, processes, rest_unit
 
 
 class DaemonInspection:
     """The daemons of one host, beside their units and their files."""
 
-    def __init__(self, host: Inspected) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
 
     def inspect(self, component: str) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class DaemonInspection:
         unmanaged = 0 if unit.pid else self._unmanaged(component)
         process = self.host.running.get(component) or (processes.look(unmanaged) if unmanaged else None)
         if component not in self.host.uninstalled:
-            missing = self.host.to_bring.get(component, [])
+            missing = self.host.missing.get(component, [])
             self.host.problems += daemon_problems.unit(component, service, unit, unmanaged, missing)
         self.host.problems += daemon_problems.replaced_program(component, process)
         if component != "slurmdbd":

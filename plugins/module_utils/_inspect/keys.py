@@ -14,7 +14,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     daemon_problems,
     facts,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.inspected import Inspected
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import Host
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import hs256
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import format_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS, Slot, beside, read_slots
@@ -23,7 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import N
 class KeyInspection:
     """The key and the key set of one host, by what its daemons are told."""
 
-    def __init__(self, host: Inspected) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
 
     def key(self, path: str) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class KeyInspection:
                 self.host.problems += daemon_problems.key_missing(key_host, path)
             wanted = self.host.declared_parameters().get("jwt_key") is not False
             if in_force and not os.path.exists(in_force) and wanted:
-                self.host.brings(key_host, f"the key {in_force}")
+                self.host.note_missing(key_host, f"the key {in_force}")
         return found
 
     def _in_force(self, path: str) -> bool:
@@ -113,6 +113,6 @@ class KeyInspection:
                     component, path, place, self.host.user, self.host.release, mended
                 )
                 if mended and place.kind == "missing":
-                    self.host.brings(component, f"the key set {path}")
+                    self.host.note_missing(component, f"the key set {path}")
         exists, kids = place.kind == "file", facts.kids(path, place)
         return {**facts.attributes(place), "path": path, "exists": exists, "kids": kids}

@@ -11,9 +11,9 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     daemon_problems,
     facts,
-    node,
+    packages,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.inspected import Inspected
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import COMPONENTS, Host
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 
 DPKG_QUERY, RPM = "/usr/bin/dpkg-query", "/usr/bin/rpm"
@@ -27,13 +27,13 @@ _PLUGINS_OF = {
 class PluginInspection:
     """The plugins of one host."""
 
-    def __init__(self, host: Inspected) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
 
     def inspect(self) -> dict[str, Any] | None:
         # The component that needs a plugin most is named where it is missing.
         components = [
-            name for name in node.COMPONENTS[:3] if name in self.host.components and name not in self.host.uninstalled
+            name for name in COMPONENTS[:3] if name in self.host.components and name not in self.host.uninstalled
         ]
         needed = {name: component for component in reversed(components) for name in _PLUGINS_OF[component]}
         if not needed:
@@ -54,14 +54,14 @@ class PluginInspection:
             "rest_auth_jwt": paths["rest_auth_jwt.so"],
             "libjwt": libjwt._asdict() if libjwt else None,
             "packages": bring,
-            "unavailable": self.host.unavailable(bring),
+            "unavailable": packages.unavailable(bring, self.host.command),
         }
 
     def _packages(self, missing: dict[str, str], folder: str | None) -> list[str]:
         installed: dict[str, str] = {}
         if os.path.exists(DPKG_QUERY):
             argv = [DPKG_QUERY, "-W", "-f", install_paths.DPKG_FORMAT, *install_paths.PACKAGES_ASKED]
-            installed = install_paths.parse_dpkg(self.host.run(argv, self.host.options.conf_path)[1])
+            installed = install_paths.parse_dpkg(self.host.command(argv)[1])
         found: dict[str, None] = {}
         for name, component in missing.items():
             bring = install_paths.missing_packages(name, installed)
@@ -76,14 +76,14 @@ class PluginInspection:
             found.update(dict.fromkeys(bring))
             for key_host, file in self.host.key_hosts():
                 if bring and name == "auth_jwt.so" and file.jwt.enabled:
-                    self.host.brings(key_host, name)
+                    self.host.note_missing(key_host, name)
         return list(found)
 
     def _owner(self, path: str) -> install_paths.Package | None:
         """The installed package that a missing file belongs to."""
 
         def said(*argv: str) -> str:
-            return self.host.run(list(argv), self.host.options.conf_path)[1]
+            return self.host.command(list(argv))[1]
 
         if os.path.exists(DPKG_QUERY):
             name = install_paths.parse_dpkg_search(said(DPKG_QUERY, "-S", path), path)

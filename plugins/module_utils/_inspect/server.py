@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at a host of slurmctld, slurmdbd or slurmrestd, once, and changes nothing. Private to this collection."""
+"""Inspects a host of slurmctld, slurmdbd or slurmrestd, which may be a node too. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,211 +12,171 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths as file_paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
+    conf_files,
     daemon_problems,
     distribution,
+    environment,
     facts,
     interpreter,
+    location,
     network,
     node,
     packages,
-    problems,
-    undeclared,
+    release,
+    room,
+    units,
     whereabouts,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.daemons import DaemonInspection
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.facts import ConfFile
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import Host, Options, Run
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.keys import KeyInspection
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.plugins import PluginInspection
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import Problem
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 
 
-class DaemonHost(node.Host):
-    """One look at a host of daemons, which may be a node, too."""
+def inspect(options: Options, run: Run) -> dict[str, Any]:
+    """The result of slurm_jwt_info for a host of daemons."""
+    host = Host(options, run)
+    units.inspect(host)
+    environment.inspect(host)
+    # All daemons are read in any case, except on what turns out to be a node.
+    if not (location.is_as_declared(host) and host.components == ["node"]):
+        location.follow(host, [_daemon(host, component) for component in host.components])
+    slurm_conf, dbd_conf = conf_files.slurm_conf(host), _slurmdbd_conf(host)
+    release.inspect(host)
+    _report_uninstalled(host)
+    slurm_user, key_path = _slurm_user(host), conf_files.key_path(host)
+    keys = KeyInspection(host)
+    differences = conf_files.differences(host, key_path, keys.jwks_path(), _problems_of)
+    observation = {
+        **release.capabilities(host),
+        "os_family": distribution.family_of_host(),
+        "conf": slurm_conf,
+        "dbd_conf": dbd_conf,
+        "slurm_user": slurm_user,
+        "key_path": key_path,
+        "key": _key(host, keys, key_path),
+        "jwks": keys.jwks(),
+        "state_dir": _state_dir(host),
+        "plugins": PluginInspection(host).inspect(),
+        "python": _python(host),
+        "daemons": _daemons(host),
+        **differences,
+    }
+    room.inspect(host, differences["differences"], _folders_to_write(host, observation))
+    return host.observation(**observation)
 
-    def __init__(self, options: node.Options, run: node.Run) -> None:
-        super().__init__(options, run)
-        self.units: dict[str, processes.Unit] = {}
-        self.user: file_paths.User | None = None
-        self.uninstalled: set[str] = set()
-        self.to_bring: dict[str, list[str]] = {}
-        self.keys, self.plugins, self.daemons = KeyInspection(self), PluginInspection(self), DaemonInspection(self)
-        self._see_units()
 
-    def _see_units(self) -> None:
-        """Ask systemd once for every unit that matters, and learn from it what this host is if nobody said."""
-        asked = [component for component in node.COMPONENTS[:3] if component in (self.components or node.COMPONENTS)]
-        if not self.components:
-            asked.append("slurmd")
-        self.units = self._show(asked)
-        if not self.components:
-            used = [component for component, unit in self.units.items() if unit.in_use]
-            self.components = [component for component in node.COMPONENTS[:3] if component in used]
-            if "slurmd" in used or not self.components:
-                self.components.append("node")
+def _daemon(host: Host, component: str) -> whereabouts.SeenDaemon:
+    return location.slurmd(host) if component == "node" else units.daemon(host, component)
 
-    def _show(self, asked: list[str]) -> dict[str, processes.Unit]:
-        names = [processes.unit_name(self.service(component)) for component in asked]
-        argv = ["systemctl", "show", "--property", ",".join(processes.UNIT_PROPERTIES), "--", *names]
-        dummy_rc, out, dummy_err = self.run(argv, self.options.conf_path)
-        return dict(zip(asked, processes.parse_units(out)))
 
-    def service(self, component: str) -> str:
-        return self.options.services.get(component, component)
+def _slurmdbd_conf(host: Host) -> dict[str, Any] | None:
+    if "slurmdbd" not in host.components:
+        return None
+    path = host.options.dbd_conf_path
+    if file_paths.look(path).kind == "missing":
+        host.problems += daemon_problems.dbd_conf_missing(path)
+        return {"path": path, "exists": False}
+    host.slurmdbd = conf_files.load(host, "slurmdbd", path, "slurmdbd")
+    return facts.slurmdbd_conf(host.slurmdbd) if host.slurmdbd else {"path": path, "exists": True}
 
-    def _is_where_it_was_said(self) -> bool:
-        # All daemons are looked at in any case.
-        return super()._is_where_it_was_said() and self.components == ["node"]
 
-    def _daemon_of(self, component: str) -> whereabouts.SeenDaemon:
-        """A daemon by its unit, or by the one that it runs in instead."""
-        if component == "node":
-            return super()._daemon_of(component)
-        unit = self.units.get(component, processes.NO_UNIT)
-        if not unit.pid:
-            named = self.service(component)
-            service = next((service for dummy_pid, service in whereabouts.running(component)), None)
-            if service and processes.unit_name(service) != processes.unit_name(named):
-                self.undeclared.append(undeclared.service(component, named, service))
-                self.options = self.options._replace(services={**self.options.services, component: service})
-                self.units.update(self._show([component]))
-                unit = self.units.get(component, processes.NO_UNIT)
-        self.running[component] = process = processes.look(unit.pid) if unit.pid else None
-        found = whereabouts.look(component, self.service(component), unit, process)
-        if found.program is None or not os.path.exists(found.program):
-            at_hand = install_paths.find_program(component, self.options.bin_dirs)
-            found = found._replace(program=None if at_hand else install_paths.find_elsewhere([component]))
-        return found
+def _report_uninstalled(host: Host) -> None:
+    if "slurmrestd" in host.components and not install_paths.find_program("slurmrestd", host.options.bin_dirs):
+        # Its unit and plugins come with it.
+        host.uninstalled = {"slurmrestd"}
+        host.problems += daemon_problems.no_slurmrestd(install_paths.find_elsewhere(["slurmrestd"]))
 
-    def _python(self) -> dict[str, Any]:
-        # The first entry may be the module's own archive.
-        folders = [folder for folder in sys.path if os.path.isdir(folder)]
-        modules = {"pyjwt": "jwt", "cryptography": "cryptography"}
-        found = {library: install_paths.python_library(name, folders) for library, name in modules.items()}
-        family = distribution.family_of_host()
-        missing = [packages.of_library(library, family) for library, version in found.items() if version is None]
-        if found["pyjwt"] is None and "slurmctld" in self.components:
-            self.problems += daemon_problems.pyjwt_missing("slurmctld", sys.executable)
-        return {
-            **super()._python(),
-            **found,
-            "served": interpreter.is_served(folders),
-            "distributions": interpreter.distributions(),
-            "unavailable": self.unavailable(missing) if "slurmctld" in self.components else [],
-        }
 
-    def unavailable(self, names: list[str]) -> list[str]:
-        return packages.unavailable(names, lambda argv: self.run(argv, self.options.conf_path))
+def _slurm_user(host: Host) -> dict[str, Any] | None:
+    file = host.slurm if "slurmctld" in host.components else host.slurmdbd or host.slurm
+    if file is None:
+        return None
+    name = file.conf.value("SlurmUser") or "root"
+    host.user = user = file_paths.find_user(name)
+    if user is None:
+        host.problems += daemon_problems.no_slurm_user(host.components[0], name)
+        return {"name": name, "exists": False, "uid": None, "gid": None, "group": None}
+    return {"name": user.name, "exists": True, "uid": user.uid, "gid": user.gid, "group": group_name(user.gid)}
 
-    def _see_release(self) -> None:
-        super()._see_release()
-        if "slurmrestd" in self.components and not install_paths.find_program("slurmrestd", self.options.bin_dirs):
-            # Its unit and plugins come with it.
-            self.uninstalled = {"slurmrestd"}
-            self.problems += daemon_problems.no_slurmrestd(install_paths.find_elsewhere(["slurmrestd"]))
 
-    def _no_program(self) -> None:
-        if self.components != ["slurmrestd"]:
-            super()._no_program()
+def _problems_of(host: Host, file: ConfFile) -> list[Problem]:
+    problems = conf_files.problems_of(host, file)
+    if file.kind == "slurmdbd":
+        for path in file.conf.paths:
+            included = path != file.conf.paths[0]
+            place = file_paths.look(path)
+            problems += daemon_problems.dbd_conf_attributes(path, place, host.user, host.release, included)
+    return problems
 
-    # slurmdbd.conf and SlurmUser
 
-    def _see_dbd_conf(self) -> dict[str, Any] | None:
-        if "slurmdbd" not in self.components:
-            return None
-        path = self.options.dbd_conf_path
-        if file_paths.look(path).kind == "missing":
-            self.problems += daemon_problems.dbd_conf_missing(path)
-            return {"path": path, "exists": False}
-        self.slurmdbd = self._load("slurmdbd", path, "slurmdbd")
-        return facts.slurmdbd_conf(self.slurmdbd) if self.slurmdbd else {"path": path, "exists": True}
+def _key(host: Host, keys: KeyInspection, path: str | None) -> dict[str, Any] | None:
+    if {"slurmctld", "slurmdbd"} & set(host.components):
+        return keys.key(path) if path is not None else None
+    node.report_key(host, path)
+    return None
 
-    def _see_slurm_user(self) -> dict[str, Any] | None:
-        file = self.slurm if "slurmctld" in self.components else self.slurmdbd or self.slurm
-        if file is None:
-            return None
-        name = file.conf.value("SlurmUser") or "root"
-        self.user = user = file_paths.find_user(name)
-        if user is None:
-            self.problems += daemon_problems.no_slurm_user(self.components[0], name)
-            return {"name": name, "exists": False, "uid": None, "gid": None, "group": None}
-        group = group_name(user.gid)
-        return {"name": user.name, "exists": True, "uid": user.uid, "gid": user.gid, "group": group}
 
-    def _judge(self, file: facts.ConfFile) -> list[problems.Problem]:
-        found = super()._judge(file)
-        if file is self.slurmdbd:
-            for path in file.conf.paths:
-                included = path != file.conf.paths[0]
-                place = file_paths.look(path)
-                found += daemon_problems.dbd_conf_attributes(path, place, self.user, self.release, included)
-        return found
+def _state_dir(host: Host) -> dict[str, Any] | None:
+    if "slurmctld" not in host.components or host.slurm is None:
+        return None
+    path = facts.state_save_location(host.slurm.conf)
+    place = file_paths.look(path)
+    host.problems += daemon_problems.state_dir(path, place, host.user)
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+        mount = file_paths.mount_of(path, stream.read())
+    return {
+        **facts.attributes(place),
+        "path": path,
+        "exists": place.kind == "directory",
+        "writable_by_others": daemon_problems.writable_by_others(place, host.user),
+        "mount": mount.point,
+        "source": mount.source,
+        "fstype": mount.type,
+        "network": network.is_network(mount.type),
+        "identity": facts.identity(path),
+    }
 
-    # What has fields of its own
 
-    def _key(self, path: str | None) -> dict[str, Any] | None:
-        if not {"slurmctld", "slurmdbd"} & set(self.components):
-            return super()._key(path)
-        return self.keys.key(path) if path is not None else None
+def _python(host: Host) -> dict[str, Any]:
+    # The first entry may be the module's own archive.
+    folders = [folder for folder in sys.path if os.path.isdir(folder)]
+    modules = {"pyjwt": "jwt", "cryptography": "cryptography"}
+    versions = {library: install_paths.python_library(name, folders) for library, name in modules.items()}
+    family = distribution.family_of_host()
+    missing = [packages.of_library(library, family) for library, version in versions.items() if version is None]
+    signs = "slurmctld" in host.components
+    if versions["pyjwt"] is None and signs:
+        host.problems += daemon_problems.pyjwt_missing("slurmctld", sys.executable)
+    return node.python(
+        **versions,
+        served=interpreter.is_served(folders),
+        distributions=interpreter.distributions(),
+        unavailable=packages.unavailable(missing, host.command) if signs else [],
+    )
 
-    def _jwks_path(self) -> str | None:
-        return self.keys.jwks_path()
 
-    def _jwks(self) -> dict[str, Any] | None:
-        return self.keys.jwks()
+def _daemons(host: Host) -> dict[str, Any]:
+    inspection = DaemonInspection(host)
+    daemons = {component: inspection.inspect(component) for component in host.components if component != "node"}
+    return {**daemons, "slurmd": node.slurmd(host)} if "node" in host.components else daemons
 
-    def _plugins(self) -> dict[str, Any] | None:
-        return self.plugins.inspect()
 
-    def _daemons(self) -> dict[str, Any]:
-        found = {component: self.daemons.inspect(component) for component in self.components if component != "node"}
-        return {**found, **super()._daemons()} if "node" in self.components else found
-
-    # Files of daemons, and their state
-
-    def key_hosts(self) -> list[tuple[str, facts.ConfFile]]:
-        """The components of this host that load keys, and the file that tells each which."""
-        files = (("slurmctld", self.slurm), ("slurmdbd", self.slurmdbd))
-        return [(component, file) for component, file in files if component in self.components and file is not None]
-
-    def brings(self, component: str, what: str) -> None:
-        """Note what a daemon's own file asks for, which is missing, and which a rollout puts in place."""
-        if self.options.declared is not None:
-            self.to_bring.setdefault(component, []).append(what)
-
-    def declared_parameters(self) -> dict[str, Any]:
-        return (self.options.declared or {}).get("parameters") or {}
-
-    def _state_dir(self) -> dict[str, Any] | None:
-        if "slurmctld" not in self.components or self.slurm is None:
-            return None
-        path = facts.state_save_location(self.slurm.conf)
-        place = file_paths.look(path)
-        self.problems += daemon_problems.state_dir(path, place, self.user)
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
-            mount = file_paths.mount_of(path, stream.read())
-        return {
-            **facts.attributes(place),
-            "path": path,
-            "exists": place.kind == "directory",
-            "writable_by_others": daemon_problems.writable_by_others(place, self.user),
-            "mount": mount.point,
-            "source": mount.source,
-            "fstype": mount.type,
-            "network": network.is_network(mount.type),
-            "identity": facts.identity(path),
-        }
-
-    # Room
-
-    def _places_to_write(self, found: dict[str, Any]) -> dict[str, str]:
-        folders = super()._places_to_write(found)
-        if self.options.declared is None:
-            return folders
-        declared = self.declared_parameters()
-        if found["key"] is not None and not found["key"]["exists"] and declared.get("jwt_key") is not False:
-            folders[os.path.dirname(os.path.realpath(found["key"]["path"]))] = self.components[0]
-        if declared.get("jwks") and found["jwks"] is not None:
-            folders[os.path.dirname(os.path.realpath(found["jwks"]["path"]))] = self.components[0]
-        slurmrestd = found["daemons"].get("slurmrestd")
-        if slurmrestd and not slurmrestd["slurm_jwt"]:
-            folders["/etc/systemd/system"] = "slurmrestd"
-        return folders
+def _folders_to_write(host: Host, observation: dict[str, Any]) -> dict[str, str]:
+    """Folders besides those of configuration files, and the component that needs each."""
+    if host.options.declared is None:
+        return {}
+    folders: dict[str, str] = {}
+    declared, component = host.declared_parameters(), host.components[0]
+    key, jwks = observation["key"], observation["jwks"]
+    if key is not None and not key["exists"] and declared.get("jwt_key") is not False:
+        folders[os.path.dirname(os.path.realpath(key["path"]))] = component
+    if declared.get("jwks") and jwks is not None:
+        folders[os.path.dirname(os.path.realpath(jwks["path"]))] = component
+    slurmrestd = observation["daemons"].get("slurmrestd")
+    if slurmrestd and not slurmrestd["slurm_jwt"]:
+        folders["/etc/systemd/system"] = "slurmrestd"
+    return folders

@@ -10,6 +10,7 @@ import re
 from contextlib import suppress
 from typing import NamedTuple
 
+CONFIGLESS_CONF = "/run/slurm/conf/slurm.conf"
 USUAL_BIN_DIRS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 # Where a Slurm is found that nobody told us of: good for a hint, not for a decision.
 _OTHER_BIN_DIRS = ("/opt/slurm/sbin", "/opt/slurm/bin", "/usr/local/slurm/sbin", "/usr/local/slurm/bin")

@@ -168,6 +168,22 @@ def become_nobody() -> None:
     os.setuid(NOBODY)
 
 
+def modules_of(name: str, params: dict[str, Any]) -> set[str]:
+    """What Python has loaded when this Ansible module is done."""
+    code = (
+        "import runpy, sys\n"
+        "try:\n"
+        f"    runpy.run_module({name!r}, run_name='__main__', alter_sys=True)\n"
+        "except SystemExit:\n"
+        "    print(*sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=module_input(params), env=environment(), capture_output=True, check=True
+    )
+    assert result_in(done.stdout.decode())["changed"] is False
+    return set(done.stderr.decode().split())
+
+
 class Watcher:
     """A process that looks again and again until it is told to say what it has found."""
 

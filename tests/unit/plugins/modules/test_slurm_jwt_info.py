@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import node, problems
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import host, problems
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_info
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import modules_of
 
 SLURM_CONF = """\
 ClusterName=lab
@@ -45,16 +46,11 @@ def test_a_node(options: dict[str, Any], check: bool) -> None:
 
 
 def test_a_node_imports_nothing_that_only_daemons_need(options: dict[str, Any]) -> None:
-    import sys
-
-    late = ("_daemon_host", "_daemon_problems", "_secret_file", "_key")
-
-    def forget() -> None:
-        for name in list(sys.modules):
-            if name.rpartition(".")[2] in late:
-                sys.modules[name] = None  # type: ignore[assignment]
-
-    assert run(slurm_jwt_info, options, prepare=forget)["release"] == "24.11.5"
+    name = "ansible_collections.hpc.slurm_jwt.plugins.modules.slurm_jwt_info"
+    loaded = {each.partition(".module_utils.")[2] for each in modules_of(name, options)}
+    assert {"_inspect.node", "_inspect.release"} <= loaded
+    assert not loaded & {"_inspect.server", "_inspect.daemon_problems", "_inspect.whereabouts", "_inspect.units"}
+    assert not {each for each in loaded if each.startswith(("_keys.", "_files.secret_file"))}
 
 
 def test_commands_run_without_the_token_of_the_login(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +109,7 @@ def test_the_options_are_those_of_the_documentation() -> None:
     documentation = yaml.safe_load(slurm_jwt_info.DOCUMENTATION)["options"]
     spec = slurm_jwt_info._argument_spec()
     assert set(documentation) == set(spec)
-    assert documentation["components"]["choices"] == list(node.COMPONENTS)
+    assert documentation["components"]["choices"] == list(host.COMPONENTS)
     for name, option in documentation.items():
         assert option.get("default") == spec[name].get("default"), name
     assert set(documentation["declared"]["suboptions"]) == set(spec["declared"]["options"])

@@ -17,8 +17,15 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_alt
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import names as file_names
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import node, plugins, whereabouts
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.server import DaemonHost
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
+    environment,
+    node,
+    plugins,
+    room,
+    server,
+    whereabouts,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import COMPONENTS, Options
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import hs256, record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes
 
@@ -113,16 +120,16 @@ class Site:
             "bin_dirs": [str(self.root / "sbin")],
             **options,
         }
-        host = node.Host if components == ["node"] else DaemonHost
+        host = node if components == ["node"] else server
         self.commands.clear()
-        return host(node.Options(**told), self.run).report()
+        return host.inspect(Options(**told), self.run)
 
 
 @pytest.fixture(name="site")
 def _site(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.delenv("SLURM_JWT", raising=False)
-    monkeypatch.setattr(node, "CONFIGLESS_CONF", str(tmp_path / "run/slurm.conf"))
-    monkeypatch.setattr(node, "ETC_ENVIRONMENT", str(tmp_path / "environment"))
+    monkeypatch.setattr(install_paths, "CONFIGLESS_CONF", str(tmp_path / "run/slurm.conf"))
+    monkeypatch.setattr(environment, "ETC_ENVIRONMENT", str(tmp_path / "environment"))
     monkeypatch.setattr(install_paths, "USUAL_BIN_DIRS", ())
     monkeypatch.setattr(processes, "usual_environment_files", lambda name: [str(tmp_path / "default" / name)])
     return Site(tmp_path)
@@ -205,7 +212,7 @@ def test_a_client_command_is_not_asked_where_it_would_wait_a_minute(site: Site) 
 
 
 def test_a_host_without_slurm(site: Site) -> None:
-    assert codes(site.look(list(node.COMPONENTS), bin_dirs=[])) == [("error", "slurm_missing")]
+    assert codes(site.look(list(COMPONENTS), bin_dirs=[])) == [("error", "slurm_missing")]
     found = site.look(["node"], bin_dirs=[])
     assert codes(found) == [("error", "slurm_missing")]
     assert (found["release"], found["program"], found["capabilities"]) == (None, None, {})
@@ -286,7 +293,7 @@ def test_a_file_for_root_alone(site: Site) -> None:
 
 
 def test_no_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node.paths, "obstacle", lambda folder: f"{folder} is full")
+    monkeypatch.setattr(room.paths, "obstacle", lambda folder: f"{folder} is full")
     assert codes(site.look(["node"])) == [], "nothing is to be written"
     found = site.look(["node"], declared=DECLARED)
     assert codes(found) == [("error", "conf_not_writable")]
@@ -333,6 +340,14 @@ def test_a_controller_that_is_done(loaded: Site) -> None:
     assert (key["size"], key["mode"], key["weakness"], key["serial"]) == (32, "0400", None, None)
     assert 0 <= key["age"] < 60
     assert not [problem for problem in found["problems"] if problem["severity"] != "info"]
+
+
+def test_the_mode_of_slurmdbd_conf_is_reported_where_a_rollout_edits_the_file(site: Site) -> None:
+    site.runs("slurmdbd")
+    site.dbd_conf.chmod(0o644)
+    found = site.look(["slurmdbd"], declared=DECLARED)
+    assert found["differences"]["slurmdbd_conf"]
+    assert ("error", "dbd_conf_mode") in codes(found)
 
 
 def test_no_secret_in_the_report(loaded: Site) -> None:

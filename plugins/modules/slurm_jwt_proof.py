@@ -248,58 +248,14 @@ tokens:
   type: dict
 """
 
-import pwd
-import time
-from typing import Any, Callable
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import (
-    FolderMissing,
-    SecretFileError,
-    SecretFileMissing,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_secret
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import OWN_LIMITS, KeySetEmpty, KeySetError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import parse as parse_jwks
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import LEAST_BITS, Jwk, Rules, from_members
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.probe import (
-    CASES,
-    MINTED,
-    TAKEN,
-    Answer,
-    ProofError,
-    Rest,
-    Signer,
-    ask_rest,
-    explain,
-    find_endpoint,
-    forge,
-    headers_of,
-    hide_tokens,
-    mint,
-    put,
-    put_blindly,
-    without_tokens,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import (
-    TIMED_OUT,
-    Client,
-    ClientError,
-    forget_environment,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply import CLIENTS, Reply, reply_of_client
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, parse
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import (
-    TokenError,
-    expiry_of,
-    is_pem,
-    split,
-    user_of,
-)
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import lifespan
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import ProofError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.proof import prove
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import ClientError, forget_environment
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
 
 try:
     # ansible-core 2.22 and later mask values registered here in all output.
@@ -309,8 +265,6 @@ except ImportError:
     def register_secret(value: str) -> None:
         """Older ansible-core masks the values of no_log options only."""
 
-
-_VAGUE = "Without a good token it cannot be told whether this is a refusal or a daemon that is down."
 
 ARGUMENTS = {
     "daemons": {
@@ -341,210 +295,6 @@ ARGUMENTS = {
 }
 
 
-def minted(params: dict[str, Any]) -> dict[str, str]:
-    """The tokens, made with the key."""
-    user = params["user"]
-    try:
-        uid = pwd.getpwnam(user).pw_uid
-    except KeyError:
-        raise ProofError(f"user: There is no user {user!r} on this host. Name one that exists on all hosts.") from None
-    if uid == 0:
-        raise ProofError("user: The proof wants a plain user, not root, who may use any name.")
-    try:
-        seconds = lifespan(params["lifespan"])
-    except TokenError as exc:
-        raise ProofError(f"lifespan: {exc}") from exc
-    key = read_key("key_path", params["key_path"])
-    if key is None and params["key_path"]:
-        raise ProofError(f"key_path: {params['key_path']} does not exist. Make it with slurm_jwt_key.")
-    found = None if key is None else fingerprint(key)
-    if params["fingerprint"] and found != params["fingerprint"]:
-        raise ProofError(
-            f"key_path: {params['key_path']} holds the key {found}, and {params['fingerprint']} was to be proven. "
-            "Somebody has put another key there."
-        )
-    retired = read_key("retired_key_path", params["retired_key_path"])
-    # The way back makes the old key the one in force.
-    now = time.time()
-    signer = None if key is None else signer_of(key, params["algorithm"])
-    tokens = mint(user, signer, now, seconds, None if retired == key else retired)
-    if params["jwks_path"]:
-        tokens.update(forge(user, trusted_key(params["jwks_path"]), now, seconds))
-    return tokens
-
-
-def signer_of(key: bytes, algorithm: str | None) -> Signer:
-    """Who signs with that key."""
-    if algorithm == "HS256" or not is_pem(key):
-        return Signer(key)
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
-
-    rs256.check_library()
-    try:
-        return Signer(key, rs256.public_jwk(key)["kid"])
-    except rs256.RsaKeyError as exc:
-        raise ProofError(f"key_path: it {exc}.") from exc
-
-
-def trusted_key(path: str) -> Jwk:
-    """One of the keys that the daemons trust, to be imitated."""
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
-
-    rs256.check_library()
-    data = read_key("jwks_path", path)
-    if data is None:
-        raise ProofError(f"jwks_path: {path} does not exist. Make it with slurm_jwks.")
-    try:
-        keys = parse_jwks(data, Rules(LEAST_BITS), limits=OWN_LIMITS).keys
-    except KeySetEmpty:
-        # Every key is distrusted. Then the key of a stranger is as good as any to be refused.
-        return from_members(rs256.public_jwk(rs256.generate(rs256.MIN_BITS)))
-    except KeySetError as exc:
-        raise ProofError(f"jwks_path: {path} {exc}") from exc
-    if not keys:
-        raise ProofError(f"jwks_path: {path} has no key that Slurm could use. Make it with slurm_jwks.")
-    return keys[0]
-
-
-def sample(token: str, now: float) -> str:
-    """The site's token, unless everybody can see that it is of no use any more."""
-    try:
-        expiry = expiry_of(split(token).claims)
-    except TokenError as exc:
-        raise ProofError(f"sample_token: {exc}") from exc
-    if expiry is None or expiry <= now:
-        past = "has no time of expiry" if expiry is None else f"expired {int(now - expiry)} s ago"
-        raise ProofError(f"sample_token: It {past}. Give a new one, or none.")
-    return token
-
-
-def read_key(option: str, path: str | None) -> bytes | None:
-    """The key at that path, None if there is none."""
-    try:
-        return read_secret(path).data if path else None
-    except FolderMissing as exc:
-        raise ProofError(f"{option}: {exc}") from exc
-    except SecretFileMissing:
-        return None
-    except SecretFileError as exc:
-        raise ProofError(f"{option}: {exc}") from exc
-
-
-def given(tokens: dict[str, Any]) -> dict[str, str]:
-    """The tokens of an earlier run."""
-    unknown = sorted(set(tokens) - set(MINTED))
-    if unknown or not any(tokens.get(case) for case in MINTED):
-        raise ProofError(
-            f"tokens: {'unknown case ' + unknown[0] if unknown else 'there is none'}. "
-            f"Pass on what return_tokens gave, with the cases {', '.join(MINTED)}."
-        )
-    return {case: str(tokens[case]) for case in MINTED if tokens.get(case)}
-
-
-def user_in(tokens: dict[str, str]) -> str | None:
-    """Whose name slurmrestd is told beside the tokens; None if the good one names nobody by a claim known here."""
-    case = next((case for case in ("good", "sample", "forged") if case in tokens), None)
-    if case is None:
-        return None
-    try:
-        user = user_of(split(tokens[case]).claims)
-    except TokenError as exc:
-        raise ProofError(f"tokens: {case}: {exc}") from exc
-    if user is None and case == "good":
-        raise ProofError("tokens: good: It names no user, so slurmrestd cannot be asked with it.")
-    return user
-
-
-def ask_client(daemon: str, module: AnsibleModule, tokens: dict[str, str]) -> list[Answer]:
-    """What slurmctld or slurmdbd answers to a client program."""
-    client = Client(module.params["bin_dir"], module.params["conf_path"], module.params["timeout"])
-    command = CLIENTS[daemon]
-
-    def ask(case: str) -> Reply:
-        rc, out, err = module.run_command(client.argv(*command), environ_update=client.environment(tokens.get(case)))
-        return reply_of_client(rc, out, err, TIMED_OUT, client.timeout)
-
-    asked = " ".join(word for word in command if not word.startswith("-") and "=" not in word)
-    cases = list(tokens) if set(tokens) & set(TAKEN) else ["own", *tokens]
-    return put(daemon, asked, cases, ask)
-
-
-def ask_slurmrestd(
-    module: AnsibleModule, tokens: dict[str, str], user: str | None, left_out: list[dict[str, str]]
-) -> list[Answer]:
-    """What slurmrestd answers, for slurmctld and for slurmdbd."""
-    params = module.params
-    rest = Rest(params["rest_url"], params["timeout"], params["rest_ca_path"], params["rest_user"])
-    taken = next((case for case in TAKEN if case in tokens), None)
-    more = ("foreign_name", "none") if taken == "good" else ("none",)
-    answers = []
-    for behind in ("slurmctld", "slurmdbd") if params["rest_slurmdb"] else ("slurmctld",):
-        first = taken or next(iter(tokens))
-        endpoint = find_endpoint(behind, asker(rest, headers_of(first, tokens, user)), release_of(params))
-        asked = f"GET {endpoint.path}"
-        cases = [case for case in CASES if case in (*tokens, *more) and case not in endpoint.skipped]
-        ask = by_case(rest, endpoint.path, tokens, user)
-        skipped = {case: reason for case, reason in endpoint.skipped.items() if case in more}
-        if taken:
-            answers += put("slurmrestd", asked, cases, ask, endpoint.first)
-        else:
-            told, vague = put_blindly("slurmrestd", asked, cases, ask)
-            answers += told
-            skipped.update({case: f"{_VAGUE} It said: {detail}" for case, detail in vague.items()})
-        left_out += [
-            {"daemon": "slurmrestd", "asked": asked, "case": case, "reason": reason} for case, reason in skipped.items()
-        ]
-    return answers
-
-
-def asker(rest: Rest, headers: dict[str, str]) -> Callable[[str], Reply]:
-    return lambda path: ask_rest(rest, path, headers)
-
-
-def by_case(rest: Rest, path: str, tokens: dict[str, str], user: str | None) -> Callable[[str], Reply]:
-    return lambda case: ask_rest(rest, path, headers_of(case, tokens, user))
-
-
-def release_of(params: dict[str, Any]) -> Release | None:
-    try:
-        return None if params["release"] is None else parse(params["release"])
-    except ValueError as exc:
-        raise ProofError(f"release: {exc}") from exc
-
-
-def prove(module: AnsibleModule) -> dict[str, Any]:
-    """The module's result."""
-    params = module.params
-    if "slurmrestd" in params["daemons"] and not params["rest_url"]:
-        raise ProofError("rest_url is needed to ask slurmrestd. Give its address, such as http://127.0.0.1:6820.")
-    tokens = minted(params) if params["tokens"] is None else given(params["tokens"])
-    if params["sample_token"]:
-        tokens["sample"] = sample(params["sample_token"], time.time())
-    user = user_in(tokens)
-    answers: list[Answer] = []
-    left_out: list[dict[str, str]] = []
-    for daemon in CLIENTS:
-        if daemon in params["daemons"]:
-            answers += ask_client(daemon, module, tokens)
-    if "slurmrestd" in params["daemons"]:
-        answers += ask_slurmrestd(module, tokens, user, left_out)
-    answers = [without_tokens(answer, tokens) for answer in answers]
-    left_out = [dict(left, reason=hide_tokens(left["reason"], tokens)) for left in left_out]
-    if params["return_tokens"]:
-        for token in tokens.values():
-            register_secret(token)
-    return {
-        "changed": False,
-        "proven": bool(answers) and all(answer.answer == answer.expected for answer in answers),
-        "answers": [answer._asdict() for answer in answers],
-        "left_out": left_out,
-        "user": user,
-        # The sample is an option, and Ansible would not let it through; whoever goes on with these has it.
-        "tokens": {case: tokens[case] for case in tokens if case != "sample"} if params["return_tokens"] else {},
-        "explanation": explain(answers),
-    }
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
@@ -553,13 +303,19 @@ def main() -> None:
         supports_check_mode=True,
     )
     forget_environment()
+
+    def run(argv: list[str], more: dict[str, str]) -> tuple[int, str, str]:
+        code, out, err = module.run_command(argv, environ_update=more)
+        return code, out, err
+
     try:
-        result = prove(module)
+        result = prove(Task(module.params, module.check_mode, module._diff, module.warn), run)
+    except TaskError as exc:
+        module.fail_json(msg=str(exc), **exc.result)
     except (ProofError, ClientError, TokenError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
-    explanation = result.pop("explanation")
-    if explanation and module.params["fail_unproven"]:
-        module.fail_json(msg=f"The cluster is not proven. {explanation}", **{**result, "tokens": {}})
+    for token in result["tokens"].values():
+        register_secret(token)
     module.exit_json(**result)
 
 

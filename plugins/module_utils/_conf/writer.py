@@ -11,17 +11,19 @@ the owner of the file has put in a safe place is followed, as sites share slurm.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Iterable, Iterator, Mapping, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import AtomicFile, remove_stale
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.backup_names import SUFFIX, backup_names
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.backup import STAMP, backup_names
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.run_lock import locked
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import examine_place, set_attributes
 
 _LINKS = 40  # as many as Linux itself follows
+_BACKUP = re.compile(STAMP + "~")
 
 
 class ConfFileError(Exception):
@@ -154,7 +156,7 @@ def _refuse_changed(change: Change) -> None:
 
 def _back_up(change: Change) -> str:
     """A copy of the old file beside it, with its owner, mode and attributes, but never looser than it ought to be."""
-    for name in backup_names(change.real, time.time()):
+    for name in backup_names(change.real, "~", time.time()):
         with _LikeOriginal(change, change.old, name) as file:
             if file.link():
                 return name
@@ -168,7 +170,7 @@ def needless_backups(paths: Iterable[str]) -> list[str]:
         real = resolved(path)
         folder, name = os.path.split(real)
         beside = [each for each in os.listdir(folder) if each.startswith(name)]
-        kept = [each for each in beside if SUFFIX.fullmatch(each[len(name) :])]
+        kept = [each for each in beside if _BACKUP.fullmatch(each[len(name) :])]
         # The second one of a second has a number after its time.
         copies = sorted(kept, key=lambda each: each.rstrip("~"))
         first = os.path.join(folder, copies[0]) if copies else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import create, remove, remove_stale, replace
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.backup_names import backup_names
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.backup import backup_names
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Ownership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     SecretFile,
@@ -154,7 +154,7 @@ class KeySetFile:
         for path, file in ((self.path, current.file), (record_path(self.path), current.record_file)):
             if file is None:
                 continue
-            names = backup_names(path, self.now)
+            names = backup_names(path, "~", self.now)
             copy = next((name for name in names if create(name, file.data, file.uid, file.gid, file.mode)), None)
             if copy is None:
                 raise KeySetRefused(f"{path} has a hundred backups of this second. Nothing was changed; run again.")

@@ -230,7 +230,7 @@ class TestTokens:
         ("options", "text"),
         [
             ({"user": "nemo"}, "user: There is no user 'nemo'"),
-            ({"user": "root"}, "user: The proof wants a plain user"),
+            ({"user": "root"}, "user: A proof needs a plain user"),
             ({"lifespan": "1x"}, "lifespan: '1x' is not a duration"),
             ({"key_path": "/nonexistent/key"}, "key_path: The folder /nonexistent does not exist"),
             ({"key_path": None, "tokens": {}}, "tokens: there is none"),

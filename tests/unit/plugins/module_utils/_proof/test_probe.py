@@ -19,8 +19,16 @@ import time
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk, rs256
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import probe
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.probe import Answer, ProofError, Rest
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import explanation, probe, rest
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import Answer, ProofError, expected_of
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.rest import Rest
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.tokens import (
+    Signer,
+    forge,
+    mint,
+    sign_with_public_half,
+    without_tokens,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import client_reply
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply import (
     ACCEPTED,
@@ -35,7 +43,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.refusals import refusals
 
 KEY = bytes(range(32))
-SIGNER = probe.Signer(KEY)
+SIGNER = Signer(KEY)
 NOW = 1_795_420_800
 CASES = ["good", "expired", "forged", "unsigned"]
 
@@ -48,7 +56,7 @@ INIT = (
 
 class TestMint:
     def test_each_differs_from_the_good_one_in_one_thing(self):
-        tokens = probe.mint("nobody", SIGNER, NOW, 300)
+        tokens = mint("nobody", SIGNER, NOW, 300)
         assert list(tokens) == CASES
         found = {case: refusals(token, KEY, parse("24.11"), NOW) for case, token in tokens.items()}
         assert found["good"] == []
@@ -60,14 +68,14 @@ class TestMint:
 
     def test_the_key_before_this_one_signs_a_token_that_is_good_but_for_that(self):
         retired = bytes(reversed(KEY))
-        tokens = probe.mint("nobody", SIGNER, NOW, 300, retired)
+        tokens = mint("nobody", SIGNER, NOW, 300, retired)
         assert set(tokens) == {*CASES, "retired"}
         assert "not signed by this key" in refusals(tokens["retired"], KEY, parse("24.11"), NOW)[0]
         assert refusals(tokens["retired"], retired, parse("24.11"), NOW) == []
         assert split(tokens["retired"]).claims == split(tokens["good"]).claims
 
     def test_no_two_forgeries_are_alike(self):
-        assert probe.mint("nobody", SIGNER, NOW, 300)["forged"] != probe.mint("nobody", SIGNER, NOW, 300)["forged"]
+        assert mint("nobody", SIGNER, NOW, 300)["forged"] != mint("nobody", SIGNER, NOW, 300)["forged"]
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +88,17 @@ def own():
 class TestRs256:
     def test_the_sites_own_key_signs_good_tokens(self, own):
         key, kid = own
-        tokens = probe.mint("nobody", probe.Signer(key, kid), NOW, 300)
+        tokens = mint("nobody", Signer(key, kid), NOW, 300)
         assert refusals(tokens["good"], key, parse("24.11"), NOW, kid=kid) == []
         assert "expired 3600 s ago" in refusals(tokens["expired"], key, parse("24.11"), NOW, kid=kid)[0]
 
     def test_without_a_key_there_are_bad_ones_only(self):
-        assert list(probe.mint("nobody", None, NOW, 300)) == ["forged", "unsigned"]
+        assert list(mint("nobody", None, NOW, 300)) == ["forged", "unsigned"]
 
     def test_forgeries_are_good_but_for_the_signature(self, own):
         key, kid = own
         trusted = jwk.from_members(rs256.public_jwk(key))
-        tokens = probe.forge("nobody", trusted, NOW, 300)
+        tokens = forge("nobody", trusted, NOW, 300)
         assert list(tokens) == ["forged_kid", "unknown_kid", "confused"]
         assert [len(refusals(token, key, parse("24.11"), NOW, kid=kid)) for token in tokens.values()] == [1, 2, 1]
         assert "not signed by this key" in refusals(tokens["forged_kid"], key, parse("24.11"), NOW, kid=kid)[0]
@@ -100,7 +108,7 @@ class TestRs256:
     def test_the_confusion_is_one_for_a_verifier_that_falls_for_it(self, own):
         key, _kid = own
         trusted = jwk.from_members(rs256.public_jwk(key))
-        signed, _dot, signature = probe.sign_with_public_half({"sun": "x"}, trusted).rpartition(".")
+        signed, _dot, signature = sign_with_public_half({"sun": "x"}, trusted).rpartition(".")
         secret = rs256.public_pem(trusted.n, trusted.e)
         wanted = base64.urlsafe_b64encode(hmac.new(secret, signed.encode(), "sha256").digest()).rstrip(b"=")
         assert signature.encode() == wanted
@@ -108,7 +116,7 @@ class TestRs256:
 
 class TestWithoutAGoodToken:
     def answers(self, replies, cases):
-        return probe.put("slurmctld", "sdiag", ["own", *cases], lambda case: replies[case])
+        return probe.probe("slurmctld", "sdiag", ["own", *cases], lambda case: replies[case])
 
     def test_the_clusters_own_authentication_tells_what_silence_means(self):
         closed = Reply(client_reply.CLOSED, "zero bytes")
@@ -120,16 +128,16 @@ class TestWithoutAGoodToken:
     def test_if_that_is_refused_nothing_is_proven(self):
         closed = Reply(client_reply.CLOSED, "zero bytes")
         found = self.answers({"own": closed, "forged": closed}, ["forged"])
-        assert "refused the cluster's own authentication" in probe.explain(found)
+        assert "refused the cluster's own authentication" in explanation.explain(found)
 
     def test_slurmrestd_counts_only_where_it_is_clear(self):
         replies = {"forged": Reply(REFUSED, "status 511"), "unsigned": Reply(UNCLEAR, "status 500: Unspecified error")}
-        found, vague = probe.put_blindly("slurmrestd", "GET /x", list(replies), replies.__getitem__)
+        found, vague = probe.probe_blindly("slurmrestd", "GET /x", list(replies), replies.__getitem__)
         assert [(one.case, one.answer) for one in found] == [("forged", REFUSED)]
         assert vague == {"unsigned": "status 500: Unspecified error"}
 
     def test_slurmrestd_that_accepts_is_found_out(self):
-        found, _vague = probe.put_blindly("slurmrestd", "GET /x", ["forged"], lambda case: Reply(ACCEPTED, ""))
+        found, _vague = probe.probe_blindly("slurmrestd", "GET /x", ["forged"], lambda case: Reply(ACCEPTED, ""))
         assert found[0].answer != found[0].expected
 
 
@@ -240,7 +248,7 @@ class Daemon:
         return Reply(kinds.pop(0) if len(kinds) > 1 else kinds[0], "said so")
 
     def answers(self, cases=tuple(CASES), first=None):
-        return {answer.case: answer.answer for answer in probe.put("d", "x", cases, self, first)}
+        return {answer.case: answer.answer for answer in probe.probe("d", "x", cases, self, first)}
 
 
 class TestPut:
@@ -329,21 +337,21 @@ class TestRest:
         ],
     )
     def test_what_slurmrestd_says(self, status, content, kind):
-        assert probe.reply_of_rest(status, content).kind == kind
+        assert rest.reply_of_rest(status, content).kind == kind
 
     def test_the_words_are_in_the_detail(self):
         content = body({"description": "it failed", "error": "so"}, "junk", {"error": ""}, {"error": "and so"})
-        assert probe.reply_of_rest(500, content).detail == "status 500: it failed; so; and so"
+        assert rest.reply_of_rest(500, content).detail == "status 500: it failed; so; and so"
         assert (
-            probe.reply_of_rest(401, b"Authentication\n failure\xff").detail
+            rest.reply_of_rest(401, b"Authentication\n failure\xff").detail
             == "status 401: Authentication failure\ufffd"
         )
 
     def test_the_headers(self):
         tokens = {"good": "g", "forged": "f"}
-        assert probe.headers_of("none", tokens, "bob") == {}
-        assert probe.headers_of("forged", tokens, "bob") == {"X-SLURM-USER-TOKEN": "f", "X-SLURM-USER-NAME": "bob"}
-        assert probe.headers_of("foreign_name", tokens, "bob") == {
+        assert rest.headers_of("none", tokens, "bob") == {}
+        assert rest.headers_of("forged", tokens, "bob") == {"X-SLURM-USER-TOKEN": "f", "X-SLURM-USER-NAME": "bob"}
+        assert rest.headers_of("foreign_name", tokens, "bob") == {
             "X-SLURM-USER-TOKEN": "g",
             "X-SLURM-USER-NAME": "root",
         }
@@ -361,23 +369,23 @@ class TestEndpoints:
 
         def ask(path: str) -> Reply:
             known = any(version in path for version in versions)
-            return Reply(ACCEPTED, "") if known else probe.reply_of_rest(404, b"")
+            return Reply(ACCEPTED, "") if known else rest.reply_of_rest(404, b"")
 
         return ask
 
     @pytest.mark.parametrize("release", [None, parse("24.11"), parse("22.05"), parse("99.11")])
     def test_the_newest_that_the_server_knows(self, release):
         ask = self.server("v0.0.41", "v0.0.42")
-        assert probe.find_endpoint("slurmctld", ask, release).path == "/slurm/v0.0.42/diag"
-        assert probe.find_endpoint("slurmdbd", ask, release).path == "/slurmdb/v0.0.42/clusters"
+        assert rest.find_endpoint("slurmctld", ask, release).path == "/slurm/v0.0.42/diag"
+        assert rest.find_endpoint("slurmdbd", ask, release).path == "/slurmdb/v0.0.42/clusters"
 
     def test_the_release_spares_requests(self):
         asked = []
-        probe.find_endpoint("slurmctld", lambda path: asked.append(path) or Reply(ACCEPTED, ""), parse("23.02"))
+        rest.find_endpoint("slurmctld", lambda path: asked.append(path) or Reply(ACCEPTED, ""), parse("23.02"))
         assert asked == ["/slurm/v0.0.39/diag"]
 
     def test_a_server_that_knows_none(self):
-        endpoint = probe.find_endpoint("slurmdbd", self.server(), None)
+        endpoint = rest.find_endpoint("slurmdbd", self.server(), None)
         assert (endpoint.path, endpoint.first.kind) == ("/slurmdb/*/clusters", UNASKED)
 
     @pytest.mark.parametrize(
@@ -392,8 +400,8 @@ class TestEndpoints:
     )
     def test_the_request_that_kills_an_old_slurmdbd_is_left_out(self, version, release, skipped):
         known = parse(release) if release else None
-        assert list(probe.find_endpoint("slurmdbd", self.server(version), known).skipped) == skipped
-        assert probe.find_endpoint("slurmctld", self.server(version), known).skipped == {}
+        assert list(rest.find_endpoint("slurmdbd", self.server(version), known).skipped) == skipped
+        assert rest.find_endpoint("slurmctld", self.server(version), known).skipped == {}
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -482,12 +490,12 @@ class TestTransport:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         for url in (f"http://127.0.0.1:{port}", f"unix:{tmp_path}/none"):
-            assert probe.ask_rest(Rest(url, 1), "/", {}).kind == UNREACHABLE
+            assert rest.ask_rest(Rest(url, 1), "/", {}).kind == UNREACHABLE
 
     def test_somebody_who_never_answers(self):
         begin = time.monotonic()
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            reply = probe.ask_rest(Rest(f"http://127.0.0.1:{silent.getsockname()[1]}", 1), "/", {})
+            reply = rest.ask_rest(Rest(f"http://127.0.0.1:{silent.getsockname()[1]}", 1), "/", {})
         assert time.monotonic() - begin < 20
         assert reply == Reply(UNREACHABLE, "timed out")
 
@@ -495,34 +503,35 @@ class TestTransport:
         with socket.socket(socket.AF_UNIX) as silent:
             silent.bind(str(tmp_path / "s"))
             silent.listen()
-            assert probe.ask_rest(Rest(f"unix:{tmp_path}/s", 1), "/", {}) == Reply(UNREACHABLE, "timed out")
+            assert rest.ask_rest(Rest(f"unix:{tmp_path}/s", 1), "/", {}) == Reply(UNREACHABLE, "timed out")
 
     def test_tls_is_checked_against_the_given_ca(self, tmp_path):
         url, stop = serve_tls(tmp_path)
         try:
             assert Rest(url, 5, str(tmp_path / "ca.pem")).get("/", {})[0] == 200
-            assert "CERTIFICATE_VERIFY_FAILED" in probe.ask_rest(Rest(url, 5), "/", {}).detail
+            assert "CERTIFICATE_VERIFY_FAILED" in rest.ask_rest(Rest(url, 5), "/", {}).detail
         finally:
             stop()
 
     def test_a_ca_that_is_not_there(self):
         with pytest.raises(ProofError, match="rest_ca_path"):
-            probe.ask_rest(Rest("https://localhost:1", 1, "/nonexistent"), "/", {})
+            rest.ask_rest(Rest("https://localhost:1", 1, "/nonexistent"), "/", {})
 
     def test_plain_http_where_tls_is_expected(self, served):
         if served.startswith("http"):
-            reply = probe.ask_rest(Rest(served.replace("http:", "https:"), 5), "/", {})
+            reply = rest.ask_rest(Rest(served.replace("http:", "https:"), 5), "/", {})
             assert reply.kind == UNASKED
             assert reply.detail.startswith("TLS: ")
 
 
 def answer(daemon, case, got, detail="", asked="sdiag"):
-    return Answer(daemon, asked, case, probe.expected_of(case), got, detail)
+    return Answer(daemon, asked, case, expected_of(case), got, detail)
 
 
 class TestExplain:
     def test_nothing_to_say_of_a_proven_cluster(self):
-        assert probe.explain([answer("slurmctld", "good", ACCEPTED), answer("slurmctld", "forged", REFUSED)]) == ""
+        answers = [answer("slurmctld", "good", ACCEPTED), answer("slurmctld", "forged", REFUSED)]
+        assert explanation.explain(answers) == ""
 
     @pytest.mark.parametrize(
         ("answers", "texts"),
@@ -557,7 +566,7 @@ class TestExplain:
                 ["auth_jwt.so is missing on this host"],
             ),
             ([answer("slurmdbd", "good", UNASKED, "a supported accounting_storage plugin")], ["has no slurmdbd"]),
-            ([answer("slurmctld", "good", UNASKED, "fatal: conf")], ["Mend that on this host first"]),
+            ([answer("slurmctld", "good", UNASKED, "fatal: conf")], ["Fix that on this host first"]),
             (
                 [answer("slurmrestd", "good", UNASKED, "none", "GET /slurmdb/*/clusters")],
                 ["rest_slurmdb=false", "OpenAPI plugins for slurmdbd"],
@@ -568,11 +577,11 @@ class TestExplain:
             ),
             (
                 [answer("slurmrestd", "good", UNCLEAR, "status 502: Failed", "GET /slurmdb/v/clusters")],
-                ["see whether slurmdbd is up"],
+                ["Is slurmdbd running"],
             ),
             (
                 [answer("slurmrestd", "good", UNREACHABLE, "timed out", "GET /slurm/v/diag")],
-                ["gives no answer of slurmctld", "Is slurmctld running?"],
+                ["returns no answer from slurmctld", "Is slurmctld running?"],
             ),
             ([answer("slurmctld", "expired", ACCEPTED)], ["should refuse an expired token (was accepted)", "clock"]),
             ([answer("slurmctld", "forged", ACCEPTED)], ["signed with another key (was accepted)", "stop it"]),
@@ -584,7 +593,7 @@ class TestExplain:
         ],
     )
     def test_daemon_case_and_remedy_are_named(self, answers, texts):
-        found = probe.explain(answers)
+        found = explanation.explain(answers)
         for text in texts:
             assert text in found
         assert found.endswith((".", "?"))
@@ -592,8 +601,8 @@ class TestExplain:
     def test_a_slurmrestd_that_is_not_there_is_named_once(self):
         paths = ("GET /slurm/v/diag", "GET /slurmdb/v/clusters")
         answers = [answer("slurmrestd", "good", UNREACHABLE, "[Errno 111] Connection refused", path) for path in paths]
-        assert probe.explain(answers).count("does not answer") == 1
+        assert explanation.explain(answers).count("does not answer") == 1
 
     def test_no_token_is_told(self):
-        told = probe.without_tokens(answer("slurmctld", "good", UNCLEAR, "got a.b.c here"), {"good": "a.b.c", "x": ""})
+        told = without_tokens(answer("slurmctld", "good", UNCLEAR, "got a.b.c here"), {"good": "a.b.c", "x": ""})
         assert told.detail == "got <good token> here"

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tokens that a proof presents to a daemon, and what it should do with each. Private to this collection."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply import ACCEPTED, REFUSED
+
+CASES = {
+    "good": "a good token",
+    "expired": "an expired token",
+    "forged": "a token signed with another key",
+    "unsigned": "a token without a signature (alg none)",
+    "retired": "a token signed with a key that counts no more",
+    "sample": "the site's sample token",
+    "forged_kid": "an RS256 token with the kid of a trusted key, signed with another",
+    "unknown_kid": "an RS256 token of a key that is not trusted",
+    "confused": "an HS256 token whose secret is a trusted public key",
+    "own": "no token, but the cluster's own authentication",
+    "foreign_name": "a plain user's token under the name of root",
+    "none": "no token at all",
+}
+MINTED = ("good", "expired", "forged", "unsigned", "retired", "forged_kid", "unknown_kid", "confused")
+ACCEPTABLE = ("good", "sample", "own")
+"""What a daemon should accept. Its answer to the first of them that there is tells what its other answers mean."""
+
+
+class ProofError(Exception):
+    """The proof cannot begin. The text says what is wrong with what was asked for."""
+
+
+class Answer(NamedTuple):
+    """What a daemon does with one kind of token, and what it should do."""
+
+    daemon: str
+    asked: str
+    case: str
+    expected: str
+    answer: str
+    detail: str
+
+
+def expected_of(case: str) -> str:
+    """What a daemon should do with this case."""
+    return ACCEPTED if case in ACCEPTABLE else REFUSED

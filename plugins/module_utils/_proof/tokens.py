@@ -1,0 +1,76 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the good and bad tokens of a proof, and hides them in what is reported. Private to this collection."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+from typing import Any, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS, Jwk
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rs256 import generate, public_jwk, public_pem
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import Answer
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import claims_for, sign
+
+
+class Signer(NamedTuple):
+    """What the site's tokens are signed with."""
+
+    key: bytes
+    kid: str | None = None
+    """What Slurm knows an RSA key as; None for a key of HS256."""
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        return sign(claims, self.key, "RS256" if self.kid else "HS256", self.kid)
+
+
+def mint(
+    user: str, signer: Signer | None, now: float, lifespan: int, retired: bytes | None = None
+) -> dict[str, str]:
+    """A good token for the user, and bad ones that differ from it in one thing each; only bad ones without a signer."""
+    claims = claims_for(user, lifespan, now)
+    tokens = {"retired": sign(claims, retired)} if retired else {}
+    if signer is not None:
+        tokens.update(good=signer.sign(claims), expired=signer.sign(claims_for(user, 3600, now - 7200)))
+    return {**tokens, "forged": sign(claims, os.urandom(32)), "unsigned": sign(claims, b"", "none")}
+
+
+def forge(user: str, trusted: Jwk, now: float, lifespan: int) -> dict[str, str]:
+    """Tokens of somebody who knows the trusted keys, as everybody may, and has none of their private halves."""
+    claims = claims_for(user, lifespan, now)
+    own = generate(MIN_BITS)
+    return {
+        "forged_kid": sign(claims, own, "RS256", trusted.kid),
+        "unknown_kid": sign(claims, own, "RS256", public_jwk(own)["kid"]),
+        "confused": sign_with_public_half(claims, trusted),
+    }
+
+
+def sign_with_public_half(claims: dict[str, Any], trusted: Jwk) -> str:
+    """What a verifier accepts that lets the token choose how its key is to be used."""
+    public = public_pem(trusted.n, trusted.e)
+    header = {"alg": "HS256", "typ": "JWT", "kid": trusted.kid}
+    signed = ".".join(_encode(json.dumps(part).encode()) for part in (header, claims))
+    return f"{signed}.{_encode(hmac.new(public, signed.encode(), hashlib.sha256).digest())}"
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def without_tokens(answer: Answer, tokens: dict[str, str]) -> Answer:
+    """The answer without any token that somebody echoed."""
+    return answer._replace(detail=hide_tokens(answer.detail, tokens))
+
+
+def hide_tokens(text: str, tokens: dict[str, str]) -> str:
+    """The text without them."""
+    for case, token in tokens.items():
+        if token:
+            text = text.replace(token, f"<{case} token>")
+    return text

@@ -17,10 +17,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarati
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import (
     ansible_run,
     declared_trust,
-    hs256_rotation,
+    hs256_rotation_plan,
     rollout,
-    rsa_rotation,
+    rsa_rotation_plan,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import RotationSettings
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
@@ -35,18 +37,18 @@ def rollout_plan(
     signing: str = "",
     **desired: Any,
 ) -> dict[str, Any]:
-    """The plan of a rollout; see plugin_utils/rollout.py."""
+    """The plan of a rollout; see plugin_utils/_plans/rollout.py."""
     inventory_hosts.check_declarations(hostvars, hosts)
     components = inventory_hosts.hosts_by_component(groups, inventory_hosts.any_variables(groups, hostvars))
-    looks = declared_trust.looks(hostvars, hosts)
+    observations = declared_trust.observations(hostvars, hosts)
     serial = desired.get("key_serial", "")
     trust = declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing, serial)
     # Left out, it follows slurm.conf.
     declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in components["slurmrestd"] if host in hostvars]
     serves = any(boolean(value, strict=False) for value in declared)
     listeners = inventory_hosts.default_listeners(groups, hostvars)
-    wanted = desired_state.Desired(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **desired)
-    return rollout.plan(looks, components, hosts, wanted)
+    everything = desired_state.Desired(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **desired)
+    return members_of(rollout.plan(observations, components, hosts, everything))
 
 
 def rotation_plan(
@@ -60,25 +62,29 @@ def rotation_plan(
     signing: str = "",
     **settings: Any,
 ) -> dict[str, Any]:
-    """The plan of a rotation; see plugin_utils/_plans/hs256_rotation.py and rsa_rotation.py."""
+    """The plan of a rotation; see plugin_utils/_plans/hs256_rotation_plan.py and rsa_rotation_plan.py."""
     inventory_hosts.check_declarations(hostvars, hosts)
     variables = inventory_hosts.any_variables(groups, hostvars)
     components = {**inventory_hosts.hosts_by_component(groups, variables), "node": []}
-    looks = declared_trust.looks(hostvars, hosts)
+    observations = declared_trust.observations(hostvars, hosts)
     try:
         seconds = duration(str(max_age)) if max_age else None
     except DurationError as error:
         raise DeclarationError(f"slurm_jwt_key_max_age: {error}") from error
-    using = declared_services.service_hosts(groups, hostvars)
-    wanted = hs256_rotation.RotationSettings(max_age=seconds, run=ansible_run.this_run(), token_hosts=using, **settings)
+    request = RotationSettings(
+        max_age=seconds,
+        run=ansible_run.this_run(),
+        by=ansible_run.by_whom(),
+        token_hosts=declared_services.service_hosts(groups, hostvars),
+        **settings,
+    )
     trust = declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing)
+    is_dead = ansible_run.is_dead
     if not trust.signs_rs256:
-        plan = hs256_rotation.plan(looks, components, hosts, wanted, ansible_run.is_dead)
-    else:
-        primary = local_key.primary(hostvars, groups)
-        key = (hostvars[primary].get(local_key.LOOK) or {}) if primary else {}
-        plan = rsa_rotation.plan(looks, components, hosts, wanted, trust, key, ansible_run.is_dead)
-    return {**plan, "by": ansible_run.by_whom()}
+        return members_of(hs256_rotation_plan.plan(observations, components, hosts, request, is_dead))
+    primary = local_key.primary(hostvars, groups)
+    key = (hostvars[primary].get(local_key.OBSERVATION) or {}) if primary else {}
+    return members_of(rsa_rotation_plan.plan(observations, components, hosts, request, trust, key, is_dead))
 
 
 class FilterModule:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import trusted_keys
 
-Look = Mapping[str, Any]
+Observed = Mapping[str, Any]
+"""What slurm_jwt_info returned about a host."""
 # The mode of the key everywhere: every release of Slurm is content with it.
 KEY_MODE = "0400"
 

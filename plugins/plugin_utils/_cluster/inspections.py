@@ -6,18 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared import CODE as UNDECLARED
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import undeclared_paths
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Look
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Observed
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.unreachable_hosts import reason, unreachable
 
 # Members without which there is no inspection.
 _NEEDED = ("problems", "daemons", "capabilities", "differences", "plugins")
 
 
-def failed(look: Look) -> bool:
+def failed(look: Observed) -> bool:
     """Whether the inspection failed, or says of a file neither what it holds nor what is wrong with it."""
     if look.get("failed") or "conf" not in look:
         return True
@@ -31,7 +29,7 @@ def key_hosts_of(components: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def left_out(
-    looks: Mapping[str, Look],
+    looks: Mapping[str, Observed],
     components: Mapping[str, Sequence[str]],
     removing: bool = False,
     unreachable_too: bool = False,
@@ -61,7 +59,7 @@ def left_out(
 _UNREAD = "its answer says neither what its configuration file holds nor what is wrong with that"
 
 
-def reason_of(look: Look) -> str:
+def reason_of(look: Observed) -> str:
     unread = not look.get("failed") and "conf" in look
     return _UNREAD if unread and not str(look.get("msg", "")).strip() else reason(look)
 
@@ -76,11 +74,11 @@ def sentences_of(problem: Mapping[str, str]) -> str:
     return f"{found}. {effect}. {problem['remedy']}"
 
 
-def told_of(host: str, problem: Mapping[str, str]) -> str:
+def host_and_problem(host: str, problem: Mapping[str, str]) -> str:
     return f"{host}: {sentences_of(problem)}"
 
 
-def errors_of(look: Look, removing: bool) -> list[Mapping[str, str]]:
+def errors_of(look: Observed, removing: bool) -> list[Mapping[str, str]]:
     """What stands in the way of a run on a host. Whether it has to write its files is not its own to know."""
     return [
         problem
@@ -98,22 +96,3 @@ _STOPS_REMOVAL = (
 )  # fmt: skip
 # Of a file that would be edited, if not another host that sees it does.
 _NOT_WRITABLE = "conf_not_writable"
-
-
-def refused(
-    no: Sequence[str], without: Mapping[str, str], looks: Mapping[str, Look], components: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
-    """A plan that is none. Where the site has to set variables, all of them are in it, for all hosts at once."""
-    settings = undeclared_paths.settings(looks, components, key_hosts_of(components))
-    told = {
-        host: errors
-        for host in without
-        if settings and (errors := errors_of(looks[host], removing=False)) and undeclared_paths.are_all(errors)
-    }
-    more = undeclared_paths.sentences([(host, problem) for host, errors in told.items() for problem in errors])
-    return {
-        "refusals": [*no, *more],
-        "warnings": [],
-        "left_out": {host: reason for host, reason in without.items() if host not in told},
-        **({"settings": settings, "settings_text": undeclared_paths.text(settings)} if settings else {}),
-    }

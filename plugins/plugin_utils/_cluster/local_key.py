@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import current_state, desired_state
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.trusted_keys import LocalKey
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import (
     COMPONENTS,
@@ -22,7 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory
 
 Variables = Mapping[str, Any]
 
-LOOK = "slurm_jwt_local_key"
+OBSERVATION = "slurm_jwt_local_key"
 
 # What tasks have registered of it, the last one first.
 _SEEN = (
@@ -30,7 +31,7 @@ _SEEN = (
     "slurm_jwt_local_key_active",
     "slurm_jwt_local_key_staged",
     "slurm_jwt_local_key_made",
-    LOOK,
+    OBSERVATION,
 )
 
 
@@ -40,7 +41,7 @@ def primary(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str
     looks = {host: hostvars[host].get("slurm_jwt_observation") for host in controllers if host in hostvars}
     found = {host: look for host, look in looks.items() if look}
     components: dict[str, Sequence[str]] = {component: [] for component in COMPONENTS}
-    return current_state.Cluster(found, {**components, "slurmctld": list(found)}, desired_state.Desired()).primary
+    return Cluster(found, {**components, "slurmctld": list(found)}, desired_state.Desired()).primary
 
 
 def public_keys(variables: Variables) -> list[dict[str, str]]:
@@ -60,14 +61,14 @@ def sources(
     return [*map(dict, declared), *({"data": key} for key in own)]
 
 
-def look(
+def observed_key(
     hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]], path: str, serial: str = ""
 ) -> LocalKey:
     """What a plan has to know of the key."""
     if not path:
         return LocalKey()
     host = primary(hostvars, groups)
-    result = (hostvars[host].get(LOOK) or {}) if host else {}
+    result = (hostvars[host].get(OBSERVATION) or {}) if host else {}
     if result.get("msg") and "public_jwk" not in result:
         return LocalKey(path, known=False, refusal=f"{host}: {result['msg']}")
     unlabelled = bool(serial) and not result.get("serial")

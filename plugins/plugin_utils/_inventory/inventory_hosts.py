@@ -154,7 +154,7 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
         # Services have tokens of the new key before the old one goes.
         lost = TOKENS_FAILURE in hostvars["localhost"]
         return [] if lost or not plan.get("makes_key") else list(plan["rsa_rotation"])
-    return [host for host in plan.get(_HOSTS_OF_STEP[step]) or () if not is_left_out(hostvars, host)]
+    return [host for host in plan.get(HOSTS_OF_STEP[step]) or () if not is_left_out(hostvars, host)]
 
 
 def is_left_out(hostvars: Mapping[str, Any], host: str) -> bool:
@@ -171,7 +171,7 @@ def run_of(hostvars: Mapping[str, Any]) -> str:
 
 
 # Step of a playbook -> member of the plan.
-_HOSTS_OF_STEP = {
+HOSTS_OF_STEP = {
     "outer": "outer_hosts",
     "key_hosts": "key_hosts_to_change",
     "slurmrestd": "slurmrestd_hosts",

@@ -30,14 +30,14 @@ def trust(
     return Trust(
         jwks,
         hs256,
-        local_key.look(hostvars, groups, rs256_key_path, serial),
+        local_key.observed_key(hostvars, groups, rs256_key_path, serial),
         signing,
         services=bool(services),
         renewed=any(service.get("renew") for service in services),
     )
 
 
-def looks(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str, dict[str, Any]]:
+def observations(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The look at each host, and what its look at the sources of keys has found."""
     return {
         host: {

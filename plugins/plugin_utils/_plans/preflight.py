@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All the reasons not to begin a run, each as a sentence. Private to this collection."""
+"""All reasons to refuse a run before its first change, each as a sentence. Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,67 +16,90 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import (
     undeclared_paths,
     unreachable_hosts,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.current_state import Cluster
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Look
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Observed
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.inspections import (
     errors_of,
     failed,
+    host_and_problem,
     reason_of,
     short,
-    told_of,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import ClusterState
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.unreachable_hosts import unreachable
 
 
-def refusals(
-    cluster: Cluster, looks: Mapping[str, Look], components: Mapping[str, Sequence[str]], in_play: Sequence[str]
+def rollout_refusals(
+    state: ClusterState,
+    observations: Mapping[str, Observed],
+    components: Mapping[str, Sequence[str]],
+    in_play: Sequence[str],
 ) -> list[str]:
-    """Every reason not to begin, as sentences that name the host and the remedy."""
-    reasons = reasons_for_no_run(cluster, looks, components, in_play)
+    """Every reason to refuse a rollout or a removal."""
+    reasons = common_refusals(state.cluster, observations, components, in_play)
     if reasons:
         return reasons
-    reasons = _under_way(cluster) or _source(cluster) or _tags(cluster) or _lines(cluster) or _unwritable(cluster)
+    reasons = (
+        _rotation_under_way(state)
+        or _key_source(state)
+        or _tags(state)
+        or _missing_lines(state)
+        or [
+            reason
+            for kind, editors in state.conf_files.editors.items()
+            for reason in shared_files.unwritable(state.cluster.observations, editors, kind)
+        ]
+    )
+    cluster = state.cluster
     if cluster.desired.removing:
         return reasons
-    trust = trusted_keys.refusals(cluster.desired.trust, cluster.looks, cluster.key_hosts)
-    return reasons + trust + _unlisted_slurmdbd(cluster, components) + _keys(cluster) + _install(cluster)
+    trust = trusted_keys.refusals(cluster.desired.trust, cluster.observations, cluster.key_hosts)
+    return reasons + trust + _unlisted_slurmdbd(cluster, components) + _different_keys(state) + _packages(cluster)
 
 
-def reasons_for_no_run(
-    cluster: Cluster, looks: Mapping[str, Look], components: Mapping[str, Sequence[str]], in_play: Sequence[str]
+def common_refusals(
+    cluster: Cluster,
+    observations: Mapping[str, Observed],
+    components: Mapping[str, Sequence[str]],
+    in_play: Sequence[str],
 ) -> list[str]:
-    """What no run begins with, be it a rollout or a rotation."""
-    reasons = unreachable_hosts.refusals(looks, components)
+    """Every reason to refuse any run, be it a rollout or a rotation."""
+    reasons = unreachable_hosts.refusals(observations, components)
     reasons += [
-        f"{host}: the look at the host failed: {reason_of(look)}."
-        for host, look in looks.items()
-        if not unreachable(look) and failed(look)
+        f"{host}: the inspection of the host failed: {reason_of(observed)}."
+        for host, observed in observations.items()
+        if not unreachable(observed) and failed(observed)
     ]
-    # The other questions have no answer where the key that counts is unknown.
-    reasons = reasons + _problems(cluster) or _limited(components, in_play)
-    return reasons if reasons or cluster.desired.removing else _controllers(cluster) + _dbds(cluster)
+    # The other questions have no answer while the key in use is unknown.
+    reasons = reasons + _problems(cluster) or _limit(components, in_play)
+    if reasons or cluster.desired.removing:
+        return reasons
+    return _standby_controllers(cluster) + _standby_slurmdbd(cluster)
 
 
-def _lines(cluster: Cluster) -> list[str]:
-    """What another tool has to write first. A run that brings what the lines name does not wait for them."""
-    desired = cluster.desired
+def _missing_lines(state: ClusterState) -> list[str]:
+    """Lines that another tool must write first. A run that only prepares what the lines name does not wait for them."""
+    desired = state.cluster.desired
     if desired.verifying or site_conf.only_prepares(desired.run_tags):
         return []
-    lines = cluster.lines_missing(cluster.key_hosts)
-    return site_conf.refusals(lines, cluster.prepared, desired.removing, cluster.key_named_by_lines)
+    lines = state.conf_files.missing_lines(state.cluster.key_hosts)
+    return site_conf.refusals(lines, _is_prepared(state), desired.removing, state.keys.undeclared_path)
 
 
-def _unwritable(cluster: Cluster) -> list[str]:
-    return [
-        reason
-        for kind, chosen in cluster.editors.items()
-        for reason in shared_files.unwritable(cluster.looks, chosen, kind)
-    ]
+def _is_prepared(state: ClusterState) -> bool:
+    """Whether all that slurm.conf names is in place."""
+    packages = any(state.cluster.packages(host) for host in state.cluster.key_hosts)
+    return not packages and not _keys_change(state)
+
+
+def _keys_change(state: ClusterState) -> bool:
+    keys = state.keys
+    return bool(keys.source_changes() or keys.targets() or keys.local_key_changes or keys.key_set_targets())
 
 
 def _unlisted_slurmdbd(cluster: Cluster, components: Mapping[str, Sequence[str]]) -> list[str]:
-    """A slurmdbd that nobody listed gets no key, and refuses each token that slurmrestd hands on to it."""
-    conf = cluster.looks[cluster.primary]["conf"] if cluster.primary else None
+    """A slurmdbd that is not in the inventory gets no key, and refuses each token that slurmrestd passes to it."""
+    conf = cluster.observations[cluster.primary]["conf"] if cluster.primary else None
     if conf is None or not conf["accounting"] or components["slurmdbd"] or not cluster.desired.serves_slurmdb:
         return []
     names = [conf["accounting_storage_host"], conf["accounting_storage_backup_host"]]
@@ -84,95 +107,95 @@ def _unlisted_slurmdbd(cluster: Cluster, components: Mapping[str, Sequence[str]]
     return [
         f"{cluster.primary}: slurm.conf keeps accounts in slurmdbd on {hosts} (AccountingStorageHost), and the "
         "inventory has no host in the group of slurmdbd. It would get no key, and refuse every token for /slurmdb. Put "
-        "its host into the group slurmdbd (the variable slurm_jwt_group_slurmdbd names another group). If slurmdbd is "
-        "not to take tokens, set slurmrestd_slurmdb to false for the hosts of slurmrestd."
+        "its host into the group slurmdbd (the variable slurm_jwt_group_slurmdbd names another group). If slurmdbd "
+        "must not accept tokens, set slurmrestd_slurmdb to false for the hosts of slurmrestd."
     ]
 
 
-def _under_way(cluster: Cluster) -> list[str]:
-    """A key that is being rotated is not to be touched by anybody else."""
-    staged = {host: cluster.key(host).get("next") for host in cluster.key_hosts}
+def _rotation_under_way(state: ClusterState) -> list[str]:
+    """Nothing else may change a key during its rotation."""
+    staged = {host: state.keys.current(host).get("next") for host in state.cluster.key_hosts}
     return [
         f"{host}: a rotation of the key is under way, begun by {key['by'] or 'somebody'} at {key['created']}. Wait "
         "until it is done; if it has died, run the playbook hpc.slurm_jwt.rotate, which finishes it."
         for host, key in staged.items()
-        if key and not cluster.desired.removing
+        if key and not state.cluster.desired.removing
     ][:1]
 
 
 def _problems(cluster: Cluster) -> list[str]:
     errors = [
         (host, problem)
-        for host, look in cluster.looks.items()
-        for problem in errors_of(look, cluster.desired.removing)
+        for host, observed in cluster.observations.items()
+        for problem in errors_of(observed, cluster.desired.removing)
     ]
     undeclared = undeclared_paths.sentences([each for each in errors if each[1]["code"] == UNDECLARED])
-    return undeclared + [told_of(host, problem) for host, problem in errors if problem["code"] != UNDECLARED]
+    return undeclared + [host_and_problem(host, problem) for host, problem in errors if problem["code"] != UNDECLARED]
 
 
-def _limited(components: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
-    """A limit may leave out nodes; of the servers it takes all or none, as they must change together."""
+def _limit(components: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
+    """--limit may leave out nodes, but only all servers or none, as they must change together."""
     servers = list(dict.fromkeys(host for name in ("slurmctld", "slurmdbd", "slurmrestd") for host in components[name]))
     absent = [host for host in servers if host not in in_play]
     if not absent or len(absent) == len(servers):
         return []
     return [
-        f"--limit leaves out {', '.join(absent)}. Controllers, slurmdbd and slurmrestd have to change together, or "
-        "tokens that one of them takes are refused by the next. Take all of them into the limit, or none of them to "
-        "bring nodes only."
+        f"--limit leaves out {', '.join(absent)}. Controllers, slurmdbd and slurmrestd must change together. Otherwise "
+        "one of them refuses tokens that another accepts. Add all of them to the limit, or none of them to change "
+        "nodes only."
     ]
 
 
-def _source(cluster: Cluster) -> list[str]:
-    source = cluster.desired.key_source
-    if not source or cluster.desired.removing:
+def _key_source(state: ClusterState) -> list[str]:
+    source, key_hosts = state.cluster.desired.key_source, state.cluster.key_hosts
+    if not source or state.cluster.desired.removing:
         return []
-    if source not in cluster.key_hosts:
+    if source not in key_hosts:
         return [
             f"slurm_jwt_key_source names {source}, which is no controller and no host of slurmdbd in this play. "
-            f"It may be {' or '.join(cluster.key_hosts) or 'none'}."
+            f"It may be {' or '.join(key_hosts) or 'none'}."
         ]
-    if not cluster.key(source)["exists"]:
-        return [f"slurm_jwt_key_source names {source}, which has no key at {cluster.key_path_of(source)}."]
+    if not state.keys.current(source)["exists"]:
+        return [f"slurm_jwt_key_source names {source}, which has no key at {state.keys.path_on(source)}."]
     return []
 
 
-def _keys(cluster: Cluster) -> list[str]:
-    found = {host: cluster.key(host)["fingerprint"] for host in cluster.key_hosts if cluster.key(host)["exists"]}
-    if len(set(found.values())) > 1 and not cluster.desired.key_source and cluster.desired.trust.with_hs256:
-        keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(found.items()))
+def _different_keys(state: ClusterState) -> list[str]:
+    current = {host: state.keys.current(host) for host in state.cluster.key_hosts}
+    fingerprints = {host: key["fingerprint"] for host, key in current.items() if key["exists"]}
+    desired = state.cluster.desired
+    if len(set(fingerprints.values())) > 1 and not desired.key_source and desired.trust.with_hs256:
+        keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(fingerprints.items()))
         return [
-            f"The key hosts have different keys: {keys}. Name the host whose key is to be everybody's in "
-            "slurm_jwt_key_source; tokens signed with the other keys are refused from then on. Where several clusters "
-            "share one slurmdbd, its key is the one to keep."
+            f"The key hosts have different keys: {keys}. Name the host whose key all others must get in "
+            "slurm_jwt_key_source; tokens signed with the other keys are refused from then on. If several clusters "
+            "share one slurmdbd, keep its key."
         ]
     return []
 
 
-def _install(cluster: Cluster) -> list[str]:
+def _packages(cluster: Cluster) -> list[str]:
     may_install = cluster.desired.install and cluster.desired.chosen("packages")
-    # Of a host that signs no tokens only the plugins matter.
-    signer = cluster.primary
+    # On a host that signs no tokens only the plugins matter.
     return [
         f"{host}: {reason}"
         for host in cluster.key_hosts
-        for reason in missing_packages.obstacles(cluster.looks[host], cluster.packages(host), may_install)
-        if host == signer or cluster.packages(host)
+        for reason in missing_packages.obstacles(cluster.observations[host], cluster.packages(host), may_install)
+        if host == cluster.primary or cluster.packages(host)
     ]
 
 
-def _tags(cluster: Cluster) -> list[str]:
-    """``--tags`` must not leave a cluster whose files say one thing and whose daemons another."""
+def _tags(state: ClusterState) -> list[str]:
+    """``--tags`` must not leave a cluster whose daemons do not match its files."""
+    cluster, files = state.cluster, state.conf_files
     due = {
-        "key": bool(
-            cluster.key_source_changes() or cluster.key_targets() or cluster.local_key_changes or cluster.jwks_targets()
-        ),
-        "conf": any(map(cluster.conf_changes, cluster.key_hosts)) or any(map(cluster.dbd_conf_changes, cluster.dbds)),
-        "daemons": bool(cluster.slurmdbd_restarts() or cluster.slurmctld_loads()),
+        "key": _keys_change(state),
+        "conf": any(map(files.edits_slurm_conf, cluster.key_hosts))
+        or any(map(files.edits_slurmdbd_conf, cluster.slurmdbd_hosts)),
+        "daemons": bool(state.daemons.slurmdbd_restarts() or state.daemons.slurmctld_loads()),
     }
-    desired = cluster.desired
-    left = [tag for tag, is_due in due.items() if is_due and not desired.chosen(tag)]
-    begun = [tag for tag in ("conf", "daemons") if due[tag] and desired.chosen(tag)]
+    left = [tag for tag, is_due in due.items() if is_due and not cluster.desired.chosen(tag)]
+    begun = [tag for tag in ("conf", "daemons") if due[tag] and cluster.desired.chosen(tag)]
     if not left or not begun:
         return []
     return [
@@ -181,38 +204,39 @@ def _tags(cluster: Cluster) -> list[str]:
     ]
 
 
-def _controllers(cluster: Cluster) -> list[str]:
-    """A standby that the inventory does not know would get no key, and not start again."""
-    if cluster.primary is None or cluster.looks[cluster.primary]["conf"] is None:
+def _standby_controllers(cluster: Cluster) -> list[str]:
+    """A standby that is not in the inventory gets no key, and does not start again."""
+    if cluster.primary is None or cluster.observations[cluster.primary]["conf"] is None:
         return []
-    named = [controller["name"] for controller in cluster.looks[cluster.primary]["conf"]["controllers"]]
-    unknown = _unknown(cluster, named, cluster.controllers)
-    if not unknown:
+    named = [controller["name"] for controller in cluster.observations[cluster.primary]["conf"]["controllers"]]
+    unlisted = _unlisted(cluster, named, cluster.controllers)
+    if not unlisted:
         return []
     return [
         f"slurm.conf names the controllers {', '.join(named)}, and the inventory's group has only "
         f"{', '.join(cluster.controllers)}. A standby without the key dies at its next start. "
-        f"Add {' and '.join(unknown)} to the group."
+        f"Add {' and '.join(unlisted)} to the group."
     ]
 
 
-def _dbds(cluster: Cluster) -> list[str]:
-    """The same of slurmdbd's standby: after a failover it would refuse every token."""
-    for host in cluster.dbds:
-        conf = cluster.looks[host]["dbd_conf"] or {}
+def _standby_slurmdbd(cluster: Cluster) -> list[str]:
+    """After a failover a standby slurmdbd that is not in the inventory refuses every token."""
+    hosts = cluster.slurmdbd_hosts
+    for host in hosts:
+        conf = cluster.observations[host]["dbd_conf"] or {}
         named = [name for name in (conf.get("dbd_host"), conf.get("dbd_backup_host")) if name]
-        unknown = _unknown(cluster, named, cluster.dbds)
-        if unknown:
+        unlisted = _unlisted(cluster, named, hosts)
+        if unlisted:
             return [
                 f"{host}: slurmdbd.conf names {' and '.join(named)}, and the inventory's group has only "
-                f"{', '.join(cluster.dbds)}. A slurmdbd without the key refuses every token when it takes over. "
-                f"Add {' and '.join(unknown)} to the group."
+                f"{', '.join(hosts)}. A slurmdbd without the key refuses every token when it takes over. "
+                f"Add {' and '.join(unlisted)} to the group."
             ]
     return []
 
 
-def _unknown(cluster: Cluster, named: Sequence[str], hosts: Sequence[str]) -> list[str]:
-    """The names of more hosts than the inventory has. One host by another name is an alias, one more is a standby."""
-    known = {short(host) for host in hosts} | {short(cluster.looks[host]["hostname"]) for host in hosts}
-    unknown = [name for name in named if short(name) not in known]
-    return unknown if len(named) > len(hosts) else []
+def _unlisted(cluster: Cluster, named: Sequence[str], hosts: Sequence[str]) -> list[str]:
+    """The named hosts that the inventory does not have. One host by another name is an alias, one more a standby."""
+    listed = {short(host) for host in hosts} | {short(cluster.observations[host]["hostname"]) for host in hosts}
+    unlisted = [name for name in named if short(name) not in listed]
+    return unlisted if len(named) > len(hosts) else []

@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import current_state, desired_state
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.keys import Keys
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarations import DeclarationError
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import (
     COMPONENTS,
@@ -135,7 +137,7 @@ def signer(
     # Who is first is written in slurm.conf.
     looks = {host: look for host, look in found.items() if look and (look.get("conf") or {}).get("exists")}
     components: dict[str, Sequence[str]] = {component: [] for component in COMPONENTS}
-    cluster = current_state.Cluster(looks, {**components, "slurmctld": list(looks)}, desired_state.Desired())
+    cluster = Cluster(looks, {**components, "slurmctld": list(looks)}, desired_state.Desired())
     if cluster.primary is None:
         return nobody
     # A cluster that has a key set and no key for HS256 has tokens signed by the site's own RSA key.
@@ -143,7 +145,7 @@ def signer(
     only_rs256 = bool(conf.get("jwks_path")) and not conf.get("key_path")
     own = variables.get(OWN_KEY) if only_rs256 or variables.get(SIGNING) == "RS256" else None
     # Slurm takes a PEM for HS256, too, so the file does not say what it is for.
-    return {"host": cluster.primary, "key_path": own or cluster.key_path, "algorithm": "RS256" if own else "HS256"}
+    return {"host": cluster.primary, "key_path": own or Keys(cluster).path, "algorithm": "RS256" if own else "HS256"}
 
 
 def entries(services: Iterable[Service], tokens: Mapping[str, str] | None = None) -> list[dict[str, Any]]:

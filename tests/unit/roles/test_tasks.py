@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import ast
+import dataclasses
 import importlib
 import pathlib
 import re
@@ -17,8 +17,9 @@ from ansible.playbook.handler import Handler
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cross_host import RESULTS
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations, inventory_hosts
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import builtin_modules, modules
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import plan_types
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 OURS = "hpc.slurm_jwt."
@@ -308,20 +309,15 @@ def test_only_the_list_of_localhost_is_read():
     }
 
 
-PLANS = (
-    *(f"plugin_utils/_plans/{name}.py" for name in ("rollout", "hs256_rotation", "rsa_rotation")),
-    "plugin_utils/_cluster/inspections.py",
-    "filter/plans.py",
-)
+PLANS = (plan_types.RolloutPlan, plan_types.Hs256RotationPlan, plan_types.RsaRotationPlan)
+
+
+def _members(*plans):
+    return {each.name for plan in plans for each in dataclasses.fields(plan)}
 
 
 def test_a_plan_has_every_member_that_a_task_asks_for():
-    members = set()
-    for name in PLANS:
-        tree = ast.parse((ROOT / "plugins" / name).read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Dict):
-                members |= {key.value for key in node.keys if isinstance(key, ast.Constant)}
+    members = _members(*PLANS, plan_types.RefusedPlan)
     asked = {
         found
         for folder in ("roles", "playbooks")
@@ -330,3 +326,15 @@ def test_a_plan_has_every_member_that_a_task_asks_for():
     }
     assert len(asked) > 40
     assert asked - members == set()
+
+
+def test_every_plan_can_be_asked_for_the_hosts_of_its_steps():
+    for member in inventory_hosts.HOSTS_OF_STEP.values():
+        assert member in _members(*PLANS), member
+    for plan in PLANS:
+        assert {"speaker", "hosts_to_change", "left_out", "refusals"} <= _members(plan)
+
+
+def test_daemons_load_the_same_by_every_plan():
+    # slurm_jwt_loading is the plan of a rollout, or a member of the plan of a rotation.
+    assert _members(plan_types.Loads) <= _members(plan_types.RolloutPlan)

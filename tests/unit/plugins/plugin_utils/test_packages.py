@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state, trusted_keys
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import COMPONENTS, HOSTS, cluster
 
 OPT = {"executable": "/opt/python/bin/python3", "version": "3.11.4", "served": False}
@@ -16,7 +17,7 @@ PLUGIN = "slurm-wlm-jwt-plugin=24.11.5-4"
 
 
 def decide(looks, **desired):
-    return rollout.plan(looks, COMPONENTS, HOSTS, desired_state.Desired(**desired))
+    return members_of(rollout.plan(looks, COMPONENTS, HOSTS, desired_state.Desired(**desired)))
 
 
 def python(**members):

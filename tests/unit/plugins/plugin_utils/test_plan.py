@@ -11,7 +11,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import trus
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.unreachable_hosts import AllowanceError
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import INFO
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rollout import plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     COMPONENTS,
@@ -28,6 +29,10 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks imp
 
 OTHER = "SHA256:" + "b" * 64
 PROBLEM = {"severity": "error", "code": "x", "found": "F.", "effect": "E.", "remedy": "R."}
+
+
+def plan(*arguments):
+    return members_of(rollout.plan(*arguments))
 
 
 def decide(looks, in_play=None, components=None, **desired):
@@ -280,7 +285,7 @@ def test_an_allowance_that_is_none(most):
 @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
 def test_a_look_that_failed_is_told(host):
     (reason,) = refused(dict(cluster(jwt=False), **{host: {"failed": True, "msg": "no python"}}))
-    assert reason == f"{host}: the look at the host failed: no python."
+    assert reason == f"{host}: the inspection of the host failed: no python."
 
 
 @pytest.mark.parametrize("removing", [False, True])
@@ -298,7 +303,8 @@ def test_every_error_is_told_at_once():
     looks = cluster(jwt=False, ctl1={"problems": [PROBLEM]}, dbd1={"problems": both}, node1={"problems": [PROBLEM]})
     found = decide(looks)
     assert found == {
-        "refusals": ["ctl1: F. E. R.", "dbd1: F. E. R."], "warnings": [], "left_out": {"node1": "F. E. R."}
+        "refusals": ["ctl1: F. E. R.", "dbd1: F. E. R."], "warnings": [], "left_out": {"node1": "F. E. R."},
+        "settings": {}, "settings_text": "",
     }  # fmt: skip
 
 
@@ -328,7 +334,7 @@ class TestKeysThatARemovalPutsAside:
         looks = cluster(jwt=False, ctl1={"key": self.PEM})
         found = decide(looks, removing=True)
         assert found["keys_aside"] == {}
-        assert any("stays where it is, since it is not sure that it is a key" in told for told in found["warnings"])
+        assert any("stays where it is, because it may not be a key" in told for told in found["warnings"])
 
     def test_a_link_stays(self):
         odd = dict(PROBLEM, code="key_not_a_file")
@@ -556,7 +562,7 @@ def test_a_host_with_the_key_is_never_left_out():
     components = dict(COMPONENTS, slurmrestd=["rest1", "dbd1"], node=["node1", "node2", "ctl1"])
     assert refused(cluster(False, dbd1={"problems": [PROBLEM]}), components=components) == ["dbd1: F. E. R."]
     found = decide(dict(cluster(False), ctl1={"failed": True, "msg": "no python"}), components=components)
-    assert found["refusals"] == ["ctl1: the look at the host failed: no python."]
+    assert found["refusals"] == ["ctl1: the inspection of the host failed: no python."]
     assert found["left_out"] == {}
 
 

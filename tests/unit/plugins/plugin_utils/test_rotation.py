@@ -8,7 +8,14 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import hs256_rotation, rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import (
+    hs256_rotation,
+    hs256_rotation_plan,
+    rollout,
+    rotation_checks,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import RotationSettings
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     FINGERPRINT,
@@ -88,13 +95,20 @@ def alive(run):
     return False
 
 
+def method_of(found):
+    if found["way"] == "in_place":
+        return "in_place"
+    return "reload" if found["load"]["slurmctld"]["ctl1"] == "reconfigure" else "restart"
+
+
 def decide(looks, is_dead=unknown, in_play=None, **settings):
     components = {
         component: [host for host in looks if host.startswith(prefix)]
         for component, prefix in (("slurmctld", "ctl"), ("slurmdbd", "dbd"), ("slurmrestd", "rest"))
     }
-    wanted = hs256_rotation.RotationSettings(**{"run": RUN, "serial": SERIAL, **settings})
-    return hs256_rotation.plan(looks, {**components, "node": []}, list(in_play or looks), wanted, is_dead)
+    wanted = RotationSettings(**{"run": RUN, "serial": SERIAL, **settings})
+    components["node"] = []
+    return members_of(hs256_rotation_plan.plan(looks, components, list(in_play or looks), wanted, is_dead))
 
 
 def refused(looks, **kwargs):
@@ -169,7 +183,7 @@ class TestThePlan:
         assert found["run"] == RUN
         assert found["take_over"] is None
         assert found["old"] == FINGERPRINT
-        assert (found["method"], found["way"]) == ("in_place", "in_place")
+        assert (method_of(found), found["way"]) == ("in_place", "in_place")
         assert not found["tidy_only"]
         assert found["slurmdbd_hosts"] == ["dbd1"]
         assert found["slurmrestd_hosts"] == ["rest1"]
@@ -226,7 +240,7 @@ class TestHow:
         looks = small()
         for seen in looks.values():
             seen["release"] = release
-        assert decide(looks, now=True)["method"] == "in_place"
+        assert method_of(decide(looks, now=True)) == "in_place"
 
     @pytest.mark.parametrize(("host", "component"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])
     @pytest.mark.parametrize(
@@ -237,7 +251,7 @@ class TestHow:
         looks = small()
         looks[host]["daemons"][component]["key_loaded"] = loaded
         found = decide(looks, now=True)
-        assert (found["method"], found["way"]) == ("reload", "rename")
+        assert (method_of(found), found["way"]) == ("reload", "rename")
         (warning,) = found["warnings"]
         assert f"{component} on {host} {words}" in warning
 
@@ -247,8 +261,8 @@ class TestHow:
     def test_a_key_of_a_length_that_no_new_one_may_have(self, size, method):
         looks = small({**BEFORE, "size": size}, {**BEFORE, "size": size})
         found = decide(looks, now=True)
-        assert (found["refusals"], found["method"]) == ([], method)
-        told = [f"the key in force has {size} bytes" in warning for warning in found["warnings"]]
+        assert (found["refusals"], method_of(found)) == ([], method)
+        told = [f"the current key has {size} bytes" in warning for warning in found["warnings"]]
         assert told == ([True] if method == "reload" else [])
 
     @pytest.mark.parametrize(("lag", "method"), [(2.1, "in_place"), (2.2, "reload"), (-2.0, "reload")])
@@ -256,7 +270,7 @@ class TestHow:
         looks = small()
         looks["dbd1"]["clock_lag"] = lag
         found = decide(looks, now=True)
-        assert found["method"] == method
+        assert method_of(found) == method
         assert any("s apart" in warning for warning in found["warnings"]) == (method == "reload")
 
     @pytest.mark.parametrize("token_hosts", [["rest1"], []])
@@ -265,7 +279,7 @@ class TestHow:
         """Not even where it has tokens: it may say anything of its clock."""
         looks = small()
         before = decide(looks, now=True, token_hosts=token_hosts)
-        assert before["method"] == "in_place"
+        assert method_of(before) == "in_place"
         looks["rest1"]["clock_lag"] = lag
         assert decide(looks, now=True, token_hosts=token_hosts) == before
 
@@ -273,14 +287,14 @@ class TestHow:
     def test_the_clock_of_every_host_with_the_key_counts(self, host):
         looks = large()
         looks[host]["clock_lag"] = 3600
-        assert decide(looks, now=True)["method"] == "reload"
+        assert method_of(decide(looks, now=True)) == "reload"
 
     def test_clocks_of_which_nothing_is_known(self):
         looks = small()
         for found in looks.values():
             found["clock_lag"] = None
         found = decide(looks, now=True, token_hosts=["svc1"])
-        assert found["method"] == "in_place"
+        assert method_of(found) == "in_place"
         assert found["lead"] > 3
 
     @pytest.mark.parametrize(("host", "component"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])
@@ -289,13 +303,13 @@ class TestHow:
         looks = small(SWAPPED, SWAPPED)
         looks[host]["daemons"][component] = daemon(key_loaded="replaced")
         found = decide(looks, is_dead=dead)
-        assert found["method"] == "reload"
+        assert method_of(found) == "reload"
         assert f"{component} on {host} holds a key file that is no longer there" in found["warnings"][0]
 
     @pytest.mark.parametrize("method", ["reload", "restart"])
     def test_as_the_site_says(self, method):
         found = decide(small(), now=True, method=method)
-        assert (found["method"], found["way"]) == (method, "rename")
+        assert (method_of(found), found["way"]) == (method, "rename")
         # Who forbids it need not be told why.
         assert found["warnings"] == []
 
@@ -373,7 +387,7 @@ class TestResume:
         assert not found["tidy_only"]
         assert found["take_over"] == OTHER_RUN
         assert found["old"] == FINGERPRINT
-        assert found["method"] == "in_place"
+        assert method_of(found) == "in_place"
         (warning,) = found["warnings"]
         assert warning.startswith(f"{BY} began this rotation at 2026-11-24T10:00:00Z")
         assert "0 of 2 key hosts had the new key" in warning
@@ -437,7 +451,7 @@ class TestResume:
         assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1"]
         # Under the name of the run that left it, or it would be left alone.
         assert found["run_to_end"] == {"ctl1": RUN, "dbd1": OTHER_RUN}
-        assert found["unseen_by_check"] == {"dbd1": ["staged key taken away"]}
+        assert found["unseen_by_check"] == {"dbd1": ["staged key removed"]}
         (warning,) = found["warnings"]
         assert "left its staged key on dbd1" in warning
 
@@ -507,8 +521,8 @@ class TestNotAsARolloutLeavesIt:
         [
             ("ctl1", "differences.slurm_conf", [{}], "ctl1: slurm.conf is not as declared"),
             ("dbd1", "differences.slurmdbd_conf", [{}], "dbd1: slurmdbd.conf is not as declared"),
-            ("dbd1", "plugins.packages", ["slurm-wlm-jwt-plugin=1"], "dbd1: lacks packages"),
-            ("ctl1", "python.pyjwt", None, "ctl1: lacks packages"),
+            ("dbd1", "plugins.packages", ["slurm-wlm-jwt-plugin=1"], "dbd1: packages are missing"),
+            ("ctl1", "python.pyjwt", None, "ctl1: packages are missing"),
             ("dbd1", "key", None, "dbd1: has no key"),
         ],
     )
@@ -519,9 +533,9 @@ class TestNotAsARolloutLeavesIt:
         for folder in folders:
             target = target[folder]
         target[name] = value
-        assert refused(looks, now=True) == [said, hs256_rotation._ROLLOUT]
+        assert refused(looks, now=True) == [said, rotation_checks.ROLL_OUT_FIRST]
         # A key that is as it should be is no reason to say nothing.
-        assert refused(looks) == [said, hs256_rotation._ROLLOUT]
+        assert refused(looks) == [said, rotation_checks.ROLL_OUT_FIRST]
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -545,7 +559,7 @@ class TestNotAsARolloutLeavesIt:
     def test_a_daemon_that_is_down(self, active):
         looks = large()
         looks["dbd2"]["daemons"]["slurmdbd"] = daemon(active=active)
-        assert refused(looks) == [f"dbd2: slurmdbd is {active or 'not there'}", hs256_rotation._ROLLOUT]
+        assert refused(looks) == [f"dbd2: slurmdbd is {active or 'not there'}", rotation_checks.ROLL_OUT_FIRST]
 
     def test_a_daemon_that_reloads_is_up(self):
         looks = small()
@@ -557,14 +571,14 @@ class TestNotAsARolloutLeavesIt:
         looks = small()
         looks["ctl1"]["daemons"]["slurmctld"] = daemon(key_loaded=state)
         assert refused(looks) == [
-            "ctl1: slurmctld has not loaded the key that is on its disk", hs256_rotation._ROLLOUT
+            "ctl1: slurmctld has not loaded the key on its disk", rotation_checks.ROLL_OUT_FIRST
         ]  # fmt: skip
 
     def test_holders_with_different_keys(self):
         (reason,) = refused(small(dbd1=live(OLDER)), now=True)
         assert f"ctl1 has {FINGERPRINT}, dbd1 has {OLDER}" in reason
         assert "slurm_jwt_key_source" in reason
-        assert reason.endswith(hs256_rotation._ROLLOUT)
+        assert reason.endswith("slurm_jwt_key_source. Run the playbook hpc.slurm_jwt.rollout; then rotate.")
 
     @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
     def test_a_host_that_cannot_be_reached(self, host):
@@ -575,7 +589,7 @@ class TestNotAsARolloutLeavesIt:
     @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
     def test_a_look_that_failed(self, host):
         (reason,) = refused(dict(small(), **{host: {"failed": True, "msg": "no python"}}), now=True)
-        assert reason == f"{host}: the look at the host failed: no python."
+        assert reason == f"{host}: the inspection of the host failed: no python."
 
     @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
     def test_a_problem(self, host):
@@ -589,16 +603,16 @@ class TestNotAsARolloutLeavesIt:
 
     def test_a_limit_that_leaves_out_everybody(self):
         components = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": []}
-        found = hs256_rotation.plan({}, components, [], hs256_rotation.RotationSettings(), unknown)
+        found = members_of(hs256_rotation_plan.plan({}, components, [], RotationSettings(), unknown))
         (reason,) = found["refusals"]
         assert "no controller in this play" in reason
 
     def test_a_refusal_is_all_that_there_is(self):
         found = decide(small(dbd1=live(OLDER)))
-        assert set(found) == {"refusals", "warnings", "left_out"}
+        assert set(found) == {"refusals", "warnings", "left_out", "settings", "settings_text"}
         assert (found["warnings"], found["left_out"]) == ([], {})
         found = decide(dict(small(dbd1=live(OLDER)), rest1={"failed": True, "msg": "no python"}))
-        assert set(found) == {"refusals", "warnings", "left_out"}
+        assert set(found) == {"refusals", "warnings", "left_out", "settings", "settings_text"}
         assert found["left_out"] == {"rest1": "no python"}
 
 
@@ -686,30 +700,30 @@ class TestNoWayOutIsClosed:
     def refused(self, looks):
         found = refused(looks, is_dead=dead)
         assert found
-        assert hs256_rotation._ROLLOUT not in " ".join(found)
+        assert rotation_checks.ROLL_OUT_FIRST not in " ".join(found)
         return found[-1]
 
     def test_a_daemon_that_is_down(self):
         looks = small(SWAPPED, STAGED)
         looks["dbd1"]["daemons"]["slurmdbd"] = daemon(active="failed")
-        assert self.refused(looks) == hs256_rotation._MEND
+        assert self.refused(looks) == hs256_rotation_plan.FIX_BY_HAND
 
     def test_packages_that_lack(self):
         looks = small(STAGED, STAGED)
         looks["ctl1"]["python"]["pyjwt"] = None
-        assert self.refused(looks) == hs256_rotation._MEND
+        assert self.refused(looks) == hs256_rotation_plan.FIX_BY_HAND
 
     def test_a_holder_without_a_key(self):
-        assert self.refused(small(STAGED, None)) == hs256_rotation._GIVE_UP
+        assert self.refused(small(STAGED, None)) == hs256_rotation_plan.GIVE_UP
 
     def test_a_holder_with_a_third_key(self):
-        assert self.refused(small(STAGED, live(OLDER))).endswith(hs256_rotation._GIVE_UP)
+        assert self.refused(small(STAGED, live(OLDER))).endswith(hs256_rotation_plan.GIVE_UP)
 
 
 class TestARolloutMeanwhile:
     def decide(self, looks, **settings):
         components = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": []}
-        return rollout.plan(looks, components, list(looks), desired_state.Desired(**settings))["refusals"]
+        return members_of(rollout.plan(looks, components, list(looks), desired_state.Desired(**settings)))["refusals"]
 
     @pytest.mark.parametrize(("ctl1", "dbd1", "host"), [(STAGED, STAGED, "ctl1"), (SWAPPED, TIDY, "ctl1"),
                                                         (TIDY, SWAPPED, "dbd1")])  # fmt: skip

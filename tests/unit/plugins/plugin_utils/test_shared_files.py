@@ -9,7 +9,8 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import shared_files
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rollout import plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     COMPONENTS,
     HOSTS,
@@ -24,6 +25,10 @@ READ_ONLY = "/etc/slurm is on a read-only file system"
 OBSTACLE = {
     "severity": "error", "code": "conf_not_writable", "found": f"{READ_ONLY}.", "effect": "E.", "remedy": "R."
 }  # fmt: skip
+
+
+def plan(*arguments):
+    return members_of(rollout.plan(*arguments))
 
 
 def identity(here="boot1:66:7", anywhere="7:1795400000123456789:900", network=True, may_be_shared=True, obstacle=None):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rollout import plan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
     COMPONENTS,
     HOSTS,
@@ -28,6 +29,10 @@ NOT_WRITABLE = {
     "effect": "E.",
     "remedy": "R.",
 }
+
+
+def plan(*arguments):
+    return members_of(rollout.plan(*arguments))
 
 
 def decide(looks, in_play=None, **desired):

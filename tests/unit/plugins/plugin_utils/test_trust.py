@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state, trusted_keys
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.trusted_keys import LocalKey
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
 
 JWKS_PATH = "/etc/slurm/jwks.json"
@@ -39,7 +40,7 @@ def cluster(parameters, sources=None, **changes):
 
 def plan(found, **trust):
     desired = desired_state.Desired(trust=trusted_keys.Trust(**trust))
-    return rollout.plan(found, looks.COMPONENTS, looks.HOSTS, desired)
+    return members_of(rollout.plan(found, looks.COMPONENTS, looks.HOSTS, desired))
 
 
 HS256, RS256 = {"jwt_key": looks.KEY_PATH}, {"jwks": JWKS_PATH}
@@ -167,7 +168,7 @@ class TestWhatIsDone:
         assert found["local_key_changes"] and found["jwks_targets"] == KEY_HOSTS
         assert (found["slurmdbd"], found["slurmctld"]) == (["dbd1"], {"ctl1": "reconfigure"})
         assert found["unseen_by_check"]["dbd1"] == ["key set changed"]
-        assert "ctl1: the own RSA key lacks or differs" in found["due"][0]
+        assert "ctl1: the local RSA key is missing or differs" in found["due"][0]
 
     def test_cryptography_comes_with_a_key_set(self):
         found = cluster(RS256, SAME, ctl1={"python.cryptography": None})
@@ -175,7 +176,7 @@ class TestWhatIsDone:
 
     def test_tags_that_leave_the_key_set_out(self):
         desired = desired_state.Desired(trust=trusted_keys.Trust(jwks=True), run_tags=["daemons"])
-        found = rollout.plan(cluster(RS256, NEW), looks.COMPONENTS, looks.HOSTS, desired)
+        found = members_of(rollout.plan(cluster(RS256, NEW), looks.COMPONENTS, looks.HOSTS, desired))
         assert "leave out key" in found["refusals"][0]
 
 

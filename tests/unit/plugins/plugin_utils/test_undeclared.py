@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state, undeclared_paths
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import hs256_rotation, rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import hs256_rotation_plan, rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import RotationSettings
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import COMPONENTS, HOSTS, cluster
 
 CONF = {"slurm_jwt_conf_path": "/opt/slurm/etc/slurm.conf"}
@@ -35,7 +37,7 @@ def needs(**settings):
 
 
 def decide(looks):
-    return rollout.plan(looks, COMPONENTS, HOSTS, desired_state.Desired())
+    return members_of(rollout.plan(looks, COMPONENTS, HOSTS, desired_state.Desired()))
 
 
 def all_in_a_prefix():
@@ -51,7 +53,7 @@ def all_in_a_prefix():
 
 @pytest.mark.parametrize("removing", [False, True])
 def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
-    found = rollout.plan(all_in_a_prefix(), COMPONENTS, HOSTS, desired_state.Desired(removing=removing))
+    found = members_of(rollout.plan(all_in_a_prefix(), COMPONENTS, HOSTS, desired_state.Desired(removing=removing)))
     assert found["settings"] == {"group_vars/all.yml": {**CONF, **DBD_CONF, **BIN, **BINARY}}
     assert found["left_out"] == {}
     assert "ctl1: It is /opt/slurm/etc/slurm.conf." in found["refusals"]
@@ -61,7 +63,7 @@ def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
 
 def test_a_rotation_says_the_same():
     looks = all_in_a_prefix()
-    found = hs256_rotation.plan(looks, COMPONENTS, HOSTS, hs256_rotation.RotationSettings(), lambda run: None)
+    found = members_of(hs256_rotation_plan.plan(looks, COMPONENTS, HOSTS, RotationSettings(), lambda run: None))
     assert found["settings"] == decide(looks)["settings"]
 
 

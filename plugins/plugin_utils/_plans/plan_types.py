@@ -1,0 +1,215 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plans that playbooks and roles read, as slurm_jwt_plan with these members. Private to this collection.
+
+A dictionary of the members is made in one place, the filters in plugins/filter/plans.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RefusedPlan:
+    """A run that does not begin."""
+
+    refusals: Sequence[str]
+    """All reasons, each with its remedy."""
+    left_out: Mapping[str, str]
+    """Hosts without a key that cannot take part, with the reason."""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """File of the inventory -> variable -> value that the site has to set."""
+    settings_text: str = ""
+    """The same as YAML, to copy."""
+    warnings: Sequence[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Loads:
+    """The daemons that load a changed key or key set."""
+
+    slurmdbd: Sequence[str]
+    """Hosts where it restarts."""
+    slurmctld: Mapping[str, str]
+    """Host -> "reconfigure" or "restart"."""
+    conf: Sequence[str] = field(default_factory=list)
+    """Hosts whose slurm.conf changes: none."""
+
+
+@dataclass(frozen=True)
+class RolloutPlan:
+    """What a rollout or a removal does."""
+
+    warnings: Sequence[str]
+    left_out: Mapping[str, str]
+    primary: str | None
+    """The primary controller; None if --limit leaves out all controllers."""
+    standbys: Sequence[str]
+    """The other controllers."""
+    speaker: str | None
+    """The host that prints the run summary."""
+    outer_hosts: Sequence[str]
+    """Hosts without a key that change. They come first, each for itself, and none of them stops the others."""
+    key_hosts_to_change: Sequence[str]
+    hosts_to_change: Sequence[str]
+    """Hosts that a failed run may have to put back, in the run summary as well."""
+    hosts: Sequence[str]
+    key_hosts: Sequence[str]
+    conf: Sequence[str]
+    """Hosts that edit slurm.conf."""
+    dbd_conf: Sequence[str]
+    """Hosts that edit slurmdbd.conf."""
+    packages: Mapping[str, Sequence[str]]
+    """Host -> packages to install."""
+    key_path: Mapping[str, str]
+    """Key host -> path of the HS256 key."""
+    conf_key_path: str | None
+    """The path of the key in slurm.conf; None if no daemon loads an HS256 key."""
+    hs256: bool
+    signing_key: str | None
+    """The path of the key that signs tokens of services and of the proof."""
+    algorithm: str
+    """HS256 or RS256, of that key."""
+    local_key_changes: bool
+    """Whether the local RSA key is created or repaired."""
+    jwks_targets: Sequence[str]
+    """Key hosts whose key set changes."""
+    jwks_distrusts: bool
+    """Whether a key host trusts a key that the site distrusts."""
+    jwks_daemons: Mapping[str, Sequence[Mapping[str, Any]]]
+    """Key host -> daemons that its JWKS timer reloads."""
+    keys_aside: Mapping[str, bool]
+    """Key hosts whose key a removal puts aside -> whether a configuration file names it."""
+    tidying: Mapping[str, Sequence[str]]
+    """Kind of file -> hosts that remove its backups after a removal."""
+    key_source: str | None
+    """The host whose key the other key hosts get."""
+    key_source_changes: bool
+    key_targets: Sequence[str]
+    """Key hosts that get the key."""
+    folders: Mapping[str, str]
+    """Key host -> folder of the key to make."""
+    slurmdbd: Sequence[str]
+    """Hosts where slurmdbd restarts."""
+    slurmctld: Mapping[str, str]
+    """Controller -> "reconfigure" or "restart"."""
+    slurmdbd_hosts: Sequence[str]
+    slurmdbd_standbys: Sequence[str]
+    slurmrestd_hosts: Sequence[str]
+    up_to_date: bool
+    key_hosts_up_to_date: bool
+    due: Sequence[str]
+    """What would change, a sentence for each host."""
+    unseen_by_check: Mapping[str, Sequence[str]]
+    """Host -> actions that tasks cannot report in check mode."""
+    refusals: Sequence[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Hs256RotationPlan:
+    """What a rotation of the HS256 key does."""
+
+    warnings: Sequence[str]
+    left_out: Mapping[str, str]
+    primary: str | None
+    speaker: str | None
+    standbys: Sequence[str]
+    key_hosts: Sequence[str]
+    hosts: Sequence[str]
+    key_hosts_to_change: Sequence[str]
+    services: Sequence[str]
+    """Hosts of services, which get new tokens. Each for itself: none of them stops the rotation."""
+    signer_and_services: Sequence[str]
+    hosts_to_change: Sequence[str]
+    key_path: Mapping[str, str]
+    signing_key: str
+    slurmdbd_hosts: Sequence[str]
+    slurmdbd_standbys: Sequence[str]
+    slurmrestd_hosts: Sequence[str]
+    slurmrestd_dies: Sequence[str]
+    """Hosts whose slurmrestd ends when slurmdbd restarts."""
+    reason: str | None
+    """unfinished, now, serial or max_age; None if there is nothing to do."""
+    tidy_only: bool
+    """Whether only next keys of an earlier rotation are left to remove."""
+    serial: str
+    run: str
+    by: str
+    """The user who runs it."""
+    run_to_end: Mapping[str, str]
+    """Key host -> the run whose next key is removed."""
+    take_over: str | None
+    """The run whose rotation this one finishes."""
+    old: str | None
+    """Fingerprint of the key to go back to after a failure."""
+    way: str
+    """in_place or rename."""
+    load: Loads
+    fallback: Loads
+    """If daemons do not see a key that was swapped in place."""
+    lead: float
+    """Seconds until the keys are swapped."""
+    clock_lag: float
+    """Seconds by which the clock of the primary controller seems ahead."""
+    up_to_date: bool
+    unseen_by_check: Mapping[str, Sequence[str]]
+    algorithm: str = "HS256"
+    rsa_rotation: Sequence[str] = field(default_factory=list)
+    refusals: Sequence[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RsaRotationPlan:
+    """What a rotation of the local RSA key does."""
+
+    warnings: Sequence[str]
+    left_out: Mapping[str, str]
+    primary: str | None
+    speaker: str | None
+    standbys: Sequence[str]
+    key_hosts: Sequence[str]
+    hosts: Sequence[str]
+    rsa_rotation: Sequence[str]
+    """Key hosts whose key sets change."""
+    receiving: Sequence[str]
+    """The signer and the hosts of services, which get tokens of the next key once it signs."""
+    hosts_to_change: Sequence[str]
+    signing_key: str
+    slurmdbd_hosts: Sequence[str]
+    slurmdbd_standbys: Sequence[str]
+    slurmrestd_hosts: Sequence[str]
+    slurmrestd_dies: Sequence[str]
+    reason: str | None
+    """unfinished, now, serial, max_age, or key_set if only key sets change; None if there is nothing to do."""
+    makes_key: bool
+    """Whether there is a next key, or only the key sets change."""
+    serial: str
+    run: str
+    by: str
+    take_over: str | None
+    old: str
+    """kid of the key that signs before."""
+    old_signs: bool
+    """Whether it still signs."""
+    stale: bool
+    """Whether a daemon has not loaded the key set on its disk."""
+    load: Loads
+    jwks_targets: Sequence[str]
+    jwks_daemons: Mapping[str, Sequence[Mapping[str, Any]]]
+    up_to_date: bool
+    unseen_by_check: Mapping[str, Sequence[str]]
+    algorithm: str = "RS256"
+    key_hosts_to_change: Sequence[str] = field(default_factory=list)
+    services: Sequence[str] = field(default_factory=list)
+    signer_and_services: Sequence[str] = field(default_factory=list)
+    refusals: Sequence[str] = field(default_factory=list)
+
+
+def members_of(plan: Any) -> dict[str, Any]:
+    """The members by name, for Jinja."""
+    values = {each.name: getattr(plan, each.name) for each in fields(plan)}
+    return {name: members_of(value) if is_dataclass(value) else value for name, value in values.items()}

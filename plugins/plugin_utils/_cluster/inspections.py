@@ -70,7 +70,7 @@ def short(name: str) -> str:
 
 def sentences_of(problem: Mapping[str, str]) -> str:
     """A problem as sentences; what was found in a file is often a bare phrase."""
-    found, effect = (problem[component].rstrip(".") for component in ("found", "effect"))
+    found, effect = (problem[name].rstrip(".") for name in ("found", "effect"))
     return f"{found}. {effect}. {problem['remedy']}"
 
 

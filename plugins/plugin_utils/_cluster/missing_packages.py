@@ -70,7 +70,7 @@ def _of_another_python(python: Mapping[str, Any], libraries: Sequence[str]) -> s
 def _too_old(python: Mapping[str, Any]) -> list[str]:
     """A library that is there and of no use."""
     version = str(python.get("pyjwt") or "")
-    numbers = tuple(int(component) for component in version.split(".")[:2] if component.isdigit())
+    numbers = tuple(int(number) for number in version.split(".")[:2] if number.isdigit())
     if len(numbers) < 2 or numbers >= _LEAST_PYJWT:
         return []
     executable, command = python.get("executable"), _pip(python, ["pyjwt"])

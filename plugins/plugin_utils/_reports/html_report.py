@@ -78,7 +78,7 @@ def _of_looks(looks: Mapping[str, Variables]) -> list[Finding]:
             said = str(look.get("msg") or "it did not answer")
             found.append(Finding(ERROR, host, f"The host could not be looked at: {said}"))
         for problem in look.get("problems") or ():
-            text = " ".join(str(problem.get(component) or "") for component in ("found", "effect", "remedy")).strip()
+            text = " ".join(str(problem.get(name) or "") for name in ("found", "effect", "remedy")).strip()
             severity = problem["severity"] if problem["severity"] in _RANKS else INFO
             found.append(Finding(severity, host, text))
     return found

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import (
     LEFT_OUT,
     PLAN,
@@ -49,8 +50,11 @@ def reasons(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str
 
 
 def told(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> list[str]:
-    """A sentence for each."""
-    return [f"{host}: {why}" for host, why in reasons(hostvars, hosts).items()]
+    """A sentence for each reason: it may be the same on thousands of nodes."""
+    alike: dict[str, list[str]] = {}
+    for host, why in reasons(hostvars, hosts).items():
+        alike.setdefault(why, []).append(host)
+    return [f"{folded(names)}: {why}" for why, names in alike.items()]
 
 
 def _unreachable(result: Any) -> bool:

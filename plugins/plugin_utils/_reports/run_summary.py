@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import run_of
 
 Variables = Mapping[str, Any]
@@ -61,6 +62,8 @@ ACTIONS = (
     ("slurm_jwt_proxy_conf", "proxy configured"),
     ("slurm_jwt_proxy_removed", "proxy removed"),
 )
+# Characters of a list of nodes that a line of the table has room for.
+LONGEST_LIST = 60
 PROOFS = ("slurm_jwt_proof", "slurmrestd_proof")
 
 
@@ -83,10 +86,10 @@ def _task_name(task: Any) -> str:
 
 def _cause(result: Mapping[str, Any]) -> str:
     """What the module said; for a command, what it wrote to its standard error too."""
-    said = [str(result.get(component) or "").strip() for component in ("msg", "stderr")]
-    if not any(said) and result.get("results"):
+    texts = [str(result.get(name) or "").strip() for name in ("msg", "stderr")]
+    if not any(texts) and result.get("results"):
         return next((_cause(each) for each in result["results"] if each.get("failed")), "unknown")
-    return " ".join(component for component in said if component) or "unknown"
+    return " ".join(filter(None, texts)) or "unknown"
 
 
 def actions(variables: Variables) -> list[str]:
@@ -141,9 +144,17 @@ def table(
         else:
             rows.append((host, *row))
     for row, names in alike.items():
-        rows.append((names[0] if len(names) == 1 else f"{len(names)} nodes", *row))
+        rows.append((_nodes(names), *row))
     done = "done" if unseen_by_check is None else "would be done"
     return layout([("host", "Slurm", done, "proven (right answers)"), *rows])
+
+
+def _nodes(names: Sequence[str]) -> str:
+    """As Slurm writes a list of hosts, with their number where they are many; the number alone if that is too long."""
+    text = folded(names)
+    if len(text) > LONGEST_LIST:
+        return f"{len(names)} nodes"
+    return text if len(names) == 1 else f"{text} ({len(names)} nodes)"
 
 
 class Copy(NamedTuple):

@@ -13,6 +13,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import run_
 CHANGED = {"changed": True}
 
 
+def test_a_list_of_nodes_that_is_too_long_is_their_number():
+    assert run_summary._nodes([f"node{number:04}" for number in range(5000)]) == "node[0000-4999] (5000 nodes)"
+    assert run_summary._nodes([f"node{number}" for number in range(0, 100, 2)]) == "50 nodes"
+    assert run_summary._nodes(["node7"]) == "node7"
+
+
 def test_the_table():
     proof = {
         "answers": [
@@ -33,7 +39,7 @@ def test_the_table():
         "node2": node,
     }
     lines = run_summary.table(hostvars, ["ctl1", "node1", "node2"])
-    assert [line.split("  ")[0] for line in lines] == ["host", "-------", "ctl1", "2 nodes"]
+    assert [line.split("  ")[0] for line in lines] == ["host", "-" * 19, "ctl1", "node[1-2] (2 nodes)"]
     assert lines[2].endswith("key made            slurmctld 1/2, slurmdbd 1/1")
     assert lines[3].endswith("slurm.conf changed  -")
     check = run_summary.table(hostvars, ["ctl1"], {"ctl1": ["slurmctld reconfigured"]})

@@ -22,7 +22,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_loo
 
 
 def one(a_look=None, an_answer=None, a_timer=None, service=None):
-    looks, answers, timers = ([component] if component else [] for component in (a_look, an_answer, a_timer))
+    looks, answers, timers = ([each] if each else [] for each in (a_look, an_answer, a_timer))
     found = token_states.states(hostvars(looks, answers, timers, [service or WEB]), GROUPS, NOW)
     (mine,) = [state for state in found if state.host == "svc1"]
     return mine

@@ -134,6 +134,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document impor
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import find_user
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_secret
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import facts
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import (
     OWN_LIMITS,
@@ -146,41 +147,28 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import LEA
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError, forget_environment
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import parse as parse_release
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import JudgingDaemon, KnownUser, identify
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import VerifyingDaemon, identify
 
 _OLD_LIBJWT = "libjwt.so.0"
 
 _FILES = {"slurmctld": "slurm.conf", "slurmdbd": "slurmdbd.conf"}
 
 
-class IdentityError(Exception):
-    """What is wrong with the task or the host, in words for the person who reads it."""
-
-
-def find_release(module: AnsibleModule) -> Release:
-    """The task's, or the one installed here."""
-    given = module.params["release"]
-    if given is None:
-        dummy_rc, given, dummy_err = module.run_command(Client(module.params["bin_dir"], None, 15).teller_of_release())
-    try:
-        return parse_release(given)
-    except ValueError as exc:
-        raise IdentityError(f"release: {exc}") from exc
-
-
-def daemon_here(module: AnsibleModule) -> JudgingDaemon:
+def configured_daemon(module: AnsibleModule) -> VerifyingDaemon:
     """What the daemon would load if it started now."""
     kind = module.params["daemon"]
     path = module.params["conf_path"] or f"/etc/slurm/{_FILES[kind]}"
-    release = find_release(module)
+
+    def run(argv: list[str]) -> str:
+        return str(module.run_command(argv)[1])
+
+    release = Client(module.params["bin_dir"], None, 15).release(module.params["release"], run)
     try:
         file = facts.load(path, kind if kind == "slurmdbd" else "slurm")
     except (ConfError, OSError) as exc:
-        raise IdentityError(f"conf_path: {exc}") from exc
+        raise TaskError(f"conf_path: {exc}") from exc
     jwt = file.jwt
-    return JudgingDaemon(
+    return VerifyingDaemon(
         release,
         jwt.enabled,
         jwt.parameters,
@@ -193,7 +181,7 @@ def daemon_here(module: AnsibleModule) -> JudgingDaemon:
 
 
 def has_old_libjwt(plugin_dir: str | None, bin_dir: str | None) -> bool:
-    """Whether Slurm's libjwt on this host is one that takes the name of an algorithm in any case."""
+    """Whether Slurm's libjwt on this host accepts the name of an algorithm in upper and lower case."""
     program = install_paths.find_program("slurmctld", [bin_dir] if bin_dir else [])
     folder = install_paths.plugin_dir(plugin_dir, program)
     libjwt = None if folder is None else install_paths.find_libjwt(os.path.join(folder, "auth_jwt.so"))
@@ -201,17 +189,17 @@ def has_old_libjwt(plugin_dir: str | None, bin_dir: str | None) -> bool:
 
 
 def read_key(path: str | None) -> bytes | None:
-    """The key for HS256, None if the daemon has none."""
+    """The key for HS256; None if the daemon has none."""
     if path is None:
         return None
     try:
         return read_secret(path).data
     except SecretFileError as exc:
-        raise IdentityError(f"jwt_key=: {exc} The daemon would not start.") from exc
+        raise TaskError(f"jwt_key=: {exc} The daemon would not start.") from exc
 
 
 def read_keys(path: str | None) -> KeySet | None:
-    """The keys for RS256, None if the daemon has none."""
+    """The keys for RS256; None if the daemon has none."""
     if path is None:
         return None
     try:
@@ -220,15 +208,9 @@ def read_keys(path: str | None) -> KeySet | None:
     except KeySetEmpty:
         return KeySet([], [], frozenset())
     except KeySetError as exc:
-        raise IdentityError(f"jwks=: {path} {exc} Have slurm_jwks write it.") from exc
+        raise TaskError(f"jwks=: {path} {exc} Have slurm_jwks write it.") from exc
     except OSError as exc:
-        raise IdentityError(f"jwks=: {path} cannot be read: {exc.strerror}. The daemon would not start.") from exc
-
-
-def user_here(name: str) -> KnownUser | None:
-    """The user of that name or number."""
-    found = find_user(name)
-    return None if found is None else KnownUser(found.name, found.uid)
+        raise TaskError(f"jwks=: {path} cannot be read: {exc.strerror}. The daemon would not start.") from exc
 
 
 def main() -> None:
@@ -244,16 +226,16 @@ def main() -> None:
     )
     forget_environment()
     try:
-        daemon = daemon_here(module)
-    except (IdentityError, ClientError, LibraryMissing) as exc:
+        daemon = configured_daemon(module)
+    except (TaskError, ClientError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
-    found = identify(module.params["token"].strip(), daemon, user_here, time.time())
+    identity = identify(module.params["token"].strip(), daemon, find_user, time.time())
     module.exit_json(
         changed=False,
         daemon=module.params["daemon"],
         release=str(daemon.release),
-        accepted=not found.refusals,
-        **found._asdict(),
+        accepted=not identity.refusals,
+        **identity._asdict(),
     )
 
 

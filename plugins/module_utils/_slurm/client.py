@@ -1,33 +1,35 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How Slurm's client programs are called so that nothing else has a say in it. Private to this collection.
+"""How Slurm's client programs are called, independent of the user's environment. Private to this collection.
 
-What the user's environment says of Slurm is forgotten, SLURM_JWT least of all may reach a client that is to use
+Slurm's variables are removed from the environment, above all SLURM_JWT, which must not reach a client that is to use
 munge. A token goes to a client in its environment, which only its owner and root can read, never on its command line.
-A client that waits for a daemon that is down (some do for minutes) is ended.
+A client that waits too long for a daemon that is down (some do for minutes) is ended.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from typing import NamedTuple
+from typing import Callable, NamedTuple
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, parse
 
 TIMED_OUT = (124, 137)
-"""Exit codes that mean that the time was up."""
+"""Exit codes of a command that was ended because it took too long."""
 
-_USUAL = ("/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin")
-# In this order, because scontrol of older releases wants a valid slurm.conf before it says its release.
-_TELL_RELEASE = ("slurmctld", "slurmdbd", "slurmrestd", "slurmd", "scontrol")
+_USUAL_FOLDERS = ("/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin")
+# In this order, because scontrol of older releases needs a valid slurm.conf even to print its release.
+_PROGRAMS_WITH_RELEASE = ("slurmctld", "slurmdbd", "slurmrestd", "slurmd", "scontrol")
 
 
 class ClientError(Exception):
-    """A program is missing. The text says which, where it was sought, and what to do."""
+    """A program is missing, or its release is not known. The text says what was looked for where, and what to do."""
 
 
 class Client(NamedTuple):
-    """Where a site has its clients and their configuration."""
+    """Where a site has its clients and their configuration, and how long a client may take, in seconds."""
 
     bin_dir: str | None
     conf_path: str | None
@@ -35,55 +37,62 @@ class Client(NamedTuple):
 
     def argv(self, name: str, *arguments: str) -> list[str]:
         """The command that runs a client."""
-        bound = shutil.which("timeout", path=":".join(_USUAL))
+        bound = shutil.which("timeout", path=":".join(_USUAL_FOLDERS))
         if bound is None:
             raise ClientError("The program timeout, of the package coreutils, is missing on this host. Install it.")
         return [bound, "--kill-after=1", str(self.timeout), self.program(name), *arguments]
 
     def environment(self, token: str | None = None) -> dict[str, str]:
-        """What a client has to find in its environment beside what is there."""
-        wanted = {"LC_ALL": "C"}
+        """Variables to be added to a client's environment."""
+        variables = {"LC_ALL": "C"}
         # A configless host has no such file; its clients find their configuration themselves.
         if self.conf_path is not None and os.path.exists(self.conf_path):
-            wanted["SLURM_CONF"] = self.conf_path
+            variables["SLURM_CONF"] = self.conf_path
         if token is not None:
-            wanted["SLURM_JWT"] = token
-        return wanted
+            variables["SLURM_JWT"] = token
+        return variables
 
     def program(self, name: str) -> str:
         """The path of a program."""
         path = self._find(name)
         if path is None:
             raise ClientError(
-                f"The program {name} is not in {self.bin_dir or 'any of ' + ', '.join(_USUAL)}. "
+                f"The program {name} is not in {self.bin_dir or 'any of ' + ', '.join(_USUAL_FOLDERS)}. "
                 "Install Slurm's client programs on this host, or name their folder in bin_dir."
             )
         return path
 
-    def teller_of_release(self) -> list[str]:
-        """The command that says which release is installed here."""
-        for name in _TELL_RELEASE:
+    def release(self, declared: str | None, run: Callable[[list[str]], str]) -> Release:
+        """The release that the task declares, or the one installed here, which a program of Slurm prints."""
+        text = run(self._release_command()) if declared is None else declared
+        try:
+            return parse(text)
+        except ValueError as exc:
+            raise ClientError(f"release: {exc}") from exc
+
+    def _release_command(self) -> list[str]:
+        for name in _PROGRAMS_WITH_RELEASE:
             path = self._find(name)
             if path is not None:
                 return [path, "-V"]
         raise ClientError(
-            f"None of Slurm's programs is in {self.bin_dir or 'any of ' + ', '.join(_USUAL)}, so its release is not "
-            "known. State it in release, or name the folder of the programs in bin_dir."
+            f"None of Slurm's programs is in {self.bin_dir or 'any of ' + ', '.join(_USUAL_FOLDERS)}, so its release is "
+            "not known. Set release, or name the folder of the programs in bin_dir."
         )
 
     def _find(self, name: str) -> str | None:
-        folders = _USUAL if self.bin_dir is None else (self.bin_dir, *_beside(self.bin_dir))
+        folders = _USUAL_FOLDERS if self.bin_dir is None else (self.bin_dir, *_beside(self.bin_dir))
         return shutil.which(name, path=":".join(folders))
 
 
 def _beside(folder: str) -> tuple[str, ...]:
-    """Clients are in bin and daemons in sbin; a site names only one of the two."""
+    """The folder next to it: clients are in bin and daemons in sbin, and a site names only one of the two."""
     head, tail = os.path.split(folder.rstrip("/"))
     return (os.path.join(head, {"bin": "sbin", "sbin": "bin"}[tail]),) if tail in ("bin", "sbin") else ()
 
 
 def forget_environment() -> None:
-    """Remove from this process, and so from the clients it starts, whatever would change what they do or say."""
+    """Remove all variables that change what Slurm's clients do from this process, and so from clients it starts."""
     for name in list(os.environ):
         if name.startswith(("SLURM_", "SCONTROL_", "SINFO_", "SACCTMGR_")):
             del os.environ[name]

@@ -12,7 +12,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_secret
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import RunCommand, Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, parse
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, signed_by, split, user_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.refusals import refusals
@@ -25,24 +25,13 @@ def verified(task: Task, run: RunCommand) -> dict[str, Any]:
     key = read_signing_key(task)
     if key is None:
         raise TaskError("key_path is needed with state=verified: only the key shows whether a token is genuine.")
-    release = _release(task, run)
+    client = Client(task.params["bin_dir"], task.params["conf_path"], task.params["timeout"])
+    release = client.release(task.params["release"], lambda argv: run(argv, {})[1])
     results = [_result(entry, task, key, release) for entry in entries(task.params)]
     result = task_result(results, [], str(release))
     if result["refusals"] and task.params["fail_refused"]:
         raise TaskError(f"Slurm {release} would refuse this: {' '.join(result['refusals'])}", result)
     return result
-
-
-def _release(task: Task, run: RunCommand) -> Release:
-    """The task's, or the one installed here."""
-    text = task.params["release"]
-    if text is None:
-        client = Client(task.params["bin_dir"], task.params["conf_path"], task.params["timeout"])
-        dummy_code, text, dummy_errors = run(client.teller_of_release(), {})
-    try:
-        return parse(text)
-    except ValueError as exc:
-        raise TaskError(f"release: {exc}") from exc
 
 
 def _result(entry: Entry, task: Task, key: SigningKey, release: Release) -> dict[str, Any]:

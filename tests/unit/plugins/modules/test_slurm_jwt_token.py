@@ -495,7 +495,7 @@ class TestVerified:
         host.put()
         program(tmp_path / "sbin" / "slurmctld", "echo slurm-wlm 22.05.8")
         assert self.verify(host, release=None, bin_dir=str(tmp_path / "bin"))["release"] == "22.05.8"
-        assert "State it in release" in self.verify(host, release=None, bin_dir=str(tmp_path / "none"))["msg"]
+        assert "Set release" in self.verify(host, release=None, bin_dir=str(tmp_path / "none"))["msg"]
 
 
 def program(path, script):

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import User
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import key_set
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk as one_jwk
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
@@ -25,8 +26,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases impo
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import split
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import (
     Identity,
-    JudgingDaemon,
-    KnownUser,
+    VerifyingDaemon,
     identify,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import sign
@@ -44,16 +44,16 @@ KEYCLOAK = {
     "preferred_username": "alice",
     "email": "alice@example.org",
 }
-ROOT_USER = KnownUser("root", 0)
-USERS = {"root": ROOT_USER, "0": ROOT_USER, "alice": KnownUser("alice", 1001), "slurm": KnownUser("slurm", 64030)}
+ROOT_USER = User("root", 0, 0)
+USERS = {"root": ROOT_USER, "0": ROOT_USER, "alice": User("alice", 1001, 1001), "slurm": User("slurm", 64030, 64030)}
 WHO = {"name": "alice", "gecos": "", "dir": "/home/alice", "shell": "/bin/sh", "groups": {}}
 
 
-def daemon(release: str = "24.11.5", **options: str) -> JudgingDaemon:
-    return JudgingDaemon(parse(release), True, options, None, KEY_SET)
+def daemon(release: str = "24.11.5", **options: str) -> VerifyingDaemon:
+    return VerifyingDaemon(parse(release), True, options, None, KEY_SET)
 
 
-def seen(claims: dict[str, Any], by: JudgingDaemon, key: bytes = KEY, kid: str | None = KID) -> Identity:
+def seen(claims: dict[str, Any], by: VerifyingDaemon, key: bytes = KEY, kid: str | None = KID) -> Identity:
     return identify(sign(claims, key, "RS256", kid), by, USERS.get, NOW)
 
 
@@ -92,7 +92,7 @@ def test_a_claim_that_outranks_the_one_of_the_site():
     found = seen({**KEYCLOAK, "sun": "root"}, daemon(userclaimfield="preferred_username"))
     assert (found.user, found.uid) == ("root", 0)
     assert any("Slurm reads sun, not preferred_username" in text for text in found.cautions)
-    assert any("may be every other user" in text for text in found.cautions)
+    assert any("can act as every other user" in text for text in found.cautions)
 
 
 def test_numbers_are_uids_and_identities_may_come_along():
@@ -104,7 +104,7 @@ def test_numbers_are_uids_and_identities_may_come_along():
 
 def test_a_mapper_that_copies_what_users_write_shows():
     found = seen({**KEYCLOAK, "sun": "alice"}, daemon())
-    assert any("what stands in preferred_username, too" in text for text in found.cautions)
+    assert any("has the same value as preferred_username" in text for text in found.cautions)
 
 
 @pytest.mark.parametrize(
@@ -112,13 +112,13 @@ def test_a_mapper_that_copies_what_users_write_shows():
     [
         ({"exp": NOW - 1}, daemon(), KEY, KID, "expired 1 s ago"),
         ({"exp": str(NOW + 60)}, daemon(), KEY, KID, "not a JSON integer"),
-        ({}, daemon(), STRANGER, KID, "by another one or by a forger"),
+        ({}, daemon(), STRANGER, KID, "by another key or a forger"),
         ({}, daemon(), KEY, "another", "has no key 'another'"),
-        ({}, daemon(), KEY, None, "names no kid"),
+        ({}, daemon(), KEY, None, "has no kid"),
         ({}, daemon("20.11.4"), KEY, KID, "21.08 or later does"),
         ({}, daemon()._replace(key_set=None), KEY, KID, "has no jwks="),
-        ({}, daemon()._replace(enabled=False), KEY, KID, "AuthAltTypes has not auth/jwt"),
-        ({"sun": 7}, daemon(), KEY, KID, "looks for sun, then username, and for text there"),
+        ({}, daemon()._replace(enabled=False), KEY, KID, "AuthAltTypes does not have auth/jwt"),
+        ({"sun": 7}, daemon(), KEY, KID, "reads sun, then username, and needs text there"),
     ],
     # Not from the kid, which is another one in each process of pytest-xdist.
     ids=itertools.count(),
@@ -136,7 +136,7 @@ def test_a_user_whom_the_host_does_not_know_is_let_in_as_nobody(user):
     """Measured on slurmctld and slurmdbd of 20.11, 22.05, 24.11 and 26.05, which serve such a token."""
     found = seen({**KEYCLOAK, "sun": user}, daemon())
     assert (found.refusals, found.claim, found.user, found.uid) == ([], "sun", user, None)
-    assert any(f"names {user!r}, whom this host does not know" in text for text in found.cautions)
+    assert any(f"names {user!r}, a user that this host does not know" in text for text in found.cautions)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ CLAIMS = st.sampled_from(["sun", "username", "exp", "iat", "iss", "aud", "uid", 
 
 @given(st.dictionaries(CLAIMS, JSON))
 def test_any_claims(claims):
-    by = JudgingDaemon(parse("26.05.5"), True, {"use_jwt_client_ids": "", "userclaimfield": "email"}, SHARED, KEY_SET)
+    by = VerifyingDaemon(parse("26.05.5"), True, {"use_jwt_client_ids": "", "userclaimfield": "email"}, SHARED, KEY_SET)
     parts = [json.dumps(each).encode() for each in ({"alg": "RS256", "kid": KID}, claims)]
     token = ".".join(base64.urlsafe_b64encode(part).decode() for part in [*parts, b"signature"])
     found = identify(token, by, USERS.get, NOW)

@@ -76,8 +76,8 @@ class Client(NamedTuple):
             if path is not None:
                 return [path, "-V"]
         raise ClientError(
-            f"None of Slurm's programs is in {self.bin_dir or 'any of ' + ', '.join(_USUAL_FOLDERS)}, so its release is "
-            "not known. Set release, or name the folder of the programs in bin_dir."
+            f"None of Slurm's programs is in {self.bin_dir or 'any of ' + ', '.join(_USUAL_FOLDERS)}, so its release "
+            "is not known. Set release, or name the folder of the programs in bin_dir."
         )
 
     def _find(self, name: str) -> str | None:

@@ -62,6 +62,14 @@ def write_changelog() -> None:
     shutil.copy(copy / "CHANGELOG.md", PAGES / "changelog.md")
 
 
+def without_internal(index: str) -> str:
+    """The index without plugins whose description begins with [INTERNAL]. Their pages stay, as others link to them."""
+    entry = re.compile(r"^\* :ansplugin:`(\w+) (\w+) <.* -- \[INTERNAL\] .*\n", re.M)
+    for name, kind in entry.findall(index):
+        index = index.replace(f"    {name}_{kind}\n", "")
+    return entry.sub("", index)
+
+
 def write_reference(folder: Path) -> None:
     """Modules, roles, filters and guides, as antsibull-docs writes them."""
     folder.mkdir()
@@ -77,6 +85,7 @@ def write_reference(folder: Path) -> None:
     title = "Modules, roles and filters"
     text, titles = re.subn(r"^Hpc\.Slurm_Jwt\n=+$", f"{title}\n{'=' * len(title)}", text, flags=re.M)
     text, guides = re.subn(r"^Guides\n-+\n\n\.\. toctree::\n(?:    .*\n|\n)+", "", text, flags=re.M)
+    text = without_internal(text)
     if (titles, guides) != (1, 1):
         sys.exit("docs: antsibull-docs writes another index.rst than before. Adapt write_reference in this file.")
     index.write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares what _conf says of configuration files, and does to them, with what Slurm's own daemons make of them."""
+"""Compares how _conf reads and edits configuration files with how Slurm's own daemons read them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import difflib
 import re
 from typing import Callable, NamedTuple
 
-from generator import ETC, JWKS, Case, Edit
+from generator import ETC, Case, Edit
+from settings_generator import JWKS
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor
@@ -35,7 +36,7 @@ class Outcome(NamedTuple):
     answer: str
 
 
-# What a daemon's log says
+# What ended a daemon
 
 _PREFIX = re.compile(r"(?:slurmctld|slurmdbd): |\[[0-9T:.-]+\] ")
 _SIGNS = (
@@ -135,46 +136,46 @@ def _latin(text: str) -> str:
 
 
 class Comparison:
-    """Judges cases with the daemons of one release."""
+    """Checks cases with the daemons of one release."""
 
     def __init__(self, release: tuple[int, int], oracle: Oracle) -> None:
         self.release = release
-        self._witness = oracle
+        self._oracle = oracle
         self.asked = 0
 
     def check(self, case: Case) -> list[Outcome]:
-        """Compare before any edit, and after each way of editing. Disagreement if anything is not as claimed."""
+        """Compare before any edit, and after each way of editing. Disagreement if anything differs."""
         before = self._compare(case, case.files)
         return [self._edit(case, edits, before) for edits in case.edits]
 
-    def _hear(self, case: Case, files: dict[str, bytes]) -> Answer:
+    def _ask(self, case: Case, files: dict[str, bytes]) -> Answer:
         self.asked += 1
-        return self._witness(case.daemon, files)
+        return self._oracle(case.daemon, files)
 
     def _compare(self, case: Case, files: dict[str, bytes]) -> Answer:
         conf = load(case, files)
-        said = self._hear(case, files)
+        actual = self._ask(case, files)
         codes = {fault.code for fault in conf.parsed.faults}
         claim = expected(conf, case.daemon, self.release)
-        if "include_unended" in codes and said[0] in ("parse", "other"):
+        if "include_unended" in codes and actual[0] in ("parse", "other"):
             # What happens to be in memory behind the line decides whether the daemon goes on, stops or crashes. It is
-            # another thing each time, and _conf has said so.
+            # different each time, and _conf reports it.
             return "parse", ""
         if "include_two" in codes and self.release < (23, 2):
-            return said  # it has said that older releases read the other file
-        if said[0] == "waits" and codes & {"include_missing", "include_glob"}:
+            return actual  # _conf reports that older releases read the other file
+        if actual[0] == "waits" and codes & {"include_missing", "include_glob"}:
             return "parse", ""
-        if said == ("auth", "") and claim == ("auth", "rest_auth/jwt"):
+        if actual == ("auth", "") and claim == ("auth", "rest_auth/jwt"):
             return claim  # 22.05 and 24.11 find that plugin's file, and die of what is in it
-        if said != claim:
-            raise Disagreement(f"the daemon says {said}, _conf expects {claim}")
+        if actual != claim:
+            raise Disagreement(f"the daemon ends with {actual}, _conf expects {claim}")
         self._options(conf)
-        return said
+        return actual
 
     def _options(self, conf: Conf) -> None:
         """option() reads as 23.11 and later do, and where _conf sees no error, every release has to read the same."""
-        told = any(key == "authaltparameters" and problem.severity == "error" for key, problem in conf.findings())
-        if told and self.release < (23, 11):
+        has_error = any(key == "authaltparameters" and problem.severity == "error" for key, problem in conf.findings())
+        if has_error and self.release < (23, 11):
             return
         text = conf.value("AuthAltParameters") or ""
         for name in ("jwt_key", "jwks"):
@@ -216,7 +217,7 @@ class Comparison:
         raise Disagreement(f"{edits} was refused without need: {exc}")
 
     def _claims(self, case: Case, files: dict[str, bytes], edits: list[Edit], after: Answer) -> None:
-        """What the edits are to bring about, told without asking _conf."""
+        """Check the intended effect of the edits without asking _conf."""
         two = any(fault.code == "include_two" for fault in load(case, files).parsed.faults)
         if after[0] in ("parse", "waits", "other") or (two and self.release < (23, 2)):
             return
@@ -226,7 +227,7 @@ class Comparison:
                 # The plugins are sure to be these, the key set is taken out: the daemon must name the new key.
                 wanted = ("key", _latin(next(e for e in edits if e.method == "edit_options").arguments[1]["jwt_key"]))  # type: ignore[index]
                 if after != wanted:
-                    raise Disagreement(f"{edits} should lead to {wanted}, the daemon says {after}")
+                    raise Disagreement(f"{edits} should lead to {wanted}, the daemon ends with {after}")
             if edit.method == "edit_list" and rest[1] and after[0] in ("key", "no key"):
                 raise Disagreement(f"{edits}: the daemon still loads auth/jwt")
             if (
@@ -292,7 +293,7 @@ def _apply(editor: Editor, edit: Edit) -> bool:
 
 
 def check_untouched(old: bytes, new: bytes, keys: set[str], name: str) -> None:
-    """No line may differ but those of the keys, told apart without _conf: by searching for the key in a line.
+    """No line may differ but those of the keys. They are found without _conf: by searching for the key in a line.
 
     Lines that a backslash joins count as one. The line feed of the last line may come or go.
     """

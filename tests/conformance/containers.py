@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where oracles are asked: containers with the daemons of one release of Slurm, each reached by two pipes."""
+"""Oracles: containers with the daemons of one release of Slurm, each reached by two pipes."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def collection_path() -> str:
     """A folder from which Python imports the collection, wherever the checkout is."""
     if ROOT.parts[-3:] == ("ansible_collections", "hpc", "slurm_jwt"):
         return str(ROOT.parents[2])
-    place = pathlib.Path(tempfile.mkdtemp(prefix="check-"))
-    parent = place / "ansible_collections" / "hpc"
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="check-"))
+    parent = folder / "ansible_collections" / "hpc"
     parent.mkdir(parents=True)
     (parent / "slurm_jwt").symlink_to(ROOT)
-    return str(place)
+    return str(folder)
 
 
-def to_be_had(releases: Iterable[str]) -> list[str]:
-    """Those that the lab could get; it says once which ones it could not, see slurmlab/images.py."""
-    found = ROOT / ".work/lab/releases.json"
-    gone = json.loads(found.read_text(encoding="utf-8"))["gone"] if found.exists() else {}
-    for release in set(releases) & set(gone):
-        print(f"Slurm {release} is left out, as it cannot be had any more: {gone[release]}", flush=True)
-    return [release for release in releases if release not in gone]
+def available(releases: Iterable[str]) -> list[str]:
+    """The releases that the lab has; prints those that it could not get, see slurmlab/images.py."""
+    releases_file = ROOT / ".work/lab/releases.json"
+    unavailable = json.loads(releases_file.read_text(encoding="utf-8"))["gone"] if releases_file.exists() else {}
+    for release in set(releases) & set(unavailable):
+        print(f"Slurm {release} is left out, because it is not available any more: {unavailable[release]}", flush=True)
+    return [release for release in releases if release not in unavailable]
 
 
 def year_and_month(version: str) -> tuple[int, int]:
-    """Of what a daemon says of itself: Debian sid may have a newer Slurm than the lab calls it by."""
+    """Of the version that a daemon prints: Debian sid may have a newer Slurm than the lab calls it by."""
     match = re.search(r"(\d+)\.(\d+)", version)
     assert match, version
     return int(match[1]), int(match[2])
@@ -57,12 +57,12 @@ class Oracle:
         self.version: str = self._answer()["ready"]
 
     def ask(self, daemon: str, files: Mapping[str, bytes]) -> tuple[int | None, str]:
-        """The exit code and the log of a daemon that is to die of these files; no code if it did not."""
+        """The exit code and the log of a daemon that exits because of these files; no code if it does not exit."""
         answer = self._ask({"daemon": daemon}, files)
         return answer["code"], answer["log"]
 
     def admit(self, files: Mapping[str, bytes], tokens: list[str]) -> dict[str, Any]:
-        """What a slurmctld that runs with these files makes of tokens; see oracle.py."""
+        """How slurmctld with these files answers tokens; see oracle.py."""
         return self._ask({"tokens": tokens}, files)
 
     def close(self) -> None:

@@ -1,10 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes configuration files up, full of what people write and of what a parser stumbles over.
+"""Makes up configuration files with everything that people write and that is hard to parse.
 
-The same seed makes the same file. Every trap that a file holds is named in its tags, so that a run can say what it
-has covered.
+The same seed makes the same file. The tags name every trap in a file, so that a run can report what it covered.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
+from settings_generator import PATHS, Settings
+
 ETC = "/oracle/etc"
-JWKS = "/oracle/jwks.json"
 
 SLURMCTLD = (
     ("SlurmctldHost", "ctl1"),
@@ -35,7 +35,6 @@ FILLERS = {
     "slurmctld": ("ReturnToService=2", "SlurmdTimeout = 300", "TaskPlugin=task/none", 'MailProg="/bin/mail \\#1"'),
     "slurmdbd": ("DebugLevel=info", "LogFile = /oracle/log", "StoragePass=not#shown", "StorageLoc=slurm_acct_db"),
 }
-PATHS = ("/n/key", "/n/jwt_hs256.key", "/n/a key", "/n/k\\y", "/n/k#y", '/n/k"y', "/n/k=y", "/n/k\u00e9y", "/n/k%cy")
 COMMENTS = (
     b"",
     b" plain",
@@ -62,7 +61,7 @@ class Case(NamedTuple):
     files: dict[str, bytes]
     """By their names below ETC."""
     edits: list[list[Edit]]
-    """Each a way to change the files as they are."""
+    """Each is a way to change the files."""
     tags: frozenset[str]
 
     @property
@@ -79,21 +78,20 @@ class _Author:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.dice = random.Random(seed)
-        self.tags: set[str] = set()
+        self.settings = Settings(self.dice, b"\n")
         self.daemon = "slurmdbd" if self.chance(0.2) else "slurmctld"
-        self.end = b"\n"
 
     def chance(self, share: float) -> bool:
         return self.dice.random() < share
 
     def tag(self, name: str) -> None:
-        self.tags.add(name)
+        self.settings.tag(name)
 
     # Files
 
     def case(self) -> Case:
-        self.end = self.dice.choice((b"\n", b"\n", b"\n", b"\r\n"))
-        if self.end == b"\r\n":
+        self.settings.end = self.dice.choice((b"\n", b"\n", b"\n", b"\r\n"))
+        if self.settings.end == b"\r\n":
             self.tag("crlf")
         names = ["slurm.conf" if self.daemon == "slurmctld" else "slurmdbd.conf"]
         if self.chance(0.4):
@@ -106,27 +104,28 @@ class _Author:
         cluster = self.dice.choice(("lab", "LAB", "Lab2"))
         self._nest(names, bodies)
         if self.daemon == "slurmctld":
-            bodies[names[0]].insert(0, self.setting("ClusterName", cluster, mild=True))
+            bodies[names[0]].insert(0, self.settings.setting("ClusterName", cluster, mild=True))
         if self.chance(0.12):
-            self._spoil(bodies[self.dice.choice(names)])
+            self._add_invalid_line(bodies[self.dice.choice(names)])
         files = {name.replace("%c", cluster.lower()): self._file(bodies[name]) for name in names}
         files["nothing"] = b""
         if self.daemon == "slurmdbd":
             self.tag("slurmdbd")
-        return Case(f"generated-{self.seed}", self.daemon, files, self._edits(), frozenset(self.tags))
+        return Case(f"generated-{self.seed}", self.daemon, files, self._edits(), frozenset(self.settings.tags))
 
     def _lines(self) -> list[bytes]:
         """The settings, in any order."""
         fixed = SLURMCTLD if self.daemon == "slurmctld" else SLURMDBD
-        lines = [self.setting(key, value, mild=True) for key, value in fixed]
+        lines = [self.settings.setting(key, value, mild=True) for key, value in fixed]
         key, kind = NEXT[self.daemon]
-        lines.append(self.setting(key, f"{kind}/{self.dice.choice(('oracle_end', 'the end', 'e#d'))}"))
+        lines.append(self.settings.setting(key, f"{kind}/{self.dice.choice(('oracle_end', 'the end', 'e#d'))}"))
         if self.chance(0.95):
-            lines.append(self.setting("AuthType", self.dice.choice(("auth/none",) * 6 + ("auth/munge", "auth/odd"))))
+            auth_type = self.dice.choice(("auth/none",) * 6 + ("auth/munge", "auth/odd"))
+            lines.append(self.settings.setting("AuthType", auth_type))
         for _times in range(self.dice.choice((0, 1, 1, 1, 1, 2, 3))):
-            lines.append(self.setting("AuthAltTypes", self.types()))
+            lines.append(self.settings.setting("AuthAltTypes", self.settings.types()))
         for _times in range(self.dice.choice((0, 1, 1, 1, 1, 2, 3))):
-            lines.append(self.setting("AuthAltParameters", self.parameters()))
+            lines.append(self.settings.setting("AuthAltParameters", self.settings.parameters()))
         lines += [line.encode() for line in self.dice.sample(FILLERS[self.daemon], self.dice.randint(0, 3))]
         if self.daemon == "slurmctld":
             lines += [line.encode() for line in self.dice.sample(NODES, self.dice.randint(1, 4))]
@@ -153,8 +152,8 @@ class _Author:
     def _nest(self, names: list[str], bodies: dict[str, list[bytes]]) -> None:
         """Include each of the other files from one before it."""
         for number, name in enumerate(names[1:], 1):
-            holder = names[0] if "%c" in name else self.dice.choice(names[:number])
-            if "/" in holder or "/" in name or self.chance(0.3):
+            including = names[0] if "%c" in name else self.dice.choice(names[:number])
+            if "/" in including or "/" in name or self.chance(0.3):
                 target = f"{ETC}/{name}"
             else:
                 target = self.dice.choice(("", "./")) + name
@@ -162,15 +161,15 @@ class _Author:
             blank = self.dice.choice((" ", "\t", "  "))
             after = self.dice.choice(("", "", " ", "\t", " # really"))
             line = f"{word}{blank}{target}{after}".encode()
-            bodies[holder].insert(self.dice.randint(0, len(bodies[holder])), line)
+            bodies[including].insert(self.dice.randint(0, len(bodies[including])), line)
             self.tag("include")
             if "%c" in name:
                 self.tag("include %c")
-            if holder != names[0]:
+            if including != names[0]:
                 self.tag("nested include")
 
-    def _spoil(self, body: list[bytes]) -> None:
-        """Something that Slurm stops at."""
+    def _add_invalid_line(self, body: list[bytes]) -> None:
+        """A line that Slurm rejects."""
         line = self.dice.choice(
             (
                 b"hello",
@@ -187,149 +186,26 @@ class _Author:
                 b"AuthAltTypes==",
                 b"AuthAltTypes+ =auth/jwt",
                 f"Include {ETC}/nothing x".encode(),
-                b"AuthAltParameters=a,\\" + self.end + b"  b",
+                b"AuthAltParameters=a,\\" + self.settings.end + b"  b",
                 b"\xef\xbb\xbfAuthType=auth/none",
                 b"Auth-Type=x",
                 b"CommunicationParameters=x\0y z",
             )
         )
         body.insert(self.dice.randint(0, len(body)), line)
-        self.tag("spoilt")
+        self.tag("invalid line")
 
     def _file(self, body: list[bytes]) -> bytes:
         if not body and self.chance(0.5):
             self.tag("empty file")
             return b""
-        text = b"".join(line + (b"\n" if self.chance(0.03) else self.end) for line in body)
+        text = b"".join(line + (b"\n" if self.chance(0.03) else self.settings.end) for line in body)
         if self.chance(0.25):
-            text = text[: -len(self.end)] if text.endswith(self.end) else text
+            text = text[: -len(self.settings.end)] if text.endswith(self.settings.end) else text
             self.tag("no line feed at the end")
             if body and body[-1].lower().startswith(b"inc"):
                 self.tag("include without line feed")
         return text
-
-    # Lines
-
-    def setting(self, key: str, value: str, mild: bool = False) -> bytes:
-        """key=value, written in one of the many ways."""
-        wild = 0.1 if mild else 1.0
-        name = key
-        if self.chance(0.35 * wild):
-            name = self.dice.choice((key.lower(), key.upper(), key.swapcase()))
-            self.tag("odd case")
-        blanks = ("", "", "", " ", "  ", "\t")
-        before, after = (self.dice.choice(blanks) if self.chance(0.6 * wild) else "" for _side in range(2))
-        if before or after:
-            self.tag("blanks around =")
-        operator = "="
-        if self.chance(0.04 * wild):
-            operator = self.dice.choice(("+=", "-=", "*=", "/="))
-            self.tag("operator")
-        units = [self._unit(char, wild) for char in value]
-        if " " in value or not value or (self.chance(0.25 * wild) and '"' not in value):
-            units = ["\x00q", *units, "\x00q"]
-            self.tag("quotes")
-        head = [*name] if self.chance(0.05 * wild) else [name]
-        indent = self.dice.choice((" ", "\t", "   ")) if self.chance(0.08 * wild) else ""
-        if indent:
-            self.tag("indented")
-        encoded = [
-            piece.encode("utf-8") if not self.chance(0.2) else self._latin(piece)
-            for piece in (indent, *head, before, operator, after, *units)
-        ]
-        encoded = [piece.replace(b"\x00q", b'"') for piece in encoded if piece]
-        if self.chance(0.2 * wild):
-            self._wrap(encoded)
-        return b"".join(encoded) + self._ending(wild)
-
-    def _latin(self, piece: str) -> bytes:
-        try:
-            return piece.encode("latin-1")
-        except UnicodeEncodeError:
-            return piece.encode("utf-8")
-
-    def _unit(self, char: str, wild: float) -> str:
-        if char in "#\\":
-            self.tag("escaped " + char)
-            return "\\" + char
-        if self.chance(0.02 * wild):
-            self.tag("needless escape")
-            return "\\" + char
-        return char
-
-    def _wrap(self, units: list[bytes]) -> None:
-        """Continue the line on the next one, or several times."""
-        for _times in range(self.dice.choice((1, 1, 1, 2, 3))):
-            at = self.dice.randint(1, len(units))
-            comment = self.dice.choice((b"", b"", b" ", b"\t", b" # continued", b" #\\"))
-            units.insert(at, b"\\" + comment + self.end)
-        self.tag("continued")
-
-    def _ending(self, wild: float) -> bytes:
-        if not self.chance(0.25 * wild):
-            return b""
-        ending = self.dice.choice((b" ", b"\t ", b" # comment", b" #", b" # back \\", b"\t#AuthType=x", b"#glued"))
-        if b"#" in ending:
-            self.tag("comment behind a value")
-        return ending
-
-    # Values
-
-    def types(self) -> str:
-        members = [
-            self.dice.choice(
-                ("auth/jwt",) * 8 + ("jwt", "rest_auth/jwt", "auth/none", "auth/munge", "auth/other", "Auth/JWT")
-            )
-            for _member in range(self.dice.choice((0, 1, 1, 1, 1, 2, 3)))
-        ]
-        if any(member not in ("auth/jwt", "auth/none", "auth/munge") for member in members):
-            self.tag("odd AuthAltTypes")
-        return self._comma_list(members)
-
-    def parameters(self) -> str:
-        members = []
-        for _member in range(self.dice.choice((0, 1, 1, 2, 2, 3, 4))):
-            kind = self.dice.random()
-            if kind < 0.45:
-                members.append("jwt_key=" + self.dice.choice(PATHS))
-            elif kind < 0.6:
-                members.append("jwks=" + self.dice.choice((JWKS, JWKS, "/n/jwks.json")))
-                self.tag("jwks")
-            elif kind < 0.75:
-                members.append(
-                    self.dice.choice(
-                        ("disable_token_creation", "max_token_lifespan=3600", "userclaimfield=u", "use_jwt_client_ids")
-                    )
-                )
-            elif kind < 0.85:
-                members.append(self.dice.choice(("unknown", "unknown=x", "no_such=/n/x", "x=y=z")))
-                self.tag("unknown member")
-            else:
-                members.append(
-                    self.dice.choice(
-                        (
-                            "xjwt_key=/n/other",
-                            "JWT_KEY=/n/case",
-                            "jwt_key=",
-                            "jwt_key",
-                            "my_jwks=/n/other",
-                            "Jwt_Key=/n/c",
-                        )
-                    )
-                )
-                self.tag("misleading member")
-        if sum(member.startswith("jwt_key=") for member in members) > 1:
-            self.tag("member twice")
-        return self._comma_list(members)
-
-    def _comma_list(self, members: list[str]) -> str:
-        if len(members) > 1 and self.chance(0.15):
-            self.tag("blank after a comma")
-            return ", ".join(members)
-        if members and self.chance(0.05):
-            self.tag("empty member")
-            return self.dice.choice((",{}", "{},", "{},,")).format(",,".join(members))
-        return ",".join(members)
 
     # Edits
 

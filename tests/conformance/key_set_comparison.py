@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Has slurmctld load a key set, and take tokens by it."""
+"""Makes slurmctld load a key set and verify tokens with it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class NotUp(Disagreement):
 
 
 class KeySetOracle(Protocol):
-    """What is asked of containers.Oracle."""
+    """What the checks use of containers.Oracle."""
 
     def ask(self, daemon: str, files: dict[str, bytes]) -> tuple[int | None, str]: ...
 
@@ -44,16 +44,16 @@ class KeySetOracle(Protocol):
 class Loaded(NamedTuple):
     """What slurmctld does with a key set at its start."""
 
-    lives: bool
-    last_words: str | None
+    loads: bool
+    fatal: str | None
 
 
 def load(oracle: KeySetOracle, file: bytes | None) -> Loaded:
-    """Whether slurmctld gets beyond the key set: after it, it looks for a key that is not there, and dies of that."""
+    """Whether slurmctld loads the key set: next it loads a key file that is missing, and exits because of that."""
     conf = _CONF.format(jwks=JWKS, more=f",jwt_key={NO_KEY}").encode()
     code, log = oracle.ask("slurmctld", {"slurm.conf": conf, **({} if file is None else {"jwks.json": file})})
-    words = [line for line in log.split("\n") if "fatal: " in line]
-    return Loaded(answer(code, log) == ("key", NO_KEY), words[-1] if words else None)
+    fatal = [line for line in log.split("\n") if "fatal: " in line]
+    return Loaded(answer(code, log) == ("key", NO_KEY), fatal[-1] if fatal else None)
 
 
 def admit(oracle: KeySetOracle, file: bytes, tokens: list[str]) -> list[bool]:
@@ -64,18 +64,18 @@ def admit(oracle: KeySetOracle, file: bytes, tokens: list[str]) -> list[bool]:
         raise NotUp(f"slurmctld did not come up: {answer['log'][-500:]}")
     if not answer["alive"]:
         raise Disagreement(f"slurmctld died of a token: {answer['log'][-500:]}")
-    return [said == "" for said in answer["said"]]
+    return [error == "" for error in answer["errors"]]
 
 
 def check_file(oracle: KeySetOracle, file: bytes) -> None:
-    """Disagreement if slurmctld dies of a file that was written for it."""
-    found = load(oracle, file)
-    if not found.lives:
-        raise Disagreement(f"slurmctld would die of it: {found.last_words or 'without a word'}")
+    """Disagreement if slurmctld dies while it loads the file."""
+    result = load(oracle, file)
+    if not result.loads:
+        raise Disagreement(f"slurmctld dies while it loads the file: {result.fatal or 'without a message'}")
 
 
 def check_tokens(oracle: KeySetOracle, file: bytes, signers: list[tuple[str, Pair]], stranger: Pair) -> None:
-    """Disagreement unless slurmctld takes a token of each signer, and none of a stranger under the same kid."""
+    """Disagreement unless slurmctld accepts a token of each signer, and none of another key under the same kid."""
     tokens = [pair.token(kid) for kid, pair in signers] + [stranger.token(kid) for kid, _pair in signers]
     for number, accepted in enumerate(admit(oracle, file, tokens)):
         kid = signers[number % len(signers)][0]

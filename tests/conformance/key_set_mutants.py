@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mutants of what slurm_jwks writes, each of which the comparison of key sets has to notice on some release."""
+"""Mutants of what slurm_jwks writes, each of which the comparison of key sets must notice on some release."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _of_another(key: jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
     return {**found, "n": base64.urlsafe_b64encode(octets).rstrip(b"=").decode()}
 
 
-BREAKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+MUTANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "a key without kid goes through": lambda: _with_members(_without_kid),
     "alg is left out": lambda: _with_members(lambda key, found: {k: v for k, v in found.items() if k != "alg"}),
     "e is left out": lambda: _with_members(lambda key, found: {k: v for k, v in found.items() if k != "e"}),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ways to break _conf, each of which the comparison has to notice: a comparison that never objects proves nothing."""
+"""Mutants of _conf. The comparison must notice each of them: one that never objects proves nothing."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def _everywhere(name: str, new: Any) -> Callable[[], AbstractContextManager[Any]
     """Replace a function in each module that has imported it."""
 
     @contextmanager
-    def broken() -> Iterator[None]:
+    def mutated() -> Iterator[None]:
         with ExitStack() as stack:
             for module in (document, editor, lines, members, parser):
                 if hasattr(module, name):
                     stack.enter_context(patch.object(module, name, new))
             yield
 
-    return broken
+    return mutated
 
 
 def _in(owner: Any, name: str, new: Any) -> Callable[[], AbstractContextManager[Any]]:
@@ -61,13 +61,13 @@ def _insert_at_the_end(lines: list[bytes], first: int, last: int, name: str, val
 
 @contextmanager
 def _careless_insertion() -> Iterator[None]:
-    """New lines go to the end of the file, unquoted, whatever stands there, and nobody looks."""
+    """New lines go to the end of the file, unquoted, whatever is there, and the result is not read again."""
     careless = patch.object(editor, "insert_after", _insert_at_the_end)
     with careless, patch.object(editor.Editor, "_commit", _commit_blind):
         yield
 
 
-BREAKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+MUTANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "backslashes stay": _in(parser, "_without_escapes", lambda text: text),
     "a blank after the backslash ends the line": _everywhere(
         "continued_length", lambda text: _continued_length(text) if text.rstrip(b"\r\n").endswith(b"\\") else None
@@ -81,7 +81,7 @@ BREAKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         "entries",
         lambda self, key: [e for e in self.parsed.entries.get(key.lower().encode(), []) if e.key.decode() == key],
     ),
-    "includes are not followed": _in(parser.Reading, "_include", lambda *arguments: None),
+    "includes are not followed": _in(parser.ParsedConf, "_include", lambda *arguments: None),
     "options are found anywhere": _in(document.Conf, "option", _option_anywhere),
     "line ends are made Unix's": _in(editor.Editor, "_commit", _commit_unix),
     "new lines go to the end blindly": _careless_insertion,

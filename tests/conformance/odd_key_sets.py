@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Key sets that slurm_jwks would never write, and what a real slurmctld makes of them: the table in the guide."""
+"""Key sets that slurm_jwks would never write, and what a real slurmctld does with them: the table in the guide."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Odd(NamedTuple):
     kid: object = "odd"
     """What the odd key's token names."""
     sound: bool = True
-    """Whether a key with which nothing is wrong stands before the odd one."""
+    """Whether a sound key is before the odd one."""
 
 
 def odd_key_sets() -> list[Odd]:
@@ -58,9 +58,9 @@ def odd_key_sets() -> list[Odd]:
         Odd("``[]`` nested 100,000 deep", b"[" * 100_000 + b"]" * 100_000, sound=False),
         Odd("an object without ``keys``", b"{}", sound=False),
         Odd("an empty list ``keys``", _set(), sound=False),
-        Odd("``keys`` that is no list", json.dumps({"keys": good}).encode(), ODD, sound=False),
+        Odd("``keys`` that is not a list", json.dumps({"keys": good}).encode(), ODD, sound=False),
         Odd("a list of keys without ``keys`` around it", json.dumps([good]).encode(), ODD, sound=False),
-        _odd("something in the list that is no object", "odd"),
+        _odd("something in the list that is not an object", "odd"),
         _odd("an RSA key without ``kid``", ODD.members(None), ODD),
         _odd("a ``kid`` that is a number", {**good, "kid": 7}, ODD, 7),
         _odd("an RSA key without ``alg``", ODD.members("odd", alg=None), ODD),
@@ -94,12 +94,12 @@ def odd_key_sets() -> list[Odd]:
 
 
 def measured(oracle: KeySetOracle) -> dict[str, str]:
-    """What this release does with each of them, in words."""
-    return {odd.what: _fate(oracle, odd) for odd in odd_key_sets()}
+    """What this release does with each of them."""
+    return {odd.what: _outcome(oracle, odd) for odd in odd_key_sets()}
 
 
 def replaced(page: str, columns: dict[str, dict[str, str]]) -> str:
-    """The page with the table of these columns, by release, in the place of the one that it has."""
+    """The page with the table of these columns, by release, instead of the one that it has."""
     before, _begin, rest = page.partition(_BEGIN)
     _table, _end, after = rest.partition(_END)
     lines = [".. list-table::", "   :header-rows: 1", "   :widths: 31 23 23 23", ""]
@@ -113,10 +113,10 @@ def _row(cells: list[str]) -> list[str]:
     return [f"   {'*' if number == 0 else ' '} - {cell}" for number, cell in enumerate(cells)]
 
 
-def _fate(oracle: KeySetOracle, odd: Odd) -> str:
-    found = load(oracle, odd.file)
-    if not found.lives:
-        return "dies" if found.last_words else "dies without a word"
+def _outcome(oracle: KeySetOracle, odd: Odd) -> str:
+    result = load(oracle, odd.file)
+    if not result.loads:
+        return "dies" if result.fatal else "dies without a message"
     assert odd.file is not None
     tokens = [SOUND.token("sound")] if odd.sound else []
     tokens += [odd.signer.token(odd.kid)] if odd.signer else []

@@ -1,14 +1,14 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside a container of one Slurm release: starts the real daemon on configuration files and says what it said.
+"""Runs inside a container of one Slurm release: starts the real daemon on configuration files and returns its log.
 
 One JSON object a line comes in on standard input, one a line goes out. The files {name: base64} are put into ETC, so
 that a podman call is not needed for each of them.
 
-{"daemon", "files"} starts a daemon that is to die: {"code", "log", "seconds"}.
-{"tokens", "files"} has a slurmctld run and asks it something with each token: {"up": whether it came up, "said": for
-each token what the client complained of, "" if it was served, "alive": whether it served on after the last, "log",
+{"daemon", "files"} starts a daemon that is expected to exit: {"code", "log", "seconds"}.
+{"tokens", "files"} starts slurmctld and sends it a request with each token: {"up": whether it started, "errors": the
+error of the client for each token, "" if there was none, "alive": whether it still answers after the last, "log",
 "seconds"}.
 """
 
@@ -49,7 +49,7 @@ SOUND_JWKS = {
 
 
 def prepare() -> None:
-    """What the daemons want before they look at the key: a host name, munge, the plugin."""
+    """What the daemons need before they load the key: a host name, munge, the plugin."""
     socket.sethostname("ctl1")
     if shutil.which("ip"):
         # From 24.11 on slurmctld opens its port early, and where no interface but the loopback one has an address,
@@ -76,7 +76,7 @@ def prepare() -> None:
         )
 
 
-def lay_out(files: dict[str, str], owner: str | None) -> None:
+def write_files(files: dict[str, str], owner: str | None) -> None:
     for folder in (ETC, STATE):
         for entry in list(os.scandir(folder)):
             if entry.is_dir(follow_symlinks=False):
@@ -95,7 +95,7 @@ def lay_out(files: dict[str, str], owner: str | None) -> None:
 
 
 def ask(daemon: str, files: dict[str, str]) -> tuple[int | None, str, float]:
-    lay_out(files, "slurm" if daemon == "slurmdbd" else None)
+    write_files(files, "slurm" if daemon == "slurmdbd" else None)
     conf = f"{ETC}/slurm.conf"
     command = ["slurmctld", "-D", "-f", conf] if daemon == "slurmctld" else ["slurmdbd", "-D"]
     begin = time.monotonic()
@@ -117,7 +117,7 @@ def ask(daemon: str, files: dict[str, str]) -> tuple[int | None, str, float]:
 
 
 def admit(files: dict[str, str], tokens: list[str]) -> dict[str, object]:
-    lay_out(files, None)
+    write_files(files, None)
     conf = f"{ETC}/slurm.conf"
     begin = time.monotonic()
     with open(f"{STATE}/check.log", "w+b") as log:
@@ -130,28 +130,28 @@ def admit(files: dict[str, str], tokens: list[str]) -> dict[str, object]:
             env=environment,
             start_new_session=True,
         ) as process:
-            up = comes_up(process, conf)
-            said = [complaint(conf, token) for token in tokens] if up else []
-            alive = up and process.poll() is None and complaint(conf) == ""
+            up = starts(process, conf)
+            errors = [client_error(conf, token) for token in tokens] if up else []
+            alive = up and process.poll() is None and client_error(conf) == ""
             if process.poll() is None:
                 os.killpg(process.pid, 9)
         log.seek(0)
         text = log.read().decode("latin-1")
-    return {"up": up, "said": said, "alive": alive, "log": text[-8000:], "seconds": time.monotonic() - begin}
+    return {"up": up, "errors": errors, "alive": alive, "log": text[-8000:], "seconds": time.monotonic() - begin}
 
 
-def comes_up(process: subprocess.Popen[bytes], conf: str) -> bool:
-    """Whether slurmctld serves somebody who has munge before it dies, or the time is over."""
+def starts(process: subprocess.Popen[bytes], conf: str) -> bool:
+    """Whether slurmctld answers a client with munge, before it exits or the time is over."""
     end = time.monotonic() + START
     while process.poll() is None and time.monotonic() < end:
-        if complaint(conf) == "":
+        if client_error(conf) == "":
             return True
         time.sleep(0.02)
     return False
 
 
-def complaint(conf: str, token: str | None = None) -> str:
-    """What a client says that slurmctld does not serve, with a token or with munge; nothing if it does."""
+def client_error(conf: str, token: str | None = None) -> str:
+    """The error of a client that uses a token, or munge without one; empty if there was none."""
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SLURM_CONF": conf}
     if token is not None:
         environment["SLURM_JWT"] = token

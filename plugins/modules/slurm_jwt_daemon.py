@@ -118,81 +118,10 @@ last_words:
   sample: ["slurmdbd: fatal: Could not load key file (/var/lib/slurm/slurmctld/jwt_hs256.key)"]
 """
 
-import time
-from collections.abc import Sequence
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners, pause, readiness
-
-
-class ManagedDaemon:
-    """One daemon and its unit on this host."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module = module
-        self.service = module.params["service"]
-        self.address = module.params["address"]
-
-    def run(self, argv: Sequence[str]) -> tuple[int, str, str]:
-        rc, out, err = self.module.run_command(list(argv))
-        return rc, out, err
-
-    def unit(self) -> readiness.UnitState:
-        argv = ["systemctl", "show", "--property", ",".join(readiness.UNIT_PROPERTIES), "--", self.service]
-        dummy_rc, out, dummy_err = self.module.run_command(argv, check_rc=True)
-        return readiness.parse_unit(out)
-
-    def restart(self) -> bool:
-        """Restart the unit; returns whether new connections were held meanwhile."""
-        nft = self.module.get_bin_path("nft") if self.module.params["pause_connections"] else None
-        port = readiness.port(self.address)
-        if nft is None or port is None:
-            self._restart()
-            return False
-        return pause.restart(self.run, nft, port, self._restart, lambda: self.unit().dead)
-
-    def _restart(self) -> None:
-        rc, dummy_out, err = self.run(["systemctl", "restart", "--", self.service])
-        if rc != 0:
-            self.fail(f"systemctl restart said: {err.strip() or 'nothing'}", 0.0)
-
-    def wait(self) -> readiness.Verdict:
-        params = self.module.params
-        return readiness.wait(self.unit, self.address, params["timeout"], params["settle"], time.monotonic, time.sleep)
-
-    def see_listeners(self, pid: int) -> None:
-        """Fail unless it listens at the declared addresses and nowhere else."""
-        declared, found = self.module.params["listens"], listeners.of_process(pid)
-        different = listeners.compare(found, declared)
-        if different.extra:
-            self.module.fail_json(
-                msg=f"{self.service}, process {pid}, listens at {', '.join(different.extra)} as well, which nobody "
-                f"declared, beside {', '.join(declared)}. Find what tells it so with 'systemctl cat {self.service}': "
-                "SLURMRESTD_LISTEN, SLURMRESTD_OPTIONS and drop-ins."
-            )
-        if different.missing:
-            self.module.fail_json(
-                msg=f"{self.service}, process {pid}, does not listen at {', '.join(different.missing)}, but at "
-                f"{', '.join(found) or 'no address'}."
-            )
-
-    def fail(self, found: str, seconds: float) -> None:
-        unit, log = self.unit(), self.module.params["log_file"]
-        argv = ["journalctl", "--no-pager", "--quiet", "-n", "40"]
-        # Of its present start: what it said before has nothing to do with this.
-        run = unit.invocation
-        of_this_start = [f"_SYSTEMD_INVOCATION_ID={run}", "+", f"INVOCATION_ID={run}"] if run else ["-u", self.service]
-        rc, journal, dummy_err = self.run(argv + of_this_start)
-        # A log file tells milliseconds at best.
-        logged = readiness.written_since(log, unit.started - 0.01) if log else ""
-        words = readiness.last_words(journal if rc == 0 else "", logged)
-        found = found.rstrip(".")
-        self.module.fail_json(
-            msg=f"{self.service} does not live after {seconds:.1f} s: {found}. "
-            f"Its last words: {' | '.join(words) or 'none'}",
-            last_words=words,
-        )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.managed_daemon import ManagedDaemon
 
 
 def main() -> None:
@@ -209,21 +138,13 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    daemon = ManagedDaemon(module)
-    restart = module.params["state"] == "restarted"
+    task = Task(module.params, module.check_mode, module._diff, module.warn)
+    daemon = ManagedDaemon(task, module.run_command, module.get_bin_path("nft"))
     try:
-        if restart and module.check_mode:
-            unit = daemon.unit()
-            module.exit_json(changed=True, pid=unit.pid, seconds=0.0, held=False)
-        held = daemon.restart() if restart else False
-        verdict = daemon.wait()
-    except ValueError as error:
-        module.fail_json(msg=f"address: {error}.")
-    if not verdict.alive:
-        daemon.fail(verdict.found, verdict.seconds)
-    if module.params["listens"]:
-        daemon.see_listeners(verdict.unit.pid)
-    module.exit_json(changed=restart, pid=verdict.unit.pid, seconds=round(verdict.seconds, 2), held=held)
+        result = daemon.restarted() if module.params["state"] == "restarted" else daemon.alive()
+    except TaskError as exc:
+        module.fail_json(msg=str(exc), **exc.result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases impo
 if TYPE_CHECKING:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import Place, User
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.install_paths import Libjwt
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process, Unit
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import Unit
 
 # slurmdbd.conf and users
 

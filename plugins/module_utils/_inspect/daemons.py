@@ -17,6 +17,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import Host
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, listeners, processes, rest_unit
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import NO_UNIT, Unit
 
 
 class DaemonInspection:
@@ -27,7 +28,7 @@ class DaemonInspection:
 
     def inspect(self, component: str) -> dict[str, Any]:
         service = self.host.service(component)
-        unit = self.host.units.get(component, processes.NO_UNIT)
+        unit = self.host.units.get(component, NO_UNIT)
         unmanaged = 0 if unit.pid else self._unmanaged(component)
         process = self.host.running.get(component) or (processes.look(unmanaged) if unmanaged else None)
         if component not in self.host.uninstalled:
@@ -116,7 +117,7 @@ class DaemonInspection:
         return [f"{path} was written after slurmdbd had started."] if component == "slurmdbd" else []
 
 
-def _stale_slurmrestd(unit: processes.Unit, process: processes.Process | None) -> list[str]:
+def _stale_slurmrestd(unit: Unit, process: processes.Process | None) -> list[str]:
     """slurmrestd takes from its unit all that a rollout sets."""
     if process is None:
         return []

@@ -16,7 +16,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document impor
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import Place, look
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.file_identity import identities
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process, Unit
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import Unit
 
 _OLD_CONTROLLERS = (("ControlMachine", "ControlAddr"), ("BackupController", "BackupAddr"))
 _LARGEST_JWKS = 1024 * 1024

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import User
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.facts import ConfFile
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared import UndeclaredSetting
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process, Unit
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import Unit
 
 COMPONENTS = ("slurmctld", "slurmdbd", "slurmrestd", "node")
 

@@ -9,7 +9,7 @@ import os
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared, whereabouts
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import COMPONENTS, Host
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes, units
 
 
 def inspect(host: Host) -> None:
@@ -27,15 +27,15 @@ def inspect(host: Host) -> None:
 
 def daemon(host: Host, component: str) -> whereabouts.SeenDaemon:
     """A daemon by its declared unit, or by the one that it runs in instead."""
-    unit = host.units.get(component, processes.NO_UNIT)
+    unit = host.units.get(component, units.NO_UNIT)
     if not unit.pid:
         declared = host.service(component)
         service = next((service for dummy_pid, service in whereabouts.running(component)), None)
-        if service and processes.unit_name(service) != processes.unit_name(declared):
+        if service and units.unit_name(service) != units.unit_name(declared):
             host.undeclared.append(undeclared.service(component, declared, service))
             host.options = host.options._replace(services={**host.options.services, component: service})
             host.units.update(_show(host, [component]))
-            unit = host.units.get(component, processes.NO_UNIT)
+            unit = host.units.get(component, units.NO_UNIT)
     host.running[component] = process = processes.look(unit.pid) if unit.pid else None
     found = whereabouts.look(component, host.service(component), unit, process)
     if found.program is None or not os.path.exists(found.program):
@@ -44,8 +44,6 @@ def daemon(host: Host, component: str) -> whereabouts.SeenDaemon:
     return found
 
 
-def _show(host: Host, asked: list[str]) -> dict[str, processes.Unit]:
-    names = [processes.unit_name(host.service(component)) for component in asked]
-    argv = ["systemctl", "show", "--property", ",".join(processes.UNIT_PROPERTIES), "--", *names]
-    dummy_rc, out, dummy_err = host.command(argv)
-    return dict(zip(asked, processes.parse_units(out)))
+def _show(host: Host, asked: list[str]) -> dict[str, units.Unit]:
+    dummy_rc, out, dummy_err = host.command(units.show([host.service(component) for component in asked]))
+    return dict(zip(asked, units.parse(out)))

@@ -15,7 +15,8 @@ import stat
 from typing import Iterator, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes, rest_unit
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import NO_UNIT, Process, Unit
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import NO_UNIT, Unit
 
 # What a person may copy into an inventory: nothing that YAML or Jinja would take for anything but a path or a name.
 _PATH = re.compile(r"/[A-Za-z0-9_./+@-]{1,1000}")

@@ -1,10 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What systemd and the kernel say of the Slurm daemons of a host. Private to this collection.
-
-Nothing here starts a process: the module runs ``systemctl`` once, everything else is read from ``/proc``.
-"""
+"""The processes of Slurm's daemons, read from ``/proc``. Private to this collection."""
 
 from __future__ import annotations
 
@@ -13,20 +10,7 @@ import re
 import time
 from typing import NamedTuple
 
-UNIT_PROPERTIES = (
-    "LoadState",
-    "ActiveState",
-    "SubState",
-    "UnitFileState",
-    "MainPID",
-    "User",
-    "Environment",
-    "EnvironmentFiles",
-    "FragmentPath",
-    "DropInPaths",
-    "NeedDaemonReload",
-    "ExecStart",
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import unit_name
 
 # What the kernel adds to the name of a file that is no longer there.
 _DELETED = " (deleted)"
@@ -35,80 +19,9 @@ _DELETED = " (deleted)"
 _CGROUPS = ("sys/fs/cgroup/system.slice", "sys/fs/cgroup/systemd/system.slice")
 
 
-class Unit(NamedTuple):
-    """One unit, as ``systemctl show`` has it."""
-
-    load: str
-    active: str
-    sub: str
-    enabled: str
-    pid: int
-    user: str
-    slurm_jwt: bool
-    """Whether SLURM_JWT is set by the unit itself."""
-    environment_files: tuple[str, ...]
-    files: tuple[str, ...]
-    """The unit's own file and its drop-ins."""
-    needs_reload: bool
-    environment: tuple[str, ...] = ()
-    """The variables that the unit itself sets, as systemd writes them."""
-    program: str | None = None
-    """What it starts."""
-
-    @property
-    def exists(self) -> bool:
-        return self.load not in ("", "not-found")
-
-    @property
-    def in_use(self) -> bool:
-        """Whether somebody means this unit to run on this host, rather than a package having brought it along."""
-        return self.active in ("active", "activating", "reloading", "failed") or self.enabled.startswith("enabled")
-
-
-NO_UNIT = Unit("", "", "", "", 0, "", False, (), (), False)
-
-
-def unit_name(service: str) -> str:
-    """The unit's whole name: systemctl guesses it, the control groups do not."""
-    return service if service.endswith(".service") else f"{service}.service"
-
-
 def usual_environment_files(service: str) -> list[str]:
     """The files of variables that distributions give to the unit of that daemon."""
     return [f"/etc/default/{service}", f"/etc/sysconfig/{service}"]
-
-
-def parse_units(text: str) -> list[Unit]:
-    """The blocks of one ``systemctl show -p ... UNIT UNIT ...``, in the order in which the units were asked for."""
-    return [_parse_unit(block) for block in text.strip().split("\n\n") if block.strip()]
-
-
-def _parse_unit(block: str) -> Unit:
-    found: dict[str, list[str]] = {}
-    for line in block.splitlines():
-        name, dummy_sep, value = line.partition("=")
-        found.setdefault(name, []).append(value)
-
-    def last(name: str) -> str:
-        return found.get(name, [""])[-1]
-
-    pid = last("MainPID")
-    return Unit(
-        load=last("LoadState"),
-        active=last("ActiveState"),
-        sub=last("SubState"),
-        enabled=last("UnitFileState"),
-        pid=int(pid) if pid.isdigit() else 0,
-        user=last("User"),
-        slurm_jwt=any(re.search(r'(?:^|[\s"\'])SLURM_JWT=', value) for value in found.get("Environment", ())),
-        environment_files=tuple(
-            value.rpartition(" (ignore_errors=")[0] or value for value in found.get("EnvironmentFiles", ()) if value
-        ),
-        files=tuple(name for name in [last("FragmentPath"), *last("DropInPaths").split()] if name),
-        needs_reload=last("NeedDaemonReload") == "yes",
-        environment=tuple(filter(None, found.get("Environment", ()))),
-        program=next(iter(re.findall(r"\{ path=(\S+) ;", last("ExecStart"))), None),
-    )
 
 
 def sets_slurm_jwt(path: str) -> bool:

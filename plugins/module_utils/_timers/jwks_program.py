@@ -31,7 +31,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.update import KeySetSettings, KeySetUpdate
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import record_path
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import pause, readiness
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import pause, readiness, units
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import (
     CHANGED,
@@ -172,11 +172,10 @@ class JwksRefresh:
         # The record has whole seconds.
         return unit.pid > 0 and any(each.name and each.since + 1 > unit.started for each in distrusted)
 
-    def unit(self, daemon: ReloadedDaemon) -> readiness.UnitState:
+    def unit(self, daemon: ReloadedDaemon) -> units.Unit:
         """The state of a daemon's unit. Its process cannot be inspected: the sandbox hides those of others."""
-        properties = ",".join(readiness.UNIT_PROPERTIES)
-        argv = [self.settings.systemctl, "show", "--property", properties, "--", daemon.service]
-        return readiness.parse_unit(run(argv, {}, COMMAND_TIMEOUT)[1])
+        output = run(units.show([daemon.service], self.settings.systemctl), {}, COMMAND_TIMEOUT)[1]
+        return next(iter(units.parse(output)), units.NO_UNIT)
 
     def reload(self, daemon: ReloadedDaemon) -> None:
         if daemon.way == RECONFIGURE:
@@ -213,7 +212,7 @@ class JwksRefresh:
         )
         if not state.alive:
             raise JwksRefreshFailed(
-                f"{daemon.part} is not running after it was reloaded: {state.found}. See its log."
+                f"{daemon.part} is not running after it was reloaded: {state.reason}. See its log."
             )
         if self.is_behind(daemon):
             raise JwksRefreshFailed(f"{daemon.part} goes on with the old keys after '{' '.join(argv)}'. See its log.")

@@ -13,7 +13,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document impor
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import MISSING, Place, User
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import daemon_problems
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import problems as host_problems
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes, units
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.install_paths import Libjwt
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release
 
@@ -26,7 +26,7 @@ DEBIAN_11, DEBIAN_12, DEBIAN_13, DEBIAN_SID = (
 SLURM = User("slurm", 64030, 64030)
 FILE = Place("file", False, 64030, 64030, 0o400, 32, 0.0, 1)
 FOLDER = Place("directory", False, 64030, 64030, 0o755, 4096, 0.0, 1)
-UNIT = processes.Unit("loaded", "active", "running", "enabled", 7, "slurm", False, (), (), False)
+UNIT = units.Unit("loaded", "active", "running", "enabled", 7, "slurm", False, (), (), False)
 PROCESS = processes.Process(7, "slurmctld", 64030, 1.0, ("/usr/sbin/slurmctld",), False, False, None)
 
 

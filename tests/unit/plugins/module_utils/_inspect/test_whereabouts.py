@@ -14,7 +14,7 @@ from typing import Iterator
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared, whereabouts
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes, units
 
 SHOWN = """\
 MainPID=0
@@ -80,7 +80,7 @@ def test_a_process_by_another_name_is_not_believed() -> None:
 
 
 def test_a_unit_that_does_not_run_says_what_it_would_start(prefix: Prefix) -> None:
-    unit = processes.parse_units(SHOWN.format(root=prefix.root))[0]
+    unit = units.parse(SHOWN.format(root=prefix.root))[0]
     assert unit.program == prefix.bin("sbin/slurmrestd")
     found = whereabouts.look("slurmrestd", "slurmrestd", unit)
     assert (found.program, found.conf) == (prefix.bin("sbin/slurmrestd"), prefix.conf)
@@ -123,7 +123,7 @@ def test_the_file_that_a_build_reads(prefix: Prefix) -> None:
 
 def _daemon(component: str, program: str | None, conf: str | None = None) -> whereabouts.SeenDaemon:
     name = install_paths.DAEMON_OF[component]
-    return whereabouts.SeenDaemon(component, name, name, processes.NO_UNIT, None, program, conf)
+    return whereabouts.SeenDaemon(component, name, name, units.NO_UNIT, None, program, conf)
 
 
 def test_what_is_named_to_a_person_needs_no_quotes(prefix: Prefix) -> None:
@@ -200,7 +200,7 @@ def test_configuration_files(prefix: Prefix, slurmctld: whereabouts.SeenDaemon) 
 
 
 def test_the_program_of_slurmrestd(prefix: Prefix) -> None:
-    unit = processes.parse_units(SHOWN.format(root=prefix.root))[0]
+    unit = units.parse(SHOWN.format(root=prefix.root))[0]
     daemon = whereabouts.look("slurmrestd", "slurmrestd", unit)
     found = undeclared.slurmrestd([daemon], undeclared.USUAL_SLURMRESTD, [])
     assert found is not None and found.value == prefix.bin("sbin/slurmrestd")

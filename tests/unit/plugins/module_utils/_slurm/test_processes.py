@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes, units
 
 # What systemctl of systemd 257 printed for three units, the last of them unknown.
 SHOWN = """\
@@ -51,8 +51,8 @@ NeedDaemonReload=no
 
 
 def test_units_are_told_apart() -> None:
-    slurmctld, slurmrestd, unknown = processes.parse_units(SHOWN)
-    assert slurmctld == processes.Unit(
+    slurmctld, slurmrestd, unknown = units.parse(SHOWN)
+    assert slurmctld == units.Unit(
         load="loaded",
         active="active",
         sub="running",
@@ -75,7 +75,7 @@ def test_units_are_told_apart() -> None:
 
 
 def test_a_unit_in_use_is_enabled_or_has_been_started() -> None:
-    slurmctld, slurmrestd, unknown = processes.parse_units(SHOWN)
+    slurmctld, slurmrestd, unknown = units.parse(SHOWN)
     assert slurmctld.in_use
     assert slurmrestd.in_use, "a failed unit was meant to run"
     assert not unknown.in_use
@@ -84,8 +84,8 @@ def test_a_unit_in_use_is_enabled_or_has_been_started() -> None:
 
 
 def test_no_systemd_no_units() -> None:
-    assert processes.parse_units("") == []
-    assert not processes.NO_UNIT.exists
+    assert units.parse("") == []
+    assert not units.NO_UNIT.exists
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_no_systemd_no_units() -> None:
     ],
 )
 def test_environment_of_a_unit(value: str, expected: bool) -> None:
-    assert processes.parse_units(f"Environment={value}\n")[0].slurm_jwt is expected
+    assert units.parse(f"Environment={value}\n")[0].slurm_jwt is expected
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ import time
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import readiness
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import last_words, readiness, units
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import Unit
 
-UP = readiness.UnitState("loaded", "active", "running", "success", 10)
+UP = Unit(load="loaded", active="active", sub="running", result="success", pid=10)
 REBORN = UP._replace(pid=11)
-STARTING = readiness.UnitState("loaded", "activating", "start", "success", 0)
-FAILED = readiness.UnitState("loaded", "failed", "failed", "exit-code", 0)
-MISSING = readiness.UnitState("not-found", "inactive", "dead", "success", 0)
+STARTING = Unit(load="loaded", active="activating", sub="start", result="success", pid=0)
+FAILED = Unit(load="loaded", active="failed", sub="failed", result="exit-code", pid=0)
+MISSING = Unit(load="not-found", active="inactive", sub="dead", result="success", pid=0)
 
 
 class Life:
@@ -45,47 +46,46 @@ class Life:
 
 
 def test_a_daemon_must_stay_for_the_settling_time():
-    verdict = Life(UP).wait()
-    assert verdict.alive
-    assert 1.0 <= verdict.seconds < 1.3
+    result = Life(UP).wait()
+    assert result.alive
+    assert 1.0 <= result.seconds < 1.3
 
 
 def test_a_unit_that_started_and_died_is_seen():
-    verdict = Life(UP, UP, FAILED).wait()
-    assert not verdict.alive
-    assert verdict.seconds < 1
-    assert "failed (exit-code)" in verdict.found
+    result = Life(UP, UP, FAILED).wait()
+    assert not result.alive
+    assert result.seconds < 1
+    assert "failed (exit-code)" in result.reason
 
 
 def test_a_daemon_that_systemd_starts_again_and_again_never_counts_as_alive():
     states = [UP, REBORN] * 100
-    verdict = Life(*states).wait()
-    assert not verdict.alive
-    assert verdict.seconds >= 5
+    result = Life(*states).wait()
+    assert not result.alive
+    assert result.seconds >= 5
 
 
 def test_a_daemon_that_does_not_answer_is_not_alive():
-    verdict = Life(UP, answering_from=99).wait()
-    assert not verdict.alive
-    assert "nothing answers at :6819" in verdict.found
+    result = Life(UP, answering_from=99).wait()
+    assert not result.alive
+    assert "nothing answers at :6819" in result.reason
 
 
 def test_a_slow_start_is_waited_for():
-    verdict = Life(STARTING, STARTING, UP, answering_from=2).wait()
-    assert verdict.alive
-    assert verdict.seconds >= 3
+    result = Life(STARTING, STARTING, UP, answering_from=2).wait()
+    assert result.alive
+    assert result.seconds >= 3
 
 
 def test_a_missing_unit_is_dead_at_once():
-    verdict = Life(MISSING).wait()
-    assert not verdict.alive
-    assert verdict.seconds == 0
+    result = Life(MISSING).wait()
+    assert not result.alive
+    assert result.seconds == 0
 
 
 def test_parse_unit():
     text = "LoadState=loaded\nActiveState=active\nSubState=running\nResult=success\nMainPID=10\n"
-    assert readiness.parse_unit(text) == UP
-    assert readiness.parse_unit("").pid == 0
+    assert units.parse(text) == [UP]
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_parse_unit():
 )
 def test_when_a_daemon_started_by_systemds_word(told, ago):
     microseconds = int((time.monotonic() - (ago or 0)) * 1e6)
-    started = readiness.parse_unit(told.replace("%d", str(microseconds))).started
-    assert started == 0.0 if ago is None else abs(time.time() - ago - started) < 0.5
+    (unit,) = units.parse(told.replace("%d", str(microseconds)))
+    assert unit.started == 0.0 if ago is None else abs(time.time() - ago - unit.started) < 0.5
 
 
 def test_answers_on_tcp_and_unix(tmp_path):
@@ -132,9 +132,9 @@ def test_last_words_are_the_daemons_own():
         "Nov 01 dbd1 systemd[1]: slurmdbd.service: Main process exited, error: code=exited\n"
     )
     error, fatal, _of_systemd = journal.splitlines()
-    assert readiness.last_words(journal, "") == [fatal, error]
-    assert readiness.last_words("", "a\nb\n[2026] fatal: no key\n") == ["[2026] fatal: no key"]
-    assert readiness.last_words("", "") == []
+    assert last_words.last_words(journal, "") == [fatal, error]
+    assert last_words.last_words("", "a\nb\n[2026] fatal: no key\n") == ["[2026] fatal: no key"]
+    assert last_words.last_words("", "") == []
 
 
 def test_the_line_that_says_why_comes_first_and_once():
@@ -148,7 +148,7 @@ def test_the_line_that_says_why_comes_first_and_once():
         "[2026-11-29T09:36:18.047] fatal: cannot stat key file\n"
         "[2026-11-29T09:36:18.050] error: slurm_accounting_storage_fini\n"
     )
-    words = readiness.last_words(journal, log)
+    words = last_words.last_words(journal, log)
     assert [re.sub(r"^.*?(?=fatal:|error:)", "", word) for word in words] == [
         "fatal: cannot stat key file",
         "error: Could not stat /k: No such file",
@@ -158,7 +158,7 @@ def test_the_line_that_says_why_comes_first_and_once():
 
 def test_systemds_word_counts_where_the_daemon_said_nothing():
     line = "Nov 29 09:36:18 rest1 systemd[1]: slurmrestd.service: Failed at step GROUP spawning /usr/sbin/slurmrestd"
-    assert readiness.last_words(line, "") == [line]
+    assert last_words.last_words(line, "") == [line]
 
 
 @pytest.fixture
@@ -184,16 +184,16 @@ def test_what_a_log_says_of_an_earlier_start_is_left_out(logged):
         f"{at(now)} error: of this start",
         "    goes on too",
     )
-    assert readiness.written_since(path, now) == f"{at(now)} error: of this start\n    goes on too\n"
-    assert readiness.written_since(path, now + 1) == ""
+    assert last_words.written_since(path, now) == f"{at(now)} error: of this start\n    goes on too\n"
+    assert last_words.written_since(path, now + 1) == ""
 
 
 def test_a_log_without_times_is_taken_as_it_is(logged):
-    assert readiness.written_since(logged("fatal: no key"), 1795945000) == "fatal: no key\n"
+    assert last_words.written_since(logged("fatal: no key"), 1795945000) == "fatal: no key\n"
 
 
 def test_the_end_of_a_long_log(tmp_path, logged):
     path = logged("x" * 100_000, "the end")
-    assert readiness.written_since(path, 0).endswith("the end\n")
-    assert len(readiness.written_since(path, 0)) == 16384
-    assert readiness.written_since(str(tmp_path / "none"), 0) == ""
+    assert last_words.written_since(path, 0).endswith("the end\n")
+    assert len(last_words.written_since(path, 0)) == 16384
+    assert last_words.written_since(str(tmp_path / "none"), 0) == ""

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a daemon died, from its journal and its log file. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+# What a dying Slurm daemon writes; the last such line is nearly always the cause.
+_LEVEL = re.compile(r"\b(fatal|error):\s", re.IGNORECASE)
+_LOGGED = re.compile(r"\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?\]")
+# systemd's own lines say that the daemon died, never why.
+_SYSTEMD = re.compile(r"\bsystemd\[\d+\]:")
+
+
+def last_words(journal: str, log: str, most: int = 3) -> list[str]:
+    """What a daemon said last, from its journal and its log file: the line that says why it died comes first.
+
+    Both are to begin with the daemon's present start. A fatal line is the reason; errors tell what led to it, the
+    latest last. What the log file repeats of the journal is left out.
+    """
+    lines = [line.strip() for line in (journal.splitlines() + log.splitlines()) if line.strip()]
+    own = [line for line in lines if not _SYSTEMD.search(line)]
+    once = list({_message(line): line for line in reversed(own)}.values())[::-1]
+    fatal = [line for line in once if _level(line) == "fatal"]
+    errors = [line for line in once if _level(line) == "error"]
+    if not fatal and not errors:
+        return (once or lines)[-most:]
+    return [*fatal[-1:], *(errors[-(most - len(fatal[-1:])) :])]
+
+
+def _level(line: str) -> str:
+    match = _LEVEL.search(line)
+    return match[1].lower() if match else ""
+
+
+def _message(line: str) -> str:
+    """The line without what journal or log file wrote before it."""
+    match = _LEVEL.search(line)
+    return line[match.start() :] if match else line
+
+
+def written_since(path: str, begin: float, most: int = 16384) -> str:
+    """The end of a log file, from the first line on that was written after ``begin``; nothing where it cannot be read.
+
+    A line tells its time as Slurm writes it by default (slurm.conf, LogTimeFormat: iso8601 or iso8601_ms). Where a line
+    tells none, it counts as written with the line before it.
+    """
+    try:
+        with open(path, "rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(0, end - most))
+            lines = log.read().decode("utf-8", "replace").splitlines(keepends=True)
+    except OSError:
+        return ""
+    kept, counts = [], True
+    for line in lines:
+        at = _time_of(line)
+        counts = counts if at is None else at >= begin
+        kept += [line] if counts else []
+    return "".join(kept)
+
+
+def _time_of(line: str) -> float | None:
+    """When a line of a log file was written, in seconds since 1970. Its time is local."""
+    match = _LOGGED.match(line)
+    return time.mktime(time.strptime(match[1], "%Y-%m-%dT%H:%M:%S")) + float(match[2] or 0) if match else None

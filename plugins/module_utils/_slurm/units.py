@@ -1,0 +1,118 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""systemd units as ``systemctl show`` reports them. Private to this collection."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import NamedTuple, Sequence
+
+_PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "UnitFileState",
+    "MainPID",
+    "User",
+    "Environment",
+    "EnvironmentFiles",
+    "FragmentPath",
+    "DropInPaths",
+    "NeedDaemonReload",
+    "ExecStart",
+    "ExecMainStartTimestampMonotonic",
+    "InvocationID",
+)
+
+
+class Unit(NamedTuple):
+    """One unit."""
+
+    load: str = ""
+    active: str = ""
+    sub: str = ""
+    enabled: str = ""
+    pid: int = 0
+    user: str = ""
+    slurm_jwt: bool = False
+    """Whether SLURM_JWT is set by the unit itself."""
+    environment_files: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """The unit's own file and its drop-ins."""
+    needs_reload: bool = False
+    environment: tuple[str, ...] = ()
+    """The variables that the unit itself sets, as systemd writes them."""
+    program: str | None = None
+    """What it starts."""
+    result: str = ""
+    started: float = 0.0
+    """When its main process was started last, in seconds since 1970; 0 if systemd does not report it."""
+    invocation: str = ""
+    """The identifier of its present start, in the journal too."""
+
+    @property
+    def exists(self) -> bool:
+        return self.load not in ("", "not-found")
+
+    @property
+    def dead(self) -> bool:
+        """Whether it will not come up by itself."""
+        return self.load == "not-found" or self.active in ("failed", "inactive")
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it is meant to run on this host, and not only came with a package."""
+        return self.active in ("active", "activating", "reloading", "failed") or self.enabled.startswith("enabled")
+
+
+NO_UNIT = Unit()
+
+
+def unit_name(service: str) -> str:
+    """The unit's whole name: systemctl guesses it, the control groups do not."""
+    return service if service.endswith(".service") else f"{service}.service"
+
+
+def show(services: Sequence[str], systemctl: str = "systemctl") -> list[str]:
+    """The command whose output parse() reads."""
+    return [systemctl, "show", "--property", ",".join(_PROPERTIES), "--", *map(unit_name, services)]
+
+
+def parse(text: str) -> list[Unit]:
+    """The units in the order in which they were asked for."""
+    return [_parse(block) for block in text.strip().split("\n\n") if block.strip()]
+
+
+def _parse(block: str) -> Unit:
+    values: dict[str, list[str]] = {}
+    for line in block.splitlines():
+        name, dummy_sep, value = line.partition("=")
+        values.setdefault(name, []).append(value)
+
+    def last(name: str) -> str:
+        return values.get(name, [""])[-1]
+
+    pid, microseconds = last("MainPID"), last("ExecMainStartTimestampMonotonic")
+    since_boot = int(microseconds) / 1e6 if microseconds.isdigit() else 0.0
+    return Unit(
+        load=last("LoadState"),
+        active=last("ActiveState"),
+        sub=last("SubState"),
+        enabled=last("UnitFileState"),
+        pid=int(pid) if pid.isdigit() else 0,
+        user=last("User"),
+        slurm_jwt=any(re.search(r'(?:^|[\s"\'])SLURM_JWT=', value) for value in values.get("Environment", ())),
+        environment_files=tuple(
+            value.rpartition(" (ignore_errors=")[0] or value for value in values.get("EnvironmentFiles", ()) if value
+        ),
+        files=tuple(name for name in [last("FragmentPath"), *last("DropInPaths").split()] if name),
+        needs_reload=last("NeedDaemonReload") == "yes",
+        environment=tuple(filter(None, values.get("Environment", ()))),
+        program=next(iter(re.findall(r"\{ path=(\S+) ;", last("ExecStart"))), None),
+        result=last("Result"),
+        started=since_boot and time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + since_boot,
+        invocation=last("InvocationID"),
+    )

@@ -15,19 +15,17 @@ from hypothesis import strategies as st
 
 from ansible_collections.hpc.slurm_jwt.plugins.doc_fragments.durations import ModuleDocFragment
 from ansible_collections.hpc.slurm_jwt.plugins.filter import plans
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import key_set_task
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import desired
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time import durations
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import issue
-from ansible_collections.hpc.slurm_jwt.plugins.modules import (
-    slurm_jwks,
-)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import token_timers
 
 ROOT = Path(durations.__file__).parents[3]
 
 READERS = {
     "slurm_jwt_key: max_age": desired._max_age,
-    "slurm_jwks: retain": slurm_jwks._retain,
+    "slurm_jwks: retain": key_set_task._retain,
     "an option of a timer": lambda text: durations.option_seconds("lifespan", text),
     "lifespan of a token": issue.lifespan,
     "min_remaining of a service": lambda text: token_timers._given({"min_remaining": text}, "min_remaining", 0),
@@ -99,6 +97,6 @@ def test_who_reads_durations_shows_the_grammar() -> None:
             described = text + "".join(page.read_text() for page in pages)
             imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
             # These classes read durations for their modules.
-            readers = {"duration", "lifespan", "KeyFile", "Present", "TokenTimers", "JwksTimer"}
+            readers = {"duration", "lifespan", "KeyFile", "KeySetTask", "Present", "TokenTimers", "JwksTimer"}
             reads = bool({name.name for node in imports for name in node.names} & readers)
             assert reads == ("- hpc.slurm_jwt.durations\n" in described), path

@@ -9,44 +9,45 @@ import http
 import struct
 from typing import BinaryIO, Iterator
 
-from errors import tell
-from judge import judge
+from authentication import Authenticate, Request
+from decision import decide
+from errors import log
 from limits import network_of
-from proofs import Prover, Question
-from users import Memory, slurm_uid
+from users import UserCache, slurm_uid
 
 LONGEST_REQUEST = 262144
-# Kinds of records of FastCGI.
+# Types of FastCGI records.
 BEGIN, END, PARAMETERS, OUTPUT = 1, 3, 4, 6
 
 
-def authorize(parameters: bytes, prove: Prover, memory: Memory) -> bytes:
+def authorize(parameters: bytes, authenticate: Authenticate, cache: UserCache) -> bytes:
     """FastCGI's answer to one request of Apache's mod_authnz_fcgi, with the same statuses."""
     try:
         given = {name: value.decode("ascii", "surrogateescape") for name, value in pairs_in(parameters)}
         if given.get("REQUEST_URI") == "/healthz":
-            slurm_uid(memory.policy)
-            if not memory.health_limit.passes(network_of(given.get("REMOTE_ADDR", ""))):
+            slurm_uid(cache.policy)
+            if not cache.health_limit.passes(network_of(given.get("REMOTE_ADDR", ""))):
                 return output("Status: 429 Too Many Requests\r\n\r\n")
             return output("Status: 200 OK\r\n\r\n")
-        # As an authorizer it is asked after Apache has found out who it is, as an authenticator instead of that.
+        # Apache asks an authorizer after it has authenticated the user, and an authenticator instead of doing so.
         authorizer = given.get("FCGI_APACHE_ROLE") == "AUTHORIZER"
         fields = ("REMOTE_USER" if authorizer else "slurm_jwt_proxy_name", "HTTP_AUTHORIZATION", "HTTP_COOKIE",
                   "REQUEST_METHOD", "REQUEST_URI", "REMOTE_ADDR")
-        verdict = judge(Question(*(given.get(field, "") for field in fields)), prove, memory)
-    except Exception as error:  # whatever it is, the request must not pass
-        tell(f"cannot decide: {error!r}")
+        decision = decide(Request(*(given.get(field, "") for field in fields)), authenticate, cache)
+    except Exception as error:  # in any case, the request must not pass
+        log(f"cannot decide: {error!r}")
         return output("Status: 500 Internal Server Error\r\n\r\n")
-    head = f"Status: {verdict.status} {http.HTTPStatus(verdict.status).phrase}\r\n"
-    if verdict.status == 200:
-        head += f"Variable-slurm_jwt_proxy_user: {verdict.user}\r\nVariable-slurm_jwt_proxy_said: {verdict.name}\r\n"
-        # Apache makes 403 of any other status, so it is told what to answer.
-        if memory.limit and not memory.limit.passes(network_of(given.get("REMOTE_ADDR", ""))):
-            head += "Variable-slurm_jwt_proxy_late: yes\r\n"
-    elif verdict.status == 429:
-        head += f"Retry-After: {verdict.seconds}\r\n"
-    elif verdict.challenge:
-        head += f"WWW-Authenticate: {verdict.challenge}\r\n"
+    head = f"Status: {decision.status} {http.HTTPStatus(decision.status).phrase}\r\n"
+    if decision.status == 200:
+        head += f"Variable-slurm_jwt_proxy_user: {decision.user}\r\n"
+        head += f"Variable-slurm_jwt_proxy_log_name: {decision.name}\r\n"
+        # Apache turns any other status into 403, so a variable says that it has to answer 429.
+        if cache.limit and not cache.limit.passes(network_of(given.get("REMOTE_ADDR", ""))):
+            head += "Variable-slurm_jwt_proxy_limited: yes\r\n"
+    elif decision.status == 429:
+        head += f"Retry-After: {decision.seconds}\r\n"
+    elif decision.challenge:
+        head += f"WWW-Authenticate: {decision.challenge}\r\n"
     return output(head + "\r\n")
 
 
@@ -61,29 +62,29 @@ def record(kind: int, data: bytes) -> bytes:
 
 def pairs_in(parameters: bytes) -> Iterator[tuple[str, bytes]]:
     """Names and values as FastCGI packs them."""
-    place = 0
+    position = 0
 
     def length() -> int:
-        nonlocal place
-        size = parameters[place]
+        nonlocal position
+        size = parameters[position]
         if size < 128:
-            place += 1
+            position += 1
             return size
-        place += 4
-        return int.from_bytes(parameters[place - 4:place], "big") & 0x7FFFFFFF
+        position += 4
+        return int.from_bytes(parameters[position - 4:position], "big") & 0x7FFFFFFF
 
-    while place < len(parameters):
+    while position < len(parameters):
         name_length, value_length = length(), length()
-        middle = place + name_length
-        name, value = parameters[place:middle], parameters[middle:middle + value_length]
+        middle = position + name_length
+        name, value = parameters[position:middle], parameters[middle:middle + value_length]
         if len(name) + len(value) != name_length + value_length:
             raise ValueError("a parameter ends too early")
-        place = middle + value_length
+        position = middle + value_length
         yield name.decode("ascii", "replace"), value
 
 
 def requests(stream: BinaryIO) -> Iterator[bytes]:
-    """The parameters of the one request of a connection."""
+    """The parameters of the only request of a connection."""
     parameters = b""
     while len(parameters) < LONGEST_REQUEST and len(head := stream.read(8)) == 8:
         version, kind, dummy_request, length, padding = struct.unpack(">BBHHBx", head)

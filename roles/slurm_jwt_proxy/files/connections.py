@@ -1,11 +1,11 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers what comes in on a socket: a thread for each connection, and some that wait for the next.
+"""Serves a socket: a thread for each connection, and some threads that wait for the next one.
 
-Each request of the proxy waits for this, and Apache opens a connection for each: threads that accept are four times as
-quick as an event loop that hands over to threads, and the kernel wakes one of them, where a lock or select() would wake
-more. A slow answer makes nobody else wait.
+Each request of the proxy waits for this, and Apache opens a connection for each: threads that call accept() are four
+times as fast as an event loop that passes connections to threads, and the kernel wakes one of them, while a lock or
+select() would wake more. A slow answer delays nobody else.
 """
 
 from __future__ import annotations
@@ -17,54 +17,54 @@ import threading
 import time
 from typing import BinaryIO, Callable, Iterator, NamedTuple
 
-# Threads that wait when nothing comes in; the others end.
+# Threads that wait for a connection; further ones end.
 SPARE = 8
-# Seconds that whoever has asked is still given an answer in, when the program is told to end.
-PATIENCE = 10
-# Seconds after which a process without a free file or thread tries again.
-PAUSE = 0.05
-# Seconds after which a thread that waits for a connection looks whether the end has come.
-LOOK = 0.5
+# Seconds to answer pending requests when the program has to stop.
+STOP_SECONDS = 10
+# Seconds until a retry if the process has no free file descriptor.
+RETRY_SECONDS = 0.05
+# Seconds after which a waiting thread checks whether the program has to stop.
+POLL_SECONDS = 0.5
 
 
 def wait_at_most(one: socket.socket, seconds: float) -> None:
-    """Has the kernel end a wait for what comes in, which costs nothing while something does. 0: it waits for ever."""
+    """Sets the kernel's timeout for incoming data, which costs nothing while data arrives. 0: no timeout."""
     whole = int(seconds)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", whole, int((seconds - whole) * 1e6)))
 
 
 class Protocol(NamedTuple):
-    """How requests come in, and how one is answered."""
+    """How to read requests, and how to answer one."""
 
     requests: Callable[[BinaryIO], Iterator[bytes]]
     answer: Callable[[bytes], bytes]
     seconds: float | None
-    """How long a client may be silent. None: as long as it likes."""
+    """Timeout of a connection. None: no timeout."""
 
 
 class Connections:
     def __init__(self, listener: socket.socket, protocol: Protocol) -> None:
         listener.setblocking(True)
-        wait_at_most(listener, LOOK)
+        wait_at_most(listener, POLL_SECONDS)
         self.listener = listener
         self.protocol = protocol
         self.ended = False
         self.counting = threading.Lock()
         self.free = 0
-        self.asked = 0
+        self.pending = 0
 
     def serve(self) -> None:
-        """Answers until told to end; what waits in the socket then is for the program that comes next."""
+        """Serves until SIGTERM. Connections that still wait in the socket are for the next process."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         self.free = 1
         self._start()
         signal.sigwait({signal.SIGTERM})
         self.ended = True
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + STOP_SECONDS
         self._until(lambda: not self.free, deadline)
-        # Whoever has asked gets an answer. A connection on which nobody asks ends without one.
+        # Pending requests are answered. A connection without a request is closed.
         time.sleep(0.1)
-        self._until(lambda: not self.asked, deadline)
+        self._until(lambda: not self.pending, deadline)
 
     @staticmethod
     def _until(done: Callable[[], bool], deadline: float) -> None:
@@ -93,7 +93,7 @@ class Connections:
                 self.free += 1
 
     def _start_another(self) -> None:
-        """In the place of the last that waited. Where no thread is to be had, the first that ends waits."""
+        """Replaces the last waiting thread. If no thread can be started, the next one that is done waits."""
         try:
             self._start()
         except RuntimeError:
@@ -101,18 +101,18 @@ class Connections:
                 self.free -= 1
 
     def _next(self) -> socket.socket | None:
-        """The next connection, or none: the end has come."""
+        """The next connection; None if the program has to stop."""
         while not self.ended:
             try:
                 return self.listener.accept()[0]
             except (BlockingIOError, ConnectionError):
-                continue  # nobody came, or the client is gone again
+                continue  # a timeout, or the client has closed the connection
             except OSError:
-                time.sleep(PAUSE)
+                time.sleep(RETRY_SECONDS)
         return None
 
     def _talk(self, connection: socket.socket) -> None:
-        wait_at_most(connection, 0)  # it has the listener's wait
+        wait_at_most(connection, 0)  # it has inherited the listener's timeout
         connection.settimeout(self.protocol.seconds)
         try:
             with connection.makefile("rb") as stream:
@@ -123,8 +123,8 @@ class Connections:
                     finally:
                         self._count(-1)
         except OSError:
-            pass  # the client is gone, or was silent for too long
+            pass  # the client has closed the connection, or a timeout
 
     def _count(self, more: int) -> None:
         with self.counting:
-            self.asked += more
+            self.pending += more

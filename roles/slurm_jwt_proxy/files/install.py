@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Installs the proxy's programs all at once: python3 -I -S -c TEXT FOLDER [check], with a JSON dictionary on its input.
 
-The folder is root's and holds these files and no other program. Each is replaced by a rename. Prints the names of those
-that differed; with "check" nothing is written.
+The folder belongs to root and has no other programs. Each file is replaced by a rename. Prints the names of files that
+differed; with "check" nothing is written.
 """
 
 from __future__ import annotations
@@ -33,18 +33,17 @@ def write(path: str, text: str) -> None:
 
 
 def install(folder: str, programs: dict[str, str], check: bool) -> list[str]:
-    """The names of files that differed from the programs, or that are none of them."""
+    """The names of files that differed from the programs, and of programs that are no longer needed."""
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    there = [name for name in names if name.endswith((".py", ".new"))]
     differ = [name for name, text in programs.items() if read(os.path.join(folder, name)) != text]
-    gone = [name for name in there if name not in programs]
+    stale = [name for name in names if name.endswith((".py", ".new")) and name not in programs]
     if not check:
         os.makedirs(folder, mode=0o755, exist_ok=True)
         for name in differ:
             write(os.path.join(folder, name), programs[name])
-        for name in gone:
+        for name in stale:
             os.unlink(os.path.join(folder, name))
-    return differ + gone
+    return differ + stale
 
 
 if __name__ == "__main__":

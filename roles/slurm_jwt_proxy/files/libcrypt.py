@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""bcrypt of the system's own library, as the web servers use it. Part of the verifier; see verifier.py.
+"""bcrypt of the system's libcrypt, as the web servers use it. Part of the verifier; see verifier.py.
 
-Python has no module for it from 3.13 on, and the one it had kept all other threads waiting. A call by ctypes does not.
+Python has no module for it from 3.13 on, and the old one blocked all other threads. A call by ctypes does not.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import hmac
 from errors import PolicyError
 
 NAMES = ("libcrypt.so.2", "libcrypt.so.1")
-# What libxcrypt wants to work in, and the longest password that it takes.
-ROOM = 32768
+# libxcrypt's working memory, and the longest password that it accepts.
+SCRATCH_SIZE = 32768
 LONGEST = 511
 
-# Of the password "lab": to see that the library can do it.
+# The hash of the password "lab", to test the library.
 KNOWN = "$2b$08$zEQ6HLeUW1/vWMdImvBrT.6iCXQoGONUGX1vA2jC8eO.KPXOIRCN2"
 
 
@@ -41,9 +41,9 @@ class Bcrypt:
             raise PolicyError("The system's libcrypt cannot do bcrypt. Install libcrypt1 or libxcrypt.")
 
     def matches(self, password: bytes, stored: str) -> bool:
-        """Whether it is the hash of that password. Takes as long as the hash's cost says, whatever the answer."""
-        room = ctypes.create_string_buffer(ROOM)
-        wanted = stored.encode("ascii")
-        found = self.library.crypt_rn(password, wanted, ctypes.cast(room, ctypes.c_void_p), ROOM)
-        ctypes.memset(room, 0, ROOM)
-        return hmac.compare_digest(found or b"", wanted)
+        """Whether it is the hash of that password. The time depends only on the hash's cost."""
+        scratch = ctypes.create_string_buffer(SCRATCH_SIZE)
+        expected = stored.encode("ascii")
+        actual = self.library.crypt_rn(password, expected, ctypes.cast(scratch, ctypes.c_void_p), SCRATCH_SIZE)
+        ctypes.memset(scratch, 0, SCRATCH_SIZE)
+        return hmac.compare_digest(actual or b"", expected)

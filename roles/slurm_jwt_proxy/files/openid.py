@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose a bearer token of an OpenID provider is. Part of the verifier; see verifier.py.
+"""Verifies a bearer token of an OpenID provider. Part of the verifier; see verifier.py.
 
-Signatures, audience and times are PyJWT's work, of any version from 1.7 on. What its versions do differently, or not at
-all, is done here: which algorithm goes with which key, the issuer to the letter, an expiry that has to be there.
+PyJWT, in any version from 1.7 on, verifies signature, audience and times. What its versions do differently or not at
+all is done here: which algorithm goes with which key, the exact issuer, a required expiry.
 """
 
 from __future__ import annotations
@@ -21,58 +21,58 @@ LONGEST_TOKEN = 16384
 LEEWAY = 10
 
 
-class Invalid(Exception):
-    """The token proves nothing. The text says why, for the log."""
+class InvalidToken(Exception):
+    """The text says why, for the log."""
 
 
 def name_in(token: str, keys: Keys) -> str:
-    """The name in the chosen claim of a token that the provider has signed, for us, and that is in force."""
+    """The configured claim of a token that is valid, signed by the provider and for one of the audiences."""
     if len(token) > LONGEST_TOKEN:
-        raise Invalid("the token is too long")
+        raise InvalidToken("the token is too long")
     provider = keys.provider
     try:
         header = jwt.get_unverified_header(token)
         algorithm = header.get("alg")
         if algorithm not in provider.algorithms:
-            raise Invalid(f"its algorithm is {str(algorithm)[:20]!r}")
+            raise InvalidToken(f"its algorithm is {str(algorithm)[:20]!r}")
         kind = header.get("typ")
         if "crit" in header or (kind and str(kind).lower()) not in TYPES:
-            raise Invalid("its header asks for what is not understood")
+            raise InvalidToken("its header requires an unknown extension")
         kid = header.get("kid")
         if not isinstance(kid, (str, type(None))):
-            raise Invalid("its kid is no text")
+            raise InvalidToken("its kid is no text")
         key = keys.find(kid, algorithm)
         if key is None:
-            raise Invalid(f"not exactly one key of the provider is called {str(kid)[:100]!r} and signs by {algorithm}")
+            raise InvalidToken(f"not exactly one key of the provider has kid {str(kid)[:100]!r} and is for {algorithm}")
         claims = jwt.decode(
             token, key, algorithms=[algorithm], audience=list(provider.audiences), issuer=provider.issuer,
             leeway=LEEWAY,
-            # 1.7 and 2 have different names for it.
+            # PyJWT 1.7 and 2 have different names for it.
             options={"require": ["exp", "iss", "aud"], "require_exp": True},
         )
     except (jwt.InvalidTokenError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise Invalid(f"{error!r:.200}") from None
+        raise InvalidToken(f"{error!r:.200}") from None
     check_times(claims, provider.lifespan_max, time.time())
     if claims.get("iss") != provider.issuer:
-        raise Invalid("it is another issuer's")
+        raise InvalidToken("it has another issuer")
     if provider.claim == "email" and claims.get("email_verified") is not True:
-        raise Invalid("nobody has verified that the address is the user's")
+        raise InvalidToken("its email address is not verified")
     name = claims.get(provider.claim)
     if not isinstance(name, str) or not name:
-        raise Invalid(f"it has no text in its claim {provider.claim!r}")
+        raise InvalidToken(f"it has no text in its claim {provider.claim!r}")
     return name
 
 
 def check_times(claims: dict[str, Any], longest: int, now: float) -> None:
-    """Whole numbers, not for longer than a token may live: PyJWT takes 1e308, and its versions differ on the rest."""
+    """Requires whole numbers and a limited lifespan: PyJWT accepts 1e308, and its versions differ on the rest."""
     expiry, issued = claims.get("exp"), claims.get("iat", int(now))
     if isinstance(expiry, bool) or isinstance(issued, bool):
-        raise Invalid("its expiry, or the time of its issue, is no number")
+        raise InvalidToken("its expiry, or the time of its issue, is no number")
     if not isinstance(expiry, int) or not isinstance(issued, int):
-        raise Invalid("its expiry, or the time of its issue, is no whole number")
+        raise InvalidToken("its expiry, or the time of its issue, is no whole number")
     if not now < expiry:
-        raise Invalid("it has expired")
+        raise InvalidToken("it has expired")
     if issued > now + LEEWAY:
-        raise Invalid("it is issued in the future")
+        raise InvalidToken("it is issued in the future")
     if expiry - issued > longest:
-        raise Invalid(f"it lives for {expiry - issued} seconds, longer than {longest}")
+        raise InvalidToken(f"it lives for {expiry - issued} seconds, longer than {longest}")

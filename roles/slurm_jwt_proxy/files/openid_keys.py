@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The keys that an OpenID provider signs with, and when they are fetched. Part of the verifier; see verifier.py.
+"""The keys of an OpenID provider, and when they are fetched. Part of the verifier; see verifier.py.
 
-A token of a key that is known never waits for the provider, whatever that does: keys are fetched beside it, one fetch
-at a time. A token of a key that is not known waits for the fetch under way, until its deadline.
+A token of a known key never waits for the provider: keys are fetched in a separate thread, one fetch at a time. A token
+of an unknown key waits for the current fetch, until its deadline.
 """
 
 from __future__ import annotations
@@ -17,65 +17,65 @@ import time
 import urllib.parse
 from typing import Any, Callable, NamedTuple
 
-import timed
+import http_deadline
 from cryptography.hazmat.backends import default_backend
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from errors import tell
+from errors import log
 
-# Of which type the key has to be. HS256 is in no list: whoever has read a public key could sign with it.
+# The type of key for each algorithm. Never HS256: anyone who has read a public key could sign with it.
 KEY_TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
 BITS = range(2048, 8193)
 EXPONENTS = range(3, 2**32)
-MOST_KEYS = 100
+MAX_KEYS = 100
 
 DISCOVERY = "/.well-known/openid-configuration"
 LARGEST = 1024 * 1024
 FETCH_SECONDS = 5.0
-"""For all of a fetch, configuration and keys."""
+"""For a whole fetch, configuration and keys."""
 REFRESH_SECONDS = 300.0
-"""After so long the keys are fetched again, so that a withdrawn one is trusted no longer than that."""
+"""The interval of fetches: a withdrawn key is trusted no longer than that."""
 RETRY_SECONDS = 30.0
-"""A key that nobody knows has them fetched at once, but not more often than this."""
+"""The minimum interval of fetches for unknown keys."""
 FIRST_SECONDS = 2.0
-"""As long as there are none, each request has them fetched, but not more often than this."""
+"""The minimum interval of fetches as long as there are no keys."""
 STALE_SECONDS = 24 * 3600.0
-"""A provider that cannot be reached is taken by its last word for so long."""
+"""How long keys are used if the provider cannot be reached."""
 
 
 class Unusable(Exception):
-    """What the site has said of its provider cannot be followed, or the provider cannot be reached."""
+    """The settings of the provider are not valid, or it cannot be reached."""
 
 
 class Provider(NamedTuple):
-    """Whose tokens are good, and for whom they have to be made."""
+    """The provider whose tokens are accepted."""
 
     issuer: str
     audiences: tuple[str, ...]
     claim: str
     algorithms: tuple[str, ...]
     lifespan_max: int = 86400
-    """Seconds from a token's issue to its expiry, at most."""
+    """The longest time in seconds from a token's issue to its expiry."""
     keys_file: str = ""
     """The provider's key set on this host. Empty: it is fetched."""
     keys_url: str = ""
-    """Where it is fetched from. Empty: where the issuer's configuration says."""
+    """The address of the key set. Empty: the one in the issuer's configuration."""
     ca_file: str = ""
 
 
 def provider_of(members: dict[str, Any]) -> Provider:
-    """What the policy says of the provider, if it can be followed. Raises ValueError."""
+    """The provider of the policy. Raises ValueError if its settings are not valid."""
     lists = {name: tuple(value) for name, value in members.items() if isinstance(value, list)}
     try:
         provider = Provider(**{**members, **lists})
     except TypeError as error:
-        raise ValueError(f"what is said of the OpenID provider is not understood: {error}") from None
+        raise ValueError(f"the settings of the OpenID provider are not valid: {error}") from None
     unknown = set(provider.algorithms) - set(KEY_TYPES)
     if unknown or not provider.algorithms:
-        raise ValueError(f"no token is taken by the algorithms {sorted(unknown)}; there are {', '.join(KEY_TYPES)}")
+        raise ValueError(f"the algorithms {sorted(unknown)} are not supported; use {', '.join(KEY_TYPES)}")
     if not provider.issuer or not provider.audiences or not provider.claim:
-        raise ValueError("issuer, audiences and claim of the OpenID provider have to be said")
+        raise ValueError("the OpenID provider needs issuer, audiences and claim")
     if provider.lifespan_max < 1:
-        raise ValueError("the longest life of a token of the OpenID provider has to be a second or more")
+        raise ValueError("the longest life of a token of the OpenID provider has to be one second or more")
     return provider
 
 
@@ -87,24 +87,24 @@ class Key(NamedTuple):
 
 
 def keys_in(document: bytes) -> list[Key]:
-    """The keys of a JWK set that may sign tokens. Others are left out, and so is each that cannot be read."""
+    """The keys of a JWK set that may sign tokens. Skips others, and keys that cannot be read."""
     try:
         entries = json.loads(document)["keys"]
-        if not isinstance(entries, list) or len(entries) > MOST_KEYS:
-            raise ValueError(f"it is no list, or one of more than {MOST_KEYS} keys")
+        if not isinstance(entries, list) or len(entries) > MAX_KEYS:
+            raise ValueError(f"it is no list, or has more than {MAX_KEYS} keys")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Unusable(f"this is no JWK set: {error!r:.200}") from None
     usable = [key for key in map(key_or_none, entries) if key]
     if not usable:
-        raise Unusable("the JWK set holds no key that could sign tokens")
+        raise Unusable("the JWK set has no key that may sign tokens")
     return usable
 
 
 def key_or_none(entry: Any) -> Key | None:
     try:
         return key_of(entry)
-    except Exception as error:  # of this key alone, whatever cryptography of any version makes of it
-        tell(f"a key of the OpenID provider is left out: {error!r:.200}")
+    except Exception as error:  # versions of cryptography raise different ones
+        log(f"a key of the OpenID provider is skipped: {error!r:.200}")
         return None
 
 
@@ -132,38 +132,38 @@ def number(text: str) -> int:
     return int.from_bytes(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True), "big")
 
 
-def fetched(provider: Provider) -> bytes:
-    """The provider's key set, from where it says itself that it is."""
+def fetch_keys(provider: Provider) -> bytes:
+    """The provider's key set."""
     deadline = time.monotonic() + FETCH_SECONDS
     url = provider.keys_url
     if not url:
-        place = provider.issuer.rstrip("/") + DISCOVERY
+        discovery = provider.issuer.rstrip("/") + DISCOVERY
         try:
-            configuration = json.loads(get(place, provider.ca_file, deadline))
+            configuration = json.loads(get(discovery, provider.ca_file, deadline))
             issuer, url = configuration["issuer"], str(configuration["jwks_uri"])
         except (ValueError, TypeError, KeyError, RecursionError):
-            raise Unusable(f"{place} is not the configuration of an OpenID provider") from None
+            raise Unusable(f"{discovery} is not the configuration of an OpenID provider") from None
         if issuer != provider.issuer:
-            raise Unusable(f"{place} is the configuration of the issuer {issuer!r}")
+            raise Unusable(f"{discovery} is the configuration of the issuer {issuer!r}")
     return get(url, provider.ca_file, deadline)
 
 
 def get(url: str, ca_file: str, deadline: float) -> bytes:
     if urllib.parse.urlsplit(url).scheme != "https":
-        raise Unusable(f"{url} is not https, so that anybody on the way could put keys of their own")
+        raise Unusable(f"{url} is not https, so anybody on the network could replace the keys")
     try:
-        return timed.get(url, ca_file, deadline, LARGEST)
-    except Exception as error:  # of TLS, of HTTP, of the network, of the address
+        return http_deadline.get(url, ca_file, deadline, LARGEST)
+    except Exception as error:  # TLS, HTTP, network, address
         raise Unusable(f"{url} cannot be fetched: {error!r:.200}") from None
 
 
 class Keys:
-    """The keys that are in force."""
+    """The current keys."""
 
     def __init__(
         self,
         provider: Provider,
-        fetch: Callable[[Provider], bytes] = fetched,
+        fetch: Callable[[Provider], bytes] = fetch_keys,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.provider = provider
@@ -174,29 +174,29 @@ class Keys:
         self.deadline = 0.0
         self.known: list[Key] = []
         self.stamp: Any = None
-        self.got = self.tried = -STALE_SECONDS
+        self.fetched_at = self.tried_at = -STALE_SECONDS
 
     def follow(self) -> None:
-        """From now on keeps the keys fresh, whether somebody asks or not."""
+        """Starts a thread that fetches the keys regularly."""
         if not self.provider.keys_file:
             threading.Thread(target=self._keep_fresh, daemon=True).start()
 
     def _keep_fresh(self) -> None:
         while True:
             self.update(REFRESH_SECONDS)
-            time.sleep(max(1.0, self.tried + REFRESH_SECONDS - self.clock()))
+            time.sleep(max(1.0, self.tried_at + REFRESH_SECONDS - self.clock()))
 
     def find(self, kid: str | None, algorithm: str) -> Any:
-        """The public key that may have signed by this algorithm; None if there is not exactly one."""
+        """The public key with this kid for this algorithm; None if there is not exactly one."""
         if self.provider.keys_file:
             self.read_file()
-        found = self._matching(kid, algorithm)
-        if not found and not self.provider.keys_file:
+        matches = self._matching(kid, algorithm)
+        if not matches and not self.provider.keys_file:
             self.update(RETRY_SECONDS if self.known else FIRST_SECONDS)
-            found = self._matching(kid, algorithm)
-        if not self.known or not self.provider.keys_file and self.clock() - self.got > STALE_SECONDS:
+            matches = self._matching(kid, algorithm)
+        if not self.known or not self.provider.keys_file and self.clock() - self.fetched_at > STALE_SECONDS:
             raise Unusable("the keys of the OpenID provider could not be fetched")
-        return found[0].public if len(found) == 1 else None
+        return matches[0].public if len(matches) == 1 else None
 
     def _matching(self, kid: str | None, algorithm: str) -> list[Key]:
         return [
@@ -205,10 +205,10 @@ class Keys:
         ]
 
     def update(self, after: float) -> None:
-        """Has the keys fetched if the last attempt is so old, and waits for that, or for the one under way."""
+        """Starts a fetch if the last attempt is old enough, and waits for it, or for the current one."""
         with self.change:
-            if not self.fetching and self.clock() - self.tried >= after:
-                self.tried = self.clock()
+            if not self.fetching and self.clock() - self.tried_at >= after:
+                self.tried_at = self.clock()
                 self.deadline = time.monotonic() + FETCH_SECONDS
                 self.fetching = True
                 threading.Thread(target=self._fetch, daemon=True).start()
@@ -217,16 +217,16 @@ class Keys:
     def _fetch(self) -> None:
         try:
             self.known = keys_in(self.fetch(self.provider))
-            self.got = self.clock()
-        except Exception as error:  # whatever it is, what is known stays
-            tell(f"The keys of the OpenID provider stay as they are: {error}")
+            self.fetched_at = self.clock()
+        except Exception as error:  # in any case, the known keys stay
+            log(f"The keys of the OpenID provider stay as they are: {error}")
         finally:
             with self.change:
                 self.fetching = False
                 self.change.notify_all()
 
     def read_file(self) -> None:
-        """Takes the file's keys; a change counts at once, if it is a key set. Without the file nobody passes."""
+        """Reads the file's keys if it has changed and is a key set. Without the file nobody passes."""
         path = self.provider.keys_file
         try:
             state = os.stat(path)
@@ -241,4 +241,4 @@ class Keys:
         try:
             self.known = keys_in(data)
         except Unusable as error:
-            tell(f"The keys of {path} stay as they were: {error}")
+            log(f"The keys of {path} stay as they were: {error}")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the site has decided. Part of the verifier; see verifier.py."""
+"""The site's settings. Part of the verifier; see verifier.py."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Policy(NamedTuple):
     denied_users: tuple[str, ...] = ()
     denied_groups: tuple[str, ...] = ()
     seconds: float = 10
-    """How long an answer is taken from memory."""
+    """How long an answer is cached."""
     rate: float = 0
-    """How many requests a second from one address pass, for a server that cannot count. 0: as many as there are."""
+    """How many requests per second from one address pass, for a server that cannot count. 0: no limit."""
     burst: int = 0
     password_file: str = ""
-    """Empty: names and passwords are not what users prove themselves with."""
+    """Empty: users do not authenticate with passwords."""
     failures: int = 20
     """How many wrong passwords an address may send at once."""
     openid: dict[str, Any] = {}
-    """Of the provider whose tokens are taken; see openid.py. Empty: the server authenticates."""
+    """The provider whose tokens are accepted; see openid_keys.Provider. Empty: no OpenID."""
     hook: dict[str, Any] = {}
-    """Of the site's own program that is asked who somebody is; see hook.py."""
+    """The site's own program that authenticates users; see hook.Hook. Empty: no such program."""
 
     @property
     def name_map(self) -> NameMap:
@@ -53,21 +53,21 @@ def read_policy(path: str) -> Policy:
         raise PolicyError(f"{path} holds no policy: {error}. Run the playbook hpc.slurm_jwt.proxy.") from error
     check_names(policy)
     if policy.failures < 1:
-        raise PolicyError("slurm_jwt_proxy_failures has to be 1 or more, as people mistype passwords.")
+        raise PolicyError("slurm_jwt_proxy_failures has to be 1 or more, because people mistype passwords.")
     return policy
 
 
 def check_names(policy: Policy) -> None:
-    """Refuses what no name could ever match, or nobody is called."""
+    """Raises PolicyError for names that no user can have."""
     for name, user in policy.names.items():
         if not NAME.fullmatch(name):
             raise PolicyError(f"The table of names has {name!r}. Names are printable ASCII, at most 256 characters.")
         if not USER.fullmatch(user):
-            raise PolicyError(f"The table of names makes {user!r} of {name!r}, which no user is called.")
+            raise PolicyError(f"The table of names maps {name!r} to {user!r}, which no user can be called.")
     for domain in policy.domains:
         if not NAME.fullmatch(domain):
-            raise PolicyError(f"The domain {domain!r} is not printable ASCII, so it would never be found in a name.")
+            raise PolicyError(f"The domain {domain!r} is not printable ASCII, so no name can have it.")
     if policy.subject and not ATTRIBUTE.fullmatch(policy.subject):
         raise PolicyError(
-            f"{policy.subject!r} is no name of an attribute. Write it as openssl x509 -subject does: CN, UID."
+            f"{policy.subject!r} is no name of an attribute. Write it as openssl x509 -subject prints it: CN, UID."
         )

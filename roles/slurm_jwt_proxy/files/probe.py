@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asks the proxy as a client would: python3 -I -S -c TEXT HOST:PORT NAME PATH
 
-Two requests, each in a TLS session for NAME: /healthz, until it is good or five seconds have passed, and PATH without a
-proof of who asks, under the name of root. Prints both statuses as JSON, 0 for no answer, and what was wrong. The
-certificate is not compared, as its name need not be known on this host.
+Two requests, each in a TLS session for NAME: /healthz, until it is good or five seconds have passed, and PATH without
+authentication, in the name of root. Prints both statuses as JSON, 0 for no answer, and the error. The certificate is
+not verified, because this host need not know its authority.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import ssl
 import sys
 import time
 
-PATIENCE = 5.0
+HEALTH_SECONDS = 5.0
 
 
 class Connection(http.client.HTTPSConnection):
-    """To an address, whose server is called by a name of its own. A pattern is no name, and none is sent."""
+    """To an address, with another name as SNI. If the name is a pattern, no SNI is sent."""
 
     def __init__(self, address: str, name: str) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -48,11 +48,12 @@ def ask(address: str, name: str, path: str, headers: dict[str, str]) -> tuple[in
 
 def main(address: str, name: str, path: str) -> dict[str, object]:
     begin = time.monotonic()
-    health, said = ask(address, name, "/healthz", {})
-    while health != 200 and time.monotonic() < begin + PATIENCE:
+    health, text = ask(address, name, "/healthz", {})
+    while health != 200 and time.monotonic() < begin + HEALTH_SECONDS:
         time.sleep(1)
-        health, said = ask(address, name, "/healthz", {})
-    return {"health": health, "said": said, "stranger": ask(address, name, path, {"X-SLURM-USER-NAME": "root"})[0]}
+        health, text = ask(address, name, "/healthz", {})
+    unauthenticated, _text = ask(address, name, path, {"X-SLURM-USER-NAME": "root"})
+    return {"health": health, "text": text, "unauthenticated": unauthenticated}
 
 
 if __name__ == "__main__":

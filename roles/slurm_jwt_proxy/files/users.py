@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the proxy may act as somebody. Part of the verifier; see verifier.py."""
+"""Which users the proxy may act as. Part of the verifier; see verifier.py."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ import grp
 import os
 import pwd
 import time
-from typing import Callable, Optional
+from typing import Callable
 
-from errors import PolicyError, Refused, tell
+from errors import PolicyError, Refused, log
 from limits import Buckets
 from names import attribute, user_name
 from policy import Policy
 
-# What kernels and file systems call "nobody": whoever could not be mapped ends as one of them.
+# The uids that kernels and file systems give to users whom they cannot map.
 NOBODY = (99, 65534, 65535, 2**32 - 2, 2**32 - 1)
 CACHED_NAMES = 10000
 
-Answer = Optional[str]
-"""The user, or none: the request must not pass."""
 
-
-def user_of(said: str, policy: Policy) -> str:
-    """The user of the cluster for what the server says of whom it has authenticated."""
-    user = user_name(attribute(said, policy.subject) if policy.subject else said, policy.name_map)
+def user_of(authenticated: str, policy: Policy) -> str:
+    """The user of the cluster for an authenticated name or subject."""
+    name = attribute(authenticated, policy.subject) if policy.subject else authenticated
+    user = user_name(name, policy.name_map)
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
@@ -36,14 +34,14 @@ def user_of(said: str, policy: Policy) -> str:
 
 
 def check(user: str, entry: pwd.struct_passwd, policy: Policy) -> None:
-    """Refuses whoever the proxy must never act as, by name and by number: root may have other names."""
+    """Refuses users whom the proxy must never act as, by name and by uid: root may have other names."""
     if entry.pw_name != user:
-        # slurmctld would look for the name that is sent, here another one was found.
+        # slurmctld would look up the name that is sent.
         raise Refused(f"the user's own name is {entry.pw_name!r}")
     if user == "root" or entry.pw_uid == 0:
-        raise Refused("root is never acted as")
+        raise Refused("the proxy never acts as root")
     if user == policy.slurm_user or entry.pw_uid == slurm_uid(policy):
-        raise Refused("SlurmUser is never acted as")
+        raise Refused("the proxy never acts as SlurmUser")
     if entry.pw_uid < policy.uid_min:
         raise Refused(f"its uid {entry.pw_uid} is below {policy.uid_min}, as those of system accounts are")
     if entry.pw_uid in NOBODY:
@@ -66,8 +64,8 @@ def slurm_uid(policy: Policy) -> int:
         return pwd.getpwnam(policy.slurm_user).pw_uid
     except KeyError:
         raise PolicyError(
-            f"SlurmUser {policy.slurm_user!r} is not known on this host, so that other names for its uid could not be "
-            "refused. Make it known here, with the uid that it has on the controllers."
+            f"SlurmUser {policy.slurm_user!r} does not exist on this host, so other names for its uid could not be "
+            "refused. Create it here, with its uid of the controllers."
         ) from None
 
 
@@ -75,30 +73,31 @@ def gids(names: tuple[str, ...]) -> set[int]:
     try:
         return {grp.getgrnam(name).gr_gid for name in names}
     except KeyError as error:
-        raise PolicyError(f"{error.args[0]}. Correct the allowed and denied groups, or make it known here.") from None
+        raise PolicyError(f"{error.args[0]}. Correct the allowed and denied groups, or create it here.") from None
 
 
-class Memory:
-    """Answers for a few seconds, so that a directory service is not asked for each request of a burst."""
+class UserCache:
+    """Keeps answers for some seconds, so that a directory service is not asked for each request of a burst."""
 
     def __init__(self, policy: Policy, clock: Callable[[], float] = time.monotonic) -> None:
         self.policy = policy
         self.clock = clock
-        self.known: dict[str, tuple[float, Answer]] = {}
+        self.answers: dict[str, tuple[float, str | None]] = {}
         self.limit = Buckets(policy.rate, policy.burst + 1, clock) if policy.rate else None
-        # Whoever asks for that needs no name, and slurmctld is asked each time.
+        # Health needs no authentication, and asks slurmctld each time.
         self.health_limit = Buckets(1, 6, clock)
 
-    def user(self, said: str) -> Answer:
-        until, answer = self.known.get(said, (0.0, None))
+    def user(self, authenticated: str) -> str | None:
+        """The user of the cluster; None if the request is refused."""
+        until, user = self.answers.get(authenticated, (0.0, None))
         if self.clock() < until:
-            return answer
+            return user
         try:
-            answer = user_of(said, self.policy)
+            user = user_of(authenticated, self.policy)
         except Refused as refusal:
-            tell(f"refused {said[:100]!r}: {refusal}")
-            answer = None
-        if len(self.known) >= CACHED_NAMES:
-            self.known.clear()
-        self.known[said] = (self.clock() + self.policy.seconds, answer)
-        return answer
+            log(f"refused {authenticated[:100]!r}: {refusal}")
+            user = None
+        if len(self.answers) >= CACHED_NAMES:
+            self.answers.clear()
+        self.answers[authenticated] = (self.clock() + self.policy.seconds, user)
+        return user

@@ -1,15 +1,14 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Has the proxy's server work with the files that are there now: certificates, revocation lists, authorities, keytabs.
+"""Reloads the proxy's server when its certificates, revocation lists, authorities or keytabs have changed.
 
     python3 -I -S watch.py SETTINGS follow                 reloads each unit whose files have changed, as the timer does
-    python3 -I -S watch.py SETTINGS state                  tells which units work with their files, and the digests
-    python3 -I -S watch.py SETTINGS loaded UNIT=DIGEST...  notes that a unit has loaded the files of that digest
+    python3 -I -S watch.py SETTINGS state                  prints which units have loaded their files, and the digests
+    python3 -I -S watch.py SETTINGS loaded UNIT=DIGEST...  records that a unit has loaded the files of that digest
 
-A server reads these files when it starts and when it is reloaded, and at no other time: a certificate that was revoked
-goes on opening the door. What counts is what is in a file, not when it was written. A file that the server would choke
-on is named, and the server goes on with the one from before.
+A server reads these files only when it starts or is reloaded: until then it accepts a revoked certificate. The content
+of a file counts, not its time. If the server could not load a file, it is named, and the server keeps the old one.
 """
 
 from __future__ import annotations
@@ -22,26 +21,26 @@ import subprocess
 import sys
 from typing import Any, NamedTuple
 
-LONGEST = 60
+TIMEOUT = 60
 """Seconds for one command of systemctl."""
 
 
 class Watched(NamedTuple):
-    """A unit, and what it reads when it starts."""
+    """A unit, and the files that it reads when it starts."""
 
     unit: str
     action: str
-    """What makes it read them again: reload or restart."""
+    """How it reads them again: reload or restart."""
     files: list[str]
     certificate: list[str] = []
-    """The file of its certificate and the one of its key, which have to belong together."""
+    """The files of its certificate and of its key, which have to match."""
     authorities: list[str] = []
     """Files of certificates or of revocation lists."""
 
 
 class Settings(NamedTuple):
     state: str
-    """The file that tells what each unit has loaded."""
+    """The file that records what each unit has loaded."""
     watched: list[Watched]
 
 
@@ -52,7 +51,7 @@ def read_settings(path: str) -> Settings:
 
 
 def digest_of(paths: list[str]) -> str:
-    """One for all of them; a file that is missing counts as one without content."""
+    """One digest of all files. A missing file is part of it, too."""
     digest = hashlib.sha256()
     for path in sorted(set(paths)):
         try:
@@ -74,7 +73,7 @@ def read_state(path: str) -> dict[str, str]:
 
 
 def note(settings: Settings, loaded: dict[str, str]) -> None:
-    """Write down what units have loaded, each with the digest of its files."""
+    """Records what units have loaded, each with the digest of its files."""
     temporary = f"{settings.state}.new"
     with open(temporary, "w", encoding="utf-8") as stream:
         json.dump({**read_state(settings.state), **loaded}, stream)
@@ -84,7 +83,7 @@ def note(settings: Settings, loaded: dict[str, str]) -> None:
 
 
 def fault_in(watched: Watched) -> str | None:
-    """What the server would choke on; None if there is nothing. Apache would end, and its own test does not see it."""
+    """Why the server could not load its files; None if it can. Apache would stop, and its own test does not find it."""
     for path in watched.authorities:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
@@ -100,11 +99,11 @@ def fault_in(watched: Watched) -> str | None:
 
 def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
     argv = ["systemctl", *words]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=LONGEST, stdin=subprocess.DEVNULL)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
 
 
 def follow(settings: Settings) -> int:
-    """Reload what works with other files than are there. The exit code: 1 if that failed for a unit."""
+    """Reloads units whose files have changed. The exit code: 1 if that failed for a unit."""
     failed = 0
     for watched in settings.watched:
         digest = digest_of(watched.files)
@@ -113,29 +112,29 @@ def follow(settings: Settings) -> int:
         if systemctl("is-active", "--quiet", watched.unit).returncode:
             # It reads them when it starts.
             continue
-        fault = fault_in(watched) or _have_read(watched)
+        fault = fault_in(watched) or _reload(watched)
         if fault:
             failed = 1
-            say(f"{watched.unit} goes on with the files from before: {fault}. Put a good file in its place.")
+            log(f"{watched.unit} keeps the files that it has loaded: {fault}. Replace the file with a valid one.")
         else:
             note(settings, {watched.unit: digest})
-            say(f"{watched.unit} works with files that have changed since it read them ({watched.action} done).")
+            log(f"{watched.unit} has loaded its files again, because they have changed ({watched.action} done).")
     return failed
 
 
-def _have_read(watched: Watched) -> str | None:
+def _reload(watched: Watched) -> str | None:
     done = systemctl(watched.action, watched.unit)
     if done.returncode:
         return f"systemctl {watched.action} {watched.unit} failed: {' '.join(done.stderr.split())}"
     return None
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
 def state(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Of each unit: the digest of its files, and whether that is what it has loaded."""
+    """For each unit: the digest of its files, and whether it has loaded them."""
     loaded = read_state(settings.state)
     digests = {watched.unit: digest_of(watched.files) for watched in settings.watched}
     return {unit: {"digest": digest, "loaded": loaded.get(unit) == digest} for unit, digest in digests.items()}

@@ -32,9 +32,9 @@ from cryptography.x509.oid import NameOID
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files"))
 
+import http_deadline
 import openid
 import openid_keys
-import timed
 
 ISSUER = "https://idp.example.org/realm"
 RSA = rsa.generate_private_key(65537, 2048)
@@ -145,25 +145,25 @@ SPKI = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.P
     ],
 )
 def test_bad_tokens(bad):
-    with pytest.raises(openid.Invalid):
+    with pytest.raises(openid.InvalidToken):
         openid.name_in(bad, keys())
 
 
 def test_only_algorithms_of_the_list():
-    with pytest.raises(openid.Invalid, match="its algorithm"):
+    with pytest.raises(openid.InvalidToken, match="its algorithm"):
         openid.name_in(token("PS256"), keys(algorithms=("RS256",)))
 
 
 def test_the_key_says_which_algorithm_it_is_for():
     assert openid.name_in(token(), keys(rsa_jwk(alg="RS256"))) == "alice"
-    with pytest.raises(openid.Invalid, match="not exactly one key"):
+    with pytest.raises(openid.InvalidToken, match="not exactly one key"):
         openid.name_in(token("PS256"), keys(rsa_jwk(alg="RS256")))
 
 
 def test_a_key_without_a_name_has_to_be_the_only_one():
     unnamed = token(header={"kid": ...})
     assert openid.name_in(unnamed, keys(rsa_jwk())) == "alice"
-    with pytest.raises(openid.Invalid, match="not exactly one key"):
+    with pytest.raises(openid.InvalidToken, match="not exactly one key"):
         openid.name_in(unnamed, keys(rsa_jwk(), rsa_jwk(OTHER, "other")))
 
 
@@ -173,7 +173,7 @@ def test_an_address_has_to_be_verified():
         if fine:
             assert openid.name_in(mine, keys(claim="email")) == "alice@example.org"
         else:
-            with pytest.raises(openid.Invalid, match="verified"):
+            with pytest.raises(openid.InvalidToken, match="verified"):
                 openid.name_in(mine, keys(claim="email"))
 
 
@@ -221,7 +221,7 @@ class Source:
     def takes(self, mine):
         try:
             return openid.name_in(mine, self.keys) == "alice"
-        except openid.Invalid:
+        except openid.InvalidToken:
             return False
 
     def refresh(self):
@@ -379,7 +379,7 @@ def test_keys_of_a_file(tmp_path):
     path.write_bytes(jwks(rsa_jwk()))
     assert openid.name_in(token(), mine) == "alice"
     path.write_bytes(jwks(rsa_jwk(OTHER, "other")))
-    with pytest.raises(openid.Invalid):
+    with pytest.raises(openid.InvalidToken):
         openid.name_in(token(), mine)
     other = token(key=OTHER, header={"kid": "other"})
     assert openid.name_in(other, mine) == "alice"
@@ -403,20 +403,20 @@ def test_the_issuer_says_where_its_keys_are(monkeypatch):
     configuration = {"issuer": ISSUER, "jwks_uri": "https://keys.example.org/"}
     documents = {ISSUER + "/.well-known/openid-configuration": configuration, "https://keys.example.org/": {"keys": []}}
     monkeypatch.setattr(openid_keys, "get", lambda url, ca_file, deadline: json.dumps(documents[url]).encode())
-    assert openid_keys.fetched(provider()) == b'{"keys": []}'
+    assert openid_keys.fetch_keys(provider()) == b'{"keys": []}'
     configuration["issuer"] = "https://elsewhere.example"
     with pytest.raises(openid_keys.Unusable, match="elsewhere"):
-        openid_keys.fetched(provider())
+        openid_keys.fetch_keys(provider())
     del configuration["jwks_uri"]
     with pytest.raises(openid_keys.Unusable, match="is not the configuration"):
-        openid_keys.fetched(provider())
+        openid_keys.fetch_keys(provider())
 
 
 def test_a_token_that_is_deeply_nested():
     head, body = (encode(text) for text in (b'{"alg": "RS256", "kid": "one"}', b"[" * 9000))
     proof = encode(sign(f"{head}.{body}".encode(), "RS256", RSA))
     for bad in (f"{head}.{body}.{proof}", f"{body}.{body[:100]}.{proof}"):
-        with pytest.raises(openid.Invalid):
+        with pytest.raises(openid.InvalidToken):
             openid.name_in(bad, keys())
 
 
@@ -515,7 +515,7 @@ def test_a_hook_has_a_deadline_too(site):
     pieces += [(HEAD, 0)] + [(b"X-%d: x\r\n" % count, 0.3) for count in range(30)]
     context = ssl.create_default_context(cafile=ca_file)
     begin = time.monotonic()
-    connection = timed.Https(url[8:-1], begin + 1, context=context)
+    connection = http_deadline.Https(url[8:-1], begin + 1, context=context)
     with contextlib.closing(connection), pytest.raises(OSError):
         connection.request("GET", "/")
         connection.getresponse()

@@ -22,14 +22,14 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files"))
 
 import attempts
+import authentication
 import errors
 import libcrypt
 import limits
-import opened
+import open_password_file
 import password_file
 import passwords
 import pool
-import proofs
 
 FILES = pathlib.Path(__file__).parents[3] / "roles/slurm_jwt_proxy/files"
 LAB = libcrypt.KNOWN
@@ -56,7 +56,7 @@ HASH = "$2y$10$" + "a" * 53
         (f"alicé:{HASH}", "the name"), (f"ali\x00ce:{HASH}", "the name"), (f"\u212aim:{HASH}", "the name"),
         (f"alice\x85bob:{HASH}", "the name"), (f"alice\x0bbob:{HASH}", "the name"),
         ("a" * 257 + ":" + HASH, "the name"),
-        (f"bob:{HASH}", "has a line already"),
+        (f"bob:{HASH}", "has another line already"),
     ],
 )
 def test_each_line_is_a_name_and_a_hash(tmp_path, line, why):
@@ -77,7 +77,7 @@ def test_each_line_is_a_name_and_a_hash(tmp_path, line, why):
 
 def test_a_file_that_names_nobody():
     for data in (b"", b"\n", b"# alice\n"):
-        assert password_file.read(data, "x") == ({}, ["x names nobody, so nobody could pass."])
+        assert password_file.read(data, "x") == ({}, ["x has no user, so nobody could pass."])
 
 
 def test_a_line_that_is_no_good_voids_only_itself():
@@ -102,7 +102,7 @@ class Held:
         self.ends = 0
         self.number = os.open(path, os.O_RDONLY)
         try:
-            self.opened = opened.Opened(str(path), self.number, self.end, owner=os.getuid())
+            self.opened = open_password_file.OpenPasswordFile(str(path), self.number, self.end, owner=os.getuid())
         except errors.PolicyError:
             os.close(self.number)
             raise
@@ -145,7 +145,7 @@ def test_a_path_that_cannot_be_seen_is_not_followed(file, tmp_path):
     file.rename(tmp_path / "elsewhere")
     assert (held.names(), held.ends) == (["alice"], 1)
     number = os.open(tmp_path / "elsewhere", os.O_RDONLY)
-    unseen = opened.Opened(str(file), number, held.end, owner=os.getuid())
+    unseen = open_password_file.OpenPasswordFile(str(file), number, held.end, owner=os.getuid())
     assert (list(unseen.hashes()), held.ends) == (["alice"], 1)
 
 
@@ -159,10 +159,10 @@ def test_a_file_that_others_read_or_write(file, mode):
 def test_a_file_of_somebody_else(file):
     number = os.open(file, os.O_RDONLY)
     with pytest.raises(errors.PolicyError, match="owner"):
-        opened.Opened(str(file), number, owner=os.getuid() + 1)
+        open_password_file.OpenPasswordFile(str(file), number, owner=os.getuid() + 1)
     null = os.open("/dev/null", os.O_RDONLY)
-    with pytest.raises(errors.PolicyError, match="was not handed over"):
-        opened.Opened(str(file), null)
+    with pytest.raises(errors.PolicyError, match="has not passed"):
+        open_password_file.OpenPasswordFile(str(file), null)
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_so_many_at_once_and_then_one_after_the_other():
 
 
 def test_memory_has_bounds_and_who_is_active_is_not_forgotten():
-    buckets = limits.Buckets(1e-9, 2, keys=100)
+    buckets = limits.Buckets(1e-9, 2, max_keys=100)
     for number in range(1000):
         assert buckets.passes("busy") == (number == 0)
         buckets.take("busy")
@@ -262,7 +262,7 @@ def test_nobody_is_locked_out_by_others_who_try_their_name():
 
 
 def test_attempts_have_bounds(monkeypatch):
-    monkeypatch.setattr(attempts, "KEYS", 100)
+    monkeypatch.setattr(attempts, "MAX_KEYS", 100)
     tries = attempts.Attempts(20)
     for number in range(1000):
         tries.succeeded(str(number), "192.0.2.1")
@@ -275,13 +275,13 @@ def test_attempts_have_bounds(monkeypatch):
 def test_each_gets_a_turn_and_the_known_come_first():
     go_on, done, all_done = threading.Event(), [], threading.Event()
     workers = pool.Pool(1)
-    workers.put("first", lambda: go_on.wait(20), known=False)
+    workers.put("first", lambda: go_on.wait(20), is_familiar=False)
     time.sleep(0.1)
     for number in range(3):
-        workers.put("busy", lambda number=number: done.append(("busy", number)), known=False)
-    workers.put("quiet", lambda: done.append(("quiet", 0)), known=False)
-    workers.put("known", lambda: done.append(("known", 0)), known=True)
-    workers.put("last", all_done.set, known=False)
+        workers.put("busy", lambda number=number: done.append(("busy", number)), is_familiar=False)
+    workers.put("quiet", lambda: done.append(("quiet", 0)), is_familiar=False)
+    workers.put("known", lambda: done.append(("known", 0)), is_familiar=True)
+    workers.put("last", all_done.set, is_familiar=False)
     go_on.set()
     assert all_done.wait(20)
     time.sleep(0.1)
@@ -291,17 +291,17 @@ def test_each_gets_a_turn_and_the_known_come_first():
 def test_too_much_is_refused():
     go_on = threading.Event()
     workers = pool.Pool(1)
-    workers.put("x", lambda: go_on.wait(20), known=False)
+    workers.put("x", lambda: go_on.wait(20), is_familiar=False)
     time.sleep(0.1)
-    for _work in range(pool.MOST_OF_ONE):
-        workers.put("one", lambda: None, known=False)
+    for _work in range(pool.MAX_OF_ONE):
+        workers.put("one", lambda: None, is_familiar=False)
     with pytest.raises(pool.Full):
-        workers.put("one", lambda: None, known=False)
-    for number in range(pool.MOST - pool.MOST_OF_ONE):
-        workers.put(number, lambda: None, known=False)
+        workers.put("one", lambda: None, is_familiar=False)
+    for number in range(pool.MAX_WAITING - pool.MAX_OF_ONE):
+        workers.put(number, lambda: None, is_familiar=False)
     with pytest.raises(pool.Full):
-        workers.put("other", lambda: None, known=False)
-    workers.put("other", lambda: None, known=True)
+        workers.put("other", lambda: None, is_familiar=False)
+    workers.put("other", lambda: None, is_familiar=True)
     go_on.set()
 
 
@@ -424,10 +424,10 @@ def test_what_cannot_be_found_out_is_no_failure():
 def test_what_the_client_sends(sent, found):
     header = "Basic " + base64.b64encode(sent.encode("latin-1")).decode()
     if found:
-        assert proofs.name_and_password(header, 511) == found
+        assert authentication.name_and_password(header, 511) == found
     else:
-        with pytest.raises(errors.Unproven) as caught:
-            proofs.name_and_password(header, 511)
+        with pytest.raises(errors.NotAuthenticated) as caught:
+            authentication.name_and_password(header, 511)
         assert caught.value.challenge == 'Basic realm="Slurm"' and "lab" not in str(caught.value)
 
 
@@ -435,8 +435,8 @@ def test_what_the_client_sends(sent, found):
     "header", ["", "Basic", "Basic ", "Basic x", "Basic YQ==,Basic YQ==", "Bearer YQ==", "Basic YTpi\n"]
 )
 def test_what_is_no_name_and_password(header):
-    with pytest.raises(errors.Unproven):
-        proofs.name_and_password(header, 511)
+    with pytest.raises(errors.NotAuthenticated):
+        authentication.name_and_password(header, 511)
 
 
 def test_the_systems_bcrypt():

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP with one deadline for all of it: however slowly an answer drips in, nobody waits longer. Part of the verifier.
+"""HTTP with one deadline for a whole request, also if the answer arrives slowly. Part of the verifier.
 
-A timeout of a socket is for each wait alone, and begins anew with each byte.
+The timeout of a socket begins again with each byte.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ def left_until(deadline: float) -> float:
 
 
 class _Reader(io.RawIOBase):
-    def __init__(self, timed: Timed) -> None:
+    def __init__(self, timed: DeadlineSocket) -> None:
         self.timed = timed
-        # Closed with the last that reads from it, as http.client wants it.
+        # Closed with the last reader, as http.client expects.
         self.stream: Any = timed.connected.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> Any:
-        self.timed.hurry()
+        self.timed.set_timeout()
         return self.stream.readinto(buffer)
 
     def close(self) -> None:
@@ -42,21 +42,21 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
-class Timed:
-    """What http.client wants of a socket."""
+class DeadlineSocket:
+    """The methods of a socket that http.client uses."""
 
     def __init__(self, connected: socket.socket, deadline: float) -> None:
         self.connected = connected
         self.deadline = deadline
 
-    def hurry(self) -> None:
+    def set_timeout(self) -> None:
         self.connected.settimeout(left_until(self.deadline))
 
     def makefile(self, _mode: str) -> BinaryIO:
         return io.BufferedReader(_Reader(self))
 
     def sendall(self, data: bytes) -> None:
-        self.hurry()
+        self.set_timeout()
         self.connected.sendall(data)
 
     def close(self) -> None:
@@ -70,11 +70,11 @@ class Http(http.client.HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        self.sock: Any = Timed(self.sock, self.deadline)
+        self.sock: Any = DeadlineSocket(self.sock, self.deadline)
 
 
 class Unix(Http):
-    """HTTP at a socket of this host."""
+    """HTTP over a Unix socket."""
 
     def __init__(self, path: str, deadline: float) -> None:
         super().__init__("localhost", deadline)
@@ -82,23 +82,22 @@ class Unix(Http):
 
     def connect(self) -> None:
         connected = socket.socket(socket.AF_UNIX)
-        self.sock: Any = Timed(connected, self.deadline)
+        self.sock: Any = DeadlineSocket(connected, self.deadline)
         while True:
-            self.sock.hurry()
+            self.sock.set_timeout()
             try:
                 connected.connect(self.path)
                 return
             except BlockingIOError:
-                # Too many wait there already. TCP would wait as well; a socket of this host says so at once.
+                # Its queue is full. TCP would wait; a Unix socket fails at once.
                 time.sleep(0.01)
 
 
 class Https(Http, http.client.HTTPSConnection):
-    """As Http, whose deadline is put around the encrypted socket: HTTPSConnection connects first."""
+    """As Http. HTTPSConnection connects first, so the deadline applies to the encrypted socket."""
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Nobody is sent elsewhere."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_arguments: Any) -> None:
         return None
@@ -116,12 +115,12 @@ class _Handler(urllib.request.HTTPSHandler):
 def get(url: str, ca_file: str, deadline: float, largest: int) -> bytes:
     """A small document over HTTPS. Raises OSError, ValueError or HTTPException."""
     context = ssl.create_default_context(cafile=ca_file or None)
-    opener = urllib.request.build_opener(_Handler(deadline, context), _Stay)
+    opener = urllib.request.build_opener(_Handler(deadline, context), _NoRedirects)
     with opener.open(url, timeout=left_until(deadline)) as answer:
         data: bytes = answer.read(largest + 1)
     if len(data) > largest:
         raise ValueError(f"it is larger than {largest} bytes")
-    # http.client does not mind.
+    # http.client does not check it.
     if answer.length:
         raise ValueError("it ends too early")
     return data

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_conf
-short_description: Edits slurm.conf and slurmdbd.conf as Slurm reads them
+short_description: Edit slurm.conf and slurmdbd.conf as Slurm reads them
 version_added: 1.0.0
 description:
   - Sets and removes parameters in C(slurm.conf) and C(slurmdbd.conf), and edits comma lists such as C(AuthAltTypes)
-    and option lists such as C(AuthAltParameters) member by member. What it was not told to touch stays as it is, byte
-    for byte.
+    and option lists such as C(AuthAltParameters) member by member. Every other byte of the files stays as it is.
   - Reads the files as Slurm's own parser does, with comments, continued lines, quotes, escapes, C(Include), names in
-    any case, and parameters that are given more than once. A parameter that is set is changed where its value in
-    force stands, in an included file too. One that is not set yet is added where an administrator would put it, which
-    is below a commented-out line of it if there is one, or else below its relatives.
-  - Removing a parameter that this module has added leaves the file as it was before.
-  - Before anything is written, the changed files are read once more. If Slurm would not see exactly the wanted
-    change, or would not start with the result, nothing is written.
+    any case, and parameters that are set more than once. A parameter is changed in the line that is in force, also in
+    an included file. A new parameter is added where an administrator would put it. That is below a line in which it is
+    commented out, or else below related parameters.
+  - If you remove a parameter that this module has added, the file is again as it was before.
+  - The changed files are parsed again before anything is written. If Slurm would not read exactly the requested change,
+    or would not start with the result, nothing is written.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
   - hpc.slurm_jwt.attributes.safe_writes
@@ -29,7 +28,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - The difference has the changed lines only and none around them, so that no password of C(slurmdbd.conf)
+      - The difference contains only the changed lines, without context, so that no password of C(slurmdbd.conf)
         appears.
   idempotent:
     support: full
@@ -38,10 +37,10 @@ attributes:
   safe_file_operations:
     support: full
     details:
-      - Files keep their owner, group, mode, SELinux context and ACLs. Two runs at once on the same file wait for one
-        another.
-      - If several files change, either all of them are put in place or none.
-      - A symbolic link that root or the owner of the file has put where nobody else can write is followed, and stays.
+      - Files keep their owner, group, mode, SELinux context and ACLs. Of two runs on the same file, one waits for the
+        other.
+      - If several files change, either all of them are replaced or none.
+      - A symbolic link is followed, and stays, if root or the owner of the file made it where nobody else can write.
 options:
   path:
     description:
@@ -54,61 +53,61 @@ options:
       - Which of the two files it is.
       - By default a file with C(slurmdbd) in its name is a C(slurmdbd.conf), and any other is a C(slurm.conf).
       - A C(slurmdbd.conf) gets mode C(0600) if it has another one, because slurmdbd does not start otherwise.
-        C(0640), which Slurm 25.11 and later take too, is left.
+        C(0640), which Slurm 25.11 and later also accept, stays.
     type: str
     choices: [slurm, slurmdbd]
   settings:
     description:
-      - Parameters to set, by name, and their values. The value V(null) removes a parameter, every line of it, so that
-        none that was overruled comes into force.
-      - Values with blanks are put in quotes, and a C(#) or a backslash is escaped. A value that Slurm cannot be given
-        is refused.
+      - Parameters to set, by name, and their values. The value V(null) removes every line of a parameter, so that no
+        earlier line comes into force.
+      - Values with blanks are put in quotes, and a C(#) or a backslash is escaped. A value that a Slurm configuration
+        file cannot contain is refused.
       - V(true) and V(false) are written as V(yes) and V(no).
       - Passwords such as C(StoragePass) cannot be set, because options of modules are logged.
-      - Parameters that may stand on many lines, such as C(NodeName), are refused.
+      - Parameters that may have many lines, such as C(NodeName), are refused.
     type: dict
     default: {}
   lists:
     description:
       - Comma lists to edit, such as C(AuthAltTypes). Each value is a dictionary with lists V(present) and V(absent).
       - Members that are in neither list stay, in their order.
-      - A parameter whose last member goes is removed.
-      - For C(AuthAltTypes) the member V(auth/jwt) takes the place of V(jwt) and V(rest_auth/jwt), which were surely
-        meant to be it.
+      - A parameter is removed with its last member.
+      - In C(AuthAltTypes) the member V(auth/jwt) replaces V(jwt) and V(rest_auth/jwt), which are common mistakes for
+        it.
     type: dict
     default: {}
   options:
     description:
       - Option lists to edit, such as C(AuthAltParameters). Each value is a dictionary with a dictionary V(present),
-        of names and values, and a list V(absent), of names. An option whose value is V(true) is a bare flag.
-      - Options that are in neither stay, in their order, known or not.
-      - A parameter whose last option goes is removed.
-      - An option that hides behind a blank is mended if it is one of V(present).
+        of names and values, and a list V(absent), of names. An option whose value is V(true) is a flag.
+      - Options that are in neither stay, in their order, also unknown ones.
+      - A parameter is removed with its last option.
+      - If there is a blank before an option of V(present), which hides it from Slurm, the blank is removed.
     type: dict
     default: {}
   backup:
     description:
-      - Keep a copy of each file that is changed beside it, with a time stamp and C(~) added to its name. The copy has
+      - Keep a copy of each changed file in the same folder, with a time stamp and C(~) added to its name. The copy has
         the owner and the mode of the file.
     type: bool
     default: false
   prune_backups:
     description:
-      - Remove the copies that O(backup) has kept in all earlier runs, if the file is again what the first of them
-        holds. Otherwise they stay, since they may be all that is left of it.
+      - Remove the copies that O(backup) has kept in all earlier runs, if the file is again the same as the first of
+        them. Otherwise they stay, because the original may exist only there.
     type: bool
     default: false
   allow_unknown:
     description:
-      - Write names that no release of Slurm from 20.11 to 26.05 knows. A parameter that yours does not know stops
-        every daemon and every command that reads the file. An unknown option of C(AuthAltParameters) is ignored
-        without a word.
+      - Write names that no release of Slurm from 20.11 to 26.05 knows. If your release does not know a parameter, every
+        daemon and every command that reads the file fails. An unknown option of C(AuthAltParameters) is silently
+        ignored.
     type: bool
     default: false
 notes:
-  - Every host that keeps its own copy of C(slurm.conf) needs the same edit, the compute and login nodes first, or
-    slurmctld logs that they have a different one.
-  - Daemons take no notice until they are reconfigured or restarted.
+  - Every host with its own copy of C(slurm.conf) needs the same edit, compute and login nodes first. Otherwise
+    slurmctld logs that their file differs.
+  - Daemons use the change after a reconfiguration or a restart.
 seealso:
   - module: hpc.slurm_jwt.slurm_jwt_info
   - module: hpc.slurm_jwt.slurm_jwt_key
@@ -117,7 +116,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Let slurmctld take tokens
+- name: Make slurmctld accept tokens
   hpc.slurm_jwt.slurm_conf:
     path: /etc/slurm/slurm.conf
     lists:
@@ -131,7 +130,7 @@ EXAMPLES = r"""
         absent: [max_token_lifespan]
     backup: true
 
-- name: Take the same back
+- name: Undo the same change
   hpc.slurm_jwt.slurm_conf:
     path: /etc/slurm/slurm.conf
     lists:
@@ -148,7 +147,7 @@ EXAMPLES = r"""
       SlurmctldTimeout: 300
       FastSchedule: null
 
-- name: Look for problems without changing anything
+- name: Check a file for problems without changing it
   hpc.slurm_jwt.slurm_conf:
     path: /etc/slurm/slurmdbd.conf
   check_mode: true
@@ -157,7 +156,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file that was named.
+  description: The file given by O(path).
   returned: always
   type: str
   sample: /etc/slurm/slurm.conf
@@ -189,31 +188,30 @@ pruned_backups:
   sample: [/etc/slurm/slurm.conf.20261123T044300Z~]
 before:
   description:
-    - The values in force before, of the parameters named by O(settings), O(lists) and O(options). V(null) is a
-      parameter that is not set.
-    - A password is never shown; a placeholder stands for it.
+    - The values in force before the run, of the parameters in O(settings), O(lists) and O(options). V(null) means that
+      the parameter is not set.
+    - A password is never shown. A placeholder replaces it.
   returned: always
   type: dict
   sample:
     AuthAltTypes: null
 effective:
-  description: The values in force afterwards, likewise.
+  description: The values of the same parameters in force after the run.
   returned: always
   type: dict
   sample:
     AuthAltTypes: auth/jwt
 problems:
   description:
-    - What is wrong with the files as they are afterwards, so far as it can be told without knowing the release of
-      Slurm.
-    - Problems that stood in the file before do not make the module fail, unless they concern a parameter that it
-      edits. Those of severity V(error) are given as warnings, too.
+    - Problems in the files after the run, as far as they can be found without the release of Slurm.
+    - Problems that were in the file before do not make the module fail, unless they concern a parameter that it edits.
+      Those with the severity V(error) are also reported as warnings.
   returned: always
   type: list
   elements: dict
   contains:
     severity:
-      description: V(error) if a daemon does not start or does not take tokens, otherwise V(warning).
+      description: V(error) if a daemon does not start or does not accept tokens, otherwise V(warning).
       type: str
       sample: warning
     path:
@@ -225,13 +223,13 @@ problems:
       type: int
       sample: 17
     found:
-      description: What is there.
+      description: What was found.
       type: str
       sample: "'disable_token_creaton' in AuthAltParameters"
     effect:
       description: What it does to the cluster.
       type: str
-      sample: Slurm knows no such option and ignores it without a word.
+      sample: Slurm does not know this option and silently ignores it.
     remedy:
       description: What to do about it.
       type: str

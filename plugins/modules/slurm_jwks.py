@@ -7,29 +7,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_jwks
-short_description: The RS256 keys that Slurm trusts
+short_description: Manage the file of RS256 keys that Slurm trusts
 version_added: 1.0.0
 description:
-  - Makes and keeps the file that C(AuthAltParameters=jwks=) names, from the keys of identity providers and of the site.
-    Whoever has the private half of a key in it can sign a token for root.
-  - The file is such that no release of Slurm can choke on it. It holds RSA keys for signatures only, each with C(kid),
-    C(kty), C(alg), C(n) and C(e) and nothing else, written anew from their numbers. Whatever else a source has is
-    dropped, and named with the reason.
-  - A key that its source has no more stays for O(retain), so that the tokens that it has signed can run out. O(remove)
-    distrusts a key at once. Both are seen to before any source is asked, and whatever sources say.
-  - Sources are apart from each other. Of one that cannot be fetched, or has no key that Slurm may trust, the keys that
-    are trusted stay so; a warning and RV(failed_sources) name it. No source takes a key of another away. A kid stays
-    with the key that has it, and a modulus with the source that has it; another key with the same kid, or of another
-    source with the same modulus, is dropped, which a warning and RV(dropped) say. Only keys that O(sources[].data)
-    declares come before those that are trusted already.
-  - The file stays as it is, and the task fails, when a source fails of which no key is on record yet, when there would
-    be no key in a new file, and when every key that is trusted now would go at once. O(remove) is carried out
-    nevertheless.
-  - With a key set in which no key is left, as after O(remove) of the last one, Slurm starts and refuses every RS256
-    token.
-  - Daemons that run go on with the keys that they have loaded. RV(content_changed) says whether they have to load the
-    file, which slurmctld does with C(scontrol reconfigure) from Slurm 23.11 on and by a restart before, and slurmdbd by
-    a restart.
+  - Creates and updates the file that C(AuthAltParameters=jwks=) names, from the keys of identity providers and of the
+    site. Anyone who has the private half of a key in it can sign a token for root.
+  - Every release of Slurm can load the file. It contains only RSA signature keys, each with C(kid), C(kty), C(alg),
+    C(n) and C(e) and nothing else. Everything else in a source is dropped, and reported with the reason.
+  - A key that is no longer in its source stays for O(retain), until the tokens that it signed have expired. O(remove)
+    distrusts a key at once. Both happen before any source is read, and no source can prevent them.
+  - Sources are independent. If a source cannot be fetched, or has no key that Slurm may trust, its trusted keys stay
+    trusted; a warning and RV(failed_sources) name the source. No source can remove another's key. A kid stays with the
+    key that has it, and a modulus with the source that has it. Another key with the same kid, or of another source with
+    the same modulus, is dropped and reported in a warning and in RV(dropped). Only keys that O(sources[].data) declares
+    replace such a key.
+  - The file stays as it is, and the task fails, if a source fails of which no key is on record yet, if a new file would
+    have no key, and if every trusted key would be removed at once. Even then the keys in O(remove) are removed.
+  - If no key is left, for example after O(remove) of the last one, Slurm starts and refuses every RS256 token.
+  - Running daemons keep the keys that they have loaded. RV(content_changed) says whether they must load the file.
+    slurmctld does so with C(scontrol reconfigure) from Slurm 23.11 on, before that at a restart; slurmdbd at a restart.
   - JWKS needs Slurm 21.08 or later.
 author:
   - The hpc.slurm_jwt contributors (@hpc-slurm-jwt)
@@ -42,14 +38,14 @@ attributes:
     support: full
     details:
       - Sources are fetched in check mode, too.
-      - The folder, the owner and a file among the O(sources) need not exist yet in check mode. What such a file would
-        hold is not known then, which a warning says.
+      - The folder, the owner and a file in O(sources) may be missing in check mode. The keys of a missing file are not
+        known; a warning says so.
   diff_mode:
     support: full
   idempotent:
     support: full
     details:
-      - Sources may have other keys, and the time of keys that were withdrawn may be over, at the next run.
+      - At the next run, sources may have other keys, and withdrawn keys may have expired.
   platform:
     platforms: posix
   safe_file_operations:
@@ -58,36 +54,36 @@ options:
   path:
     description:
       - Absolute path of the key set. The folder must exist and must not be writable by every user of the host. A
-        symbolic link is refused, and so is one on the way that an unprivileged user could have put there.
-      - Since when each key is trusted, and since when its source has it no more, is kept beside it in a file of the
-        same name with C(.record) added and of the same owner and mode.
+        symbolic link is refused, also as a part of the path if an unprivileged user could have made it.
+      - A file of the same name with C(.record) added, of the same owner and mode, records since when each key is
+        trusted and since when it is no longer in its source.
     type: path
     required: true
   state:
     description:
-      - V(present) makes the file and keeps it as the sources say.
-      - V(absent) removes it and its record. A slurmctld that is to load it then does not start.
+      - V(present) creates the file and updates it from the sources.
+      - V(absent) removes the file and its record. A slurmctld whose configuration names the file then does not start.
     type: str
     choices: [present, absent]
     default: present
   sources:
     description:
-      - Where the keys come from. All sources are merged. Needed with O(state=present). At most 100 keys of each are
-        trusted, with those that it has withdrawn.
-      - Where two come with different keys of one kid at once, that of the one that is named first is trusted.
+      - Where the keys come from. All sources are merged. Required with O(state=present). At most 100 keys of each are
+        trusted, withdrawn ones included.
+      - If two sources have different new keys with the same kid, the key of the first one is trusted.
       - Each entry has exactly one of O(sources[].issuer), O(sources[].url), O(sources[].path) and O(sources[].data).
     type: list
     elements: dict
     suboptions:
       issuer:
         description:
-          - The issuer of an OpenID provider, such as V(https://idp.example.org/realms/hpc), as its tokens have it in
-            their claim C(iss). The provider's configuration below it says where its keys are.
+          - The issuer of an OpenID provider, such as V(https://idp.example.org/realms/hpc), as in the claim C(iss) of
+            its tokens. The address of the keys is taken from the provider's configuration below it.
         type: str
       url:
         description:
           - The address of a key set, a public key in PEM, or a certificate.
-          - Redirects are followed, five at most, and never to plain http.
+          - At most five redirects are followed, and none to plain http.
         type: str
       path:
         description:
@@ -96,44 +92,44 @@ options:
         type: path
       data:
         description:
-          - The key set itself, one key (a JWK), or public keys or certificates in PEM, as text or, for JSON, as YAML.
+          - The key set itself, one key (a JWK), or public keys or certificates in PEM. JSON may also be given as YAML.
         type: raw
       kid:
         description:
-          - What to call the key, for a source of one key without a kid. By default its RFC 7638 thumbprint.
+          - The kid for the key, if the source has one key without a kid. By default its RFC 7638 thumbprint.
         type: str
       ca_path:
         description:
-          - A file on the managed host with the certificates, in PEM, of the authorities that may have issued the
-            certificate of O(sources[].url) or O(sources[].issuer). By default those that the host trusts.
+          - A file on the managed host with the CA certificates, in PEM, to check O(sources[].url) or
+            O(sources[].issuer) against. By default those that the host trusts.
         type: path
       allow_http:
         description:
-          - Whether the keys may come over plain http. Anybody on the way can then put keys of their own there, and
-            is root on the cluster.
-          - An address of this very host is refused all the same if its port is 1024 or more, where any local user can
-            listen.
+          - Whether the keys may be fetched over plain http. Anyone on the network path can then insert keys and become
+            root on the cluster.
+          - An address of the managed host itself with a port of 1024 or more is refused nevertheless, because any local
+            user can listen there.
         type: bool
         default: false
       allow_shared:
         description:
-          - Whether the keys may come from an issuer that signs for anybody in the world with the same keys, such as
-            Microsoft Entra ID with all its tenants, and Google. Their addresses are refused without it.
-          - Slurm looks at neither issuer nor audience of a token. A token that a stranger has made out for an
-            application of his own, with whatever claims he has chosen, is good for Slurm if the key is.
+          - Whether the keys may come from an issuer that signs for everybody with the same keys, such as Microsoft
+            Entra ID for all its tenants, and Google. Without this option their addresses are refused.
+          - Slurm checks neither the issuer nor the audience of a token. If it trusts the key, it accepts a token that a
+            stranger had issued for an application of their own, with claims of their choice.
         type: bool
         default: false
   retain:
     description:
-      - How long a key stays that its source has no more, from the first run on that finds it so. A duration.
-      - Make it as long as the longest token that the source issues. V(0) distrusts the key at once.
+      - How long a key stays that is no longer in its source, counted from the first run that finds it missing. A
+        duration.
+      - Make it as long as the longest lifespan of tokens that the source issues. V(0) removes the key at once.
     type: str
     default: 1d
   inherited:
     description:
-      - Keys that other hosts still trust though their source has them no more, for a file that is not there yet. A file
-        that is there has its own memory.
-      - A host that joins a cluster gets them in this way, so that it takes the tokens that the others take.
+      - Withdrawn keys that other hosts still trust, for a new file. An existing file has its own record.
+      - A host that joins a cluster gets them in this way, so that it accepts the same tokens as the others.
     type: list
     elements: dict
     default: []
@@ -148,19 +144,19 @@ options:
         required: true
   remove:
     description:
-      - Keys to distrust at once, wherever they come from, by their kid or RFC 7638 thumbprint. Other keys with the same
-        modulus go with them, since whoever has the private half writes any kid into a token.
-      - The modulus is on record as long as the name is in this list, so that the key does not come back with another
-        kid or another exponent.
-      - A kid means the key that is trusted with it. That a source has somebody else's modulus under this kid distrusts
-        that entry of this source only. A thumbprint is the better name.
+      - Keys to distrust at once, from every source, by their kid or RFC 7638 thumbprint. Other keys with the same
+        modulus are removed with them, because anyone who has the private half can write any kid into a token.
+      - The modulus is recorded as long as the name is in this list, so that the key cannot return with another kid or
+        another exponent.
+      - A kid names the key that is trusted with it. If a source has another's modulus under this kid, only that entry
+        of that source is distrusted. A thumbprint is the better name.
     type: list
     elements: str
     default: []
   merge:
     description:
-      - Whether keys stay that are in the file and came from no source, so that somebody else put them there.
-      - Without it they count as withdrawn.
+      - Whether keys in the file that came from no source stay. Another program or person added them.
+      - Without this option they count as withdrawn.
     type: bool
     default: false
   min_bits:
@@ -170,47 +166,47 @@ options:
     default: 2048
   timeout:
     description:
-      - Seconds in which a source must have answered in full, its configuration and redirects included. All are asked
-        at once.
+      - Seconds in which a source must answer completely, its configuration and redirects included. All sources are
+        fetched at the same time.
     type: int
     default: 30
   environment:
     description:
-      - Variables for whatever fetches keys, each as C(NAME=VALUE), such as C(HTTPS_PROXY=http://proxy:3128).
-      - A value may hold a password. The keyword C(environment) of a task would put it into a command line, which every
-        user of the host can read; this option does not, and it is not logged.
+      - Environment variables for fetching keys, each as C(NAME=VALUE), such as C(HTTPS_PROXY=http://proxy:3128).
+      - A value may contain a password. The keyword C(environment) of a task would put it into a command line, which
+        every user of the host can read. This option does not, and it is not logged.
     type: list
     elements: str
     default: []
   backup:
     description:
-      - Whether to keep the file, and the record beside it, before the first change to either of them. See
+      - Whether to keep a copy of the file and of its record before the first change to either of them. See
         RV(backup_files).
     type: bool
     default: false
   force:
     description:
-      - Consent to replacing or removing a file that is no key set, and to the loss of every key at once. For an
+      - Replace or remove a file that is not a key set, and allow that every key is removed at once. Use it in an
         emergency, on the command line.
     type: bool
     default: false
   mode:
     description:
       - Permissions of the file, V('0400'), V('0440'), V('0600') or V('0640'). Everything else is refused.
-      - The keys are public, but from Slurm 23.11 on a file that others can write keeps the daemons from starting.
+      - The keys are public, but from Slurm 23.11 on the daemons do not start if others can write the file.
     type: raw
     default: '0400'
 requirements:
-  - cryptography >= 3.0 (package C(python3-cryptography)), where a source has PEM or certificates and no C(n) and C(e)
+  - cryptography >= 3.0 (package C(python3-cryptography)), if a source has PEM or certificates instead of C(n) and C(e)
 notes:
-  - Whoever can change what a source says is root on the cluster. That goes for an identity provider, for those who
-    administer it, and for the file of a source.
+  - Anyone who can change the keys of a source is root on the cluster. This includes the identity provider, its
+    administrators, and anyone who can write the file of a source.
   - C(HTTPS_PROXY) and C(NO_PROXY) are respected, in O(environment) and in the environment of the task.
 seealso:
   - module: hpc.slurm_jwt.slurm_jwt_key
   - module: hpc.slurm_jwt.slurm_jwt_token
   - ref: ansible_collections.hpc.slurm_jwt.docsite.guide_jwks
-    description: Tokens of an identity provider, and what each release of Slurm makes of an odd key set.
+    description: Tokens of an identity provider, and how each release of Slurm handles unusual key sets.
 """
 
 EXAMPLES = r"""
@@ -223,7 +219,7 @@ EXAMPLES = r"""
     retain: 12h
   register: jwks
 
-- name: Trust a user pool of Cognito and a key of the site's own
+- name: Trust a user pool of Cognito and a local signing key
   hpc.slurm_jwt.slurm_jwks:
     path: /etc/slurm/jwks.json
     owner: slurm
@@ -231,7 +227,7 @@ EXAMPLES = r"""
       - url: https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example/.well-known/jwks.json
       - data: "{{ made.public_jwk }}"
 
-- name: A provider inside, with a certificate of the site's authority
+- name: Trust an internal provider with a certificate of the site's own CA
   hpc.slurm_jwt.slurm_jwks:
     path: /etc/slurm/jwks.json
     owner: slurm
@@ -249,7 +245,7 @@ EXAMPLES = r"""
       - issuer: https://keycloak.example.org/realms/hpc
     remove: [FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE]
 
-- name: Take the file away
+- name: Remove the file
   hpc.slurm_jwt.slurm_jwks:
     path: /etc/slurm/jwks.json
     state: absent
@@ -268,22 +264,22 @@ state:
   sample: file
 content_changed:
   description:
-    - Whether the key set itself was written or removed, so that daemons have to load it. The task is also changed where
-      only the record, owner or mode have changed.
+    - Whether the key set itself was written or removed, so that daemons must load it. The task is also changed if only
+      the record, owner or mode have changed.
   returned: success
   type: bool
   sample: true
 differs:
   description:
-    - Whether the key set, its record, its owner or its mode were not as they were to be. For whoever only looks, in
-      check mode, and so says C(changed_when=false).
+    - Whether the key set, its record, its owner or its mode differed from what the task declares. For tasks that only
+      inspect, in check mode and with C(changed_when=false).
   returned: success
   type: bool
   sample: true
 backup_files:
   description:
-    - The copies that O(backup) has kept, by the path of the file that each was made of. Empty without O(backup), in
-      check mode, and where nothing was replaced.
+    - The copies that O(backup) has kept, by the path of the original. Empty without O(backup), in check mode, and if
+      nothing was replaced.
   returned: success
   type: dict
   sample:
@@ -301,13 +297,13 @@ added:
   elements: str
   sample: [FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE]
 kept:
-  description: The kids of keys that were and are trusted, without those that were withdrawn.
+  description: The kids of keys that were and are trusted, without withdrawn ones.
   returned: success
   type: list
   elements: str
   sample: []
 retired:
-  description: Keys that are in no source any more and trusted until the tokens that they signed have run out.
+  description: Keys that are in no source any more and stay trusted until the tokens that they signed have expired.
   returned: success
   type: list
   elements: dict
@@ -318,12 +314,12 @@ retired:
       type: str
       sample: 5678example=
     until:
-      description: The first run from this time on takes it away, in UTC.
+      description: The first run from this time on removes it, in UTC.
       returned: success
       type: str
       sample: '2026-11-26T03:45:00Z'
 removed:
-  description: Keys of the file that this run took away, or would take away in check mode.
+  description: Keys of the file that this run removed, or would remove in check mode.
   returned: success
   type: list
   elements: dict
@@ -339,7 +335,7 @@ removed:
       type: str
       sample: is in no source any more
 dropped:
-  description: What the sources have, and the file had, that is not trusted.
+  description: Keys of the sources, and of the file before the run, that are not trusted.
   returned: success
   type: list
   elements: dict
@@ -361,7 +357,7 @@ dropped:
       sample: is for 'RSA-OAEP'; Slurm verifies RS256 only
 failed_sources:
   description:
-    - Sources that cannot be fetched, or have no key that Slurm may trust. The keys of them that are trusted stay.
+    - Sources that cannot be fetched, or have no key that Slurm may trust. Their trusted keys stay trusted.
   returned: success
   type: list
   elements: dict
@@ -378,12 +374,12 @@ failed_sources:
       sample: https://keycloak.example.org/realms/hpc has not answered in full within 30 s.
   sample: []
 distrusts:
-  description: Whether a key of the file goes because O(remove) names it, or its modulus.
+  description: Whether a key of the file is removed because O(remove) names it or its modulus.
   returned: success
   type: bool
   sample: false
 next_change:
-  description: When the first of the RV(retired) keys runs out, in UTC, so that a run is due. Null if there is none.
+  description: When the first of the RV(retired) keys expires, in UTC. A run is due then. Null if there is none.
   returned: success
   type: str
   sample: '2026-11-26T03:45:00Z'
@@ -405,13 +401,13 @@ size:
   sample: 1214
 fingerprint:
   description:
-    - SHA-256 of the file, to compare those of several hosts. What follows the colon is what C(sha256sum) prints.
+    - SHA-256 of the file, to compare several hosts. The part after the colon is what C(sha256sum) prints.
     - Null if there is no file.
   returned: success
   type: str
   sample: SHA256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
 previous_fingerprint:
-  description: That of the file which this run replaced or removed. Null if it did neither.
+  description: The fingerprint of the file that this run replaced or removed. Null if it did neither.
   returned: success
   type: str
   sample: SHA256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
@@ -480,7 +476,7 @@ ARGUMENTS = {
     "merge": {"type": "bool", "default": False},
     "min_bits": {"type": "int", "default": MIN_BITS},
     "timeout": {"type": "int", "default": 30},
-    # With its name before it even a short value is masked in results as the value of that variable, and nowhere else.
+    # NAME=VALUE: a short value alone would be masked wherever it occurs in a result.
     "environment": {"type": "list", "elements": "str", "default": [], "no_log": True},
     "backup": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},

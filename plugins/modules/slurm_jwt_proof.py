@@ -10,16 +10,16 @@ module: slurm_jwt_proof
 short_description: Prove that running Slurm daemons accept good tokens and refuse bad ones
 version_added: 1.0.0
 description:
-  - Presents tokens to the daemons of a running cluster. A good one must be accepted. An expired one, one signed with
-    another key, one without a signature, and through slurmrestd also none at all and a plain user's under the name of
-    root, must be refused.
-  - slurmctld is asked by C(sdiag) and slurmdbd by C(sacctmgr list cluster), both from this host. These are allowed to
-    everybody, whatever C(PrivateData) says. slurmrestd is asked over HTTP.
-  - Tells apart a daemon that refuses, one that does not answer, and a host that cannot ask. Where a release says the
-    same for a refusal as for a daemon that is down, it counts as a refusal only between two good tokens that were
-    accepted.
-  - The tokens are made in memory. They reach the client programs in their environment and slurmrestd in headers, and
-    are nowhere else.
+  - Presents tokens to the daemons of a running cluster. A good token must be accepted. Bad tokens must be refused. They
+    are an expired one, one signed with another key and one without a signature. slurmrestd must also refuse a request
+    without a token, and a plain user's token under the name of root.
+  - slurmctld is asked with C(sdiag) and slurmdbd with C(sacctmgr list cluster), both from this host. Every user may run
+    these, whatever C(PrivateData) is set to. slurmrestd is asked over HTTP.
+  - Distinguishes a daemon that refuses, one that does not answer, and a host that cannot ask. Some releases give the
+    same answer for a refusal as for a daemon that is down. Such an answer counts as a refusal only between two good
+    tokens that were accepted.
+  - The tokens are made in memory. They are only in the environment of the client programs and in the headers for
+    slurmrestd.
   - A proof takes well under a second, unless a daemon does not answer.
 author:
   - hpc.slurm_jwt contributors (@hpc-slurm-jwt)
@@ -30,56 +30,56 @@ extends_documentation_fragment:
 options:
   daemons:
     description:
-      - What to ask. V(slurmctld) and V(slurmdbd) need Slurm's client programs and the plugin C(auth_jwt.so) on this
-        host, and nothing of them needs to run here. V(slurmrestd) needs O(rest_url).
+      - The daemons to ask. V(slurmctld) and V(slurmdbd) need Slurm's client programs and the plugin C(auth_jwt.so) on
+        this host; the daemons may run on other hosts. V(slurmrestd) needs O(rest_url).
     type: list
     elements: str
     choices: [slurmctld, slurmdbd, slurmrestd]
     default: [slurmctld, slurmdbd]
   key_path:
     description:
-      - The signing key, to make the tokens with, one for HS256 or a private RSA key in PEM, which signs with RS256. It
-        wants the package C(python3-jwt), and an RSA key C(python3-cryptography), too.
-      - One of this, O(jwks_path) and O(tokens) is needed.
+      - The signing key for the tokens. An HS256 key, or a private RSA key in PEM, which signs with RS256. Needs the
+        package C(python3-jwt), and for an RSA key also C(python3-cryptography).
+      - At least one of this, O(jwks_path) and O(tokens) is required.
     type: path
   algorithm:
     description:
-      - What the key at O(key_path) signs with. By default it is V(RS256) for a key in PEM, and V(HS256) for any other.
-      - V(HS256) is to be said where the cluster's key for HS256 may be a PEM, which Slurm accepts.
+      - The algorithm of the key at O(key_path). By default V(RS256) for a key in PEM, and V(HS256) for any other.
+      - Set V(HS256) if the cluster's HS256 key may be a PEM file, which Slurm accepts.
     type: str
     choices: [HS256, RS256]
   fingerprint:
     description:
-      - The fingerprint that the key at O(key_path) has to have, C(SHA256:) and what C(sha256sum) prints. Another key
-        proves nothing of the one that is meant.
+      - The expected fingerprint of the key at O(key_path), C(SHA256:) and what C(sha256sum) prints. With another key
+        the proof would prove nothing about the expected one.
     type: str
   jwks_path:
     description:
-      - The key set that the daemons have loaded, as M(hpc.slurm_jwt.slurm_jwks) makes it. RS256 tokens with the kid of
-        one of its keys, signed with another, must be refused, and so must be one of an unknown kid, and one that takes
-        the public key for the secret of HS256.
-      - Where there is no O(key_path) either, because all keys are those of an identity provider, nothing here can sign
-        a good token. Client programs then show by the cluster's own authentication that a daemon is there, and of
-        slurmrestd only clear answers count. Give O(sample_token) to prove that good ones are accepted.
+      - The key set that the daemons have loaded, as M(hpc.slurm_jwt.slurm_jwks) makes it. The daemons must refuse an
+        RS256 token with the kid of one of its keys that another key signed, one with an unknown kid, and an HS256 token
+        whose secret is the public key.
+      - Without O(key_path), if all keys belong to an identity provider, this host cannot sign a good token. The client
+        programs then use the cluster's own authentication to show that a daemon answers, and only unambiguous answers
+        of slurmrestd count. Set O(sample_token) to prove that good tokens are accepted.
     type: path
   sample_token:
     description:
-      - A token of the site that ought to be accepted, such as one of an identity provider. It is not among RV(tokens),
-        so give it again to a run that takes those.
+      - A token of the site that must be accepted, such as one of an identity provider. It is not in RV(tokens), so set
+        it again in a run that uses those.
     type: str
   retired_key_path:
     description:
-      - A key that counts no more, one for HS256. A token that it signed must be refused. The file need
-        not be there; without it that case is left out.
+      - An HS256 key that is not valid any more. A token that it signed must be refused. Without the file that case is
+        left out.
     type: path
   tokens:
     description:
-      - The tokens to present, by case, as RV(tokens) of an earlier run has them. For hosts that have no key, such as
-        that of slurmrestd.
+      - The tokens to present, by case, from RV(tokens) of an earlier run. For hosts without the key, such as that of
+        slurmrestd.
     type: dict
   user:
     description:
-      - The user the tokens are made for, a plain one.
+      - The user that the tokens are made for, an unprivileged one.
       - With O(tokens), the user is that of the good token, if there is one.
     type: str
     default: nobody
@@ -89,12 +89,12 @@ options:
     default: 5m
   conf_path:
     description:
-      - The slurm.conf for the client programs. If there is no such file, they look for theirs themselves, as on a
-        configless host.
+      - The slurm.conf for the client programs. If the file does not exist, they find their configuration themselves, as
+        on a configless host.
     type: path
     default: /etc/slurm/slurm.conf
   bin_dir:
-    description: The folder of Slurm's programs, where they are not in the usual places.
+    description: The folder of Slurm's programs, if it is not one of the usual ones.
     type: path
   rest_url:
     description:
@@ -105,30 +105,30 @@ options:
     type: path
   rest_user:
     description:
-      - The user that slurmrestd runs as. Where O(rest_url) is on this host, tokens are sent only to a program of that
-        user or of root. Any user may listen on a port from 1024 on while slurmrestd does not.
-      - Left out, tokens are sent to whatever is there.
+      - The user that slurmrestd runs as. If O(rest_url) is on this host, tokens are sent only to a program of that user
+        or of root. While slurmrestd is down, any user may listen on a port from 1024 on.
+      - Without this option tokens are sent to any program that listens there.
     type: str
   rest_slurmdb:
-    description: Whether to ask slurmrestd for something of slurmdbd, too. Not where there is no slurmdbd.
+    description: Whether to ask slurmrestd also for data of slurmdbd. Set it to V(false) if there is no slurmdbd.
     type: bool
     default: true
   release:
     description:
-      - The release of slurmrestd, such as V(24.11). It is not needed. Knowing it spares requests for versions of its
-        API that it has not, and lets slurmdbd 20.11.6 and later of the 20.11 series be asked everything.
+      - The release of slurmrestd, such as V(24.11). Optional. It saves requests for API versions that slurmrestd does
+        not have, and with 20.11.6 and later of the 20.11 series no case is left out.
     type: str
   timeout:
     description:
-      - Seconds to wait for each answer. A daemon that did not answer a good token is not asked again.
+      - Seconds to wait for each answer. A daemon that does not answer a good token is not asked again.
     type: int
     default: 5
   return_tokens:
     description:
       - Whether to return the tokens in RV(tokens), for O(tokens) of a run on another host. Set C(no_log) on the task,
         except on ansible-core 2.22 and later, where the values returned are masked in all output.
-      - With C(no_log) nobody reads why a cluster is not proven. So have the tokens returned by a task of their own
-        with O(daemons=[]), as in the examples.
+      - C(no_log) also hides why a cluster is not proven. So return the tokens in a separate task with O(daemons=[]), as
+        in the examples.
     type: bool
     default: false
   fail_unproven:
@@ -139,10 +139,10 @@ requirements:
   - PyJWT >= 1.7 (package C(python3-jwt)), with O(key_path) or O(jwks_path)
   - cryptography >= 3.0 (package C(python3-cryptography)), with O(jwks_path) or an RSA key
 notes:
-  - A token for a user who does not exist on a daemon's host is accepted by Slurm, as that of nobody in particular. So
-    an accepted token does not prove that the user exists there.
-  - Slurm before 20.11.6 has a slurmdbd that dies of a request under another user's name. That case is left out there,
-    and RV(left_out) says so.
+  - Slurm also accepts a token for a user who does not exist on a daemon's host. So an accepted token does not prove
+    that the user exists there.
+  - slurmdbd before 20.11.6 crashes at a request under another user's name. That case is left out there, and listed in
+    RV(left_out).
 seealso:
   - module: hpc.slurm_jwt.slurm_jwt_token
 """
@@ -161,12 +161,12 @@ EXAMPLES = r"""
   retries: 10
   delay: 1
 
-- name: Prove a cluster whose keys are all an identity provider's
+- name: Prove a cluster that trusts only the keys of an identity provider
   hpc.slurm_jwt.slurm_jwt_proof:
     jwks_path: /etc/slurm/jwks.json
     sample_token: "{{ lookup('community.hashi_vault.vault_read', 'secret/slurm/sample').data.token }}"
 
-- name: Make tokens where the key is
+- name: Make tokens on the host of the key
   hpc.slurm_jwt.slurm_jwt_proof:
     key_path: /var/spool/slurmctld/jwt_hs256.key
     daemons: []
@@ -184,12 +184,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 proven:
-  description: Whether each answer was the expected one, and there was one at all.
+  description: Whether there was an answer and each one was as expected.
   returned: always
   type: bool
   sample: true
 answers:
-  description: What each daemon did with each token.
+  description: The answer of each daemon to each token.
   returned: always
   type: list
   elements: dict
@@ -206,28 +206,29 @@ answers:
       sample: sacctmgr list cluster
     case:
       description:
-        - The token presented. V(good), V(expired), V(forged) (signed with another key), V(unsigned) (algorithm none),
+        - The token. V(good), V(expired), V(forged) (signed with another key), V(unsigned) (algorithm none),
           V(retired) (signed with O(retired_key_path)), V(foreign_name) (a good one under the name of root), or V(none).
         - With O(jwks_path) also V(forged_kid) (RS256, the kid of a trusted key, another signature), V(unknown_kid), and
           V(confused) (HS256 with a public key as secret). V(sample) is O(sample_token).
-        - V(own) is no token but the cluster's own authentication, where there is neither a good nor a sample token.
+        - V(own) is the cluster's own authentication without a token, used if there is neither a good nor a sample
+          token.
       returned: always
       type: str
       sample: forged
     expected:
-      description: What it should do, V(accepted) or V(refused).
+      description: The expected answer, V(accepted) or V(refused).
       returned: always
       type: str
       sample: refused
     answer:
       description:
-        - What it did. V(accepted), V(refused), V(unreachable) (the daemon does not answer), V(unclear) (it answered,
-          and the answer may mean either) or V(unasked) (this host could not ask).
+        - The answer. V(accepted), V(refused), V(unreachable) (the daemon does not answer), V(unclear) (it answered, and
+          the answer may mean either) or V(unasked) (this host could not ask).
       returned: always
       type: str
       sample: refused
     detail:
-      description: The words of the client or of slurmrestd, without any token.
+      description: The message of the client or of slurmrestd, without any token.
       returned: always
       type: str
       sample: "slurm_get_statistics: Protocol authentication error"
@@ -238,12 +239,12 @@ left_out:
   elements: dict
   sample: []
 user:
-  description: The user of the tokens. Null if they name none that is known here.
+  description: The user of the tokens. Null if their claims do not name one.
   returned: always
   type: str
   sample: nobody
 tokens:
-  description: The tokens by case, with O(return_tokens=true). Else, and where the module fails, empty.
+  description: The tokens by case, with O(return_tokens=true). Otherwise, and if the module fails, empty.
   returned: always
   type: dict
 """

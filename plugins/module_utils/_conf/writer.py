@@ -19,6 +19,7 @@ from typing import Iterable, Iterator, Mapping, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import AtomicFile, remove_stale
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.backup import STAMP, backup_names
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import folder_acl, is_replaceable
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.run_lock import locked
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import examine_place, set_attributes
 
@@ -104,17 +105,14 @@ def resolved(path: str) -> str:
 
 
 def _refuse_planted(path: str, entry: os.stat_result) -> None:
-    """The owner of the file may say where it is: whoever that is can write what Slurm reads anyway."""
-    trusted = {0, os.geteuid(), os.stat(path).st_uid}
+    """Refuse a link that others could have put there. The owner of the file may: what Slurm reads is theirs anyway."""
     folder = os.path.dirname(path)
     holder = os.stat(folder)
-    shared = holder.st_mode & 0o002 or (holder.st_mode & 0o020 and holder.st_gid != 0)
-    sticky = holder.st_mode & stat.S_ISVTX and entry.st_uid in trusted
-    if holder.st_uid not in trusted or (shared and not sticky):
+    if is_replaceable(holder, entry, folder_acl(folder, holder), os.stat(path).st_uid):
         raise ConfFileError(
             f"{path} is a symbolic link in {folder}, where others than root can write (owner {holder.st_uid}, mode"
-            f" {stat.S_IMODE(holder.st_mode):04o}): they say which file would be changed. Name the file it leads to,"
-            " or take their permission away; nothing was changed."
+            f" {stat.S_IMODE(holder.st_mode):04o}): they decide which file would be changed. Name the file it leads to,"
+            " or remove their permission. Nothing was changed."
         )
 
 

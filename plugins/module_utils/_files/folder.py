@@ -140,7 +140,7 @@ def _link_target(folder: int, step: str, path: str, secret: bool) -> str | None:
         return None
     if not stat.S_ISLNK(entry.st_mode):
         raise SecretFileError(f"'{step}' in {path} is {kind(entry.st_mode)}, not a folder; correct the path.")
-    if _planted(folder, holder, entry):
+    if is_replaceable(holder, entry, folder_acl(folder, holder)):
         raise SecretFileError(
             f"'{step}' in {path} is a symbolic link in a place where an unprivileged user can write, so that user says"
             " where the file ends up. Name the folder the link leads to, or put a real folder there."
@@ -148,27 +148,26 @@ def _link_target(folder: int, step: str, path: str, secret: bool) -> str | None:
     return os.readlink(step, dir_fd=folder)
 
 
-def _trusted() -> tuple[int, int]:
-    return 0, os.geteuid()
+def is_replaceable(folder: os.stat_result, entry: os.stat_result, acl: Acl, *owners: int) -> bool:
+    """Whether somebody other than root, this process's user and OWNERS can put something else in an entry's place.
 
-
-def _planted(folder: int, holder: os.stat_result, entry: os.stat_result) -> bool:
-    """Whether somebody other than root and ourselves could have put this entry into its folder."""
-    if holder.st_uid not in _trusted():
+    ACL is that of the folder.
+    """
+    trusted = {0, os.geteuid(), *owners}
+    if folder.st_uid not in trusted:
         return True
-    return _is_shared(folder, holder) and not (holder.st_mode & stat.S_ISVTX and entry.st_uid in _trusted())
+    return _is_shared(folder, acl) and not (folder.st_mode & stat.S_ISVTX and entry.st_uid in trusted)
 
 
-def _is_shared(folder: int, info: os.stat_result) -> bool:
-    """Whether anybody beside root and the owner may write."""
-    if info.st_mode & 0o002:
+def _is_shared(folder: os.stat_result, acl: Acl) -> bool:
+    """Whether anybody but root and the owner may write."""
+    if folder.st_mode & 0o002:
         return True
-    acl = folder_acl(folder, info)
     in_list = any(grant.permissions & WRITE and grant.number for grant in acl.grants)
-    return in_list or bool(acl.group_permissions(info.st_mode) & WRITE and info.st_gid)
+    return in_list or bool(acl.group_permissions(folder.st_mode) & WRITE and folder.st_gid)
 
 
-def folder_acl(folder: int, info: os.stat_result) -> Acl:
+def folder_acl(folder: int | str, info: os.stat_result) -> Acl:
     """The list of a folder, where it can let anybody write: nobody in it gets what the group bits do not have."""
     return read_acl(folder) if info.st_mode & 0o020 else NO_ACL
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import WRITE
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.access import Who, allows
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import READ, WRITE
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import ERROR, INFO, WARNING, Problem
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners, rest_unit
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, has
@@ -148,9 +149,8 @@ def key_attributes(component: str, path: str, place: Place, user: User | None, r
 
 
 def _may_read(place: Place, user: User) -> bool:
-    if place.uid == user.uid or user.uid == 0:
-        return True
-    return bool(place.gid == user.gid and place.mode & 0o040)
+    # slurmctld gives up supplementary groups when it becomes SlurmUser.
+    return allows(place, Who(user.uid, frozenset([user.gid])), READ)
 
 
 def key_weak(component: str, path: str, weakness: str, in_force: bool) -> list[Problem]:
@@ -180,7 +180,7 @@ def jwks(component: str, path: str, place: Place, user: User | None, release: Re
         found = f"{path} has the mode {place.octal}, so every user of the host can write it."
         effect = fatal + "Whoever puts a key of his own there is root on the cluster."
         problems.append(Problem(severity, "jwks_writable", component, path, found, effect, remedy))
-    elif user and not (place.mode & 0o004 or _may_read(place, user)):
+    elif user and not _may_read(place, user):
         found = f"{path} has the mode {place.octal} and belongs to the user with the number {place.uid}."
         effect = f"{user.name} may not read it, and {component} does not start or reload with it."
         problems.append(Problem(severity, "jwks_unreadable", component, path, found, effect, remedy))

@@ -1,32 +1,35 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What slurmctld was told when it was started. Private to this collection."""
+"""The options of a daemon's command line, as getopt(3) reads them. Private to this collection."""
 
 from __future__ import annotations
 
-from typing import Iterator, Sequence
+from typing import Iterable, Iterator, Sequence
 
-# Of slurmctld(8): letters that take a value, in the same word or in the next one.
-_WITH_VALUE = "fLn"
+# Of slurmctld(8): letters that take a value.
+_SLURMCTLD_VALUES = "fLn"
 
 
 def in_foreground(command: Sequence[str]) -> bool:
     """Whether slurmctld runs with -D, however that is spelled: ``-Dv``, ``-vD``, ``-D -s``."""
-    return "D" in letters(command)
+    return any(letter == "D" for letter, dummy_value in options(command[1:], _SLURMCTLD_VALUES))
 
 
-def letters(command: Sequence[str]) -> Iterator[str]:
-    """The options of one letter, as getopt(3) reads them."""
-    words = iter(command[1:])
-    for word in words:
+def options(words: Iterable[str], with_value: str) -> Iterator[tuple[str, str]]:
+    """Each option of one letter and its value, which is in the same word or in the next one.
+
+    A word that is no option has an empty letter. Long options are left out.
+    """
+    rest = iter(words)
+    for word in rest:
         if word == "--":
-            return
-        if not word.startswith("-") or word.startswith("--"):
-            continue
-        for number, letter in enumerate(word[1:], 2):
-            yield letter
-            if letter in _WITH_VALUE:
-                if number == len(word):
-                    next(words, None)
-                break
+            yield from (("", each) for each in rest)
+        elif not word.startswith("-"):
+            yield "", word
+        elif not word.startswith("--"):
+            for number, letter in enumerate(word[1:], 2):
+                if letter in with_value:
+                    yield letter, word[number:] or next(rest, "")
+                    break
+                yield letter, ""

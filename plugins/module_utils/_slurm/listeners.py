@@ -16,7 +16,8 @@ import socket
 import struct
 from typing import Iterable, NamedTuple
 
-_LISTENING = "0A"
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.proc_net import LISTEN, rows
+
 _ACCEPTS = 0x00010000
 """Of the flags in /proc/net/unix: __SO_ACCEPTCON."""
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
@@ -49,9 +50,9 @@ def of_process(pid: int, root: str = "/") -> list[str]:
     process = os.path.join(root, "proc", str(pid))
     own = _inodes(os.path.join(process, "fd"))
     found = [
-        *(_address(fields[1]) for table in ("tcp", "tcp6") for fields in _rows(os.path.join(process, "net", table))
-          if fields[3] == _LISTENING and fields[9] in own),
-        *(f"unix:{fields[7]}" for fields in _rows(os.path.join(process, "net", "unix"))
+        *(_address(fields[1]) for table in ("tcp", "tcp6") for fields in rows(os.path.join(process, "net", table))
+          if fields[3] == LISTEN and fields[9] in own),
+        *(f"unix:{fields[7]}" for fields in rows(os.path.join(process, "net", "unix"))
           if len(fields) > 7 and int(fields[3], 16) & _ACCEPTS and fields[6] in own),
     ]  # fmt: skip
     return sorted(dict.fromkeys(found))
@@ -63,8 +64,8 @@ def taken(declared: Iterable[str], own: int, root: str = "/") -> list[Taken]:
     ours = _inodes(os.path.join(root, "proc", str(own), "fd")) if own else set()
     found = {}
     for table in ("tcp", "tcp6"):
-        for fields in _rows(os.path.join(root, "proc/net", table)):
-            if fields[3] == _LISTENING and fields[9] not in ours:
+        for fields in rows(os.path.join(root, "proc/net", table)):
+            if fields[3] == LISTEN and fields[9] not in ours:
                 listener = _address(fields[1])
                 if any(_collide(listener, each) for each in wanted):
                     found[listener] = Taken(listener, *_program_of(fields[9], root), int(fields[7]))
@@ -109,14 +110,6 @@ def _inodes(folder: str) -> set[str]:
         if match:
             found.add(match[1])
     return found
-
-
-def _rows(path: str) -> list[list[str]]:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as table:
-            return [line.split() for line in table.readlines()[1:]]
-    except OSError:
-        return []
 
 
 def _address(text: str) -> str:

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lets new connections to a port wait while its daemon restarts. Private to this collection.
+"""Pauses new connections to a port while its daemon restarts. Private to this collection.
 
 Slurm's clients do not try again when slurmdbd refuses a connection: a restart of a tenth of a second fails every
-``sacct`` that falls into it. TCP does try again, one second later, when it hears nothing. So the first packets of new
-connections are dropped until the daemon listens; connections that stand are left alone. Slurm's clients give up
-after two seconds (TCPTimeout), so a hold is of use for about one.
+``sacct`` that falls into it. TCP does try again, one second later, when it gets no answer. So the first packets of new
+connections are dropped until the daemon listens; existing connections go on. Slurm's clients give up after two seconds
+(TCPTimeout), so a pause helps for about one.
 """
 
 from __future__ import annotations
@@ -15,57 +15,52 @@ import time
 from collections.abc import Sequence
 from typing import Callable
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import readiness
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.proc_net import ESTABLISHED, LISTEN, rows
 
 Run = Callable[["Sequence[str]"], "tuple[int, str, str]"]
 
 TABLE = "slurm_jwt_pause"
-# The kernel forgets nothing by itself: systemd takes the table away if whoever made it was killed.
+# Rules of the kernel do not expire: systemd removes the table if this process is killed.
 DEADLINE = 10
 
-# A connection that is older than this is one that stays, such as slurmctld's to slurmdbd.
+# A connection that is older than this is a lasting one, such as slurmctld's to slurmdbd.
 _SHORT_LIVED = 2.0
-# How long requests that are under way when the hold begins may take to their end. TCP tries again after one second, so
-# little of that can be spent here.
+# Seconds for requests that are under way when the pause begins. TCP tries again after one second, so little of that can
+# be spent here.
 _DRAIN = 0.4
 
-# States of a socket, as the kernel writes them.
-_ESTABLISHED, _LISTEN = "01", "0A"
+_DELETE = ("delete", "table", "inet", TABLE)
 
 
 def restart(run: Run, nft: str, port: int, act: Callable[[], None], dead: Callable[[], bool]) -> bool:
-    """Call act(), which restarts the daemon that listens on a port, while new connections are held back.
+    """Call act(), which restarts the daemon that listens on a port, while new connections are paused.
 
-    dead() says whether the daemon will not come up. Returns whether connections could be held back.
+    dead() says whether the daemon will not come up. Returns whether connections could be paused.
     """
-    lasting = connections(port, _tables())
+    lasting = connections(port)
     time.sleep(_SHORT_LIVED)
-    held = begin(run, nft, port)
+    paused = begin(run, nft, port)
     try:
-        if held:
-            _until(lambda: not connections(port, _tables()) - lasting, _DRAIN)
+        if paused:
+            _wait_until(lambda: not connections(port) - lasting, _DRAIN)
         act()
-        if held:
-            _until(lambda: listens(port, _tables()) or dead(), DEADLINE / 2)
+        if paused:
+            _wait_until(lambda: listens(port) or dead(), DEADLINE / 2)
     finally:
-        if held:
-            forget(run, nft)
-    return held
+        if paused:
+            end(run, nft)
+    return paused
 
 
-def _tables() -> list[str]:
-    return [readiness.read(path) for path in ("/proc/net/tcp", "/proc/net/tcp6")]
-
-
-def _until(seen: Callable[[], object], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not seen() and time.monotonic() < end:
+def _wait_until(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
 def begin(run: Run, nft: str, port: int) -> bool:
-    """Hold new connections to a port of this host back; False where nftables are of no use here."""
-    forget(run, nft)
+    """Drop new connections to a port of this host; False where nftables cannot."""
+    end(run, nft)
     rc, dummy_out, dummy_err = run(
         ["systemd-run", "--quiet", "--collect", "--unit", TABLE, "--on-active", str(DEADLINE), nft, *_DELETE]
     )
@@ -73,35 +68,32 @@ def begin(run: Run, nft: str, port: int) -> bool:
         return False
     rules = (
         f"add table inet {TABLE}; "
-        f"add chain inet {TABLE} hold {{ type filter hook input priority -300; }}; "
-        f"add rule inet {TABLE} hold tcp dport {port} tcp flags & (syn|ack) == syn drop"
+        f"add chain inet {TABLE} pause {{ type filter hook input priority -300; }}; "
+        f"add rule inet {TABLE} pause tcp dport {port} tcp flags & (syn|ack) == syn drop"
     )
     rc, dummy_out, dummy_err = run([nft, rules])
     if rc != 0:
-        forget(run, nft)
+        end(run, nft)
     return rc == 0
 
 
-_DELETE = ("delete", "table", "inet", TABLE)
-
-
-def forget(run: Run, nft: str) -> None:
-    """Let connections in again. Harmless where nothing is held."""
+def end(run: Run, nft: str) -> None:
+    """Let connections in again. Harmless where nothing is paused."""
     run([nft, *_DELETE])
     run(["systemctl", "stop", TABLE + ".timer"])
 
 
-def listens(port: int, tables: Sequence[str]) -> bool:
-    """Whether a socket listens on a port, by the texts of ``/proc/net/tcp`` and ``/proc/net/tcp6``."""
-    return bool(_peers(port, _LISTEN, tables))
+def listens(port: int) -> bool:
+    """Whether a socket listens on a port."""
+    return bool(_peers(port, LISTEN))
 
 
-def connections(port: int, tables: Sequence[str]) -> set[str]:
+def connections(port: int) -> set[str]:
     """The peers that have a connection to a port of this host."""
-    return _peers(port, _ESTABLISHED, tables)
+    return _peers(port, ESTABLISHED)
 
 
-def _peers(port: int, state: str, tables: Sequence[str]) -> set[str]:
-    ours = f":{port:04X}"
-    lines = [line.split() for text in tables for line in text.splitlines()[1:]]
-    return {fields[2] for fields in lines if len(fields) > 3 and fields[1].endswith(ours) and fields[3] == state}
+def _peers(port: int, state: str) -> set[str]:
+    local = f":{port:04X}"
+    lines = rows("/proc/net/tcp") + rows("/proc/net/tcp6")
+    return {fields[2] for fields in lines if len(fields) > 3 and fields[1].endswith(local) and fields[3] == state}

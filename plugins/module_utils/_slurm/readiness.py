@@ -21,15 +21,6 @@ def port(address: str | None) -> int | None:
     return int(number) if number.isdigit() and not (address or "").startswith("unix:") else None
 
 
-def read(path: str) -> str:
-    """A text of the kernel's; nothing where it is not there."""
-    try:
-        with open(path, encoding="ascii", errors="replace") as text:
-            return text.read()
-    except OSError:
-        return ""
-
-
 def answers(address: str, timeout: float = 1.0) -> bool:
     """Whether something accepts a connection at ``unix:PATH``, ``HOST:PORT`` or ``:PORT`` (any of this host's)."""
     if address.startswith("unix:"):

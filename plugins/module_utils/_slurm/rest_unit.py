@@ -17,6 +17,8 @@ import shlex
 import stat
 from typing import Iterable, NamedTuple, Sequence
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import command_line
+
 OPTIONS = "SLURMRESTD_OPTIONS"
 DROPIN = "slurm_jwt.conf"
 """What the role slurmrestd writes. systemd reads drop-ins in the order of their names, whatever their folders are."""
@@ -24,7 +26,7 @@ DROPIN = "slurm_jwt.conf"
 STATES = ("off", "enabled", "running", "enabled and running")
 """What slurmrestd was before JWT came, as the drop-in says in a comment, so that a removal knows what to go back to."""
 
-# Of slurmrestd(8): letters that take a value, in the same word or in the next one.
+# Of slurmrestd(8): letters that take a value.
 _WITH_VALUE = "adfgstu"
 # Lines of a later drop-in that undo what the role writes.
 _UNDOES = re.compile(
@@ -109,18 +111,12 @@ class RestOptions(NamedTuple):
 
 
 def options(text: str) -> RestOptions:
-    user, addresses = [], []
-    words = iter(_words(text))
-    for word in words:
-        if not word.startswith("-") or word.startswith("--"):
-            addresses += [] if word.startswith("--") else [word]
-            continue
-        for number, letter in enumerate(word[1:], 2):
-            if letter in _WITH_VALUE:
-                value = word[number:] or next(words, "")
-                user += [f"-{letter} {value}"] if letter in "ug" else []
-                break
-    return RestOptions(user, addresses)
+    """Read the value of SLURMRESTD_OPTIONS."""
+    found = list(command_line.options(_words(text), _WITH_VALUE))
+    return RestOptions(
+        [f"-{letter} {value}" for letter, value in found if letter in ("u", "g")],
+        [word for letter, word in found if not letter],
+    )
 
 
 def overrules(path: str) -> list[str]:

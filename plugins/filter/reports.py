@@ -10,7 +10,9 @@ from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import (
     html_report,
+    key_copies,
     left_out_hosts,
+    run_failure,
     run_summary,
     sample_token,
     token_states,
@@ -26,6 +28,11 @@ def cluster_report(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[st
 def left_out(hostvars: Mapping[str, Any], hosts: Sequence[str] = ()) -> list[str]:
     """The sentences."""
     return left_out_hosts.told(hostvars, hosts)
+
+
+def rollout_failure(hostvars: Mapping[str, Any], everybody: Sequence[str], left: Sequence[str]) -> dict[str, str]:
+    """The failure, as a dictionary."""
+    return run_failure.run_failure(hostvars, everybody, left)._asdict()
 
 
 def token_findings(
@@ -48,10 +55,10 @@ class FilterModule:
         return filters(
             cluster_report=cluster_report,
             cluster_table=run_summary.table,
-            key_copies=run_summary.copies,
-            keys_in_force=run_summary.keys_in_force,
+            key_copies=key_copies.table,
+            keys_in_force=key_copies.current_keys,
             left_out=left_out,
-            rollout_failure=run_summary.failure,
+            rollout_failure=rollout_failure,
             token_findings=token_findings,
             token_identity=sample_token.table,
             token_table=token_table,

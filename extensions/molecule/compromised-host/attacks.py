@@ -415,7 +415,7 @@ def way_back(site):
     # Whatever is in force is what the run says.
     keys = {host: site.fingerprint(host) for host in HONEST}
     flat = re.sub(r"\s+", " ", said)
-    told = dict(re.findall(r"(SHA256:[0-9a-f]{12}) on ([\w, ]+)", flat[flat.rfind("The key in force:") :]))
+    told = dict(re.findall(r"(SHA256:[0-9a-f]{12}) on ([\w, ]+)", flat[flat.rfind("The current key:") :]))
     want(code != 0 and "dbd1 failed in the step" in flat, "the failure is not told", said)
     want(
         all(host in told.get(key[:19], "") for host, key in keys.items() if host == "ctl1"),

@@ -20,7 +20,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory
     any_variables,
     cluster_hosts,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.run_summary import Copy, copies_on, short
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.key_copies import (
+    CURRENT,
+    KeyCopy,
+    copies_on,
+    short,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.timeline import timeline
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.token_states import (
     ERROR,
@@ -80,17 +85,17 @@ class Report(NamedTuple):
     cluster: str
     now: float
     findings: list[Finding]
-    copies: list[Copy]
+    copies: list[KeyCopy]
     observations: dict[str, Variables]
     tokens: list[State]
 
     @property
     def counts(self) -> list[Count]:
-        in_force = {str(one.key["fingerprint"]) for one in self.copies if one.copy == "in force"}
+        current = {str(one.key["fingerprint"]) for one in self.copies if one.slot == CURRENT}
         errors, warnings = (len([one for one in self.findings if one.severity == each]) for each in (ERROR, WARNING))
         return [
             Count(len(self.observations), "hosts"),
-            Count(len(in_force), "keys in force", ERROR if len(in_force) > 1 else ""),
+            Count(len(current), "current keys", ERROR if len(current) > 1 else ""),
             Count(len(self.tokens), "declared tokens"),
             Count(errors, "errors", ERROR if errors else OK),
             Count(warnings, "warnings", WARNING if warnings else OK),
@@ -132,10 +137,10 @@ def _of_inspections(observations: Mapping[str, Variables]) -> list[Finding]:
     return found
 
 
-def _of_keys(copies: Sequence[Copy]) -> list[Finding]:
+def _of_keys(copies: Sequence[KeyCopy]) -> list[Finding]:
     key_hosts: dict[str, list[str]] = {}
     for one in copies:
-        if one.copy == "in force":
+        if one.slot == CURRENT:
             key_hosts.setdefault(str(one.key["fingerprint"]), []).append(one.host)
     if len(key_hosts) < 2:
         return []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.run_summary import layout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.text_table import layout
 
 RESULTS = ("slurm_jwt_identity_slurmctld", "slurm_jwt_identity_slurmdbd")
 """What the tasks of the role register on a host."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_refresh import UNIT
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import any_variables
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import run_summary
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.text_table import layout
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
 
 Variables = Mapping[str, Any]
@@ -52,7 +52,7 @@ class State(NamedTuple):
     expires: int | None
     left: int | None
     key: str
-    """Which key signed it: "in force", "another", or "?"."""
+    """Which key signed it: "current", "another", or "?"."""
     fingerprint: str | None
     state: str
     severity: str
@@ -108,8 +108,8 @@ def _state(
     words, severity = _judged(look, answer, left)
     key, fingerprint = "?", None
     if look is not None and look["reason"] in (None, "attributes") and answer is not None:
-        key = "another" if answer["reason"] == "key" else "in force"
-        fingerprint = answer["key_fingerprint"] if key == "in force" else None
+        key = "another" if answer["reason"] == "key" else "current"
+        fingerprint = answer["key_fingerprint"] if key == "current" else None
     renewal, bad, said = _timer(service, timer)
     return State(
         service["name"],
@@ -192,7 +192,7 @@ def table(found: Sequence[State]) -> list[str]:
         rows.append(
             (one.service, one.user, one.host, one.lifespan, span(one.left), one.key, one.state, one.timer)
         )
-    return run_summary.layout(rows)
+    return layout(rows)
 
 
 def span(seconds: int | None) -> str:

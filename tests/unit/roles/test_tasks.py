@@ -20,6 +20,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cross_host import R
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations, inventory_hosts
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import builtin_modules, modules
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import plan_types
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import run_summary
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 OURS = "hpc.slurm_jwt."
@@ -207,6 +208,12 @@ def _results():
             if declarations.is_ours(name):
                 found.setdefault(name, []).append(_where(path, task))
     return found
+
+
+def test_the_run_summary_knows_only_results_of_tasks():
+    registered = {task["register"] for _path, _play, task in TASKS if "register" in task}
+    assert {name for name, _text in run_summary.ACTIONS} <= registered
+    assert set(run_summary.PROOFS) <= registered
 
 
 def test_own_results_are_what_tasks_leave():

@@ -127,14 +127,14 @@ class TestFindings:
         other = dict(CTL, components=["slurmdbd"], key=dict(KEY, fingerprint="SHA256:" + "b" * 64))
         told = [one.text for one in self.told(*cluster(dbd1=other)) if "different keys" in one.text]
         assert told and "SHA256:bbbbbbbbbbbb on dbd1" in told[0]
-        assert '<b class="error">2</b> keys in force' in page(*cluster(dbd1=other))
+        assert '<b class="error">2</b> current keys' in page(*cluster(dbd1=other))
 
     def test_keys_beside_the_one_in_force(self):
         key = dict(KEY, previous=dict(KEY, fingerprint="SHA256:" + "c" * 64))
         copies = html_report.gather(*cluster(dbd1=dict(CTL, key=key)), NOW).copies
-        assert [(one.host, one.copy) for one in copies] == [
-            ("ctl1", "in force"),
-            ("dbd1", "in force"),
+        assert [(one.host, one.slot) for one in copies] == [
+            ("ctl1", "current"),
+            ("dbd1", "current"),
             ("dbd1", "previous"),
         ]
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import run_summary
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import key_copies, run_failure, run_summary
 
 CHANGED = {"changed": True}
+
+
+def _failure(*arguments):
+    return run_failure.run_failure(*arguments)._asdict()
 
 
 def test_a_list_of_nodes_that_is_too_long_is_their_number():
@@ -85,22 +89,22 @@ def test_the_failure_is_that_of_the_host_that_failed():
             "ansible_failed_result": {"msg": "slurmdbd does not live", "stderr": ""},
         },
     }
-    found = run_summary.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"])
+    found = _failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"])
     assert found == {"host": "dbd1", "task": "Restart slurmdbd", "cause": "slurmdbd does not live", "run": ""}
     hostvars["localhost"] = {"slurm_jwt_declarations": {"run": "first"}}
-    assert run_summary.failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"]) == {**found, "run": "first"}
+    assert _failure(hostvars, ["ctl1", "dbd1"], ["ctl1", "dbd1"]) == {**found, "run": "first"}
 
 
 def test_the_failure_of_a_command_has_its_standard_error():
     hostvars = {"ctl1": {"ansible_failed_result": {"msg": "non-zero return code", "stderr": "slurm_reconfigure error"}}}
-    assert run_summary.failure(hostvars, ["ctl1"], ["ctl1"])["cause"] == "non-zero return code slurm_reconfigure error"
+    assert _failure(hostvars, ["ctl1"], ["ctl1"])["cause"] == "non-zero return code slurm_reconfigure error"
 
 
 def test_a_host_that_was_lost():
-    found = run_summary.failure({"ctl1": {}, "dbd1": {}}, ["ctl1", "dbd1"], ["ctl1"])
+    found = _failure({"ctl1": {}, "dbd1": {}}, ["ctl1", "dbd1"], ["ctl1"])
     assert found == {"host": "dbd1", "task": "?", "cause": "The host could not be reached any more.", "run": ""}
     unknown = {"host": "?", "task": "?", "cause": "unknown", "run": ""}
-    assert run_summary.failure({"ctl1": {}}, ["ctl1"], ["ctl1"]) == unknown
+    assert _failure({"ctl1": {}}, ["ctl1"], ["ctl1"]) == unknown
 
 
 def test_who_holds_the_key():
@@ -118,18 +122,18 @@ def test_who_holds_the_key():
         "lost": {"unreachable": True},
     }
     hostvars = {**{host: {"slurm_jwt_observation": look} for host, look in looks.items()}, "unseen": {}}
-    heading, dummy, *rows = (line.split() for line in run_summary.copies(hostvars, list(hostvars)))
-    assert " ".join(heading) == "host copy key owner mode age in days serial made by"
+    heading, dummy, *rows = (line.split() for line in key_copies.table(hostvars, list(hostvars)))
+    assert " ".join(heading) == "host slot key owner mode age in days serial made by"
     assert [" ".join(row) for row in rows] == [
-        "ctl1 in force SHA256:aaaaaaaaaaaa slurm:hpc 0400 1.5 2026-11 alice@mgmt1",
+        "ctl1 current SHA256:aaaaaaaaaaaa slurm:hpc 0400 1.5 2026-11 alice@mgmt1",
         "ctl1 next SHA256:bbbbbbbbbbbb slurm:hpc 0440 0.0 2026-12 -",
-        "dbd1 in force SHA256:bbbbbbbbbbbb slurm:hpc 0440 0.0 2026-12 -",
+        "dbd1 current SHA256:bbbbbbbbbbbb slurm:hpc 0440 0.0 2026-12 -",
         "dbd1 previous SHA256:aaaaaaaaaaaa slurm:hpc 0400 1.5 2026-11 alice@mgmt1",
     ]
 
 
 def test_nobody_holds_a_key():
-    assert len(run_summary.copies({"ctl1": {}}, ["ctl1"])) == 2
+    assert len(key_copies.table({"ctl1": {}}, ["ctl1"])) == 2
 
 
 GROUPS = {"all": ["a", "b", "c"], "slurmctld": ["a"], "slurm_nodes": ["c", "a"], "our_dbds": ["b"]}

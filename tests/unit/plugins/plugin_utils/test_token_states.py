@@ -31,7 +31,7 @@ def one(a_look=None, an_answer=None, a_timer=None, service=None):
 class TestState:
     def test_a_good_one(self):
         state = one(look(), answer(), timer())
-        assert (state.state, state.severity, state.left, state.key) == ("good", "ok", 40000, "in force")
+        assert (state.state, state.severity, state.left, state.key) == ("good", "ok", 40000, "current")
         assert (state.made, state.expires, state.fingerprint) == (NOW - 46400, NOW + 40000, FINGERPRINT)
         assert (state.timer, state.timer_severity) == ("kept", "ok")
         assert token_states.findings([state]) == []
@@ -43,7 +43,7 @@ class TestState:
             (look(reason="expiring", left=100), answer(reason="missing"), "about to expire", "warning", "?"),
             (look(reason="expiring", left=0), answer(reason="missing"), "expired", "error", "?"),
             (look(), answer(reason="key"), "signed by another key", "error", "another"),
-            (look(changed=True), answer(), "owner, group or mode differ", "warning", "in force"),
+            (look(changed=True), answer(), "owner, group or mode differ", "warning", "current"),
             (look(changed=True), answer(reason="key"), "signed by another key", "error", "another"),
             (look(), None, "good, as far as shows without the key", "warning", "?"),
             (None, None, "not looked at: the host did not answer", "error", "?"),
@@ -95,7 +95,7 @@ class TestAll:
         found = token_states.states(hostvars([look()], [answer()], [timer()]), GROUPS, NOW)
         lines = token_states.table(found)
         assert lines[0].split() == ["service", "user", "host", "lifespan", "left", "key", "token", "timer"]
-        assert lines[3].split() == ["web", "alice", "svc1", "1d", "11h", "in", "force", "good", "kept"]
+        assert lines[3].split() == ["web", "alice", "svc1", "1d", "11h", "current", "good", "kept"]
         assert token_states.table([]) == []
 
     def test_no_services(self):

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_jwks_timer
-short_description: A timer that follows identity providers between two runs of Ansible
+short_description: A timer that keeps the key set up to date between two runs of Ansible
 version_added: 1.0.0
 description:
-  - Sees to it that a host of slurmctld or slurmdbd has a systemd timer that fetches the keys of identity providers as
-    M(hpc.slurm_jwt.slurm_jwks) does, writes the key set only if they have changed, and has the daemons of the host load
-    it only then.
-  - A provider cannot have the daemons restarted as often as it likes (O(min_reload_interval)). When it cannot be
-    reached for longer than O(max_outage), or publishes something that would end badly, the unit fails, and the keys
-    that are trusted stay so. Other providers are followed meanwhile. What O(remove) names is distrusted first, and
-    daemons load that at once.
-  - Installs the program, its parts, and the units; with O(state=absent) it removes all of it. The key set is left as it
-    is.
-  - In check mode it tells the state of the timer, and changes nothing.
+  - Makes sure that a host of slurmctld or slurmdbd has a systemd timer that fetches the keys of identity providers as
+    M(hpc.slurm_jwt.slurm_jwks) does, writes the key set only if they have changed, and reloads the daemons of the host
+    only then.
+  - O(min_reload_interval) limits how often a provider can cause a reload. If a provider is unreachable for longer than
+    O(max_outage), or publishes unusable keys, the unit fails. Trusted keys stay trusted, and keys of other providers
+    are still updated. Keys in O(remove) are distrusted first, and the daemons load that at once.
+  - Installs the program and the units; with O(state=absent) it removes all of it. The key set is left as it is.
+  - In check mode it returns the state of the timer, and changes nothing.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
   - hpc.slurm_jwt.timers
@@ -38,43 +36,44 @@ attributes:
 options:
   state:
     description:
-      - V(present) has the timer there and at work, V(absent) takes it away.
-      - V(paused) stops it, where there is one, until the next run with V(present) or the next boot. Whoever changes the
-        key set by other sources than the timer knows is alone then. A run of the timer that has begun is waited for.
+      - V(present) installs and starts the timer, V(absent) removes it.
+      - V(paused) stops it, if there is one, until the next run with V(present) or the next boot, so that it does not
+        interfere with a task that writes the key set from other sources. It waits for a run of the program that has
+        begun.
     type: str
     choices: [present, absent, paused]
     default: present
   path:
-    description: The key set. Needed with O(state=present), like O(sources), O(owner) and O(group).
+    description: The key set. Required with O(state=present), like O(sources), O(owner) and O(group).
     type: path
   sources:
-    description: Where the keys come from, as O(hpc.slurm_jwt.slurm_jwks#module:sources) says it.
+    description: Where the keys come from, see O(hpc.slurm_jwt.slurm_jwks#module:sources).
     type: list
     elements: dict
     default: []
   retain:
-    description: As O(hpc.slurm_jwt.slurm_jwks#module:retain).
+    description: See O(hpc.slurm_jwt.slurm_jwks#module:retain).
     type: str
     default: 1d
   remove:
-    description: As O(hpc.slurm_jwt.slurm_jwks#module:remove).
+    description: See O(hpc.slurm_jwt.slurm_jwks#module:remove).
     type: list
     elements: str
     default: []
   owner:
-    description: The user the key set is to belong to, that is SlurmUser.
+    description: The user that owns the key set, which is SlurmUser.
     type: str
   group:
-    description: The group the key set is to belong to.
+    description: The group that owns the key set.
     type: str
   daemons:
-    description: The daemons of this host that load the key set, in the order in which they do.
+    description: The daemons of this host that load the key set, in the order in which they are reloaded.
     type: list
     elements: dict
     default: []
     suboptions:
       part:
-        description: Which one it is.
+        description: Which daemon it is.
         type: str
         choices: [slurmctld, slurmdbd]
         required: true
@@ -84,39 +83,39 @@ options:
         required: true
       way:
         description:
-          - How it loads the key set. V(reconfigure) is C(scontrol reconfigure), which is enough for the primary
-            slurmctld from 23.11 on.
+          - How it is reloaded. V(reconfigure) is C(scontrol reconfigure), which is enough for the primary slurmctld
+            from 23.11 on.
         type: str
         choices: [reconfigure, restart]
         default: restart
       port:
-        description: The port on which it has to listen after that. Left out for one that stands by and does not.
+        description: The port on which it has to listen afterwards. Omit it for a standby, which does not listen.
         type: int
   refresh_interval:
     description:
-      - How often the sources are looked at, a duration. The timer adds up to a quarter of it at random, so that not all
-        hosts ask, and restart, at once.
+      - Time between two checks of the sources, a duration. The timer adds a random time of up to a quarter of it, so
+        that not all hosts fetch, and restart daemons, at once.
     type: str
     default: 15m
   min_reload_interval:
     description:
-      - How long daemons are left alone after they have loaded the keys, a duration, whatever the sources do meanwhile.
+      - Shortest time between two reloads of the daemons, a duration, whatever the sources do meanwhile.
     type: str
     default: 15m
   max_outage:
-    description: For how long a source may be out of reach before that counts as a failure, a duration.
+    description: How long a source may be unreachable before the unit fails, a duration.
     type: str
     default: 1d
   pause_connections:
     description:
-      - Whether new connections to slurmdbd wait while it restarts, instead of being refused, where it has a
-        O(daemons[].port) and the host has nftables. See the same option of M(hpc.slurm_jwt.slurm_jwt_daemon).
+      - Whether new connections to slurmdbd wait while it restarts, instead of being refused. This needs its
+        O(daemons[].port) and nftables on the host. See the same option of M(hpc.slurm_jwt.slurm_jwt_daemon).
     type: bool
     default: true
   environment:
     description:
       - Variables for the program, such as C(HTTPS_PROXY), which may hold a password.
-      - They are kept in C(/etc/slurm-jwks-refresh/environment), which only root can read, and shown nowhere.
+      - They are stored in C(/etc/slurm-jwks-refresh/environment), which only root can read, and never shown.
     type: dict
     default: {}
 author:
@@ -126,7 +125,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Follow a realm of Keycloak on a controller
+- name: Keep the keys of a realm of Keycloak up to date on a controller
   hpc.slurm_jwt.slurm_jwks_timer:
     path: /etc/slurm/jwks.json
     owner: slurm
@@ -139,7 +138,7 @@ EXAMPLES = r"""
         way: reconfigure
         port: 6817
 
-- name: Follow nobody any more
+- name: Remove the timer
   hpc.slurm_jwt.slurm_jwks_timer:
     state: absent
 """
@@ -151,14 +150,14 @@ unit:
   type: str
   sample: slurm-jwks-refresh.timer
 active:
-  description: What systemd said of the timer before this run, V(active) if it is at work.
+  description: The timer's ActiveState in systemd before this run, V(active) if it works.
   returned: success
   type: str
   sample: active
 attempt:
   description:
-    - What the last attempt did; null before the first one. C(result) is V(current), V(changed), V(postponed) where
-      daemons were to be left alone for a while, V(waiting) while a source is out of reach, or V(failed).
+    - The last attempt; null before the first one. C(result) is V(current), V(changed), V(postponed) if a reload has to
+      wait, V(waiting) while a source is unreachable, or V(failed).
   returned: success
   type: dict
   sample:

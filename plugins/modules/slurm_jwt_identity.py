@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_jwt_identity
-short_description: Who a token makes of its bearer, to slurmctld or slurmdbd
+short_description: Which user slurmctld or slurmdbd reads from a token
 version_added: 1.0.0
 description:
-  - Takes a sample token, such as one of an identity provider, and says which claim Slurm of this host's release would
-    read, which user of this host comes of it, whether the daemon would accept it, and why not.
-  - Tells what is to be thought of before tokens like it are trusted. Slurm checks neither issuer nor audience, the
-    claims C(sun) and C(username) outrank C(userclaimfield), and some claims are the user's own to write.
-  - Goes by what the configuration of the daemon says, and by the files that it names, as they are now. A daemon that
-    has not loaded them since is of another opinion.
+  - Reads a sample token, such as one of an identity provider, and returns which claim Slurm of this host's release
+    would read, which user of this host that is, whether the daemon would accept the token, and if not, why.
+  - Also returns what to consider before tokens like it are trusted. Slurm checks neither issuer nor audience, the
+    claims C(sun) and C(username) come before C(userclaimfield), and users can change some claims themselves.
+  - Uses the current configuration of the daemon, and the files that it names. A daemon that has not loaded them yet may
+    decide differently.
   - Changes nothing and asks no daemon.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
@@ -23,11 +23,11 @@ extends_documentation_fragment:
 options:
   token:
     description:
-      - The token. Whoever holds it is its user for as long as it lives, so take one that has nearly run out, or has.
+      - The token. Anyone who has it can act as its user until it expires, so use one that has expired or soon will.
     type: str
     required: true
   daemon:
-    description: Whose configuration is read.
+    description: The daemon whose configuration is read.
     type: str
     choices: [slurmctld, slurmdbd]
     default: slurmctld
@@ -38,14 +38,14 @@ options:
     type: path
   release:
     description:
-      - The release of Slurm to judge by, such as V(24.11).
+      - The release of Slurm by whose rules the module decides, such as V(24.11).
       - If not given, it is the one that is installed on this host.
     type: str
   bin_dir:
-    description: The folder of Slurm's programs, where they are not in the usual places.
+    description: The folder of Slurm's programs, if they are not in one of the usual folders.
     type: path
 requirements:
-  - cryptography >= 3.0 (package C(python3-cryptography)), where C(jwks=) names a file with certificates
+  - cryptography >= 3.0 (package C(python3-cryptography)), if C(jwks=) names a file with certificates
 seealso:
   - module: hpc.slurm_jwt.slurm_jwt_token
   - module: hpc.slurm_jwt.slurm_jwks
@@ -54,12 +54,12 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Who would Alice be, with what the provider gave her
+- name: Check which user Alice's token of the identity provider stands for
   hpc.slurm_jwt.slurm_jwt_identity:
     token: "{{ lookup('ansible.builtin.env', 'SAMPLE_TOKEN') }}"
   register: alice
 
-- name: The same in the eyes of slurmdbd
+- name: The same for slurmdbd
   hpc.slurm_jwt.slurm_jwt_identity:
     token: "{{ lookup('ansible.builtin.env', 'SAMPLE_TOKEN') }}"
     daemon: slurmdbd
@@ -68,58 +68,58 @@ EXAMPLES = r"""
 
 RETURN = r"""
 daemon:
-  description: Whose eyes it was seen with.
+  description: The daemon whose configuration was used.
   returned: success
   type: str
   sample: slurmctld
 release:
-  description: The release of Slurm that the token was judged by.
+  description: The release of Slurm by whose rules the token was checked.
   returned: success
   type: str
   sample: 24.11.5
 claim:
   description:
-    - The claim that Slurm reads the user from. V(id) stands for the claims that C(use_jwt_client_ids) wants.
+    - The claim that Slurm reads the user from. V(id) stands for the claims that C(use_jwt_client_ids) reads.
     - Null if there is none.
   returned: success
   type: str
   sample: preferred_username
 user:
-  description: What stands in that claim, the name of a user or a uid in digits.
+  description: The value of that claim, the name of a user or a uid in digits.
   returned: success
   type: str
   sample: alice
 uid:
-  description: The uid of that user on this host. Null if there is no such user here, which for Slurm is nobody.
+  description: The uid of that user on this host. Null if there is no such user here; Slurm treats it as nobody.
   returned: success
   type: int
   sample: 1001
 signer:
   description:
-    - V(HS256), or the kid of the key in C(jwks=) that signed the token. Null if none did that is trusted.
+    - V(HS256), or the kid of the key in C(jwks=) that signed the token. Null if no trusted key did.
   returned: success
   type: str
   sample: FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE
 accepted:
   description:
     - Whether the daemon would accept the token.
-    - A token for a user whom the host does not know is accepted by Slurm, as nobody's. RV(cautions) says so then.
+    - Slurm accepts a token for a user that the host does not know, as nobody's. RV(cautions) then says so.
   returned: success
   type: bool
 refusals:
-  description: Every reason why it would not.
+  description: Every reason why the daemon would refuse the token.
   returned: success
   type: list
   elements: str
   sample: ["It expired 311 s ago by the clock of this host."]
 cautions:
-  description: What is to be thought of before tokens like this one are trusted.
+  description: What to consider before tokens like this one are trusted.
   returned: success
   type: list
   elements: str
   sample: ["Slurm reads preferred_username only because there is no sun and no username. ..."]
 claims:
-  description: All that the token says. Nothing of it is proven unless RV(signer) is set.
+  description: All claims of the token. They are proven only if RV(signer) is set.
   returned: success
   type: dict
   sample: {"iss": "https://keycloak.example.org/realms/hpc", "preferred_username": "alice", "exp": 1796025600}

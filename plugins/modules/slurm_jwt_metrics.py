@@ -7,15 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_jwt_metrics
-short_description: Metrics for node_exporter, in a folder that may be another user's
+short_description: Write metrics for node_exporter, in a folder that another user may own
 version_added: 1.0.0
 description:
-  - Writes a file of metrics where node_exporter's textfile collector looks for them, whole at every instant.
-  - The folder may belong to the user whom Prometheus runs as. No link that this user has put there or on the way is
-    followed, so that root writes nothing in another place. The file is root's, and everybody can read it.
-  - Does nothing where there is no such folder, for there is no node_exporter then.
-  - What keeps the file from being written, such as a link or a pipe that this user has put in its place, is a warning,
-    so that the user cannot keep a run from the rest.
+  - Writes a file of metrics into the folder of node_exporter's textfile collector. The file is complete at every
+    instant.
+  - The folder may belong to the user that runs Prometheus. Symbolic links that this user has created there or on the
+    path are not followed, so that root cannot be made to write elsewhere. The file belongs to root, and every user can
+    read it.
+  - Does nothing if the folder does not exist, as the host then has no node_exporter.
+  - If the file cannot be written, for example because this user has put a link or a pipe in its place, the module
+    warns, so that the user cannot make a run fail.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
 attributes:
@@ -29,7 +31,7 @@ attributes:
     platforms: posix
 options:
   path:
-    description: The file, whose name has to end in C(.prom) for node_exporter to read it.
+    description: The file. Its name has to end in C(.prom) for node_exporter to read it.
     type: path
     required: true
   content:
@@ -41,7 +43,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Tell Prometheus how old the key is
+- name: Export the age of the key to Prometheus
   hpc.slurm_jwt.slurm_jwt_metrics:
     path: /var/lib/prometheus/node-exporter/slurm_jwt_key.prom
     content: "{{ hostvars[inventory_hostname] | hpc.slurm_jwt.key_metrics }}"
@@ -54,7 +56,7 @@ path:
   type: str
   sample: /var/lib/prometheus/node-exporter/slurm_jwt_key.prom
 exists:
-  description: Whether there is a folder for metrics, so that the file is there or would be.
+  description: Whether the folder for metrics exists, so that the file is written.
   returned: success
   type: bool
 """
@@ -72,7 +74,7 @@ def main() -> None:
         argument_spec={"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}},
         supports_check_mode=True,
     )
-    # Ansible would follow whatever is at the path by now.
+    # Ansible would follow a link that is at the path by now.
     module.add_path_info = lambda result: result
     path = module.params["path"]
     files, exists = Files(module.check_mode), os.path.isdir(os.path.dirname(path))
@@ -80,7 +82,7 @@ def main() -> None:
     try:
         changed = exists and files.write(path, File(module.params["content"], PUBLIC))
     except (SecretFileError, OSError) as exc:
-        module.warn(f"{exc} Prometheus is not told.")
+        module.warn(f"{exc} The metrics were not written.")
     module.exit_json(changed=changed, path=path, exists=exists, diff=files.diffs)
 
 

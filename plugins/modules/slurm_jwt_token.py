@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_jwt_token
-short_description: Make, keep and judge tokens for Slurm
+short_description: Make, maintain and verify tokens for Slurm
 version_added: 1.0.0
 description:
-  - Keeps files with tokens for users and services. A token is made anew only when the one in the file is missing,
-    unreadable, about to expire, for another user, of other claims, or not signed by the key in force;
-    the result says which.
-  - Installs tokens that were made elsewhere, on hosts that have no key and are to have none.
-  - Lays the next token beside the live one and has it take over at an agreed instant, for a rotation of the key.
-  - Judges a token as slurmctld and slurmdbd of a given release do, and says every reason why they would refuse it.
-  - Whoever holds a token is its user, for as long as it lives. Nothing takes a token back, except a change of the key.
+  - Maintains files with tokens for users and services. A token is replaced only if the one in the file is missing,
+    unreadable, about to expire, for another user, with other claims, or not signed by the key in force. The result
+    shows the reason.
+  - Installs tokens that were made elsewhere, on hosts that must not have a key.
+  - Stages the next token beside the live one and activates it at a given instant, for a rotation of the key.
+  - Verifies a token as slurmctld and slurmdbd of a given release do, and returns every reason why they would refuse it.
+  - Anyone who has a token can act as its user until it expires. Only a change of the key revokes a token.
 author:
   - hpc.slurm_jwt contributors (@hpc-slurm-jwt)
 extends_documentation_fragment:
@@ -28,8 +28,8 @@ attributes:
     support: full
     details:
       - In check mode no token is made, so C(token) is null even with O(return_token=true).
-      - In check mode a key, a folder or a file's owner that does not exist yet draws a warning instead of an error,
-        because an earlier task may have been about to make it.
+      - In check mode, a missing key, folder or file owner is a warning instead of an error, because an earlier task may
+        have been about to create it.
       - In check mode O(token) may be empty, for a token that an earlier task would have made.
   diff_mode:
     support: full
@@ -37,7 +37,7 @@ attributes:
     support: partial
     details:
       - A token without O(dest) is made at each run. That changes nothing on the host and is reported as unchanged.
-      - A token about to expire is made anew.
+      - A token that is about to expire is replaced.
   platform:
     platforms: posix
   safe_file_operations:
@@ -45,41 +45,42 @@ attributes:
 options:
   state:
     description:
-      - V(present) sees to it that each token is there, good, and has enough of its life left.
-      - V(absent) removes the files, and what a rotation has left beside them. Tokens copied from them stay good until
-        they expire. A file that holds no token in that O(format) is something else, and stays with a warning.
-      - V(verified) changes nothing. It judges the token in O(token), or those in files, with O(key_path).
-      - V(staged) is V(present) for the file DEST.next beside O(dest), while O(dest) stays as it is. With O(key_path)
-        that names the next key, it makes the tokens that will be good once that key is in force. A mode that is not
-        given is that of O(dest). Where O(dest) holds such a token already, none is staged, and if one
-        is, DEST.previous of an earlier rotation goes.
-      - V(active) has DEST.next take the place of O(dest), see O(source). Where nothing is staged nothing is changed.
-        O(dest) is missing at no instant, and the token that it held is kept in DEST.previous.
+      - V(present) makes sure that each token exists, is valid, and does not expire within O(min_remaining).
+      - V(absent) removes the files, and the files of a rotation beside them. Copies of the tokens stay valid until they
+        expire. A file that holds no token in that O(format) is not removed, with a warning.
+      - V(verified) changes nothing. It verifies the token in O(token), or those in files, with O(key_path).
+      - V(staged) is V(present) for the file DEST.next beside O(dest), and leaves O(dest) as it is. If O(key_path) is
+        the next key, the staged tokens are valid as soon as that key is in force. Without O(mode), the file has the
+        mode of O(dest). If O(dest) holds such a token already, none is staged. If one is staged, DEST.previous of an
+        earlier rotation is removed.
+      - V(active) replaces O(dest) with DEST.next, see O(source). If nothing is staged, nothing is changed. O(dest)
+        exists at every instant, and its token is kept in DEST.previous.
       - V(unstaged) removes DEST.next and DEST.previous.
     type: str
     choices: [present, absent, verified, staged, active, unstaged]
     default: present
   user:
     description:
-      - The user the token is for. Needed with O(state=present) and O(state=staged), unless there are O(tokens) or the
-        O(token) itself says it.
-      - With O(state=verified), a token for anybody else counts as refused.
+      - The user that the token is for. Required with O(state=present) and O(state=staged), unless O(tokens) is set or
+        O(token) names the user.
+      - With O(state=verified), a token for another user counts as refused.
     type: str
   tokens:
     description:
-      - Several tokens in one run, instead of O(user) and O(dest). Whatever else an entry does not say is taken from
-        the option of the same name.
-      - All are checked before the first is made, and all are made before the first file is written.
+      - Several tokens in one run, instead of O(user) and O(dest). For every other option that an entry does not set,
+        the module's option of the same name is used.
+      - All entries are checked before the first token is made, and all tokens are made before the first file is
+        written.
     type: list
     elements: dict
     suboptions:
       name:
         description:
-          - What to call this token in results and errors.
-          - By default the file, and without one the user.
+          - The name of this token in results and messages.
+          - By default the file, or the user if there is no file.
         type: str
       user:
-        description: The user the token is for.
+        description: The user that the token is for.
         type: str
       lifespan:
         description: See O(lifespan).
@@ -120,66 +121,66 @@ options:
         type: raw
   lifespan:
     description:
-      - How long a new token lives, a duration.
-      - A token that was made to live longer than this is made anew.
-      - V(infinite) is what C(scontrol token) understands by it, some 68 years. It, more than 366 days, and more than
-        O(max_lifespan) need O(allow_endless=true).
+      - How long a new token is valid, a duration.
+      - A token that was made with a longer lifespan is replaced.
+      - V(infinite) has the meaning that it has for C(scontrol token), some 68 years. V(infinite), more than 366 days,
+        and more than O(max_lifespan) need O(allow_endless=true).
     type: str
     default: 30m
   min_remaining:
     description:
-      - A token with less of its life left than this is made anew. A duration shorter than O(lifespan).
+      - A token that expires within this time is replaced. A duration shorter than O(lifespan).
       - By default a fifth of the lifespan.
     type: str
   claims:
     description:
-      - Further claims for the token. Slurm ignores them; a proxy or portal may not.
-      - Those that say who and until when (C(iat), C(exp), C(sun), C(username)) cannot be given here.
+      - Further claims for the token. Slurm ignores them, but a proxy or portal may use them.
+      - The claims for user and time (C(iat), C(exp), C(sun), C(username)) are reserved.
       - Only with O(method=key).
     type: dict
   method:
     description:
-      - V(key) signs here, with the key in O(key_path). It wants the package C(python3-jwt).
-      - V(scontrol) asks slurmctld, by C(scontrol token) on this host, which has to run as root or SlurmUser for
-        tokens of other users.
-      - V(given) makes none. A token that has to be made anew must be given in O(token). In check mode it need not be,
-        so that a host without a key tells what of its files is to be made anew, as far as that shows without one. With
-        O(state=staged) and O(return_token=true) it then returns the live token where none is staged.
-      - Where a O(token) is given, none is made whatever the method.
+      - V(key) signs on this host, with the key in O(key_path). It needs the package C(python3-jwt).
+      - V(scontrol) asks slurmctld, by C(scontrol token) on this host. For tokens of other users the task has to run as
+        root or SlurmUser.
+      - V(given) makes none. A token that has to be replaced must be given in O(token). In check mode it need not be
+        given, so that a host without a key can report which of its tokens have to be replaced, as far as that shows
+        without a key. With O(state=staged) and O(return_token=true) it then returns the live token if none is staged.
+      - If a O(token) is given, none is made, whatever the method.
     type: str
     choices: [key, scontrol, given]
     default: key
   key_path:
     description:
-      - The signing key. Needed with O(method=key), unless each O(token) is given, and with O(state=verified).
-      - With O(method=scontrol) it serves to see whether a token in a file was signed by the key in force. Without it
-        that is not checked, RV(tokens[].signature_checked) is false, and the token is not made anew when the key
-        changes. The same holds for O(method=given), and for a O(token), which is refused if another key signed it.
+      - The signing key. Required with O(method=key), unless each O(token) is given, and with O(state=verified).
+      - With O(method=scontrol) it is only used to check whether the key in force signed a token. Without it the
+        signature is not checked, RV(tokens[].signature_checked) is false, and the token is not replaced when the key
+        changes. The same applies to O(method=given), and to a O(token), which is refused if another key signed it.
       - A key for HS256, or a private RSA key in PEM, which signs with RS256. M(hpc.slurm_jwt.slurm_jwt_key) makes both.
     type: path
   algorithm:
     description:
-      - What the key at O(key_path) signs with. By default it is V(RS256) for a key in PEM, and V(HS256) for any other.
-      - V(HS256) is to be said where the cluster's key for HS256 may be a PEM, which Slurm accepts.
+      - The algorithm of the key at O(key_path). By default V(RS256) for a key in PEM, and V(HS256) for any other.
+      - Set V(HS256) if the cluster's key for HS256 may be a PEM, which Slurm accepts.
     type: str
     choices: [HS256, RS256]
   kid:
     description:
-      - What Slurm knows the RSA key in O(key_path) as. It stands in the header of the tokens that the key signs.
-      - By default the RFC 7638 thumbprint of the key, as RV(hpc.slurm_jwt.slurm_jwt_key#module:public_jwk) has it.
+      - Slurm's name for the RSA key in O(key_path). It is in the header of the tokens that the key signs.
+      - By default the RFC 7638 thumbprint of the key, as in RV(hpc.slurm_jwt.slurm_jwt_key#module:public_jwk).
       - A key for HS256 has none.
     type: str
   dest:
     description:
       - The file that holds the token. Its folder must exist.
-      - Without it the token is made and only returned, for which O(return_token) has to be set.
+      - Without it the token is only returned, and O(return_token) has to be set.
     type: path
   format:
     description:
-      - What the file looks like.
+      - The format of the file.
       - V(raw) is the token and nothing else, not even a newline.
       - V(env) is C(SLURM_JWT=TOKEN), for a shell or for C(EnvironmentFile=) of a systemd unit.
-      - V(header) is the two headers that slurmrestd of every release wants, for C(curl -H @FILE).
+      - V(header) is the two headers that slurmrestd of every release accepts, for C(curl -H @FILE).
       - V(json) is an object with C(user), C(token) and C(expires).
       - V(nginx) is a line C(proxy_set_header X-SLURM-USER-TOKEN "TOKEN";) for C(include) in nginx's configuration, and
         V(apache) a line C(RequestHeader set X-SLURM-USER-TOKEN "TOKEN") for C(Include) in Apache's.
@@ -188,13 +189,12 @@ options:
     default: raw
   owner:
     description:
-      - Name or number of the user who is to own the file.
-      - If not given, it is the user who runs the module, root as a rule. Whoever owned a file that is there already
-        keeps nothing of it.
+      - Name or number of the user that owns the file.
+      - If not given, it is the user that runs the module, usually root, even if the file has another owner now.
     type: str
   group:
     description:
-      - Name or number of the group that is to own the file.
+      - Name or number of the group that owns the file.
       - If not given, it is the primary group of the owner.
     type: str
   mode:
@@ -204,45 +204,45 @@ options:
     type: raw
   source:
     description:
-      - Which token O(state=active) has take the place of O(dest).
-      - V(next) is the one that O(state=staged) has laid into DEST.next.
-      - V(previous) is the one that was live before, in DEST.previous. It is the way back.
+      - Which token O(state=active) activates.
+      - V(next) is the one that O(state=staged) has written to DEST.next.
+      - V(previous) is the one that was live before, in DEST.previous. It rolls a rotation back.
     type: str
     choices: [next, previous]
     default: next
   activate_at:
     description:
-      - When O(state=active) does that, in seconds since 1970 by the clock of this host. Until then everything is made
-        ready, so that at that instant there is nothing left but one rename for each file.
-      - An instant that is past, or none, means at once. One that is more than 120 s ahead is refused.
+      - When O(state=active) swaps the files, in seconds since 1970 by the clock of this host. Everything is prepared
+        before, so that only one rename for each file is left to do at that instant.
+      - Without it, or if it is past, the files are swapped at once. More than 120 s ahead is refused.
     type: float
   check_user:
     description:
-      - Whether each user must exist on this host. Slurm finds users on the hosts of slurmctld and slurmdbd, so this
-        host should be one of these, or know the same users.
-      - For tokens that are given in O(token), and with O(method=given), that was for who made them to see to.
+      - Whether each user must exist on this host. Slurm looks users up on the hosts of slurmctld and slurmdbd, so this
+        host should be one of them, or know the same users.
+      - Not checked for tokens that are given in O(token), or with O(method=given).
     type: bool
     default: true
   allow_privileged:
     description:
       - Whether a token may be for root, for SlurmUser, or for a number instead of a name. Slurm takes a number for a
         uid, V(0) for root.
-      - Such a token is power over the whole cluster.
+      - Such a token gives power over the whole cluster.
     type: bool
     default: false
   allow_endless:
     description:
-      - Whether a token may live longer than 366 days or than O(max_lifespan).
+      - Whether a token may have a lifespan of more than 366 days or more than O(max_lifespan).
     type: bool
     default: false
   slurm_user:
     description:
-      - The cluster's SlurmUser, to know its tokens from those of plain users.
-      - By default what O(conf_path) says, and V(slurm) if there is no such file.
+      - The cluster's SlurmUser, whose tokens need O(allow_privileged=true).
+      - By default the one in O(conf_path), and V(slurm) if there is no such file.
     type: str
   max_lifespan:
     description:
-      - How long a token may live without O(allow_endless=true), a duration.
+      - The longest lifespan without O(allow_endless=true), a duration.
       - By default C(max_token_lifespan) in O(conf_path), and 366 days if there is none.
     type: str
   conf_path:
@@ -253,28 +253,28 @@ options:
     default: /etc/slurm/slurm.conf
   bin_dir:
     description:
-      - The folder of Slurm's programs, such as C(scontrol), where they are not in the usual places.
+      - The folder of Slurm's programs, such as C(scontrol), if they are not in one of the usual folders.
     type: path
   timeout:
-    description: Seconds after which C(scontrol) counts as unanswered.
+    description: Seconds that C(scontrol) may take.
     type: int
     default: 15
   token:
     description:
-      - With O(state=verified), a token to judge, instead of those in files.
-      - With O(state=present) and O(state=staged), the token that is to be in the file, made elsewhere. One that is
-        expired, or for another user than O(user), is refused.
+      - With O(state=verified), the token to verify, instead of those in files.
+      - With O(state=present) and O(state=staged), the token to be installed, made elsewhere. It is refused if it is
+        expired, or for another user than O(user).
     type: str
   current:
     description:
-      - What the token is that a file on another host holds, empty if there is none. It is judged here as if it were in
-        a file, and made anew only if that file would be. So the host with the key decides for hosts that have none.
+      - The token in a file on another host, empty if there is none. It is checked as if it were in a file on this host,
+        and replaced for the same reasons. So the host with the key decides for hosts that have none.
       - Nothing is written, so it excludes O(dest). RV(tokens[].token) is the new token, and null if the current one
-        stays.
+        can stay.
     type: str
   release:
     description:
-      - The release of Slurm to judge by with O(state=verified), such as V(24.11).
+      - The release of Slurm by whose rules O(state=verified) decides, such as V(24.11).
       - By default the one that is installed on this host.
     type: str
   fail_refused:
@@ -283,22 +283,22 @@ options:
     default: true
   return_token:
     description:
-      - Whether to return the tokens made, or found good, in RV(tokens[].token). Set C(no_log) on the task, except on
-        ansible-core 2.22 and later, where the values returned are masked in all output.
-      - A token that the task itself holds, in O(token) or O(current), is not returned.
+      - Whether to return new tokens, and valid tokens in files, in RV(tokens[].token). Set C(no_log) on the task,
+        except on ansible-core 2.22 and later, which masks the returned values in all output.
+      - A token that is an option of the task, O(token) or O(current), is not returned.
     type: bool
     default: false
     aliases: [return_tokens]
 requirements:
-  - PyJWT >= 1.7 (package C(python3-jwt)), where a token is made with O(method=key)
-  - cryptography >= 3.0 (package C(python3-cryptography)), where O(key_path) is an RSA key
+  - PyJWT >= 1.7 (package C(python3-jwt)), if a token is made with O(method=key)
+  - cryptography >= 3.0 (package C(python3-cryptography)), if O(key_path) is an RSA key
 seealso:
   - module: hpc.slurm_jwt.slurm_jwt_key
   - module: hpc.slurm_jwt.slurm_jwt_proof
 """
 
 EXAMPLES = r"""
-- name: A token for a dashboard, renewed whenever a day or less of its week is left
+- name: A token for a dashboard, valid for a week and replaced when less than a day is left
   hpc.slurm_jwt.slurm_jwt_token:
     key_path: /var/spool/slurmctld/jwt_hs256.key
     user: slurm-web
@@ -307,7 +307,7 @@ EXAMPLES = r"""
     dest: /etc/slurm-web/slurm.token
     owner: slurm-web
 
-- name: One signed with RS256, by a key whose public half Slurm trusts
+- name: A token signed with RS256, by a key whose public half Slurm trusts
   hpc.slurm_jwt.slurm_jwt_token:
     key_path: /etc/slurm-tokens/rs256.pem
     user: portal
@@ -315,7 +315,7 @@ EXAMPLES = r"""
     dest: /etc/portal/slurm.token
     owner: portal
 
-- name: Several at once, for the environment of their services
+- name: Several tokens at once, for the environment of their services
   hpc.slurm_jwt.slurm_jwt_token:
     key_path: /var/spool/slurmctld/jwt_hs256.key
     format: env
@@ -337,7 +337,7 @@ EXAMPLES = r"""
   no_log: true
   register: alice
 
-- name: What is there of tokens on a host without a key
+- name: Inspect the token on a host without a key
   hpc.slurm_jwt.slurm_jwt_token:
     method: given
     user: portal
@@ -346,14 +346,14 @@ EXAMPLES = r"""
     return_token: true
   check_mode: true
   no_log: true
-  register: look
+  register: inspection
 
-- name: Have the controller make it anew if it has to be
+- name: Have the controller make a new one if necessary
   hpc.slurm_jwt.slurm_jwt_token:
     key_path: /var/spool/slurmctld/jwt_hs256.key
     user: portal
     lifespan: 1d
-    current: "{{ look.token or '' }}"
+    current: "{{ inspection.token or '' }}"
     return_token: true
   delegate_to: ctl1
   no_log: true
@@ -361,12 +361,12 @@ EXAMPLES = r"""
 
 - name: Install it
   hpc.slurm_jwt.slurm_jwt_token:
-    token: "{{ minted.token or look.token }}"
+    token: "{{ minted.token or inspection.token }}"
     dest: /etc/portal/token
     owner: portal
   no_log: true
 
-- name: Lay a token for the next key beside it
+- name: Stage a token of the next key
   hpc.slurm_jwt.slurm_jwt_token:
     state: staged
     key_path: /var/spool/slurmctld/jwt_hs256.key.next
@@ -374,13 +374,13 @@ EXAMPLES = r"""
     lifespan: 7d
     dest: /etc/slurm-web/slurm.token
 
-- name: Have it take over at the instant at which the key does
+- name: Activate it at the instant at which the key is activated
   hpc.slurm_jwt.slurm_jwt_token:
     state: active
     activate_at: "{{ instant }}"
     dest: /etc/slurm-web/slurm.token
 
-- name: Would this cluster accept the token in that file
+- name: Check whether this cluster would accept the token in the file
   hpc.slurm_jwt.slurm_jwt_token:
     state: verified
     key_path: /var/spool/slurmctld/jwt_hs256.key
@@ -395,12 +395,12 @@ tokens:
   elements: dict
   contains:
     name:
-      description: The entry's name, else its file, else its user.
+      description: The entry's name, or its file, or its user.
       returned: always
       type: str
       sample: /etc/slurm-web/slurm.token
     user:
-      description: The user the token is for.
+      description: The user that the token is for.
       returned: always
       type: str
       sample: slurm-web
@@ -421,19 +421,18 @@ tokens:
     reason:
       description:
         - Why the token was made, or would be in check mode. Null if it was not.
-        - V(missing), V(unreadable) (not a token in that format), V(algorithm), V(user), V(format) (a good token with
-          other text around it), V(claims), V(lifespan) (made to live longer than is asked for), V(key) (not signed by
-          the key in force), V(expiring), V(given) (another token than the one given), or V(requested) where there is no
-          file.
-        - V(attributes) if only owner, group, mode or an access control list were mended, V(present) if the file was
+        - V(missing), V(unreadable) (not a token in that format), V(algorithm), V(user), V(format) (a valid token with
+          other text around it), V(claims), V(lifespan) (made with a longer lifespan), V(key) (not signed by the key in
+          force), V(expiring), V(given) (another token than the one given), or V(requested) if there is no file.
+        - V(attributes) if only owner, group, mode or an access control list were corrected, V(present) if the file was
           removed.
-        - With O(state=active), V(next) or V(previous) if that token is live now, and V(same) if it was already, so that
-          only its copy had to be removed. With O(state=unstaged), V(leftover).
+        - With O(state=active), V(next) or V(previous) if that token is live now, and V(same) if it was live already, so
+          that only its copy was removed. With O(state=unstaged), V(leftover).
       returned: always
       type: str
       sample: expiring
     expires:
-      description: When the token expires, in UTC. Null if that is not known, or if it never says so.
+      description: When the token expires, in UTC. Null if that is not known, or if the token does not say.
       returned: always
       type: str
       sample: "2026-11-30T08:15:00Z"
@@ -443,19 +442,19 @@ tokens:
       type: int
       sample: 604800
     claims:
-      description: What the token says.
+      description: The claims of the token.
       returned: always
       type: dict
       sample: {"iat": 1795420800, "exp": 1796025600, "sun": "slurm-web"}
     found:
       description:
-        - With O(state=present), what the token says that was in the file, good or not. Null if there was none that
-          could be read.
+        - With O(state=present), the claims of the token that was in the file, valid or not. Null if there was no token
+          that could be read.
       returned: always
       type: dict
       sample: {"iat": 1795420800, "exp": 1796025600, "sun": "slurm-web"}
     key_fingerprint:
-      description: The key that the token was found or made to be signed with. Null if that was not checked.
+      description: Fingerprint of the key that signed the token. Null if that was not checked.
       returned: always
       type: str
       sample: SHA256:fcf730b6d95236ecd3c9fc2d92d7b6b2bb061514961aec041d6c7a7192f592e4
@@ -464,31 +463,33 @@ tokens:
       returned: always
       type: bool
     activated_at:
-      description: With O(state=active), when the token became live, in seconds since 1970. Null if it did not now.
+      description: With O(state=active), when the token became live, in seconds since 1970. Null if this run did not
+        activate it.
       returned: always
       type: float
       sample: 1796025600.002
     refusals:
-      description: With O(state=verified), every reason why Slurm would refuse the token. Else empty.
+      description: With O(state=verified), every reason why Slurm would refuse the token. Otherwise empty.
       returned: always
       type: list
       elements: str
       sample: ["It expired 311 s ago by the clock of this host."]
     token:
-      description: The token, with O(return_token=true). Else null, and null in check mode if it would be made.
+      description: The token, with O(return_token=true). Otherwise null, and in check mode null for a token that would
+        be made.
       returned: always
       type: str
 token:
-  description: The same as RV(tokens[].token), where there is one token only.
+  description: The same as RV(tokens[].token), if there is only one token.
   returned: always
   type: str
 refusals:
-  description: The refusals of all tokens, each with the token's name before it if there are several.
+  description: The refusals of all tokens, each after the token's name if there are several.
   returned: always
   type: list
   elements: str
 release:
-  description: The release of Slurm that tokens were judged by, with O(state=verified). Else null.
+  description: The release of Slurm by whose rules tokens were verified, with O(state=verified). Otherwise null.
   returned: always
   type: str
   sample: 24.11.5

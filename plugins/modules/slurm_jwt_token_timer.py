@@ -10,13 +10,13 @@ module: slurm_jwt_token_timer
 short_description: Timers that renew tokens between two runs of Ansible
 version_added: 1.0.0
 description:
-  - Sees to it that a host has a systemd timer for each token that is listed, and no other of this collection's. Each
-    timer runs a small program that shows the token to slurmctld, and has slurmctld make another one when it is about
-    to expire, is missing or broken, or is refused.
-  - The host has to be a client of Slurm whose root slurmctld believes, as any host with the cluster's munge key is. It
-    needs no signing key.
-  - Installs the program, its parts, and the units; removes all of it with the last timer. Tokens are left as they are.
-  - In check mode it tells the state of the timers, and changes nothing.
+  - Makes sure that a host has a systemd timer for each listed token, and no other token timer of this collection. Each
+    timer runs a small program that tries the token with slurmctld, and has slurmctld make a new one if the token is
+    about to expire, is missing or unreadable, or is refused.
+  - The host has to be a client of Slurm with the cluster's munge key, so that slurmctld accepts requests of its root.
+    It needs no signing key.
+  - Installs the program and the units, and removes all of it with the last timer. Tokens are left as they are.
+  - In check mode it returns the state of the timers, and changes nothing.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
   - hpc.slurm_jwt.timers
@@ -25,12 +25,12 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode a host without Slurm's clients draws a warning instead of an error, because an earlier task may
-        have been about to install them.
+      - In check mode, missing clients of Slurm are a warning instead of an error, because an earlier task may have been
+        about to install them.
   diff_mode:
     support: full
     details:
-      - Of the program only fingerprints are shown.
+      - Programs are shown by their fingerprints.
   idempotent:
     support: full
   platform:
@@ -38,19 +38,20 @@ attributes:
 options:
   timers:
     description:
-      - The tokens to renew on this host, as the filter P(hpc.slurm_jwt.token_timers#filter) gives them. That one sees
-        to it that the numbers fit together, too.
+      - The tokens to renew on this host, as the filter P(hpc.slurm_jwt.token_timers#filter) returns them. The filter
+        also checks that the numbers fit together.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
         description:
-          - The service. Letters, digits, C(_), C(.), and C(-) between these, as it becomes part of the names of units.
+          - The name of the service, which is part of the names of units. Letters, digits, C(_) and C(.), and C(-)
+            between these.
         type: str
         required: true
       user:
-        description: The user the token is for.
+        description: The user that the token is for.
         type: str
         required: true
       dest:
@@ -63,23 +64,23 @@ options:
         choices: [raw, env, header, json, nginx, apache]
         default: raw
       lifespan:
-        description: How long a new token is to live, a duration.
+        description: How long a new token is valid, a duration.
         type: str
         required: true
       min_remaining:
-        description: A token with less of its life left than this duration is renewed.
+        description: A token that expires within this duration is renewed.
         type: str
         required: true
       calendar:
-        description: When the token is looked at, as C(OnCalendar=) of systemd.timer takes it.
+        description: When the token is checked, in the syntax of C(OnCalendar=) of systemd.timer.
         type: str
         required: true
       jitter:
-        description: Seconds by which each look is put off at random, so that many hosts do not ask at once.
+        description: Longest random delay of each check in seconds, so that not all hosts ask slurmctld at once.
         type: int
         default: 0
       interval:
-        description: Seconds between two looks at the most. It goes into the metrics.
+        description: Longest time between two checks in seconds, for the metrics.
         type: int
         required: true
       owner:
@@ -110,7 +111,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Renew the token of a dashboard, looking at it twice an hour
+- name: Check the token of a dashboard twice an hour and renew it
   hpc.slurm_jwt.slurm_jwt_token_timer:
     timers:
       - name: dashboard
@@ -124,13 +125,13 @@ EXAMPLES = r"""
         interval: 2250
         restarts: [slurm-web.service]
 
-- name: What has become of the timers
+- name: Inspect the timers
   hpc.slurm_jwt.slurm_jwt_token_timer:
     timers: "{{ slurm_jwt_tokens_timers }}"
   check_mode: true
-  register: renewal
+  register: timers
 
-- name: None at all, any more
+- name: Remove all timers
   hpc.slurm_jwt.slurm_jwt_token_timer:
     timers: []
 """
@@ -157,23 +158,23 @@ timers:
       returned: success
       type: bool
     active:
-      description: What systemd said of the timer before this run, V(active) if it is at work.
+      description: The timer's ActiveState in systemd before this run, V(active) if it works.
       returned: success
       type: str
       sample: active
     enabled:
-      description: Whether it was started at each boot.
+      description: Whether it was enabled before this run, so that it starts at each boot.
       returned: success
       type: bool
     next:
-      description: When it looks again, in the words of systemd. Empty if that is not known.
+      description: When it checks the token next, as systemd prints it. Empty if that is not known.
       returned: success
       type: str
       sample: Wed 2026-11-25 03:00:17 UTC
     attempt:
       description:
-        - What the last attempt did; null before the first one. C(result) is V(renewed), V(kept),
-          V(left_alone) while a rotation of the key was under way, or V(failed).
+        - The last attempt; null before the first one. C(result) is V(renewed), V(kept), V(left_alone) during a rotation
+          of the key, or V(failed).
       returned: success
       type: dict
       sample:

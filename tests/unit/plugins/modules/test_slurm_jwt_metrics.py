@@ -68,7 +68,7 @@ def test_no_link_of_the_folders_owner_is_followed(folder: pathlib.Path, tmp_path
     for path in (folder / "key.prom", folder / "sub" / "passwd"):
         result = write(path)
         assert not result.get("failed") and not result["changed"]
-        assert "is a symbolic link" in result["everything"] and "Prometheus is not told" in result["everything"]
+        assert "is a symbolic link" in result["everything"] and "The metrics were not written" in result["everything"]
     assert target.read_text() == "root\n" and sorted(os.listdir(tmp_path)) == ["node-exporter", "passwd"]
 
 

@@ -96,7 +96,7 @@ def test_who_reads_durations_shows_the_grammar() -> None:
             pages = [page for page in path.parent.glob("*.yml") if f"{page.stem}=" in text]
             described = text + "".join(page.read_text() for page in pages)
             imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
-            # These classes read durations for their modules.
-            readers = {"duration", "lifespan", "KeyFile", "KeySetTask", "Present", "TokenTimers", "JwksTimer"}
+            # These read durations for their modules.
+            readers = {"duration", "lifespan", "prove", "KeyFile", "KeySetTask", "Present", "TokenTimers", "JwksTimer"}
             reads = bool({name.name for node in imports for name in node.names} & readers)
             assert reads == ("- hpc.slurm_jwt.durations\n" in described), path

@@ -1,10 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a configuration says of JWT, what a site declares, and where the two differ. Private to this collection.
+"""The JWT settings of a configuration, those that a site declares, and how they differ. Private to this collection.
 
-Differences are found by making the declared edits on the configuration in memory, with the code that slurm_conf
-edits files with, so the two never disagree.
+Differences are found by making the declared edits in memory, with the same code that slurm_conf edits files with.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ PARAMETERS = "AuthAltParameters"
 # In slurmdbd.conf these have no effect.
 SLURMCTLD_ONLY = ("disable_token_creation", "max_token_lifespan")
 
-# What a parameter needs to mean anything, as _releases names it.
+# The capability, as _slurm/releases.py names it, without which a parameter has no effect.
 CAPABILITY_OF = {
     "jwks": "jwks",
     "max_token_lifespan": "max_token_lifespan",
@@ -38,15 +37,15 @@ CAPABILITY_OF = {
 
 
 class DeclaredError(Exception):
-    """What the site declares makes no sense, on whichever host."""
+    """The declaration itself is wrong, on every host."""
 
 
 class AuthAlt(NamedTuple):
-    """What one file says of JWT, in effect."""
+    """The JWT settings of one file, as they are in force."""
 
     types: list[str]
     parameters: dict[str, str]
-    """Without the options that Slurm does not see, such as one behind a blank."""
+    """Without the options that Slurm does not find, such as one after a blank."""
     enabled: bool
     key_path: str | None
     """The HS256 key that the daemon loads; None if it loads none."""
@@ -56,7 +55,7 @@ class AuthAlt(NamedTuple):
 def read(conf: Conf, default_key: str | None) -> AuthAlt:
     """AuthAltTypes and AuthAltParameters of a file.
 
-    ``default_key`` is the path of the key where jwt_key= is not given; slurmdbd knows none.
+    ``default_key`` is the path of the key if jwt_key= is not given; slurmdbd has none.
     """
     types = [member.strip() for member in conf.members(TYPES) if member.strip()]
     names = [member.partition("=")[0] for member in conf.members(PARAMETERS)]
@@ -69,12 +68,12 @@ def read(conf: Conf, default_key: str | None) -> AuthAlt:
 
 
 def is_jwt(member: str) -> bool:
-    """Whether a member of AuthAltTypes is auth/jwt; 23.11 and later take it without auth/, too."""
+    """Whether a member of AuthAltTypes is auth/jwt; 23.11 and later also accept it without auth/."""
     return member.strip() in JWT_ALIASES
 
 
 class DeclaredAuthAlt(NamedTuple):
-    """What the site wants of AuthAltTypes and AuthAltParameters; what it does not speak of stays as it is."""
+    """Declared members of AuthAltTypes and AuthAltParameters; all others stay as they are."""
 
     types: list[str]
     types_absent: list[str]
@@ -85,7 +84,7 @@ class DeclaredAuthAlt(NamedTuple):
 
 
 def declare(options: dict[str, Any], key_path: str | None, jwks_path: str | None) -> DeclaredAuthAlt:
-    """What a site declares, with the paths of this host in the places that the site left open."""
+    """What a site declares, with the paths of this host where the site left them open."""
     here = {"jwt_key": key_path, "jwks": jwks_path}
     present: dict[str, str | None] = {}
     absent = [str(name) for name in options.get("parameters_absent") or ()]
@@ -110,7 +109,7 @@ def declare(options: dict[str, Any], key_path: str | None, jwks_path: str | None
             unknown.append(name)
     both = sorted({*present, *unknown} & set(absent))
     if both:
-        raise DeclaredError(f"declared has {both[0]} both as present and as absent; decide for one.")
+        raise DeclaredError(f"declared has {both[0]} both as present and as absent; remove one of them.")
     types, types_absent = options.get("auth_alt_types") or [], options.get("auth_alt_types_absent") or []
     return DeclaredAuthAlt(list(types), list(types_absent), present, absent, unknown)
 
@@ -131,19 +130,19 @@ def _checked_value(name: str, value: str) -> str:
     if name == "max_token_lifespan" and not re.match(r"^[1-9][0-9]{0,8}$", value):
         raise DeclaredError(
             f"declared.parameters.max_token_lifespan is {value!r}; it must be a number of seconds, 1 or more. "
-            "Slurm takes anything else for no limit at all."
+            "With any other value Slurm sets no limit."
         )
     if name in FLAG_OPTIONS:
-        raise DeclaredError(f"declared.parameters.{name} is {value!r}; it takes no value, write true or false.")
+        raise DeclaredError(f"declared.parameters.{name} is {value!r}; it has no value, write true or false.")
     if re.search(r"[\s,\"#\\]", value):
         raise DeclaredError(
-            f"declared.parameters.{name} is {value!r}; a comma, blank, quote, # or \\ would end it for Slurm."
+            f"declared.parameters.{name} is {value!r}; for Slurm the value would end at a comma, blank, quote, # or \\."
         )
     return value
 
 
 def for_slurmdbd(declared: DeclaredAuthAlt) -> DeclaredAuthAlt:
-    """What of it belongs in slurmdbd.conf."""
+    """The part of it that belongs in slurmdbd.conf."""
     return declared._replace(
         parameters={name: value for name, value in declared.parameters.items() if name not in SLURMCTLD_ONLY},
         parameters_absent=[name for name in declared.parameters_absent if name not in SLURMCTLD_ONLY],
@@ -174,6 +173,6 @@ def apply(conf: Conf, declared: DeclaredAuthAlt) -> tuple[Conf, list[dict[str, s
 
 
 def needed(declared: DeclaredAuthAlt) -> list[str]:
-    """The capabilities, by name, without which the declaration would have no effect or a bad one."""
+    """The names of the capabilities that the declaration needs."""
     names = ["auth_jwt"] if declared.types else []
     return names + [CAPABILITY_OF[name] for name in [*declared.parameters, *declared.unknown] if name in CAPABILITY_OF]

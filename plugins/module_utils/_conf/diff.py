@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shows what a change does to a configuration file and not one line more; private to this collection."""
+"""Shows the changed lines of a configuration file, without context. Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECRET = re.compile(rb"pass|" + b"|".join(sorted(SECRET_KEYS)), re.IGNORECASE)
 
 
 def difference(change: Change, keys: Sequence[str]) -> str:
-    """The change as text in the manner of diff -U0. Lines of a password are only counted."""
+    """The change as diff -U0 shows it. Lines with a password are hidden."""
     hidden = any(map(is_secret, keys))
     lines = [f"--- {change.path}", f"+++ {change.path}"]
     if change.mode != change.old_mode:
@@ -29,7 +29,7 @@ def difference(change: Change, keys: Sequence[str]) -> str:
 
 
 def _hunks(before: list[bytes], after: list[bytes]) -> Iterator[tuple[int, int, int, int]]:
-    from difflib import SequenceMatcher  # most runs change nothing, and need it not
+    from difflib import SequenceMatcher  # most runs change nothing and do not need it
 
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     for tag, begin, end, new_begin, new_end in matcher.get_opcodes():

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Knows the names of the parameters of slurm.conf and slurmdbd.conf; private to this collection.
+"""The names of the parameters of slurm.conf and slurmdbd.conf. Private to this collection.
 
-The lists hold every name that one of the releases 20.11 to 26.05 takes. A name that none of them takes stops every
-daemon and every client command that reads the file, so a misspelt one must be noticed before it is written.
+The lists have every name that one of the releases 20.11 to 26.05 accepts. An unknown name stops every daemon and every
+client command that reads the file, so a misspelt one must be found before it is written.
 """
 
 from __future__ import annotations
@@ -70,16 +70,16 @@ _SLURMDBD = """
 # One line of these holds several name=value pairs: the first names what the others describe.
 LINE_KEYS = frozenset((b"downnodes", b"frontendname", b"nodename", b"nodeset", b"partitionname", b"poweraction"))
 
-# Each line of these adds to the lines before it, so that "the" value does not exist.
+# Each line of these adds to the lines before it, so there is no single value.
 REPEATED_KEYS = LINE_KEYS | {b"slurmctldhost"}
 
-# From 24.05 on each line of these adds one more program; before, the last line wins.
+# From 24.05 on each line of these adds a program; before, the last line is in force.
 PROGRAM_KEYS = frozenset((b"epilog", b"epilogslurmctld", b"prolog", b"prologslurmctld"))
 
-# Passwords: their values are never shown, and never taken as module options, which are logged.
+# Passwords: their values are never shown, and never accepted as module options, which are logged.
 SECRET_KEYS = frozenset((b"accountingstoragepass", b"defaultstoragepass", b"jobcomppass", b"storagepass"))
 
-# Members that Slurm finds anywhere in AuthAltParameters, so that a blank before them does not hide them.
+# Members that Slurm finds anywhere in AuthAltParameters, also after a blank.
 OPTIONS_FOUND_ANYWHERE = frozenset(
     ("disable_token_creation", "max_token_lifespan", "use_jwt_client_ids", "use_jwt_client_ids_only")
 )
@@ -88,11 +88,11 @@ VALUE_OPTIONS = PATH_OPTIONS | {"max_token_lifespan", "userclaimfield"}
 FLAG_OPTIONS = OPTIONS_FOUND_ANYWHERE - VALUE_OPTIONS
 KNOWN_OPTIONS = VALUE_OPTIONS | FLAG_OPTIONS
 
-# What people write for it; bare `jwt` is understood from 23.11 on, the name of slurmrestd's plugin never.
+# What people write for it. Slurm accepts `jwt` from 23.11 on, and never the name of slurmrestd's plugin.
 JWT = "auth/jwt"
 JWT_ALIASES = frozenset((JWT, "jwt"))
 JWT_MEANT = JWT_ALIASES | {"rest_auth/jwt"}
-# What people copy together with a value, from a shell or from a web page. Slurm takes it for a part of the name.
+# What people copy together with a value, from a shell or a web page. For Slurm it is part of the name.
 _AROUND = " \t\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u00ab\u00bb\u00a0"
 
 
@@ -102,7 +102,7 @@ def is_secret(key: str) -> bool:
 
 
 def means_jwt(member: str) -> bool:
-    """Whether a member of AuthAltTypes is surely meant to be auth/jwt, also where Slurm finds no such plugin."""
+    """Whether a member of AuthAltTypes is surely meant to be auth/jwt, also if Slurm finds no such plugin."""
     return member.strip(_AROUND).lower() in JWT_MEANT
 
 

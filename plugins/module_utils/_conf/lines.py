@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes single lines of a Slurm configuration file and no byte beside them; private to this collection."""
+"""Changes single lines of a Slurm configuration file and no other byte. Private to this collection."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def objection(value: bytes) -> str | None:
     if _CONTROL.search(value):
         return "it contains a line break or another control character"
     if b'"' in value and _BLANK.search(value):
-        return "it contains a blank, so it needs quotes, and a quote, which cannot stand within quotes"
+        return "it contains a blank, so it needs quotes, and a quote, which is not possible within quotes"
     if len(value) > 1 and value.startswith(b'"') and value.endswith(b'"'):
-        return "Slurm takes away the quotes around it"
+        return "Slurm removes the quotes around it"
     return None
 
 
@@ -50,8 +50,8 @@ class Inexpressible(Exception):
 class ValueLine:
     """The lines that hold one setting, whose value can be changed piece by piece.
 
-    Positions count in the value as Slurm sees it. What is not replaced keeps its bytes: escapes, quotes and the
-    places where it is continued on the next line.
+    Positions count in the value as Slurm sees it. What is not replaced keeps its bytes: escapes, quotes and
+    continuations on the next line.
     """
 
     def __init__(self, lines: list[bytes], entry: Entry) -> None:
@@ -61,14 +61,14 @@ class ValueLine:
     def _parse(self) -> None:
         self._text = joined_line(self.lines, 0, len(self.lines) - 1)
         pair = PAIR.match(self._text.text)
-        if pair is None:  # not possible: it was read from such a line
+        if pair is None:  # not possible: the line was parsed before
             raise ValueError("no name=value in this line")
         self._quoted = pair.group(3) is not None
         self._begin, self._end = pair.span(3 if self._quoted else 4)
         self.value = self._text.text[self._begin : self._end]
 
     def replace(self, begin: int, end: int, new: bytes) -> None:
-        """Put new in the place of value[begin:end]."""
+        """Replace value[begin:end]."""
         whole = self.value[:begin] + new + self.value[end:]
         reason = objection(whole)
         if reason:
@@ -106,7 +106,7 @@ class ValueLine:
         if begin == end:
             at = starts[begin] if begin == self._begin and not self._quoted else ends[begin - 1]
             return at, at
-        # A line break between what goes and what stays goes, too.
+        # A line break between what is removed and what stays is removed, too.
         if not replaced and end < self._end:
             return starts[begin], starts[end]
         if not replaced and begin > self._begin:
@@ -117,11 +117,11 @@ class ValueLine:
 def without(lines: list[bytes], spans: list[tuple[int, int]]) -> list[bytes]:
     """The lines without those of the spans.
 
-    Where the last line goes and had no line feed, the line before it loses its own: insert_after() has added that.
+    If the last line is removed and had no line feed, the line before it loses its own, which insert_after() had added.
     """
-    gone = {number for first, last in spans for number in range(first, last + 1)}
-    left = [line for number, line in enumerate(lines) if number not in gone]
-    if not left or lines[-1].endswith(b"\n") or len(lines) - 1 not in gone:
+    removed = {number for first, last in spans for number in range(first, last + 1)}
+    left = [line for number, line in enumerate(lines) if number not in removed]
+    if not left or lines[-1].endswith(b"\n") or len(lines) - 1 not in removed:
         return left
     bare_line = re.sub(rb"\r?\n\Z", b"", left[-1])
     # Slurm would read on beyond such an Include.
@@ -141,7 +141,7 @@ def _last_text(lines: list[bytes]) -> bytes:
 def ended(lines: list[bytes]) -> list[bytes]:
     """The lines, with a line feed after an Include at the end.
 
-    Without one Slurm reads on in what earlier lines left in its memory, so that any edit might change what it finds.
+    Without one Slurm reads on in what earlier lines left in its memory, so any edit might change what it finds there.
     """
     if lines and not lines[-1].endswith(b"\n") and re.match(rb"include\s+[^\s#]+\Z", lines[-1], re.IGNORECASE):
         return lines[:-1] + [lines[-1] + line_end(lines)]
@@ -175,7 +175,7 @@ def _continues(line: bytes) -> bool:
 
 
 def line_end(lines: list[bytes]) -> bytes:
-    """What the last line, which has no line feed, has to get: the end of its neighbour, or the rest of its own."""
+    """The line end for a last line that has no line feed: that of the line before it, or the rest of its own."""
     neighbour = lines[-2] if len(lines) > 1 else b""
     return b"\r\n" if neighbour.endswith(b"\r\n") or lines[-1].endswith(b"\r") else b"\n"
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds what will hurt in slurm.conf and slurmdbd.conf; private to this collection.
+"""Finds problems in slurm.conf and slurmdbd.conf. Private to this collection.
 
-No text here repeats a value, except of AuthAltTypes, AuthAltParameters and Include: the others may be passwords.
+No message repeats a value, except of AuthAltTypes, AuthAltParameters and Include: the others may be passwords.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _STOPS = (
 
 
 class ConfFinding(NamedTuple):
-    """Something in the files that will hurt. severity is error (a daemon dies, or JWT does not work) or warning."""
+    """A problem in the files. severity is error (a daemon does not start, or JWT does not work) or warning."""
 
     severity: str
     path: str
@@ -57,7 +57,7 @@ def findings(parsed: ParsedConf, kind: str) -> list[tuple[str, ConfFinding]]:
     return sorted(problems, key=lambda pair: (order.get(pair[1].path, len(order)), pair[1].line))
 
 
-# What Slurm's parser stops at
+# What Slurm's parser rejects
 
 _FAULTS = {
     "tail": (
@@ -67,37 +67,37 @@ _FAULTS = {
         "Put quotes around a value with blanks, each parameter on a line of its own, and begin a continued line in"
         " its first column.",
     ),
-    "stray": ("error", "text that is no name=value", _STOPS, "Correct it, or put a # before it."),
+    "stray": ("error", "text that is not name=value", _STOPS, "Correct it, or put a # before it."),
     "no_value": ("error", "{key}= without a value", _STOPS, 'Remove the line, or write {key}="".'),
     "nul": (
         "warning",
         "a NUL byte",
         "Slurm does not see the rest of the line.",
-        "Remove the byte; look whether the file was damaged.",
+        "Remove the byte, and check whether the file is damaged.",
     ),
     "include_indented": (
         "error",
         "an Include that does not begin in the first column",
-        "Slurm does not take it for one. " + _STOPS,
+        "Slurm does not recognize it. " + _STOPS,
         "Remove the blanks before it.",
     ),
     "include_nothing": ("error", "an Include without a file name", _STOPS, "Name the file, or remove the line."),
     "include_unended": (
         "error",
         "an Include of {detail} with no blank or line feed after the name",
-        "Slurm searches for the end of the name beyond the line, in whatever its memory holds; it may stop there.",
+        "Slurm reads beyond the line to find the end of the name, and may fail.",
         "End the line with a line feed; put a blank before a comment.",
     ),
     "include_cluster": (
         "error",
-        "an Include of {detail} where no ClusterName is known yet",
+        "an Include of {detail} before ClusterName is set",
         _STOPS,
-        "Set ClusterName in a line before it; slurmdbd.conf has no %c.",
+        "Set ClusterName in a line before it; slurmdbd.conf does not support %c.",
     ),
     "include_glob": (
         "error",
         "an Include of {detail}",
-        "Slurm knows no patterns in file names. " + _STOPS,
+        "Slurm does not support patterns in file names. " + _STOPS,
         "Include each file by its name.",
     ),
     "include_missing": (
@@ -109,7 +109,7 @@ _FAULTS = {
     "include_two": (
         "warning",
         "an Include that names {detail}",
-        "Slurm 23.02 and later take the first of them, older releases the second.",
+        "Slurm 23.02 and later read the first of them, older releases the second.",
         "Write the absolute path.",
     ),
     "include_cycle": (
@@ -138,7 +138,7 @@ def _fault(fault: Fault) -> ConfFinding:
     return ConfFinding(severity, fault.path, fault.line + 1, found, effect, remedy)
 
 
-# What it reads otherwise than it was meant
+# What Slurm reads in another way than it was meant
 
 
 def _settings(parsed: ParsedConf, kind: str) -> Iterator[tuple[str, ConfFinding]]:
@@ -155,21 +155,21 @@ def _settings(parsed: ParsedConf, kind: str) -> Iterator[tuple[str, ConfFinding]
                     "warning",
                     last,
                     f"{key}, which no release of Slurm from 20.11 to 26.05 knows in {file}",
-                    "Unless yours does: " + _STOPS,
+                    "Unless your release knows it: " + _STOPS,
                     "Correct the spelling, or remove the line.",
                 ),
             )
         if low in REPEATED_KEYS:
             continue
         if len({entry.value for entry in entries}) > 1 and low not in PROGRAM_KEYS:
-            places = ", ".join(f"{entry.path}:{entry.first + 1}" for entry in entries)
+            locations = ", ".join(f"{entry.path}:{entry.first + 1}" for entry in entries)
             yield (
                 name,
                 _problem(
                     "warning",
                     last,
-                    f"{key} with differing values in {places}",
-                    "The last one alone is in force, nothing is merged, and the daemons log an error at each start.",
+                    f"{key} with differing values in {locations}",
+                    "Only the last one is in force, nothing is merged, and the daemons log an error at each start.",
                     "Keep one line.",
                 ),
             )
@@ -180,7 +180,7 @@ def _settings(parsed: ParsedConf, kind: str) -> Iterator[tuple[str, ConfFinding]
                     "warning",
                     last,
                     f"{key}{decoded(last.operator)}=",
-                    f"Slurm takes it for {key}= and adds nothing to what was set before.",
+                    f"Slurm reads it as {key}= and adds nothing to earlier lines.",
                     "Write the whole value with a plain =.",
                 ),
             )
@@ -209,7 +209,7 @@ def _auth(parsed: ParsedConf, kind: str) -> Iterator[tuple[str, ConfFinding]]:
                     "warning",
                     parameters,
                     f"AuthAltParameters with {', '.join(sorted(given))}, but no {JWT} in AuthAltTypes",
-                    "The options have no effect: the daemon takes no tokens.",
+                    "The options have no effect: the daemon accepts no tokens.",
                     f"Set AuthAltTypes={JWT}, or remove the options.",
                 ),
             )
@@ -232,30 +232,30 @@ def _auth(parsed: ParsedConf, kind: str) -> Iterator[tuple[str, ConfFinding]]:
                     "warning",
                     entry,
                     f"a # within {decoded(entry.key)}",
-                    f"Slurm takes the rest for a comment, quotes or not; the value ends at {decoded(entry.value)!r}.",
+                    f"Slurm reads the rest as a comment, even within quotes. The value is {decoded(entry.value)!r}.",
                     "Write \\# if it belongs to the value, and a blank before it if not.",
                 ),
             )
 
 
 def _types(entry: Entry, members: list[str]) -> Iterator[ConfFinding]:
-    dies = "slurmctld and slurmdbd do not start: they find no plugin of that name."
+    no_start = "slurmctld and slurmdbd do not start: they find no plugin of that name."
     for member in filter(None, members):
         if member == "jwt":
             yield _problem(
                 "warning",
                 entry,
                 "'jwt' in AuthAltTypes",
-                "Slurm before 23.11 does not start: it wants the full name.",
+                "Slurm before 23.11 does not start: it needs the full name.",
                 f"Write {JWT}.",
             )
         elif means_jwt(member) and member != JWT:
             hint = " (that is slurmrestd's plugin)" if "rest_" in member else ""
             remedy = f"Write {JWT}, without blanks and quotes."
-            yield _problem("error", entry, f"{member!r} in AuthAltTypes{hint}", dies, remedy)
+            yield _problem("error", entry, f"{member!r} in AuthAltTypes{hint}", no_start, remedy)
         elif member != member.strip() or member.startswith("rest_") or '"' in member:
             yield _problem(
-                "error", entry, f"{member!r} in AuthAltTypes", dies, "Remove it, or correct it; write no blanks."
+                "error", entry, f"{member!r} in AuthAltTypes", no_start, "Remove it, or correct it; write no blanks."
             )
 
 
@@ -270,14 +270,14 @@ def _parameters(entry: Entry, given: set[str]) -> Iterator[ConfFinding]:
         if low not in KNOWN_OPTIONS:
             yield _unknown(entry, plain, seen)
             continue
-        for trouble in _trouble(member, plain, low, value if equals else None):
-            yield _problem(trouble[0], entry, f"{member!r} in AuthAltParameters", *trouble[1:])
+        for severity, effect, remedy in _option_problems(member, plain, low, value if equals else None):
+            yield _problem(severity, entry, f"{member!r} in AuthAltParameters", effect, remedy)
         if low in seen:
             yield _problem(
                 "warning",
                 entry,
                 f"{low} more than once in AuthAltParameters",
-                "Slurm takes the first one.",
+                "Slurm uses the first one.",
                 "Keep one of them.",
             )
         hidden = member != member.lstrip() and low not in OPTIONS_FOUND_ANYWHERE
@@ -287,38 +287,38 @@ def _parameters(entry: Entry, given: set[str]) -> Iterator[ConfFinding]:
 
 
 def _unknown(entry: Entry, member: str, seen: set[str]) -> ConfFinding:
-    known = "Known are " + ", ".join(sorted(KNOWN_OPTIONS)) + "."
+    known = "The options are " + ", ".join(sorted(KNOWN_OPTIONS)) + "."
     low = member.lower()
     # Releases that search the text for name= stop at the first they find.
-    taken = [name for name in sorted(VALUE_OPTIONS) if name + "=" in low and name not in seen]
+    values = [name for name in sorted(VALUE_OPTIONS) if name + "=" in low and name not in seen]
     flags = [name for name in sorted(FLAG_OPTIONS) if name in low]
-    if taken or flags:
+    if values or flags:
         return _problem(
-            "error" if taken else "warning",
+            "error" if values else "warning",
             entry,
             f"{member!r} in AuthAltParameters",
-            f"It is no option, but some releases find {(taken or flags)[0]} in it and take it for that.",
+            f"It is not an option, but some releases find {(values or flags)[0]} in it and read it as that option.",
             "Remove it. " + known,
         )
     return _problem(
         "warning",
         entry,
         f"{member!r} in AuthAltParameters",
-        "Slurm knows no such option and ignores it without a word.",
+        "Slurm does not know this option and silently ignores it.",
         f"Correct the spelling or remove it. {known}",
     )
 
 
-def _trouble(member: str, plain: str, name: str, value: str | None) -> Iterator[tuple[str, str, str]]:
+def _option_problems(member: str, plain: str, name: str, value: str | None) -> Iterator[tuple[str, str, str]]:
     """Severity, effect and remedy of each thing wrong with a known option."""
     if member != member.lstrip() and name not in OPTIONS_FOUND_ANYWHERE:
         yield (
             "error",
-            "Slurm 23.11 and later (for userclaimfield 26.05) do not see an option after a blank; older ones do.",
+            "Slurm 23.11 and later (for userclaimfield 26.05) do not find an option after a blank; older ones do.",
             "Remove the blank after the comma.",
         )
     elif member != plain and name in VALUE_OPTIONS - OPTIONS_FOUND_ANYWHERE:
-        yield "error", "The blank after it is a part of the value.", "Remove the blank."
+        yield "error", "The blank after it is part of the value.", "Remove the blank."
     if not plain.startswith(name) and name in KNOWN_OPTIONS - {"max_token_lifespan"}:
         yield (
             "error",
@@ -327,7 +327,7 @@ def _trouble(member: str, plain: str, name: str, value: str | None) -> Iterator[
         )
     if name in FLAG_OPTIONS:
         if value is not None:
-            yield "warning", f"{name} is a flag: it is on, whatever value is written.", f"Write {name} alone."
+            yield "warning", f"{name} is a flag: it is on with any value.", f"Write {name} alone."
     elif not value:
         yield (
             "error",
@@ -337,13 +337,13 @@ def _trouble(member: str, plain: str, name: str, value: str | None) -> Iterator[
     elif name in PATH_OPTIONS and not value.startswith("/"):
         yield (
             "error",
-            "No absolute path: it depends on the folder in which the daemon happens to be started.",
+            "Not an absolute path: it depends on the folder in which the daemon is started.",
             "Write the path from the root, without quotes around it.",
         )
     elif name == "max_token_lifespan" and not re.match(r"[1-9][0-9]*\Z", value):
         yield (
             "warning",
-            "No number of seconds: Slurm reads the digits at its beginning, and sets no limit if there are none.",
+            "Not a number of seconds: Slurm reads the digits at the beginning, and sets no limit if there are none.",
             "Write a number, such as 3600.",
         )
 

@@ -1,16 +1,16 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads slurm.conf and slurmdbd.conf line by line as Slurm's own parser does; private to this collection.
+"""Parses slurm.conf and slurmdbd.conf line by line as Slurm's own parser does. Private to this collection.
 
-Everything is bytes: Slurm compares bytes in the C locale, and a file may be in any encoding. What the parser does, in
-its order, for each line of the file (up to a line feed):
+Everything is bytes: Slurm compares bytes in the C locale, and a file may be in any encoding. Slurm's parser does this
+with each line of the file (up to a line feed), in this order:
 
-1. It ends at the first NUL byte, then at the first `#` before which the number of backslashes is even. Quotes do not
-   protect a `#`.
-2. If what is left ends in an odd number of backslashes, blanks after them aside, the last backslash and those blanks
-   go, and the next line is joined as it is, with its leading blanks.
-3. In the joined line each backslash goes and makes the byte after it literal.
+1. The line ends at the first NUL byte, then at the first `#` before which the number of backslashes is even. Quotes do
+   not protect a `#`.
+2. If the rest ends in an odd number of backslashes, maybe with blanks after them, the last backslash and the blanks are
+   removed, and the next line is joined with its leading blanks.
+3. In the joined line each backslash is removed and makes the byte after it literal.
 4. `Include` in column 0 and a blank: the file named next is read in place. Otherwise one `name=value`; what follows
    it on the line is an error, except after the few names that describe a node or partition.
 """
@@ -35,7 +35,7 @@ _MAX_INCLUDES = 1000
 
 
 class Entry(NamedTuple):
-    """One name=value as it stands in a file; lines count from 0 and include the last."""
+    """One name=value and its lines in a file; lines count from 0 and include the last."""
 
     path: str
     first: int
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A line that Slurm stops at, or that does something its writer did not mean."""
+    """A line that Slurm rejects, or that does something its author did not mean."""
 
     code: str
     path: str
@@ -151,7 +151,7 @@ class ParsedConf:
             self.faults.append(Fault("stray", path, line, b"", ""))
 
     def _include(self, path: str, first: int, last: int, text: bytes) -> None:
-        """Follow an Include, or say why Slurm cannot."""
+        """Follow an Include, or record why Slurm cannot."""
         rest = text[7:].lstrip(_BLANKS)
         name = re.split(rb"\s", rest, maxsplit=1)[0]
         shown = name.decode("utf-8", "backslashreplace")
@@ -220,7 +220,7 @@ def _tidy(path: str) -> str:
 
 
 def split_lines(data: bytes) -> list[bytes]:
-    """The lines of a file, each with its line feed; only the last may lack it."""
+    """The lines of a file, each with its line feed, which the last one may not have."""
     lines = [line + b"\n" for line in data.split(b"\n")]
     last = lines.pop()[:-1]
     if last:
@@ -254,7 +254,7 @@ def _without_escapes(text: bytes) -> bytes:
 
 
 def joined_line(lines: list[bytes], first: int, last: int) -> JoinedLine:
-    """The joined line of these lines, with the way back to their raw bytes."""
+    """The joined line of these lines, with the position of each byte in the raw lines."""
     kept: list[int] = []
     raw = b"".join(lines[first : last + 1])
     base = 0

@@ -216,12 +216,12 @@ def test_old_problems_are_told_and_do_not_hinder(place: Place) -> None:
     result = place.run(**ON)
     assert result["changed"] is True
     assert [problem["found"].split(",")[0] for problem in result["problems"]] == [
-        "text that is no name=value",
+        "text that is not name=value",
         "NoSuchKey",
         "'site_option' in AuthAltParameters",
     ]
     warning = result["warnings"][0]
-    assert "slurm.conf:5: text that is no name=value." in (
+    assert "slurm.conf:5: text that is not name=value." in (
         warning if isinstance(warning, str) else warning["event"]["msg"]
     )
     assert len(result["warnings"]) == 1

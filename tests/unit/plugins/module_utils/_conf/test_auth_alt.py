@@ -86,8 +86,8 @@ def test_flags() -> None:
         ({"jwt_key": "jwt.key"}, "absolute path"),
         ({"jwt_key": "/a,b"}, "comma"),
         ({"userclaimfield": "a b"}, "blank"),
-        ({"userclaimfield": "a#b"}, "would end it"),
-        ({"disable_token_creation": "yes"}, "takes no value"),
+        ({"userclaimfield": "a#b"}, "the value would end at"),
+        ({"disable_token_creation": "yes"}, "has no value"),
         ({"a=b": "c"}, "letters, digits"),
     ],
 )

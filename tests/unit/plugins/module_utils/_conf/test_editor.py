@@ -163,8 +163,8 @@ def test_a_value_in_an_include_changes_there() -> None:
         ("a\rb", "line break"),
         ("a\0b", "control character"),
         ('a "b"', "needs quotes"),
-        ('"a"', "takes away the quotes"),
-        ('""', "takes away the quotes"),
+        ('"a"', "removes the quotes"),
+        ('""', "removes the quotes"),
     ],
 )
 def test_a_value_that_slurm_cannot_be_given_is_refused(value: str, reason: str) -> None:

@@ -80,6 +80,14 @@ options:
       - The time by the clock of the host that asks, in seconds since 1970, such as C(now().timestamp()) in a template.
         RV(clock_lag) is counted from it.
     type: float
+  minimal:
+    description:
+      - Whether only what a rollout needs of a node is returned, as a cluster may have thousands. RV(capabilities),
+        RV(rest_versions) and RV(daemons) are empty then, RV(python) is null, and RV(conf) has C(path), C(exists),
+        C(configless), C(identities) and C(auth_alt_parameters) only.
+      - Only with O(components=node) and no other component.
+    type: bool
+    default: false
   slurmctld_service:
     description: The systemd unit of slurmctld.
     type: str
@@ -626,7 +634,7 @@ plugins:
 python:
   description:
     - The Python that Ansible uses on this host, and the versions of its libraries; null if not installed or not looked
-      for.
+      for. Null with O(minimal=true).
     - C(served) says whether the distribution's packages are for this Python, C(distributions) which one is the
       distribution's own. C(unavailable) lists packages of missing libraries that no repository of this host has.
   returned: success
@@ -781,6 +789,7 @@ def _argument_spec() -> dict[str, Any]:
             },
         },
         "asked_at": {"type": "float"},
+        "minimal": {"type": "bool", "default": False},
         "slurmrestd_listen": {"type": "list", "elements": "str", "default": []},
         "slurmrestd_user": {"type": "str", "default": ""},
         "slurmrestd_group": {"type": "str", "default": ""},
@@ -803,6 +812,8 @@ def _inspect(options: Options, run: Run) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(argument_spec=_argument_spec(), supports_check_mode=True)
     params = module.params
+    if params["minimal"] and params["components"] != ["node"]:
+        module.fail_json(msg="minimal=true is for a host that is a node only. Give components=[node], or leave it out.")
     options = Options(
         # Listed twice, or in another order, they are the same components.
         components=[name for name in COMPONENTS if name in params["components"]] if params["components"] else None,
@@ -818,6 +829,7 @@ def main() -> None:
         bin_dirs=params["bin_dirs"],
         plugin_dir=params["plugin_dir"],
         slurmrestd_binary=params["slurmrestd_binary"],
+        minimal=params["minimal"],
     )
 
     def run(argv: list[str], conf_path: str) -> tuple[int, str, str]:

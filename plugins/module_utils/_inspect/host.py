@@ -42,6 +42,7 @@ class Options(NamedTuple):
     bin_dirs: list[str] = []
     plugin_dir: str | None = None
     slurmrestd_binary: str | None = None
+    minimal: bool = False
 
 
 class Host:

@@ -26,6 +26,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import Host, Options, Run
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes
 
+OF_CONF = ("path", "exists", "configless", "identities", "auth_alt_parameters")
+"""What is left of the result "conf" with minimal=true."""
+
 
 def inspect(options: Options, run: Run) -> dict[str, Any]:
     """The result of slurm_jwt_info for a node."""
@@ -40,7 +43,7 @@ def inspect(options: Options, run: Run) -> dict[str, Any]:
     report_key(host, key_path)
     daemons = {"slurmd": slurmd(host)}
     room.inspect(host, differences["differences"], {})
-    return host.observation(
+    found = host.observation(
         **release.capabilities(host),
         os_family=distribution.family_of_host(),
         conf=slurm_conf,
@@ -50,6 +53,14 @@ def inspect(options: Options, run: Run) -> dict[str, Any]:
         daemons=daemons,
         **differences,
     )
+    return minimal(found) if options.minimal else found
+
+
+def minimal(found: dict[str, Any]) -> dict[str, Any]:
+    """What a rollout needs of a node. The rest would be kept for thousands of them where Ansible runs."""
+    conf = found["conf"]
+    conf = conf and {name: conf[name] for name in OF_CONF if name in conf}
+    return {**found, "capabilities": {}, "rest_versions": [], "python": None, "daemons": {}, "conf": conf}
 
 
 def report_key(host: Host, path: str | None) -> None:

@@ -55,6 +55,10 @@ _IDENTITY = Members(
         "obstacle": maybe(TEXT),
     }
 )
+_OF_NODE: Mapping[str, Shape] = {
+    "identities": list_of(_IDENTITY),
+    "auth_alt_parameters": map_of(LINE, LINE, 100),
+}
 _ANY_CONF: Mapping[str, Shape] = {
     **_MINIMAL_CONF,
     **_OWNERSHIP,
@@ -72,11 +76,12 @@ _ANY_CONF: Mapping[str, Shape] = {
 }
 
 
-def _read(whole_file: Shape, minimal: Shape) -> Shape:
-    """A file that was read, or what is said of one that could not be."""
+def _read(whole_file: Members, minimal: Members) -> Shape:
+    """A file that was read, or what is said of one that could not be, or of a node's with minimal=true."""
+    beyond = set(whole_file.always) - {*minimal.always, *minimal.optional}
 
     def fit(value: object, member: str) -> object:
-        shape = whole_file if isinstance(value, Mapping) and "auth_alt_parameters" in value else minimal
+        shape = whole_file if isinstance(value, Mapping) and beyond & set(value) else minimal
         return shape(value, member)
 
     return fit
@@ -202,7 +207,7 @@ INFO = observation(
         "release": maybe(RELEASE),
         "capabilities": map_of(IDENTIFIER, flag, 200),
         "rest_versions": list_of(word(r"v0\.0\.[0-9]{1,4}", 12, "a version of the REST API"), 20),
-        "conf": maybe(_read(_CONF, Members({**_MINIMAL_CONF, "configless": flag}))),
+        "conf": maybe(_read(_CONF, Members({**_MINIMAL_CONF, "configless": flag}, _OF_NODE))),
         "dbd_conf": maybe(_read(_DBD_CONF, Members(_MINIMAL_CONF))),
         "slurm_user": maybe(
             Members({"name": NAME, "exists": flag, "uid": maybe(ID), "gid": maybe(ID), "group": maybe(NAME)})
@@ -223,13 +228,15 @@ INFO = observation(
                 }
             )
         ),
-        "python": Members(
-            {
-                **dict.fromkeys(("executable", "pyjwt", "cryptography", "distributions"), maybe(LINE)),
-                "version": LINE,
-                "served": maybe(flag),
-                "unavailable": list_of(PACKAGE, 10),
-            }
+        "python": maybe(
+            Members(
+                {
+                    **dict.fromkeys(("executable", "pyjwt", "cryptography", "distributions"), maybe(LINE)),
+                    "version": LINE,
+                    "served": maybe(flag),
+                    "unavailable": list_of(PACKAGE, 10),
+                }
+            )
         ),
         "daemons": Members({}, dict.fromkeys(("slurmctld", "slurmdbd", "slurmrestd", "slurmd"), _DAEMON)),
         "differences": Members({"slurm_conf": _DIFFERENCES, "slurmdbd_conf": _DIFFERENCES}),

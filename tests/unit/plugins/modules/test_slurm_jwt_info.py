@@ -12,6 +12,7 @@ import yaml
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import host, problems
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_info
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import INFO
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import modules_of
 
@@ -43,6 +44,25 @@ def test_a_node(options: dict[str, Any], check: bool) -> None:
     assert found["problems"] == []
     assert found["wanted"]["slurm_conf"]["parameters"] == {"jwt_key": "/nowhere/state/jwt_hs256.key"}
     assert len(found["differences"]["slurm_conf"]) == 2
+
+
+def test_what_a_rollout_needs_of_a_node(options: dict[str, Any]) -> None:
+    declared = {"auth_alt_types": ["auth/jwt"], "parameters": {"jwt_key": None}}
+    whole = run(slurm_jwt_info, {**options, "declared": declared})
+    found = run(slurm_jwt_info, {**options, "declared": declared, "minimal": True})
+    assert set(found) == set(whole)
+    assert set(found["conf"]) == {"path", "exists", "configless", "identities", "auth_alt_parameters"}
+    assert (found["capabilities"], found["rest_versions"], found["daemons"], found["python"]) == ({}, [], {}, None)
+    for name in ("problems", "differences", "wanted", "undeclared", "release", "components", "key_path"):
+        assert found[name] == whole[name]
+    assert INFO.members(found, "")["conf"] == found["conf"]
+
+
+def test_a_server_says_all(options: dict[str, Any]) -> None:
+    for components in ({}, {"components": ["node", "slurmctld"]}):
+        given = {name: value for name, value in options.items() if name != "components"}
+        found = run(slurm_jwt_info, {**given, **components, "minimal": True})
+        assert found["failed"] is True and "Give components=[node]" in found["msg"]
 
 
 def test_a_node_imports_nothing_that_only_daemons_need(options: dict[str, Any]) -> None:

@@ -33,8 +33,8 @@ def collection_path() -> str:
 
 def available(releases: Iterable[str]) -> list[str]:
     """The releases that the lab has; prints those that it could not get, see slurmlab/images.py."""
-    releases_file = ROOT / ".work/lab/releases.json"
-    unavailable = json.loads(releases_file.read_text(encoding="utf-8"))["gone"] if releases_file.exists() else {}
+    record = ROOT / ".work/lab/images.json"
+    unavailable = json.loads(record.read_text(encoding="utf-8"))["unavailable"] if record.exists() else {}
     for release in set(releases) & set(unavailable):
         print(f"Slurm {release} is left out, because it is not available any more: {unavailable[release]}", flush=True)
     return [release for release in releases if release not in unavailable]

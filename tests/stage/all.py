@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the tests: all stages, or those that are named.
+"""Runs the tests: all stages, or the named ones.
 
-Stages that need containers and stages that do not run beside each other. Every stage has its log in .work/logs.
-The last line counts what passed and what failed: test cases where a stage has some, else the stage itself.
+Stages with and without containers run at the same time. Every stage has a log in .work/logs. The last line counts what
+passed and what failed: test cases if a stage has some, else the stage itself.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ PLUGINS = "ansible_collections.hpc.slurm_jwt.plugins"
 
 RELEASES = ("20.11", "22.05", "24.11", "26.05")
 CORES = ("2.16", "2.17", "2.18", "2.19", "2.20", "2.21")
-# Of scenarios that are not about one release.
-USUAL_RELEASE = "24.11"
+# For scenarios that are not about one release.
+DEFAULT_RELEASE = "24.11"
 
-# What the lab compiles as sites do: for this scenario only. It takes long, so it is a matter of the matrix.
+# Images that the lab compiles, and the only scenario that uses each. They take long, so only the matrix has them.
 COMPILED = {"24.11-prefix": "prefix", "26.05-prefix": "prefix", "24.11-rpm": "rpm", "26.05-rpm": "rpm"}
-# Scenarios that make no sense with Debian's Slurm.
+# Scenarios that cannot run with Debian's Slurm.
 ONLY_COMPILED = ("rpm",)
 
 # How many stages of a kind run at once: the first need processors, the second mostly wait for daemons.
@@ -52,9 +52,9 @@ class Stage(NamedTuple):
     needs: tuple[str, ...] = ()
     env: dict[str, str] = {}
     minutes: int = 20
-    """After so many it hangs, and is ended."""
+    """Timeout."""
     release: str = ""
-    """The Slurm that it cannot do without."""
+    """The release of Slurm that it needs."""
 
     @property
     def log(self) -> Path:
@@ -62,7 +62,7 @@ class Stage(NamedTuple):
 
     @property
     def report(self) -> Path:
-        """Where a stage that counts its own cases leaves the count, as JUnit XML."""
+        """JUnit XML, if a stage counts its own cases."""
         return self.log.with_suffix(".xml")
 
 
@@ -79,23 +79,23 @@ def stage(name: str, group: str, what: str, command: str, **more: object) -> Sta
 
 
 def stages() -> list[Stage]:
-    """All that can be named, in the order in which each lane takes them up."""
+    """All stages, in the order in which each lane starts them."""
     return [
         stage("images", "lab", "builds the images of four releases of Slurm", "tests/lab/lab images", lane="lab"),
-        stage("ruff", "lint", "reads the Python code for mistakes and style",
+        stage("ruff", "lint", "checks the Python code for errors and style",
               "ruff check --quiet --output-format=concise ."),
         stage("mypy", "lint", "checks the types of the plugins", f"mypy -p {PLUGINS}"),
-        stage("mypy-verifier", "lint", "checks the types of the program that decides who may pass the proxy",
+        stage("mypy-verifier", "lint", "checks the types of the proxy's programs",
               "mypy roles/slurm_jwt_proxy/files", env={"MYPYPATH": "roles/slurm_jwt_proxy/files"}),
-        stage("imports", "lint", "sees that packages import each other in one direction",
+        stage("imports", "lint", "checks that packages import each other in one direction",
               "python tests/stage/imports.py --check"),
-        stage("vermin", "lint", "looks for what Python 3.8 does not know",
+        stage("vermin", "lint", "searches for what Python 3.8 does not support",
               "vermin -q -t=3.8- --violations plugins roles/slurm_jwt_proxy/files"),
-        stage("yamllint", "lint", "reads the YAML files", "yamllint --strict ."),
-        stage("ansible-lint", "lint", "reads roles and playbooks, profile production", "ansible-lint -q"),
+        stage("yamllint", "lint", "checks the YAML files", "yamllint --strict ."),
+        stage("ansible-lint", "lint", "checks roles and playbooks, profile production", "ansible-lint -q"),
         stage("docs", "lint", "checks the documentation of modules, roles and guides",
               "antsibull-docs lint-collection-docs --plugin-docs .", env={"HOME": str(WORK / "home")}),
-        stage("pages", "lint", "checks the pages that are made from the code", "python tests/stage/pages.py --check"),
+        stage("pages", "lint", "checks the generated pages", "python tests/stage/pages.py --check"),
         stage("changelog", "lint", "checks the changelog and its fragments", "antsibull-changelog lint"),
         stage("site", "docs", "builds the HTML documentation, without a warning", "python tests/stage/site.py"),
         stage("unit", "unit", "runs the unit tests",
@@ -104,16 +104,16 @@ def stages() -> list[Stage]:
               "tests/stage/tarball"),
         *(stage(f"sanity-{core}", "sanity", f"runs ansible-test sanity of ansible-core {core}",
                 f"python tests/stage/sanity.py {core}") for core in CORES),
-        stage("conformance", "conformance", "asks Slurm's own parsers about 1,000 configurations",
+        stage("conformance", "conformance", "compares 1,000 configurations with Slurm's own parsers",
               "python tests/conformance/configurations", lane="lab", needs=("images",)),
         stage("conformance-key-sets", "conformance",
-              "has slurmctld load what becomes of 2,000 key sets, and take tokens by it",
+              "makes slurmctld load files from 2,000 key sets, and accept tokens",
               "python tests/conformance/key_sets", lane="lab", needs=("images",)),
         *(scenario(name) for name in scenario_names() if name not in ONLY_COMPILED),
     ]
 
 
-# Scenarios that run one playbook again and again, for ten minutes and more: with the matrix, and where they are named.
+# Scenarios that take ten minutes and more: only in the matrix, and by name.
 LONG = (
     "cores", "do-no-harm", "high-availability", "jwks", "nodes-down", "proxy", "proxy-apache", "rotation-killed",
     "rotation-way-back", "rpm", "rs256", "shared-conf", "short-tokens", "site-managed", "tokens",
@@ -124,16 +124,16 @@ def scenario_names() -> list[str]:
     return sorted(file.parent.name for file in ROOT.glob("extensions/molecule/*/molecule.yml"))
 
 
-def own_release(scenario_name: str) -> str | None:
-    """A scenario about one release ends with it: rollout-24.11."""
+def release_of(scenario_name: str) -> str | None:
+    """The release at the end of a scenario's name: rollout-24.11."""
     if scenario_name in ONLY_COMPILED:
         return next(release for release, name in COMPILED.items() if name == scenario_name)
     return next((release for release in RELEASES if scenario_name.endswith(f"-{release}")), None)
 
 
 def scenario(name: str, crossed_with: str | None = None) -> Stage:
-    """One run of a scenario, as a rule with its own release. No two runs share a cluster or a folder."""
-    release = crossed_with or own_release(name) or USUAL_RELEASE
+    """One run of a scenario. No two runs share a cluster or a folder."""
+    release = crossed_with or release_of(name) or DEFAULT_RELEASE
     cluster = f"{name}-{crossed_with}" if crossed_with else name
     return stage(
         f"molecule/{name}@{crossed_with}" if crossed_with else f"molecule/{name}", "molecule",
@@ -150,27 +150,27 @@ def scenario(name: str, crossed_with: str | None = None) -> Stage:
 
 
 def matrix() -> list[Stage]:
-    """Every scenario with every release, but for those that are about one."""
+    """Every scenario with every release, except those that are about one."""
     return [
         stages()[0],
-        *(scenario(name, release) for name in scenario_names() if not own_release(name) for release in RELEASES),
-        stage("compiled", "lab", "compiles Slurm as sites do that have their own",
+        *(scenario(name, release) for name in scenario_names() if not release_of(name) for release in RELEASES),
+        stage("compiled", "lab", "compiles Slurm as sites do",
               f"tests/lab/lab images {' '.join(COMPILED)}", lane="lab", needs=("images",), minutes=90),
         *(scenario(name, release) for release, name in COMPILED.items()),
     ]
 
 
-def gone() -> dict[str, str]:
-    """The releases of Slurm that the lab could not get any more, each with the reason."""
+def unavailable() -> dict[str, str]:
+    """The releases of Slurm for which the lab has no image, each with the reason."""
     try:
-        found: dict[str, dict[str, str]] = json.loads((WORK / "lab/releases.json").read_text())
+        record: dict[str, dict[str, str]] = json.loads((WORK / "lab/images.json").read_text())
     except FileNotFoundError:
         return {}
-    return found["gone"]
+    return record["unavailable"]
 
 
 def environment() -> dict[str, str]:
-    """Nothing is read from or left in the home of the person who runs the tests."""
+    """Without the home of the person who runs the tests."""
     return {
         **os.environ,
         "PATH": f"{WORK}/venv/bin:{os.environ['PATH']}",
@@ -185,7 +185,7 @@ def environment() -> dict[str, str]:
 
 
 class Runner:
-    """Starts each stage as soon as its lane is free and what it needs has passed."""
+    """Starts each stage as soon as its lane is free and the stages that it needs have passed."""
 
     def __init__(self, chosen: list[Stage]) -> None:
         self.waiting = chosen
@@ -216,9 +216,9 @@ class Runner:
         if lost:
             stage.log.unlink(missing_ok=True)
             self._finish(stage, Result(0, 0, 1, reason=f"because {lost[0]} failed"))
-        elif None not in needs and (why := gone().get(stage.release)):
+        elif None not in needs and (why := unavailable().get(stage.release)):
             stage.log.unlink(missing_ok=True)
-            self._finish(stage, Result(0, 0, 0, 1, f"Slurm {stage.release} cannot be had any more: {why}"))
+            self._finish(stage, Result(0, 0, 0, 1, f"Slurm {stage.release} is no longer available: {why}"))
         elif self.free[stage.lane] and None not in needs:
             self.waiting.remove(stage)
             self.busy.add(stage.name)
@@ -226,7 +226,7 @@ class Runner:
             self._start(stage)
 
     def _start(self, stage: Stage) -> None:
-        self.say(f"{stage.name}: {stage.what}")
+        self.log(f"{stage.name}: {stage.what}")
         threading.Thread(target=self._watch, args=(stage, time.monotonic()), daemon=True).start()
 
     def _watch(self, stage: Stage, begin: float) -> None:
@@ -261,25 +261,25 @@ class Runner:
             self.waiting.remove(stage)
         self.results[stage.name] = result
         if result.failed:
-            self.say(f"{stage.name}: FAILED after {result.seconds:.0f} s {result.reason}".rstrip())
+            self.log(f"{stage.name}: FAILED after {result.seconds:.0f} s {result.reason}".rstrip())
             if lines := tail(stage.log):
                 print("".join(f"    {line}\n" for line in lines), end="")
                 print(f"    (all of it: {stage.log.relative_to(ROOT)})", flush=True)
         elif result.skipped and not result.passed:
-            self.say(f"{stage.name}: skipped, because {result.reason}")
+            self.log(f"{stage.name}: skipped, because {result.reason}")
         else:
-            self.say(f"{stage.name}: passed in {result.seconds:.0f} s")
+            self.log(f"{stage.name}: passed in {result.seconds:.0f} s")
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self.begin), 60)
         print(f"[{minutes:2d}:{seconds:02d}] {text}", flush=True)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a stage and all that it started; gently at first, so that it can tidy up."""
-    for blow in (signal.SIGTERM, signal.SIGKILL):
+    """Stops a stage and everything that it started: first by SIGTERM, so that it can clean up."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
         try:
-            os.killpg(process.pid, blow)
+            os.killpg(process.pid, number)
             process.wait(20)
         except (ProcessLookupError, subprocess.TimeoutExpired):
             pass
@@ -305,36 +305,37 @@ def count(stage: Stage, code: int, seconds: float, reason: str) -> Result:
 
 
 def tail(log: Path, lines: int = 40) -> list[str]:
-    """The last lines; but from where Ansible failed, if it went on for long after that to tidy up."""
+    """The last lines, or those from where Ansible failed, if it has cleaned up for long after that."""
     text = log.read_text(errors="replace") if log.exists() else ""
     colours_and_links = r"\x1b\[[0-9;]*[A-Za-z]|\x1b\]8;;[^\x1b\a]*(?:\x1b\\|\a)"
-    said = re.sub(colours_and_links, "", text).splitlines()
-    # The last one: a scenario may want others.
-    failures = [number for number, line in enumerate(said) if "[ERROR]: " in line or "Idempotence test failed" in line]
-    if failures and failures[-1] < len(said) - lines:
-        return said[failures[-1]:failures[-1] + lines]
-    return said[-lines:]
+    output = re.sub(colours_and_links, "", text).splitlines()
+    # The last one: a scenario may provoke others.
+    signs = ("[ERROR]: ", "Idempotence test failed")
+    failures = [number for number, line in enumerate(output) if any(sign in line for sign in signs)]
+    if failures and failures[-1] < len(output) - lines:
+        return output[failures[-1]:failures[-1] + lines]
+    return output[-lines:]
 
 
 def table(chosen: list[Stage], results: dict[str, Result]) -> str:
-    wide = max(len(stage.name) for stage in chosen)
-    lines = [f"{'stage':{wide}}  seconds  passed  failed"]
+    width = max(len(stage.name) for stage in chosen)
+    lines = [f"{'stage':{width}}  seconds  passed  failed"]
     for stage in chosen:
         result = results[stage.name]
-        lines.append(f"{stage.name:{wide}}  {result.seconds:7.1f}  {result.passed:6d}  {result.failed:6d}")
+        lines.append(f"{stage.name:{width}}  {result.seconds:7.1f}  {result.passed:6d}  {result.failed:6d}")
     return "\n".join(lines)
 
 
-def choose(everything: list[Stage], wanted: list[str]) -> list[Stage]:
-    """The stages that are named, by name, by group, or by what comes before the release; the usual ones, if none is."""
+def choose(everything: list[Stage], chosen: list[str]) -> list[Stage]:
+    """Stages by name, by group, or by the name without its release. Without names: all but the long ones."""
     names = {stage.name: {stage.name, stage.group, stage.name.partition("@")[0]} for stage in everything}
-    unknown = [name for name in wanted if not any(name in mine for mine in names.values())]
+    unknown = [name for name in chosen if not any(name in aliases for aliases in names.values())]
     if unknown:
         sys.exit(f"There is no stage called {unknown[0]}. tests/run --list names them.")
-    long = {f"molecule/{name}" for name in LONG} - set(wanted)
+    long = {f"molecule/{name}" for name in LONG} - set(chosen)
     return [
         stage for stage in everything
-        if stage.name not in long and (not wanted or names[stage.name] & set(wanted))
+        if stage.name not in long and (not chosen or names[stage.name] & set(chosen))
     ]
 
 
@@ -343,14 +344,14 @@ def main() -> int:
     parser.add_argument("stages", nargs="*", metavar="STAGE",
                         help="name or group of a stage; all but the long ones, if none is given")
     parser.add_argument("--matrix", action="store_true",
-                        help="instead of the usual stages: every scenario of molecule with every release of Slurm")
+                        help="instead: every scenario with every release of Slurm")
     parser.add_argument("--list", action="store_true", help="show the stages and end")
     options = parser.parse_args()
     chosen = choose(matrix() if options.matrix else stages(), options.stages)
     if options.list:
-        wide = max(len(stage.name) for stage in chosen)
+        width = max(len(stage.name) for stage in chosen)
         for stage in chosen:
-            print(f"{stage.group:10}{stage.name:{wide}}  {stage.what}")
+            print(f"{stage.group:10}{stage.name:{width}}  {stage.what}")
         return 0
     for folder in (LOGS, WORK / "home"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every supported ansible-core in a virtual environment of its own: cores.py oldest|newest prints where its programs
-are.
+"""A virtual environment for each supported ansible-core: cores.py oldest|newest prints the folder of its programs.
 
 The newest is the newest for which this machine has a Python.
 """
@@ -20,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".work/sanity"
 
-#: ansible-core -> the Pythons that it runs on, the best first.
+#: ansible-core -> the Pythons that it supports, the best first.
 CONTROLLER = {
     "2.16": ("3.12", "3.11", "3.10"),
     "2.17": ("3.12", "3.11", "3.10"),
@@ -30,7 +29,7 @@ CONTROLLER = {
     "2.21": ("3.14", "3.13", "3.12"),
 }
 
-# Not the virtual environment that runs this script: ansible-test makes its own, of real Pythons.
+# Without the virtual environment that runs this script: ansible-test makes its own, from real Pythons.
 PATH = ":".join(folder for folder in os.environ["PATH"].split(":") if folder != str(Path(sys.executable).parent))
 
 
@@ -40,8 +39,8 @@ def find_python(version: str) -> str | None:
     for candidate in (shutil.which(f"python{version}", path=PATH), *of_pyenv):
         if not candidate:
             continue
-        asked = subprocess.run((candidate, "-c", "import ensurepip, venv"), capture_output=True, check=False)
-        if asked.returncode == 0:
+        done = subprocess.run((candidate, "-c", "import ensurepip, venv"), capture_output=True, check=False)
+        if done.returncode == 0:
             return candidate
     return None
 
@@ -52,15 +51,15 @@ def controller_of(core: str) -> str | None:
 
 
 def programs_of(core: str) -> Path:
-    """The folder of the programs of an ansible-core, made if it is missing. Two stages may ask for it at once."""
-    place = WORK / core
-    programs = place / "venv/bin"
-    place.mkdir(parents=True, exist_ok=True)
-    with open(place / "lock", "w", encoding="ascii") as lock:
+    """The folder of the programs of an ansible-core. Installs it if it is missing; two stages may call this at once."""
+    folder = WORK / core
+    programs = folder / "venv/bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ((programs / "python").exists() and (programs / "ansible-test").exists()):
             python = find_python(controller_of(core) or "")
-            run(str(python), "-m", "venv", "--clear", str(place / "venv"))
+            run(str(python), "-m", "venv", "--clear", str(folder / "venv"))
             run(str(programs / "pip"), "install", "--quiet", "--disable-pip-version-check", f"ansible-core=={core}.*")
     return programs
 

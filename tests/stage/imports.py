@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may import whom among the plugins, and a picture of who does.
+"""Which packages of the plugins may import which, and a graph of their imports.
 
-imports.py          prints the picture, in Mermaid's language; tests/stage/pages.py puts it into CONTRIBUTING.md
-imports.py --check  fails unless all imports are absolute, go downwards in LAYERS, and are without a cycle
+imports.py          prints the graph, for Mermaid; tests/stage/pages.py writes it into CONTRIBUTING.md
+imports.py --check  fails unless all imports are absolute, go downwards in LAYERS, and have no cycle
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "plugins"
 COLLECTION = "ansible_collections.hpc.slurm_jwt.plugins."
 
-#: Each may import those below it, and itself.
+#: Each layer may import those below it, and itself.
 LAYERS = (
     ("modules", "action", "filter", "doc_fragments"),
     ("plugin_utils",),
@@ -40,7 +40,7 @@ LAYERS = (
     ("_time",),
 )
 HEIGHT = {package: len(LAYERS) - number for number, layer in enumerate(LAYERS) for package in layer}
-#: Modules run on managed hosts, and have what is sent there.
+#: Modules run on managed hosts, where plugin_utils is missing.
 FORBIDDEN = {
     ("modules", package)
     for package in ("plugin_utils", "_reports", "_plans", "_services", "_cluster", "_inventory", "_observations")
@@ -53,13 +53,13 @@ def modules() -> dict[str, Path]:
 
 
 def package_of(name: str) -> str:
-    """modules, _files, plugin_utils: what LAYERS knows."""
+    """The name in LAYERS: modules, _files, plugin_utils, ..."""
     parts = name.split(".")
     return parts[1] if parts[0] in ("module_utils", "plugin_utils") and len(parts) > 2 else parts[0]
 
 
 def imported(path: Path, known: dict[str, Path]) -> Iterator[tuple[str, str]]:
-    """What a file imports, and of which kind that is: ours, ansible, relative."""
+    """The imports of a file, each with its kind: ours, ansible, relative."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             yield node.module or ".", "relative"
@@ -77,8 +77,8 @@ def graph() -> dict[str, set[tuple[str, str]]]:
     return {name: set(imported(path, known)) for name, path in known.items()}
 
 
-def wrong(found: dict[str, set[tuple[str, str]]]) -> Iterator[str]:
-    """A sentence for each import that may not be."""
+def violations(found: dict[str, set[tuple[str, str]]]) -> Iterator[str]:
+    """A sentence for each import that is not allowed."""
     for name, others in found.items():
         mine = package_of(name)
         if name.endswith("__init__") and others:
@@ -98,7 +98,7 @@ def wrong(found: dict[str, set[tuple[str, str]]]) -> Iterator[str]:
 
 
 def cycles(found: dict[str, set[tuple[str, str]]]) -> Iterator[list[str]]:
-    """Each chain of imports that leads back to where it began, once."""
+    """Each cycle of imports, once."""
     done: set[str] = set()
 
     def walk(name: str, way: list[str]) -> Iterator[list[str]]:
@@ -115,7 +115,7 @@ def cycles(found: dict[str, set[tuple[str, str]]]) -> Iterator[list[str]]:
 
 
 def picture(found: dict[str, set[tuple[str, str]]]) -> str:
-    """Packages and who imports whom, for Mermaid; what another arrow's way includes is left out."""
+    """The graph of packages, for Mermaid. Leaves out arrows that others imply."""
     edges = {
         (package_of(name), package_of(other))
         for name, others in found.items() for other, kind in others
@@ -131,18 +131,18 @@ BEGIN, END = "```mermaid\n", "```\n"
 
 
 def page() -> str:
-    """CONTRIBUTING.md with the picture of today."""
+    """CONTRIBUTING.md with the current graph."""
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN, 1)
     return f"{before}{BEGIN}{picture(graph())}{END}{rest.split(END, 1)[1]}"
 
 
 def main(arguments: list[str]) -> int:
-    found = graph()
+    imports = graph()
     if arguments == ["--check"]:
-        told = list(wrong(found))
-        print("\n".join(told) if told else f"{len(found)} files: imports are absolute, go downwards, without a cycle.")
-        return 1 if told else 0
-    print(picture(found), end="")
+        problems = list(violations(imports))
+        print("\n".join(problems) or f"{len(imports)} files: imports are absolute, go downwards, and have no cycle.")
+        return 1 if problems else 0
+    print(picture(imports), end="")
     return 0
 
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pages of the documentation that are made from the code, so that they cannot lag behind it.
+"""Pages of the documentation that are generated from the code.
 
 pages.py          writes them
-pages.py --check  fails unless each of them is what would be written
+pages.py --check  fails if one of them is out of date
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         if arguments:
-            print(f"{name} is not what the code says. Run: .work/venv/bin/python tests/stage/pages.py")
+            print(f"{name} is out of date. Run: .work/venv/bin/python tests/stage/pages.py")
             stale += 1
         else:
             path.write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes docs/releases.md from the table that the modules ask."""
+"""Makes docs/releases.md from the table that the modules use."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ HEAD = """\
 
 <!-- Written by tests/stage/pages.py from plugins/module_utils/_slurm/releases.py. Change it there. -->
 
-What each release of Slurm can do with JWT, and what it punishes. Modules and roles decide by this very table, and
-`hpc.slurm_jwt.slurm_jwt_info` returns it for a host's release as `capabilities`. The releases at the top of the columns
-are those that every change of this collection is tested on; the others follow from the column *Since*.
+What each release of Slurm can do with JWT, and what it refuses. Modules and roles use this table, and
+`hpc.slurm_jwt.slurm_jwt_info` returns it for a host's release as `capabilities`. Every change is tested on the releases
+at the top of the columns. The column *Since* applies to the others.
 """
 
 
 def load(path: pathlib.Path = SOURCE) -> types.ModuleType:
-    """The module with the table, without a collection around it."""
+    """The module with the table, imported without the collection."""
     spec = importlib.util.spec_from_file_location("releases", path)
     if spec is None or spec.loader is None:
         raise SystemExit(f"{path} is no Python module.")
     module = importlib.util.module_from_spec(spec)
-    # Where NamedTuple looks for the names in its annotations.
+    # NamedTuple searches here for the names in its annotations.
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
@@ -63,14 +63,14 @@ def capabilities(table: types.ModuleType) -> list[str]:
 
 
 def span(entry: object) -> str:
-    """The releases that have it, in words."""
+    """The releases that have it."""
     since, until = entry.since, entry.until  # type: ignore[attr-defined]
-    return f"{spoken(since)} until {spoken(until)}" if until else spoken(since)
+    return f"{short_name(since)} until {short_name(until)}" if until else short_name(since)
 
 
-def spoken(release: object) -> str:
-    """21.08 rather than 21.08.0, as Slurm's own documentation speaks."""
-    return re.sub(r"\.0$", "", str(release)) if release else "ever"
+def short_name(release: object) -> str:
+    """21.08 rather than 21.08.0, as in Slurm's own documentation."""
+    return re.sub(r"\.0$", "", str(release)) if release else "always"
 
 
 def rest_versions(table: types.ModuleType) -> list[str]:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """sanity.py CORE: runs ansible-test sanity of ansible-core CORE, such as 2.19, on a clean copy of the collection.
 
-No container engine, no ignore file. Modules are compiled and imported by every Python of a managed host that this
-machine has. Where it has no Python for CORE, a minimal Debian is made and lends its own.
+Without containers and without an ignore file. Modules are compiled and imported by every Python of a managed host that
+this machine has. If it has no Python for CORE, the one of a minimal Debian is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cores import CONTROLLER, PATH, ROOT, WORK, find_python, programs_of, run
 
 HERE = Path(__file__).resolve().parent
 
-# ansible-core -> the Debian whose own Python it runs on.
+# ansible-core -> the Debian whose Python it supports.
 DEBIAN = {"2.16": "bookworm", "2.17": "bookworm"}
 NEWER_DEBIAN = "trixie"
 
@@ -32,7 +32,7 @@ MANAGED = {
     "2.21": ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14"),
 }
 
-# ansible-test downloads a script that installs pip; the pip that Python brings along will do.
+# Instead of the script to install pip that ansible-test downloads: Python has one.
 GET_PIP = """\
 import ensurepip, os
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -52,7 +52,7 @@ def pip_settings(python: str) -> str:
 
 
 def make_home(home: Path, python: str) -> None:
-    """A home of its own, because ansible-test keeps its virtual environments there and passes no variable of pip on."""
+    """A separate home: ansible-test has its virtual environments there, and does not pass on pip's variables."""
     (home / ".ansible/test/cache").mkdir(parents=True, exist_ok=True)
     for version in ("23_1_2", "24_2", "25_2"):
         (home / f".ansible/test/cache/get_pip_{version}.py").write_text(GET_PIP)
@@ -65,15 +65,15 @@ def in_debian(core: str) -> None:
     release = DEBIAN.get(core, NEWER_DEBIAN)
     root = WORK / f"debian-{release}"
     if not root.exists():
-        draft = root.with_suffix(".new")
-        shutil.rmtree(draft, ignore_errors=True)
+        temporary = root.with_suffix(".new")
+        shutil.rmtree(temporary, ignore_errors=True)
         run("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=ca-certificates,git,python3-venv",
-            release, str(draft))
-        draft.rename(root)
+            release, str(temporary))
+        temporary.rename(root)
     for file in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"):
         shutil.copy(file, f"{root}{file}")
     (root / "etc/pip.conf").write_text(pip_settings(sys.executable))
-    # The mounts are seen by nobody else and end with the shell.
+    # The mounts are private and end with the shell.
     run("unshare", "--mount", "sh", "-euc", """
         for folder in /dev /proc /sys "$2"; do
             mkdir -p "$1$folder"
@@ -89,23 +89,23 @@ def main(core: str) -> None:
     if controller is None:
         in_debian(core)
         return
-    place = WORK / core
+    folder = WORK / core
     ansible = programs_of(core)
-    make_home(place / "home", str(ansible / "python"))
-    # The cases of the conformance tests have to break every rule: foreign line ends, bytes that are no UTF-8. What
-    # users do not install is read once, by the newest core, because that takes as long as all the rest.
-    left_out = ["tests/conformance/cases/*/**"] if core == max(CONTROLLER) else ["tests/*/**", "extensions/**"]
-    run(str(HERE / "clean-copy"), str(place), *(f":(exclude){path}" for path in left_out))
+    make_home(folder / "home", str(ansible / "python"))
+    # The cases of the conformance tests have to break every rule: other line ends, bytes that are no UTF-8. Files that
+    # users do not install are checked only by the newest core, because that takes as long as everything else.
+    excluded = ["tests/conformance/cases/*/**"] if core == max(CONTROLLER) else ["tests/*/**", "extensions/**"]
+    run(str(HERE / "clean-copy"), str(folder), *(f":(exclude){path}" for path in excluded))
     targets = [f"--target-python={version}@{pythons[version]}" for version in MANAGED[core] if pythons[version]]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    # ansible-test looks there again, and must not find the stand-ins of pyenv first.
+    # ansible-test searches there again, and must not find pyenv's shims first.
     folders = dict.fromkeys(str(Path(python).parent) for python in pythons.values() if python)
-    environment.update(HOME=str(place / "home"), PATH=":".join([str(ansible), *folders, PATH]))
+    environment.update(HOME=str(folder / "home"), PATH=":".join([str(ansible), *folders, PATH]))
     environment.pop("PYTHONPATH", None)
     run(
         str(ansible / "ansible-test"), "sanity", "--color=no",
         f"--controller=origin:python=venv/{controller}@{pythons[controller]}", *targets,
-        cwd=place / "ansible_collections/hpc/slurm_jwt", env=environment,
+        cwd=folder / "ansible_collections/hpc/slurm_jwt", env=environment,
     )
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line of the lab: real Slurm clusters in containers, Slurm running without JWT."""
+"""The command line of the lab: real Slurm clusters in containers, without JWT."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def parser() -> argparse.ArgumentParser:
     build = commands.add_parser("images", help="build the images that are missing")
     build.add_argument("release", nargs="*", help=f"of {', '.join(RELEASES)}; default: {', '.join(PACKAGED)}")
 
-    up = commands.add_parser("up", help="bring a cluster up, anew if it is up already")
+    up = commands.add_parser("up", help="start a new cluster, and remove an earlier one of that name")
     up.add_argument("release", help=f"one of {', '.join(RELEASES)}")
     up.add_argument("--name", help="of the cluster; default: the release")
     up.add_argument("--share-conf", action="store_true", help="all hosts see one /etc/slurm")
     up.add_argument("--hosts", help=f"default: {','.join(hosts.DEFAULT_HOSTS)}")
 
-    down = commands.add_parser("down", help="remove a cluster and all that belongs to it")
+    down = commands.add_parser("down", help="remove a cluster and everything that belongs to it")
     down.add_argument("name", nargs="?", help="of the cluster, or its release")
     down.add_argument("--all", action="store_true", help="every cluster of the lab")
 
@@ -53,7 +53,7 @@ def main() -> int:
                                           arguments.share_conf))
     elif arguments.command == "down":
         if bool(arguments.name) == arguments.all:
-            raise LabError("Name the cluster to take down, or say --all.")
+            raise LabError("Name the cluster to remove, or use --all.")
         for name in clusters.names() if arguments.all else [arguments.name]:
             clusters.down(clusters.checked(name))
     elif arguments.command == "status":

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clusters: one container a host, a network of their own, and what a person or Ansible needs to reach them."""
+"""Clusters: a container for each host, a network for each cluster, and what people and Ansible need to reach them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ import hosts as kinds
 import images
 import reach
 from podman import CONTAINER, LABEL, RUN, lock, podman, succeeds
-from progress import LabError, say, seconds, wait_for
+from progress import LabError, log, seconds, wait_for
 from releases import Release, release_named
 
 WORK = pathlib.Path(__file__).resolve().parents[3] / ".work" / "lab"
 
 INOTIFY_INSTANCES = 1024
-#: On a cluster's network: its hosts in the order of their addresses.
+#: A label of a cluster's network: its hosts in the order of their addresses.
 HOSTS_LABEL = f"{LABEL}-hosts"
 
 
@@ -58,19 +58,19 @@ def _shared_conf_of(cluster: str) -> str:
 
 
 def _shares_state(cluster: Cluster, host: str) -> bool:
-    """Several controllers have one StateSaveLocation, or the standbys would wait for its heartbeat for ever."""
+    """Several controllers share a StateSaveLocation, or the standbys would wait forever for its heartbeat."""
     controllers = kinds.of_kind(cluster.hosts, "ctl")
     return host in controllers and len(controllers) > 1
 
 
 def up(cluster: Cluster) -> None:
-    """Brings a cluster up, without JWT, from nothing: what is left of an earlier one is removed first."""
+    """Starts a new cluster without JWT. An earlier one of that name is removed first."""
     begin = seconds()
-    made = {name: images.build(release_named(name)) for name in {_image_of(cluster, host) for host in cluster.hosts}}
+    built = {name: images.build(release_named(name)) for name in {_image_of(cluster, host) for host in cluster.hosts}}
     with lock(f"cluster-{cluster.name}"):
         _clear(cluster.name)
         _allow_many_hosts()
-        say(cluster.name, f"starting {', '.join(cluster.hosts)} with Slurm {cluster.release.name}")
+        log(cluster.name, f"starting {', '.join(cluster.hosts)} with Slurm {cluster.release.name}")
         reach.make_key(cluster)
         network, addresses = _make_network(cluster)
         reach.write(cluster, addresses)
@@ -78,39 +78,39 @@ def up(cluster: Cluster) -> None:
             podman("volume", "create", "--label", f"{LABEL}={cluster.name}", _shared_state_of(cluster.name))
         if cluster.shares_conf:
             podman("volume", "create", "--label", f"{LABEL}={cluster.name}", _shared_conf_of(cluster.name))
-        _each(cluster.hosts, lambda host: _start(cluster, host, made[_image_of(cluster, host)], network, addresses))
+        _each(cluster.hosts, lambda host: _start(cluster, host, built[_image_of(cluster, host)], network, addresses))
         _start_daemons(cluster)
         _wait_for_nodes(cluster)
-    say(cluster.name, f"up after {seconds() - begin:.1f} s: Slurm {cluster.release.name}, without JWT")
+    log(cluster.name, f"up after {seconds() - begin:.1f} s: Slurm {cluster.release.name}, without JWT")
     reach.explain(cluster)
 
 
 def down(name: str) -> None:
     with lock(f"cluster-{name}"):
         if not _clear(name):
-            say(name, "there is no such cluster")
+            log(name, "there is no such cluster")
         shutil.rmtree(WORK / name, ignore_errors=True)
         shutil.rmtree(RUN / name, ignore_errors=True)
 
 
 def names() -> list[str]:
-    """Every cluster that was brought up, whether its hosts live or not."""
+    """Every cluster that was started, whether its hosts run or not."""
     return sorted(network["labels"][LABEL] for network in _networks())
 
 
 def _networks(cluster: str | None = None) -> list[dict[str, Any]]:
-    """The networks of one cluster or of all. They carry what is known of a cluster, because podman ps fails after a
-    reboot: it looks for the processes of hosts that it takes for running."""
+    """The networks of one cluster or of all. Their labels describe a cluster, because podman ps fails after a reboot:
+    it searches for processes of containers that it believes to be running."""
     label = f"label={LABEL}={cluster}" if cluster else f"label={LABEL}"
-    found = podman("network", "ls", "--filter", label, "--format", "{{.Name}}").split()
-    networks: list[dict[str, Any]] = json.loads(podman("network", "inspect", *found)) if found else []
+    names = podman("network", "ls", "--filter", label, "--format", "{{.Name}}").split()
+    networks: list[dict[str, Any]] = json.loads(podman("network", "inspect", *names)) if names else []
     return networks
 
 
 def status() -> None:
     networks = _networks()
     if not networks:
-        print("No cluster is up. Bring one up with: lab up RELEASE")
+        print("No cluster is running. Start one with: lab up RELEASE")
     for network in networks:
         name = network["labels"][LABEL]
         print(f"{name}:")
@@ -119,37 +119,37 @@ def status() -> None:
 
 
 def _health(name: str, host: str) -> str:
-    """What systemd says of a host, and which of its units failed."""
-    asked = ("podman", "exec", container_of(name, host), "systemctl", "--failed", "--no-legend", "--plain")
-    answer = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    if answer.returncode:
-        return "dead; bring the cluster up again"
-    failed = [line.split()[0] for line in answer.stdout.splitlines() if line]
+    """The state of a host, and its failed units."""
+    command = ("podman", "exec", container_of(name, host), "systemctl", "--failed", "--no-legend", "--plain")
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    if done.returncode:
+        return "not running; start the cluster again"
+    failed = [line.split()[0] for line in done.stdout.splitlines() if line]
     return f"failed: {', '.join(failed)}" if failed else "running"
 
 
 def run(name: str, host: str, command: list[str], terminal: bool) -> int:
-    """Runs a command on a host as root, as somebody logged in there would."""
+    """Runs a command on a host as root."""
     flags = ["--interactive", "--tty"] if terminal else ["--interactive"]
     return subprocess.call(["podman", "exec", *flags, container_of(name, host), *command])
 
 
-def _each(what: tuple[str, ...], work: Callable[[str], None]) -> None:
+def _each(hosts: tuple[str, ...], work: Callable[[str], None]) -> None:
     with ThreadPoolExecutor(max_workers=8) as pool:
-        # Waits for all of them, and raises what one of them raised.
-        list(pool.map(work, what))
+        # Waits for all of them, and raises the first exception.
+        list(pool.map(work, hosts))
 
 
 def _clear(name: str) -> bool:
-    """Removes all that podman has of a cluster, and says so; the machine may have been rebooted under it."""
+    """Removes everything of a cluster from podman, also after a reboot. Returns whether there was one."""
     networks = [network["name"] for network in _networks(name)]
     if networks:
-        say(name, "removing what is there of this cluster")
-    # Of a container whose processes have vanished, podman notices that at the first attempt and removes it at the next.
-    mine = f"label={LABEL}={name}"
+        log(name, "removing the earlier cluster")
+    # If the processes of a container are missing, podman notices that at the first attempt and removes it at the next.
+    label = f"label={LABEL}={name}"
     wait_for(f"podman to remove the hosts of {name}",
-             lambda: succeeds("rm", "--force", "--time", "0", "--filter", mine), at_most=20)
-    for volume in podman("volume", "ls", "--quiet", "--filter", mine).split():
+             lambda: succeeds("rm", "--force", "--time", "0", "--filter", label), at_most=20)
+    for volume in podman("volume", "ls", "--quiet", "--filter", label).split():
         podman("volume", "rm", "--force", volume)
     if networks:
         podman("network", "rm", "--force", *networks)
@@ -158,17 +158,17 @@ def _clear(name: str) -> bool:
 
 
 def _allow_many_hosts() -> None:
-    """Each systemd needs a handful of inotify instances; without any left a host exits at once, without a word."""
+    """Each systemd needs a few inotify instances. If none is left, a host exits at once and silently."""
     limit = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
     if int(limit.read_text()) < INOTIFY_INSTANCES:
-        say("machine", f"raising fs.inotify.max_user_instances to {INOTIFY_INSTANCES}, until the next boot")
+        log("machine", f"raising fs.inotify.max_user_instances to {INOTIFY_INSTANCES}, until the next boot")
         limit.write_text(str(INOTIFY_INSTANCES))
 
 
 def _make_network(cluster: Cluster) -> tuple[str, dict[str, str]]:
-    """Its name, and host -> address, known before the hosts are made so that each can be told of all the others.
+    """Its name, and host -> address, which is known before the hosts exist: each gets a file with all of them.
 
-    Never the same name twice: after a reboot podman takes the addresses of a network of that name for taken."""
+    Never the same name twice: after a reboot podman believes that the addresses of the old network are in use."""
     name = f"sjlab-{cluster.name}-{secrets.token_hex(3)}"
     hosts = f"{HOSTS_LABEL}={' '.join(cluster.hosts)}"
     podman("network", "create", "--label", f"{LABEL}={cluster.name}", "--label", hosts, name)
@@ -181,7 +181,7 @@ def _addresses(network: dict[str, Any]) -> dict[str, str]:
 
 
 def _image_of(cluster: Cluster, host: str) -> str:
-    """The release whose image a host is made from."""
+    """The release of a host's image."""
     return kinds.kind_of(host).image or cluster.release.name
 
 
@@ -195,20 +195,20 @@ def _start(cluster: Cluster, host: str, image: str, network: str, addresses: dic
         "--network", network, "--ip", addresses[host], *shared, *CONTAINER, image,
     )
     root = pathlib.Path(podman("mount", container))
-    _furnish(cluster, host, root, addresses)
+    _write_files(cluster, host, root, addresses)
     podman("unmount", container)
     podman("start", container)
 
 
-def _furnish(cluster: Cluster, host: str, root: pathlib.Path, addresses: dict[str, str]) -> None:
-    """Writes what distinguishes a host from the image, before it boots."""
-    ours = (
+def _write_files(cluster: Cluster, host: str, root: pathlib.Path, addresses: dict[str, str]) -> None:
+    """Writes the files that differ between hosts, before the host boots."""
+    of_lab = (
         kinds.File("/root/.ssh/authorized_keys", (cluster.folder / "id.pub").read_text(), mode=0o600),
-        # podman lets anybody write there, other than any distribution.
+        # podman makes it writable for everybody, unlike any distribution.
         kinds.File("/etc/tmpfiles.d/lab.conf", "z /run 0755 root root\n"),
         kinds.File("/etc/hosts", "127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for name, ip in addresses.items())),
     )
-    for file in (*ours, *kinds.files(host, cluster.hosts, cluster.release)):
+    for file in (*of_lab, *kinds.files(host, cluster.hosts, cluster.release)):
         path = root / file.path.lstrip("/")
         if cluster.shares_conf and file.path.startswith(f"{cluster.release.conf}/"):
             path = _folder_of(_shared_conf_of(cluster.name)) / path.name
@@ -217,12 +217,12 @@ def _furnish(cluster: Cluster, host: str, root: pathlib.Path, addresses: dict[st
         path.chmod(file.mode)
         shutil.chown(path, *_ids(root, file.owner))
     for unit in kinds.units_at_boot(host, cluster.hosts):
-        wanted = root / "etc/systemd/system/multi-user.target.wants" / f"{unit}.service"
-        wanted.symlink_to(f"/lib/systemd/system/{unit}.service")
+        link = root / "etc/systemd/system/multi-user.target.wants" / f"{unit}.service"
+        link.symlink_to(f"/lib/systemd/system/{unit}.service")
 
 
 def _folder_of(volume: str) -> pathlib.Path:
-    """Where a volume is on this machine."""
+    """The path of a volume on this machine."""
     return pathlib.Path(podman("volume", "inspect", "--format", "{{.Mountpoint}}", volume).strip())
 
 
@@ -236,7 +236,7 @@ def _ids(root: pathlib.Path, owner: str) -> tuple[int, int]:
 
 
 def _start_daemons(cluster: Cluster) -> None:
-    """In the table's order, so that each finds those that it needs; the first of its kind is the primary one."""
+    """In the table's order, so that each daemon finds those that it needs. The first of a kind is the primary."""
     def enable(host: str) -> None:
         kind, container = kinds.kind_of(host), container_of(cluster.name, host)
         init = int(podman("inspect", "--format", "{{.State.Pid}}", container))
@@ -245,7 +245,7 @@ def _start_daemons(cluster: Cluster) -> None:
             podman("exec", container, "systemctl", "--quiet", "enable", "--now", kind.daemon)
             if kinds.listens(host, cluster.hosts):
                 wait_for(f"{kind.daemon} on {host}", lambda: _listens(container, init, kind.port))
-            say(cluster.name, f"{kind.daemon} runs on {host}")
+            log(cluster.name, f"{kind.daemon} runs on {host}")
 
     for name in kinds.KINDS:
         alike = kinds.of_kind(cluster.hosts, name)
@@ -254,7 +254,7 @@ def _start_daemons(cluster: Cluster) -> None:
 
 
 def _listens(container: str, init: int, port: int) -> bool:
-    """Whether somebody listens, from the host's tables: to connect would leave an error in a Slurm daemon's log."""
+    """Whether a process listens, from the host's tables: a connection would leave an error in a Slurm daemon's log."""
     tables = [pathlib.Path(f"/proc/{init}/net/{name}") for name in ("tcp", "tcp6")]
     try:
         lines = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
@@ -262,7 +262,7 @@ def _listens(container: str, init: int, port: int) -> bool:
     except OSError:
         alive = False
     if not alive:
-        raise LabError(f"{container} died while it booted. tests/lab/enter podman logs {container} may say why.")
+        raise LabError(f"{container} stopped while it booted. tests/lab/enter podman logs {container} may show why.")
     return any(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in lines)
 
 
@@ -283,7 +283,7 @@ def _wait_for_nodes(cluster: Cluster) -> None:
 
 
 def checked(name: str) -> str:
-    """A cluster's name becomes part of names of containers and of paths."""
+    """Raises LabError if a cluster's name cannot be part of names of containers and of paths."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,30}", name):
         raise LabError(f"{name!r} is no name for a cluster: lower case letters, digits, dots and hyphens.")
     return name

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kinds of host that a cluster is made of: what runs on each, and which configuration files it has.
+"""The kinds of hosts in a cluster: what runs on each, and which configuration files it has.
 
-A host is named after its kind and numbered: ctl1, node2. A new kind of host is a new line in KINDS.
+A host's name is its kind and a number: ctl1, node2. To add a kind of host, add a line to KINDS.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class Kind(NamedTuple):
     group: str
     #: Units enabled before its first boot, on the first host of the kind.
     at_boot: tuple[str, ...]
-    #: The daemon that waits for those of the kinds above it in the table, and the port it listens on.
+    #: The daemon, which is started after those of the kinds above it in the table, and its port.
     daemon: str | None = None
     port: int = 0
     has_slurm_conf: bool = True
-    #: Whether the daemon listens on the others of its kind too, before one of them takes over.
+    #: Whether the daemon also listens on standbys, before one of them takes over.
     standby_listens: bool = True
-    #: The release whose image it has, whatever that of the cluster is.
+    #: The release of its image, if it is not the cluster's.
     image: str | None = None
 
 
@@ -35,9 +35,9 @@ KINDS = {
     "dbd": Kind("slurmdbd", ("mariadb",), "slurmdbd", 6819, has_slurm_conf=False, standby_listens=False),
     "ctl": Kind("slurmctld", (), "slurmctld", 6817),
     "node": Kind("slurm_nodes", (), "slurmd", 6818),
-    # slurmrestd is installed and not running: it has no use before the cluster has JWT.
+    # slurmrestd is installed and not running: it is useless before the cluster has JWT.
     "rest": Kind("slurmrestd", ()),
-    # A host of services that use tokens, and a client of Slurm.
+    # A service host, which is a client of Slurm.
     "svc": Kind("slurm_token_hosts", ()),
     # An OpenID provider; nothing of it is installed. Debian sid has no glewlwyd.
     "idp": Kind("idp", (), has_slurm_conf=False, image="24.11"),
@@ -45,14 +45,14 @@ KINDS = {
 #: slurmctld's StateSaveLocation.
 STATE = "/var/lib/slurm/slurmctld"
 DEFAULT_HOSTS = ("ctl1", "dbd1", "rest1", "node1")
-#: Seconds of silence after which a standby slurmctld takes over.
+#: Seconds after which a standby slurmctld takes over.
 TAKEOVER = 20
 
 
 class File(NamedTuple):
     path: str
     text: str
-    #: A user, whose group it has, or user:group.
+    #: A user (with the user's group), or user:group.
     owner: str = "root"
     mode: int = 0o644
 
@@ -69,7 +69,7 @@ def of_kind(hosts: tuple[str, ...], kind: str) -> list[str]:
 
 
 def files(host: str, hosts: tuple[str, ...], release: Release) -> list[File]:
-    """The configuration that a host has when the collection meets it."""
+    """The configuration of a host before the collection changes it."""
     if kind_of(host).has_slurm_conf:
         return [
             File(f"{release.conf}/slurm.conf", slurm_conf(hosts)),
@@ -94,16 +94,16 @@ def units_at_boot(host: str, hosts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def listens(host: str, hosts: tuple[str, ...]) -> bool:
-    """Whether its daemon listens while the first of its kind lives."""
+    """Whether its daemon listens while the first of its kind runs."""
     return kind_of(host).standby_listens or _is_first(host, hosts)
 
 
 def slurm_conf(hosts: tuple[str, ...]) -> str:
-    """The same on every host, as slurmctld demands."""
+    """The same on every host, as slurmctld requires."""
     controllers = of_kind(hosts, "ctl")
     dbds = of_kind(hosts, "dbd")
     masters = _lines("SlurmctldHost={}", controllers)
-    # Nobody wants to wait two minutes for a standby.
+    # The default is two minutes.
     takeover = _lines(f"SlurmctldTimeout={TAKEOVER}", controllers[1:2])
     accounting = (
         f"AccountingStorageType=accounting_storage/{'slurmdbd' if dbds else 'none'}\n"
@@ -144,7 +144,7 @@ def _lines(line: str, names: list[str]) -> str:
 
 
 def slurmdbd_conf(dbds: list[str]) -> str:
-    """The same on every host of slurmdbd; the second one stands by."""
+    """The same on every slurmdbd host; the second one is the standby."""
     backup = _lines("DbdBackupHost={}", dbds[1:2])
     return f"""\
 # The lab's accounting.
@@ -163,7 +163,7 @@ StorageLoc=slurm_acct_db
 
 
 def database_for_all() -> list[File]:
-    """Has MariaDB listen on the network, and let slurmdbd in from other hosts: the image's is for its own host."""
+    """Makes MariaDB accept slurmdbd from other hosts: the image's is for its own host."""
     statements = (
         f"CREATE USER IF NOT EXISTS slurm@'%' IDENTIFIED BY '{DATABASE_PASSWORD}';",
         "GRANT ALL ON slurm_acct_db.* TO slurm@'%';",

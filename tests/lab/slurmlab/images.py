@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images with Slurm, made from the distribution's packages or compiled from its sources, and kept in podman's store.
+"""Images with Slurm, from the distribution's packages or compiled from its sources, in podman's store.
 
-An image is named after everything it is made of, so that a changed recipe is built and an unchanged one is not.
+An image's name has a digest of everything it is made of, so that only a changed recipe is built again.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from podman import CONTAINER, lock, podman, succeeds
-from progress import LabError, NotToBeHad, say, seconds
+from progress import LabError, Unavailable, log, seconds
 from releases import Build, Release
 
 REPOSITORY = "localhost/slurm-jwt-lab"
 IMAGE = pathlib.Path(__file__).resolve().parent.parent / "image"
-#: What slurm.conf and slurmdbd.conf have to say too.
+#: Also in slurm.conf and slurmdbd.conf.
 CLUSTER_NAME = "lab"
 DATABASE_PASSWORD = "the-lab-is-open-to-all"
 
@@ -33,28 +33,28 @@ PACKAGES = (
     "procps", "ca-certificates", "curl", "jq", "munge", "mariadb-server",
 )
 SLURM = ("slurmctld", "slurmd", "slurmdbd", "slurmrestd", "slurm-client")
-#: What apt says of a suite that has ended, or that has lost a package.
-NOT_THERE = re.compile(r"(?:404 +Not Found|does not have a Release file|Unable to locate package [^ \n]+)")
-#: What the lab found when it made its images: release -> the Slurm in it, and release -> why there is none.
-FOUND = pathlib.Path(__file__).resolve().parents[3] / ".work/lab/releases.json"
-#: Most tests run on it. Without it they would all be left out, and nobody would notice.
+#: apt's errors for a suite that was removed, or that has no such package.
+UNAVAILABLE = re.compile(r"(?:404 +Not Found|does not have a Release file|Unable to locate package [^ \n]+)")
+#: Written when images are built: release -> the version of its Slurm, and release -> why it is unavailable.
+RECORD = pathlib.Path(__file__).resolve().parents[3] / ".work/lab/images.json"
+#: Most tests run on it. Without it they would all be skipped, and nobody would notice.
 NEEDED = "24.11"
-#: Nobody reads these in a container.
-LEFT_OUT = ("doc", "info", "locale", "man")
+#: Useless in a container.
+EXCLUDED = ("doc", "info", "locale", "man")
 
 
 def recipe(release: Release) -> list[str]:
-    """mmdebstrap's arguments. No mirror: mmdebstrap knows the one of each suite."""
+    """mmdebstrap's arguments. Without a mirror: mmdebstrap knows the default of each suite."""
     packages = PACKAGES if release.build else PACKAGES + SLURM
     setup = ("/tmp/image/setup", CLUSTER_NAME, DATABASE_PASSWORD, release.programs, *release.waiting)
     commands = (*_compile(release.build), setup, *_without_apt(release))
     return [
         "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
-        # The collection is to find the package lists in place.
+        # The collection needs the package lists.
         "--skip=cleanup/apt",
         "--aptopt=APT::Install-Recommends \"false\"",
         "--dpkgopt=force-unsafe-io",
-        *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT),
+        *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in EXCLUDED),
         *release.mmdebstrap,
         f"--customize-hook=copy-in {IMAGE} /tmp",
         *_sources(release),
@@ -65,7 +65,7 @@ def recipe(release: Release) -> list[str]:
 
 
 def _sources(release: Release) -> list[str]:
-    """Where a mirror has no sources: LAB_SOURCES names a folder with one below it for each release, with a tarball."""
+    """If a mirror has no sources: LAB_SOURCES names a folder that has a folder with a tarball for each release."""
     folder = pathlib.Path(os.environ.get("LAB_SOURCES", "/nowhere")) / release.name
     if not folder.is_dir():
         return []
@@ -97,61 +97,62 @@ def exists(release: Release) -> bool:
 
 
 def build(release: Release) -> str:
-    """Makes the image unless it is there; returns its name."""
+    """Builds the image unless it exists. Returns its name."""
     name = image_name(release)
     with lock(f"image-{release.name}"):
         if exists(release):
             return name
         begin = seconds()
-        made_of, takes = ("source package", "ten minutes") if release.build else ("packages", "a minute or two")
-        say(release.name, f"building {name} from the {made_of} of Debian {release.suite}; this takes {takes}")
+        source, takes = ("source package", "ten minutes") if release.build else ("packages", "a minute or two")
+        log(release.name, f"building {name} from the {source} of Debian {release.suite}; this takes {takes}")
         _make(release, name)
         size = int(podman("image", "inspect", "--format", "{{.Size}}", name)) / 1e6
-        say(release.name, f"built in {seconds() - begin:.0f} s, {size:.0f} MB")
+        log(release.name, f"built in {seconds() - begin:.0f} s, {size:.0f} MB")
         _remove_others(release)
     return name
 
 
 def build_all(releases: Iterable[Release]) -> None:
-    """Several side by side; one that fails does not stop the others, and one that has ended is left out with a word."""
-    failures, found, gone = [], {}, {}
+    """Several at once. One that fails does not stop the others, and an unavailable one is skipped with a message."""
+    failures, versions, unavailable = [], {}, {}
     with ThreadPoolExecutor(max_workers=max(1, min(4, os.cpu_count() or 1))) as pool:
         for release, name in [(release, pool.submit(build, release)) for release in releases]:
             try:
-                slurm = found[release.name] = slurm_in(name.result(), release.programs)
-                same = slurm.startswith(release.name.partition("-")[0])
-                moved_on = "" if same else f", as Debian {release.suite} has moved on"
-                say(release.name, f"{name.result()} is ready: Slurm {slurm}{moved_on}")
+                slurm = versions[release.name] = slurm_in(name.result(), release.programs)
+                is_same = slurm.startswith(release.name.partition("-")[0])
+                newer = "" if is_same else f", because Debian {release.suite} has a newer one"
+                log(release.name, f"{name.result()} is ready: Slurm {slurm}{newer}")
                 _remove_others(release)
-            except NotToBeHad as failure:
-                gone[release.name] = str(failure)
-                say(release.name, f"cannot be had any more, so what needs it is skipped. {failure}")
+            except Unavailable as failure:
+                unavailable[release.name] = str(failure)
+                log(release.name, f"is no longer available, so tests that need it are skipped. {failure}")
             except LabError as failure:
                 failures.append(str(failure))
-    _note(found, gone)
-    if failures or NEEDED in gone:
-        raise LabError("\n".join([*failures, *gone.values()]))
+    _record(versions, unavailable)
+    if failures or NEEDED in unavailable:
+        raise LabError("\n".join([*failures, *unavailable.values()]))
 
 
-def _note(found: dict[str, str], gone: dict[str, str]) -> None:
-    """Beside what is known of other releases."""
-    known = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {"found": {}, "gone": {}}
-    for name in (*found, *gone):
-        known["found"].pop(name, None)
-        known["gone"].pop(name, None)
-    FOUND.parent.mkdir(parents=True, exist_ok=True)
-    said = {"found": {**known["found"], **found}, "gone": {**known["gone"], **gone}}
-    FOUND.write_text(json.dumps(said, indent=1), encoding="utf-8")
+def _record(versions: dict[str, str], unavailable: dict[str, str]) -> None:
+    """Updates the record of these releases."""
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {"versions": {}, "unavailable": {}}
+    for name in (*versions, *unavailable):
+        record["versions"].pop(name, None)
+        record["unavailable"].pop(name, None)
+    record["versions"].update(versions)
+    record["unavailable"].update(unavailable)
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    RECORD.write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
 def slurm_in(image: str, programs: str) -> str:
-    """Which Slurm it really has: sid moves on."""
-    said = podman("run", "--rm", "--network=none", *CONTAINER, f"--entrypoint={programs}/sbin/slurmctld", image, "-V")
-    return said.split()[-1]
+    """The version of Slurm in an image: sid gets newer ones."""
+    output = podman("run", "--rm", "--network=none", *CONTAINER, f"--entrypoint={programs}/sbin/slurmctld", image, "-V")
+    return output.split()[-1]
 
 
 def _make(release: Release, name: str) -> None:
-    # Under another name until it is whole: a build that is killed leaves half an image, or an empty one.
+    # Under another name until it is complete: a build that is killed leaves half an image, or an empty one.
     unfinished = f"{name}-unfinished"
     if succeeds("image", "exists", unfinished):
         podman("image", "rm", unfinished)
@@ -162,13 +163,13 @@ def _make(release: Release, name: str) -> None:
 
 
 def _import(release: Release, name: str) -> None:
-    with tempfile.TemporaryFile("w+") as complaints:
-        # Nobody reads it unless it fails, and then apt's own words count.
-        aloud = ["--verbose" if part == "--quiet" else part for part in recipe(release)]
+    with tempfile.TemporaryFile("w+") as errors:
+        # If it fails, the messages of apt are needed.
+        verbose = ["--verbose" if part == "--quiet" else part for part in recipe(release)]
         try:
             # /tmp may be small, and may not allow devices.
             bootstrap = subprocess.Popen(
-                aloud, stdout=subprocess.PIPE, stderr=complaints, env={**os.environ, "TMPDIR": "/var/tmp"}
+                verbose, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, "TMPDIR": "/var/tmp"}
             )
         except FileNotFoundError:
             raise LabError("There is no mmdebstrap here. Run tests/lab/prerequisites as root first.") from None
@@ -181,19 +182,19 @@ def _import(release: Release, name: str) -> None:
         if bootstrap.wait():
             if imported.returncode == 0:
                 podman("image", "rm", name)
-            complaints.seek(0)
-            said = complaints.read()
-            if missing := NOT_THERE.search(said):
-                raise NotToBeHad(f"Debian {release.suite}: {missing[0].strip()}")
-            last = "\n".join(said.splitlines()[-30:])
-            raise LabError(f"mmdebstrap could not make the image of Slurm {release.name}:\n{last}")
+            errors.seek(0)
+            output = errors.read()
+            if missing := UNAVAILABLE.search(output):
+                raise Unavailable(f"Debian {release.suite}: {missing[0].strip()}")
+            last = "\n".join(output.splitlines()[-30:])
+            raise LabError(f"mmdebstrap could not build the image of Slurm {release.name}:\n{last}")
     if imported.returncode:
         raise LabError(f"podman could not import the image of Slurm {release.name}: {imported.stderr}")
 
 
 def _remove_others(release: Release) -> None:
-    """Those of earlier recipes; one that a cluster still runs on goes another time."""
+    """Removes images of earlier recipes. One that a cluster still uses stays until the next time."""
     for other in podman("images", "--format", "{{.Repository}}:{{.Tag}}", REPOSITORY).split():
         ours = re.fullmatch(rf"{re.escape(f'{REPOSITORY}:{release.name}')}-[0-9a-f]{{12}}", other)
         if ours and other != image_name(release) and succeeds("image", "rm", other):
-            say(release.name, f"removed the older {other}")
+            log(release.name, f"removed the older {other}")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs podman, and one lab at a time where two would be in each other's way."""
+"""Runs podman, and a lock for work that two labs must not do at the same time."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pathlib
 import subprocess
 from collections.abc import Iterator
 
-from progress import LabError, say
+from progress import LabError, log
 
-#: Carried by every container and network of the lab, with the cluster's name.
+#: The label of every container and network of the lab, with the cluster's name.
 LABEL = "slurm-jwt-lab"
-#: Short, because OpenSSH's control sockets below it may not have long paths; the same for all clones of the
-#: repository, as the names of containers are.
+#: Short, because the paths of OpenSSH's control sockets below it are limited. The same for all clones of the
+#: repository, like the names of containers.
 RUN = pathlib.Path("/run/slurm-jwt-lab")
 
-#: crun must not raise limits where the machine may not; systemd wants the rest.
+#: crun must not raise limits that the machine may not raise; systemd needs the rest.
 CONTAINER = (
     "--systemd=always", "--privileged", "--pids-limit=-1", "--no-hosts",
     "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=8192:8192",
@@ -27,7 +27,7 @@ CONTAINER = (
 
 
 def podman(*arguments: str, timeout: float = 120) -> str:
-    """Returns what podman printed; raises LabError with its complaint when it fails."""
+    """Returns podman's output. Raises LabError with its errors."""
     command = ("podman", *arguments)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
@@ -47,12 +47,12 @@ def succeeds(*arguments: str) -> bool:
 
 @contextlib.contextmanager
 def lock(name: str) -> Iterator[None]:
-    """One holder at a time on this machine; says so when it has to wait."""
+    """An exclusive lock on this machine. Logs if it has to wait."""
     (RUN / "locks").mkdir(parents=True, exist_ok=True)
     with open(RUN / "locks" / name, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(name, "another lab is at work on this; waiting for it to finish")
+            log(name, "another lab is working on this; waiting for it to finish")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

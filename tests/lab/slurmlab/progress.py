@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says what the lab is doing while it does it, with the seconds since it began."""
+"""Shows what the lab is doing, with the seconds since it began."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ BEGIN = time.monotonic()
 
 
 class LabError(Exception):
-    """Ends the lab's work; its text is all that is shown."""
+    """Ends the lab's work. Only its text is shown."""
 
 
-class NotToBeHad(LabError):
-    """A release whose packages are no longer where Debian had them. Its text says what is missing."""
+class Unavailable(LabError):
+    """Debian has removed packages of a release. The text says which."""
 
 
 def seconds() -> float:
     return time.monotonic() - BEGIN
 
 
-def say(about: str, text: str) -> None:
-    # One write a line: several threads and processes may be talking.
+def log(about: str, text: str) -> None:
+    # One write for each line: several threads and processes may print.
     print(f"[{seconds():6.1f} s] {about}: {text}\n", end="", flush=True)
 
 
 def wait_for(what: str, ready: Callable[[], object], at_most: float = 180, every: float = 0.1) -> None:
-    """Asks until the answer is yes, or raises LabError after so many seconds."""
+    """Waits until ready() is true, or raises LabError after so many seconds."""
     end = time.monotonic() + at_most
     while not ready():
         if time.monotonic() > end:
-            raise LabError(f"Waited {at_most:.0f} s in vain for {what}.")
+            raise LabError(f"Timeout after {at_most:.0f} s, waiting for {what}.")
         time.sleep(every)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a person and Ansible reach a cluster's hosts: SSH as root, with a key of the cluster's own."""
+"""How people and Ansible reach a cluster's hosts: SSH as root, with a key for each cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def make_key(cluster: Cluster) -> None:
     cluster.folder.mkdir(parents=True, exist_ok=True)
     cluster.control_sockets.mkdir(parents=True, exist_ok=True)
-    # The hosts of a new cluster are new, at the addresses of older ones.
+    # New hosts have the addresses of older ones.
     (cluster.folder / "known_hosts").unlink(missing_ok=True)
     if not (cluster.folder / "id").exists():
         subprocess.run(
@@ -29,7 +29,7 @@ def make_key(cluster: Cluster) -> None:
 
 
 def write(cluster: Cluster, addresses: dict[str, str]) -> None:
-    """ssh_config and inventory.yml. JSON is YAML, and needs no library."""
+    """Writes ssh_config and inventory.yml. JSON is YAML and needs no library."""
     blocks = "".join(f"Host {host}\n    HostName {addresses[host]}\n" for host in cluster.hosts)
     (cluster.folder / "ssh_config").write_text(f"""\
 {blocks}Host *
@@ -51,7 +51,7 @@ def write(cluster: Cluster, addresses: dict[str, str]) -> None:
     variables = {
         "ansible_user": "root",
         "ansible_python_interpreter": "/usr/bin/python3",
-        # All of it in one file, which a person can use as well.
+        # In one file, which people can use as well.
         "ansible_ssh_args": f"-F {cluster.folder}/ssh_config",
         "ansible_ssh_pipelining": True,
     }
@@ -60,7 +60,7 @@ def write(cluster: Cluster, addresses: dict[str, str]) -> None:
 
 
 def close(control_sockets: pathlib.Path) -> None:
-    """Ends the connections to hosts that are no more; they would be taken for connections to the next ones."""
+    """Closes connections to removed hosts. SSH would use them for new hosts with the same names."""
     for control_socket in control_sockets.glob("*"):
         command = ("ssh", "-o", f"ControlPath={control_socket}", "-O", "exit", "-q", "lab")
         subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
@@ -73,5 +73,5 @@ def explain(cluster: Cluster) -> None:
   log in            ssh -F {folder}/ssh_config {cluster.hosts[0]}
   run a command     tests/lab/lab run {name} {cluster.hosts[0]} -- sinfo
   use Ansible       ansible -i {folder}/inventory.yml all -m ping
-  take it down      tests/lab/lab down {name}
+  remove it         tests/lab/lab down {name}
 """, flush=True)

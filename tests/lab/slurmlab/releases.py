@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The releases of Slurm that the lab has, and all in which they differ."""
+"""The releases of Slurm in the lab, and their differences."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from progress import LabError
 
 
 class Build(NamedTuple):
-    """How a site has built its Slurm: what image/build has to be told, in its order."""
+    """How a site has built its Slurm: the arguments of image/build, in its order."""
 
-    #: What ./configure is told; VERSION stands for that of the sources.
+    #: The options of ./configure; VERSION stands for that of the sources.
     prefix: str
     libraries: str
     conf: str
-    #: Where the units go.
+    #: The folder of the units.
     units: str
-    #: What the units call the prefix, which is a link to it if it is another.
+    #: The prefix in the units; a link to the real one if they differ.
     programs: str
-    #: The number of slurm, which owns slurmdbd.conf, or may only read it.
+    #: The uid of slurm, which owns slurmdbd.conf, or may only read it.
     uid: int
     dbd_conf_owner: str = "slurm"
     dbd_conf_mode: int = 0o600
-    #: Without apt, as on a host of another distribution; what the collection would install is there.
+    #: False: no apt, as on a host of another distribution. The packages that the collection would install are there.
     has_apt: bool = True
 
 
-#: Most sites that build by hand.
+#: As most sites build it by hand.
 PREFIX = Build(
     "/opt/slurm/VERSION", "/opt/slurm/VERSION/lib", "/opt/slurm/etc", "/etc/systemd/system", "/opt/slurm/current", 450
 )
-#: What RPMs of Slurm's own spec leave behind.
+#: The paths of RPMs of Slurm's own spec.
 RPM = Build("/usr", "/usr/lib64", "/etc/slurm", "/usr/lib/systemd/system", "/usr", 450, has_apt=False)
 
 
@@ -41,12 +41,12 @@ class Release(NamedTuple):
     name: str
     #: The suite of Debian that carries it.
     suite: str
-    #: Downloaded into the image, but not installed: the collection has to do that.
+    #: Packages that are downloaded into the image and not installed: the collection has to do that.
     waiting: tuple[str, ...]
-    #: What slurmd needs to hear in a container.
+    #: What slurmd needs in a container.
     cgroup_conf: str = ""
     mmdebstrap: tuple[str, ...] = ()
-    #: Compiled from the suite's source package; else it is Debian's own packages.
+    #: How it is compiled from the suite's source package. None: Debian's packages.
     build: Build | None = None
 
     @property
@@ -55,7 +55,7 @@ class Release(NamedTuple):
 
     @property
     def conf(self) -> str:
-        """Where Slurm's configuration is."""
+        """The folder of Slurm's configuration."""
         return self.build.conf if self.build else "/etc/slurm"
 
 
@@ -67,7 +67,7 @@ RELEASES = {
     release.name: release
     for release in (
         # auth_jwt.so is in slurm-wlm-basic-plugins here, which is always installed.
-        # Its security updates are no longer complete: the mirrors miss some packages that the list names.
+        # Its security updates are incomplete: mirrors do not have all packages of the list.
         Release(
             "20.11", "bullseye", PYJWT,
             mmdebstrap=('--setup-hook=sed -i /security/d "$1/etc/apt/sources.list"',),
@@ -77,15 +77,15 @@ RELEASES = {
             "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/var/lib/slurm/no-cgroups\nCgroupAutomount=no\n",
         ),
         Release("24.11", "trixie", ("slurm-wlm-jwt-plugin", *PYJWT), "CgroupPlugin=disabled\n"),
-        # The mirrors' Release file of sid may be past its date.
+        # The mirrors' Release file of sid may have expired.
         Release(
             "26.05", "sid", ("slurm-wlm-jwt-plugin", *PYJWT), "CgroupPlugin=disabled\n", SID,
         ),
-        # Compiled, which takes ten minutes; made when they are asked for.
+        # Compiled, which takes ten minutes; only on demand.
         Release("24.11-prefix", "trixie", PYJWT, "CgroupPlugin=disabled\n", build=PREFIX),
         Release("26.05-prefix", "sid", PYJWT, "CgroupPlugin=disabled\n", SID, PREFIX),
         Release("24.11-rpm", "trixie", PYJWT, "CgroupPlugin=disabled\n", build=RPM),
-        # From 25.11 on slurmdbd.conf may be root's; before that slurmdbd does not start.
+        # From 25.11 on slurmdbd.conf may belong to root; before that slurmdbd does not start.
         Release(
             "26.05-rpm", "sid", PYJWT, "CgroupPlugin=disabled\n", SID,
             RPM._replace(dbd_conf_owner="root:slurm", dbd_conf_mode=0o640),
@@ -94,11 +94,11 @@ RELEASES = {
 }
 
 
-#: Those that are made of Debian's packages.
+#: Releases from Debian's packages.
 PACKAGED = tuple(name for name, release in RELEASES.items() if not release.build)
 
 
 def release_named(name: str) -> Release:
     if name not in RELEASES:
-        raise LabError(f"The lab has no Slurm {name!r}; it has {', '.join(RELEASES)}.")
+        raise LabError(f"The lab has no Slurm {name!r}. It has {', '.join(RELEASES)}.")
     return RELEASES[name]

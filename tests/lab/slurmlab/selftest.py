@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What everybody who uses the lab's clusters relies on, asked of a cluster that was just brought up."""
+"""Tests what users of the lab's clusters rely on, on new clusters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAEMONS = {"ctl1": "slurmctld", "dbd1": "slurmdbd", "node1": "slurmd"}
 
 
 class ACluster(unittest.TestCase):
-    """One release; a subclass for each is made below. The tests leave the cluster without JWT, but for packages."""
+    """One release; test_of() makes a subclass for each. The tests only install packages."""
 
     cluster: clusters.Cluster
 

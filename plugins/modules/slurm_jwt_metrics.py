@@ -66,7 +66,11 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import PUBLIC, File, Files
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import (
+    PUBLIC,
+    ManagedFile,
+    ManagedFiles,
+)
 
 
 def main() -> None:
@@ -77,10 +81,10 @@ def main() -> None:
     # Ansible would follow a link that is at the path by now.
     module.add_path_info = lambda result: result
     path = module.params["path"]
-    files, exists = Files(module.check_mode), os.path.isdir(os.path.dirname(path))
+    files, exists = ManagedFiles(module.check_mode), os.path.isdir(os.path.dirname(path))
     changed = False
     try:
-        changed = exists and files.write(path, File(module.params["content"], PUBLIC))
+        changed = exists and files.write(path, ManagedFile(module.params["content"], PUBLIC))
     except (SecretFileError, OSError) as exc:
         module.warn(f"{exc} The metrics were not written.")
     module.exit_json(changed=changed, path=path, exists=exists, diff=files.diffs)

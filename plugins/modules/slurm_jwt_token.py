@@ -508,7 +508,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.absent impor
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.active import active
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import FORMATS
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.present import Present
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.present import PresentTokens
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.verified import verified
 
 try:
@@ -567,7 +567,7 @@ ARGUMENTS = dict(
 def do_task(task: Task, run: RunCommand) -> dict[str, Any]:
     state = task.params["state"]
     if state in ("present", "staged"):
-        return Present(task, run).run()
+        return PresentTokens(task, run).run()
     if state == "verified":
         return verified(task, run)
     return {"absent": absent, "active": active, "unstaged": unstaged}[state](task)

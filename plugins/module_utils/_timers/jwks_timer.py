@@ -14,7 +14,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import f
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import option_seconds
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_program, jwks_refresh, runtime
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import PRIVATE, PUBLIC, File, Files
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import (
+    PRIVATE,
+    PUBLIC,
+    ManagedFile,
+    ManagedFiles,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import paths_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.program_files import program_files, stale_files
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.sandbox import quoted, sandbox
@@ -43,7 +48,7 @@ class JwksTimer:
         self.task = task
         self.params = task.params
         self.systemctl = systemctl
-        self.files = Files(task.check_mode)
+        self.files = ManagedFiles(task.check_mode)
 
     def present(self) -> dict[str, Any]:
         desired = self._desired_files()
@@ -93,20 +98,20 @@ class JwksTimer:
 
     # -- files ---------------------------------------------------------------------------------------------------------
 
-    def _desired_files(self) -> dict[str, File]:
+    def _desired_files(self) -> dict[str, ManagedFile]:
         """Every file, in the order in which they are written."""
         interval = option_seconds("refresh_interval", self.params["refresh_interval"], _SHORTEST_INTERVAL)
         jitter = interval // 4
         settings = jwks_refresh.write_settings(self._settings(interval + jitter))
         variables = _environment_file(self.params["environment"])
         files = program_files(PATHS.program, jwks_program)
-        files[PATHS.settings_file(_SETTINGS)] = File(settings, PRIVATE)
+        files[PATHS.settings_file(_SETTINGS)] = ManagedFile(settings, PRIVATE)
         if variables:
-            files[_environment_path()] = File(variables, PRIVATE, secret=True)
-        files[PATHS.service()] = File(self._service(bool(variables)), PUBLIC)
+            files[_environment_path()] = ManagedFile(variables, PRIVATE, secret=True)
+        files[PATHS.service()] = ManagedFile(self._service(bool(variables)), PUBLIC)
         schedule = {"OnActiveSec": interval, "OnUnitInactiveSec": interval, "RandomizedDelaySec": jitter}
         description = "Fetch the keys of the identity providers between two runs of Ansible"
-        files[PATHS.timer()] = File(timer_unit(description, schedule), PUBLIC)
+        files[PATHS.timer()] = ManagedFile(timer_unit(description, schedule), PUBLIC)
         return files
 
     def _settings(self, interval: int) -> jwks_refresh.JwksTimerSettings:

@@ -21,7 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import f
 PUBLIC, PRIVATE = 0o644, 0o600
 
 
-class File(NamedTuple):
+class ManagedFile(NamedTuple):
     """A file as it is to be."""
 
     text: str
@@ -30,14 +30,14 @@ class File(NamedTuple):
     """Whether a diff shows no more of it than its size."""
 
 
-class Files:
+class ManagedFiles:
     """The files of one module run."""
 
     def __init__(self, check_mode: bool) -> None:
         self.check_mode = check_mode
         self.diffs: list[dict[str, Any]] = []
 
-    def write_all(self, desired: Mapping[str, File]) -> list[str]:
+    def write_all(self, desired: Mapping[str, ManagedFile]) -> list[str]:
         """Bring files up to date, in this order; those that were not."""
         return [path for path, file in desired.items() if self.write(path, file)]
 
@@ -45,7 +45,7 @@ class Files:
         """Remove files; those that existed."""
         return [path for path in paths if self.remove(path)]
 
-    def write(self, path: str, file: File) -> bool:
+    def write(self, path: str, file: ManagedFile) -> bool:
         """Bring a file up to date. True if it was not."""
         # A file for all to read needs no folder that only root can write.
         current = read_if_there(path, secret=file.mode == PRIVATE)

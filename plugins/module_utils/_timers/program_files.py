@@ -16,7 +16,7 @@ import os
 from types import ModuleType
 from typing import Any, Container
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import PUBLIC, File
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import PUBLIC, ManagedFile
 
 _COLLECTION = "ansible_collections.hpc.slurm_jwt."
 
@@ -34,11 +34,13 @@ class SourceMissing(Exception):
     """A module of this collection has no source. The text says which."""
 
 
-def program_files(folder: str, main: ModuleType) -> dict[str, File]:
+def program_files(folder: str, main: ModuleType) -> dict[str, ManagedFile]:
     """The files of the program whose main() a module has: all that it imports, itself, and what starts it."""
     sources = _sources(main)
-    files = {os.path.join(folder, *name.split(".")) + ".py": File(text, PUBLIC) for name, text in sources.items()}
-    files[os.path.join(folder, "__main__.py")] = File(_MAIN.format(main.__name__), PUBLIC)
+    files = {
+        os.path.join(folder, *name.split(".")) + ".py": ManagedFile(text, PUBLIC) for name, text in sources.items()
+    }
+    files[os.path.join(folder, "__main__.py")] = ManagedFile(_MAIN.format(main.__name__), PUBLIC)
     return files
 
 

@@ -17,7 +17,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import client
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import option_seconds
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import runtime, token_program, token_refresh
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import PRIVATE, PUBLIC, File, Files
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import (
+    PRIVATE,
+    PUBLIC,
+    ManagedFile,
+    ManagedFiles,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import paths_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.program_files import program_files, stale_files
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.sandbox import is_hidden, sandbox
@@ -44,7 +49,7 @@ class TokenTimers:
         self.task = task
         self.systemctl = systemctl
         self.timers: list[Timer] = task.params["timers"]
-        self.files = Files(task.check_mode)
+        self.files = ManagedFiles(task.check_mode)
 
     def run(self) -> dict[str, Any]:
         self._refuse()
@@ -102,17 +107,18 @@ class TokenTimers:
 
     # -- files ---------------------------------------------------------------------------------------------------------
 
-    def _desired_files(self) -> dict[str, File]:
+    def _desired_files(self) -> dict[str, ManagedFile]:
         """Every file, in the order in which they are written."""
         if not self.timers:
             return {}
         files = program_files(PATHS.program, token_program)
         for timer in self.timers:
             name = timer["name"]
-            files[PATHS.settings_file(name)] = File(token_refresh.write_settings(self._settings(timer)), PRIVATE)
-            files[PATHS.service(name)] = File(self._service(timer), PUBLIC)
+            settings = token_refresh.write_settings(self._settings(timer))
+            files[PATHS.settings_file(name)] = ManagedFile(settings, PRIVATE)
+            files[PATHS.service(name)] = ManagedFile(self._service(timer), PUBLIC)
         for timer in self.timers:
-            files[PATHS.timer(timer["name"])] = File(_timer_unit(timer), PUBLIC)
+            files[PATHS.timer(timer["name"])] = ManagedFile(_timer_unit(timer), PUBLIC)
         return files
 
     def _settings(self, timer: Timer) -> token_refresh.TokenTimerSettings:
@@ -156,7 +162,7 @@ class TokenTimers:
         folder = self.task.params["metrics_dir"]
         return os.path.join(folder, f"slurm_jwt_token_{name}.prom") if folder else None
 
-    def _remove(self, obsolete: list[str], desired: Mapping[str, File]) -> list[str]:
+    def _remove(self, obsolete: list[str], desired: Mapping[str, ManagedFile]) -> list[str]:
         """Remove the files of timers that are not declared, and with the last timer the program and its folders."""
         # A timer's metrics are where its settings say, if the task does not.
         metrics = [self._metrics(name) or _metrics_in(PATHS.settings_file(name)) for name in obsolete]

@@ -17,9 +17,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.current import read_token_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.diff import attributes_of, diff_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import leftovers, remove_stale_in_folders
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.request import dest_of, entries, name_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.result import new_result, task_result
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.rotation_files import (
+    leftovers,
+    remove_stale_in_folders,
+)
 
 
 def absent(task: Task) -> dict[str, Any]:

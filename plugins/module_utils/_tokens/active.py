@@ -15,7 +15,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError, split, user_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.diff import diff_of, file_content
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import Step, do_steps, step_to
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.request import (
     Entry,
     dest_of,
@@ -24,6 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.request impo
     refuse_shared_files,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.result import describe, new_result, task_result
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.rotation_files import TokenStep, do_steps, step_to
 
 
 def active(task: Task) -> dict[str, Any]:
@@ -40,14 +40,14 @@ def active(task: Task) -> dict[str, Any]:
     return task_result(results, [_diff(entry, step) for entry, step in zip(all_entries, steps) if step.reason])
 
 
-def _step(entry: Entry, source: str) -> Step:
+def _step(entry: Entry, source: str) -> TokenStep:
     try:
         return step_to(entry["dest"], source, entry["format"])
     except (TokenError, SecretFileError) as exc:
         raise TaskError(f"{name_of(entry)}: {exc}") from exc
 
 
-def _result(entry: Entry, step: Step, when: object, return_token: bool) -> dict[str, Any]:
+def _result(entry: Entry, step: TokenStep, when: object, return_token: bool) -> dict[str, Any]:
     """The token that is live after this run."""
     result = new_result(name_of(entry), entry["user"], step.dest, entry["format"])
     failed = isinstance(when, Exception)
@@ -68,7 +68,7 @@ def _result(entry: Entry, step: Step, when: object, return_token: bool) -> dict[
     return result
 
 
-def _diff(entry: Entry, step: Step) -> dict[str, Any]:
+def _diff(entry: Entry, step: TokenStep) -> dict[str, Any]:
     """The live file before and after; for a copy that was only removed, that one."""
     path, files = step.dest, (step.live, step.new)
     if not step.swaps:

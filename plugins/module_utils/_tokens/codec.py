@@ -47,7 +47,7 @@ class TokenError(Exception):
     """Something is not a token, or none can be made. The text says why and what to do; it never holds the token."""
 
 
-class Parts(NamedTuple):
+class TokenParts(NamedTuple):
     """The parts of a token. Nothing in them is proven: anyone can write a token."""
 
     header: dict[str, Any]
@@ -55,12 +55,13 @@ class Parts(NamedTuple):
     signature: bytes
 
 
-def split(text: str) -> Parts:
+def split(text: str) -> TokenParts:
     """The parts of a token; its signature is not checked."""
     pieces = text.split(".")
     if len(pieces) != 3:
         raise TokenError(f"This is not a token: it has {len(pieces)} parts between dots, and a token has 3.")
-    return Parts(_json_part(pieces[0], "header"), _json_part(pieces[1], "claims"), _decode(pieces[2], "signature"))
+    header, claims = _json_part(pieces[0], "header"), _json_part(pieces[1], "claims")
+    return TokenParts(header, claims, _decode(pieces[2], "signature"))
 
 
 def _json_part(text: str, what: str) -> dict[str, Any]:

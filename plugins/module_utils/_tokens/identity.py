@@ -16,8 +16,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, has
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import (
-    Parts,
     TokenError,
+    TokenParts,
     integer,
     lifespan_of,
     signed_by,
@@ -162,7 +162,7 @@ def _not_enabled(daemon: VerifyingDaemon) -> list[str]:
     return [] if daemon.enabled else ["AuthAltTypes does not have auth/jwt: this daemon accepts no tokens."]
 
 
-def _signature(token: str, parts: Parts, daemon: VerifyingDaemon) -> tuple[str | None, list[str]]:
+def _signature(token: str, parts: TokenParts, daemon: VerifyingDaemon) -> tuple[str | None, list[str]]:
     """Who signed it, and why the daemon does not accept that."""
     algorithm = str(parts.header.get("alg"))
     if daemon.old_libjwt:
@@ -178,14 +178,14 @@ def _signature(token: str, parts: Parts, daemon: VerifyingDaemon) -> tuple[str |
     return "HS256", []
 
 
-def _unknown_type(parts: Parts, daemon: VerifyingDaemon) -> list[str]:
+def _unknown_type(parts: TokenParts, daemon: VerifyingDaemon) -> list[str]:
     kind = parts.header.get("typ")
     if not daemon.old_libjwt or not isinstance(kind, str) or kind.upper() == "JWT":
         return []
     return [f"It is of type {kind!r}, and the libjwt of this host accepts 'JWT' or no type at all."]
 
 
-def _rs256(token: str, parts: Parts, daemon: VerifyingDaemon) -> tuple[str | None, list[str]]:
+def _rs256(token: str, parts: TokenParts, daemon: VerifyingDaemon) -> tuple[str | None, list[str]]:
     if not has(daemon.release, "jwks"):
         return None, [f"It is signed with RS256, which Slurm {daemon.release} does not verify: 21.08 or later does."]
     if daemon.key_set is None:
@@ -275,7 +275,7 @@ def _editable(claim: str | None, claims: dict[str, Any]) -> list[str]:
     return cautions
 
 
-def _audience(parts: Parts) -> list[str]:
+def _audience(parts: TokenParts) -> list[str]:
     """Only tokens of identity providers have an audience: HS256 tokens are made by the cluster."""
     if str(parts.header.get("alg")).upper() != "RS256":
         return []

@@ -22,15 +22,15 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.current impo
     why_stale,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import extract, render
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_state import remove_stale_in_folders
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import claims_for
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.new_token import NO_KEY, new_token
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.request import TokenRequest, requests
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.result import describe, new_result, task_result
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.rotation_files import remove_stale_in_folders
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.signing_key import read_signing_key
 
 
-class Present:
+class PresentTokens:
     """Sees to it that each token is there and good; with state=staged in DEST.next."""
 
     def __init__(self, task: Task, run: RunCommand) -> None:

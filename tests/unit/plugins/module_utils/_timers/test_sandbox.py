@@ -10,7 +10,12 @@ import pathlib
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.sandbox import firm, is_hidden, quoted, sandbox
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.sandbox import (
+    fixed_folder,
+    is_hidden,
+    quoted,
+    sandbox,
+)
 
 
 def lines(*arguments: object) -> dict[str, list[str]]:
@@ -40,19 +45,19 @@ def test_only_the_folders_that_are_named_can_be_written():
 def test_a_folder_that_another_user_can_replace_is_written_through_the_one_above_it(tmp_path: pathlib.Path):
     folder = tmp_path / "prometheus" / "node-exporter"
     folder.mkdir(parents=True)
-    assert firm(os.fspath(folder)) == os.fspath(folder)
+    assert fixed_folder(os.fspath(folder)) == os.fspath(folder)
     # Its own owner can put nothing in its place.
     os.chown(folder, 65534, 65534)
-    assert firm(os.fspath(folder)) == os.fspath(folder)
+    assert fixed_folder(os.fspath(folder)) == os.fspath(folder)
     os.chown(folder.parent, 65534, 65534)
-    assert firm(os.fspath(folder)) == os.fspath(folder.parent)
+    assert fixed_folder(os.fspath(folder)) == os.fspath(folder.parent)
     os.chown(folder.parent, 0, 0)
     folder.parent.chmod(0o775)
-    assert firm(os.fspath(folder)) == os.fspath(folder.parent)
+    assert fixed_folder(os.fspath(folder)) == os.fspath(folder.parent)
     folder.parent.chmod(0o1777)
-    assert firm(os.fspath(folder)) == os.fspath(folder.parent)
+    assert fixed_folder(os.fspath(folder)) == os.fspath(folder.parent)
     os.chown(folder, 0, 0)
-    assert firm(os.fspath(folder)) == os.fspath(folder)
+    assert fixed_folder(os.fspath(folder)) == os.fspath(folder)
 
 
 @pytest.mark.parametrize(("word", "text"), [("a", "a"), ('a"b\\', '"a\\"b\\\\"'), ("it's", '"it\'s"'), ("%n", '"%%n"')])

@@ -28,7 +28,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format 
 _WIDEST_MODE = 0o640  # of a copy, whatever mode the original has
 
 
-class Step(NamedTuple):
+class TokenStep(NamedTuple):
     """What has to be done to one token file, and why; without a reason, nothing."""
 
     dest: str
@@ -43,23 +43,23 @@ class Step(NamedTuple):
         return self.reason == self.source
 
 
-def step_to(dest: str, source: str, form: str) -> Step:
+def step_to(dest: str, source: str, form: str) -> TokenStep:
     """The step by which the token in DEST.next, or DEST.previous, becomes the live one."""
     live, new = read_if_there(dest), read_if_there(beside(dest, source))
     if new is None:
-        return Step(dest, source, live, None, None)
+        return TokenStep(dest, source, live, None, None)
     if live is not None and live.data == new.data:
-        return Step(dest, source, live, new, "same")
+        return TokenStep(dest, source, live, new, "same")
     try:
         extract(form, new.data)
     except TokenError as exc:
         raise TokenError(
             f"{beside(dest, source)} holds no token in the format {form}, so {dest} was not changed. {exc}"
         ) from exc
-    return Step(dest, source, live, new, source)
+    return TokenStep(dest, source, live, new, source)
 
 
-def do_steps(steps: Sequence[Step], at: float | None) -> list[float | SecretFileError | None]:
+def do_steps(steps: Sequence[TokenStep], at: float | None) -> list[float | SecretFileError | None]:
     """Do the steps, all at that instant or now. For each its time, or why it failed; None if it is no swap."""
     refuse_far(at)
     swaps = [step for step in steps if step.swaps]
@@ -76,7 +76,7 @@ def do_steps(steps: Sequence[Step], at: float | None) -> list[float | SecretFile
     return [times.get(step.dest) for step in steps]
 
 
-def _outcome(step: Step, when: float | SecretFileError) -> float | SecretFileError:
+def _outcome(step: TokenStep, when: float | SecretFileError) -> float | SecretFileError:
     """The time of a swap, or why it failed. It counts as done if another process did it first."""
     if isinstance(when, SecretFileError) and step.new is not None:
         live = read_if_there(step.dest)
@@ -85,7 +85,7 @@ def _outcome(step: Step, when: float | SecretFileError) -> float | SecretFileErr
     return when
 
 
-def _copy_live_token(step: Step) -> None:
+def _copy_live_token(step: TokenStep) -> None:
     """Copy the live token to DEST.previous. A rollback makes no copy: nobody needs the token that it replaces."""
     live = step.live
     if step.source == PREVIOUS or live is None or step.new is None:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures what the collection promises beside what one would do without it, on clusters of the lab.
+"""Measures what the collection promises, next to the same without it, on clusters of the lab.
 
-One cluster at a time. A table of each measurement goes to standard output, the figures into docs/benchmarks.md. What
-was done and seen in detail is below .work/bench.
+One cluster at a time. Prints a table of each measurement, and writes the figures into docs/benchmarks.md. All details
+are below .work/bench.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import proxy
 import rotation
 import second_rollout
 import tokens
-from cluster import WORK, Failed, say
+from cluster import WORK, Failed, log
 from figures import Cell, Measurement
 from releases import RELEASES
 
@@ -35,11 +35,11 @@ def main() -> int:
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(["measurements:", *(f"  {each.name:10} {each.title}" for each in MEASUREMENTS)]),
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of a measurement below; all, if none is given")
-    parser.add_argument("--release", action="append", choices=RELEASES, help="once or several times; default: all")
-    parser.add_argument("--only", action="append", metavar="WHAT", help="these procedures, sizes or modules")
-    parser.add_argument("--note", default="", help="what else this machine does meanwhile, to be told with the figures")
-    parser.add_argument("--print", action="store_true", help="leave docs/benchmarks.md as it is")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a measurement, see below; default: all")
+    parser.add_argument("--release", action="append", choices=RELEASES, help="may be repeated; default: all")
+    parser.add_argument("--only", action="append", metavar="WHAT", help="a procedure, size or module; may be repeated")
+    parser.add_argument("--note", default="", help="other work on this machine meanwhile, for the page")
+    parser.add_argument("--print", action="store_true", help="do not change docs/benchmarks.md")
     chosen = parser.parse_args()
     unknown = set(chosen.names) - {each.name for each in MEASUREMENTS}
     if unknown:
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def carry_out(measurement: Measurement, releases: list[str], chosen: argparse.Namespace) -> int:
-    """Prints the table of one measurement. How many parts of it could not be measured."""
+    """Prints the table of one measurement. Returns how many parts of it could not be measured."""
     cells: list[Cell] = []
     problems: list[str] = []
     for release in releases:
@@ -66,9 +66,9 @@ def carry_out(measurement: Measurement, releases: list[str], chosen: argparse.Na
                     problems.append(f"{name_of(cell)}: {cell.problem}")
                     continue
                 cells.append(cell)
-                say(f"{name_of(cell)}: {cell.values}")
-                log = WORK / f"{measurement.name} {name_of(cell)}.json".replace(" ", "-")
-                log.write_text(json.dumps(cell.raw, indent=1) + "\n", encoding="utf-8")
+                log(f"{name_of(cell)}: {cell.values}")
+                details = WORK / f"{measurement.name} {name_of(cell)}.json".replace(" ", "-")
+                details.write_text(json.dumps(cell.raw, indent=1) + "\n", encoding="utf-8")
                 if not chosen.print:
                     figures.keep(measurement.name, cell, about)
         except Failed as failure:
@@ -90,7 +90,7 @@ def end(*_signal: Any) -> None:
 
 
 if __name__ == "__main__":
-    # However it is ended, the cluster is taken down.
+    # On any signal, the cluster is removed.
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     try:

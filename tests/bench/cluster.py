@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster of the lab while it is measured: brought up, reached over SSH and by Ansible, taken down again."""
+"""A cluster of the lab for a measurement: started, used over SSH and by Ansible, and removed."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ AT_MOST = 300
 
 
 class Failed(Exception):
-    """Something that was to be measured did not work. The text is for a person."""
+    """A measurement failed. The text is for people."""
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 class Cluster:
-    """Its hosts by name. What its commands say goes to one log, which ends up below .work/bench."""
+    """A cluster, and a log of all its commands below .work/bench."""
 
     def __init__(self, name: str, release: str) -> None:
         self.name, self.release = name, release
         self.lab = ROOT / ".work" / "lab" / name
-        self.log = WORK / f"{name}.log"
+        self.log_file = WORK / f"{name}.log"
         self.inventories = [self.lab / "inventory.yml"]
 
     def ssh(self, host: str, *command: str) -> list[str]:
         return ["ssh", "-F", f"{self.lab}/ssh_config", host, *command]
 
     def on(self, host: str, command: str, given: str = "") -> str:
-        """What a shell command on a host, run as root, prints. given comes in on its standard input."""
+        """The output of a shell command on a host, as root. given is its standard input."""
         begin = time.monotonic()
         try:
             done = subprocess.run(
@@ -63,19 +63,19 @@ class Cluster:
         self.on(host, f"install -D -m {mode} /dev/stdin {path}", text)
 
     def copy(self, host: str, folder: pathlib.Path, into: str) -> None:
-        """A folder of this machine, with all that is in it, below a folder of the host."""
+        """Copies a folder of this machine below a folder of the host."""
         pack = ["tar", "-C", folder.parent, "-c", folder.name]
         archive = subprocess.run(pack, capture_output=True, check=True).stdout
         subprocess.run(self.ssh(host, f"mkdir -p {into} && tar -x -C {into}"), input=archive, check=True)
 
     def add_inventory(self, **groups: Any) -> None:
-        """Something that Ansible is to know beside what the lab says. JSON is YAML, and needs no library."""
+        """Adds to the lab's inventory. JSON is YAML and needs no library."""
         path = self.lab / f"more-{len(self.inventories)}.yml"
         path.write_text(json.dumps(groups, indent=2) + "\n")
         self.inventories.append(path)
 
     def ansible(self, *words: str, environment: dict[str, str] | None = None) -> tuple[float, str]:
-        """Runs one of Ansible's programs on this cluster. Seconds that it took, and what it said."""
+        """Runs one of Ansible's programs on this cluster. Returns its seconds and its output."""
         command = [words[0], *(f"--inventory={path}" for path in self.inventories), *words[1:]]
         begin = time.monotonic()
         done = subprocess.run(
@@ -85,32 +85,32 @@ class Cluster:
         seconds = time.monotonic() - begin
         self.note(f"$ {' '.join(words)}", done.stdout, seconds)
         if done.returncode:
-            raise Failed(f"{' '.join(words)} failed on {self.name} with {self.release}; {self.log} says why.")
+            raise Failed(f"{' '.join(words)} failed on {self.name} with {self.release}; {self.log_file} shows why.")
         return seconds, done.stdout
 
-    def note(self, command: str, said: str, seconds: float) -> None:
-        with open(self.log, "a", encoding="utf-8") as log:
-            log.write(f"\n{time.strftime('%H:%M:%S')} {command}\n{said}({seconds:.1f} s)\n")
+    def note(self, command: str, output: str, seconds: float) -> None:
+        with open(self.log_file, "a", encoding="utf-8") as file:
+            file.write(f"\n{time.strftime('%H:%M:%S')} {command}\n{output}({seconds:.1f} s)\n")
 
     def play(self, playbook: str, *words: str) -> float:
-        """Runs a playbook of the collection, as a person would. Seconds that it took."""
+        """Runs a playbook of the collection. Returns its seconds."""
         return self.ansible("ansible-playbook", f"hpc.slurm_jwt.{playbook}", *words)[0]
 
 
 @contextlib.contextmanager
 def up(name: str, release: str, hosts: str) -> Iterator[Cluster]:
-    """A cluster without JWT, for as long as it is needed."""
+    """A cluster without JWT."""
     cluster = Cluster(f"bench-{name}", release)
     WORK.mkdir(parents=True, exist_ok=True)
-    say(f"bringing up {cluster.name} with Slurm {release}: {hosts}")
-    with open(cluster.log, "w", encoding="utf-8") as log:
+    log(f"starting {cluster.name} with Slurm {release}: {hosts}")
+    with open(cluster.log_file, "w", encoding="utf-8") as file:
         def lab(*words: str) -> int:
             command = (ROOT / "tests/lab/lab", *words)
-            return subprocess.call(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+            return subprocess.call(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
 
         try:
             if lab("up", release, f"--name={cluster.name}", f"--hosts={hosts}"):
-                raise Failed(f"The lab did not bring the cluster up; {cluster.log} says why.")
+                raise Failed(f"The lab could not start the cluster; {cluster.log_file} shows why.")
             yield cluster
         finally:
             lab("down", cluster.name)
@@ -118,11 +118,11 @@ def up(name: str, release: str, hosts: str) -> Iterator[Cluster]:
 
 @contextlib.contextmanager
 def service(cluster: Cluster, host: str, unit: str, command: str) -> Iterator[pathlib.PurePosixPath]:
-    """A command as a user's service on a host, for as long as something else goes on. What it prints is in the file."""
-    said = pathlib.PurePosixPath(f"/run/{unit}.out")
-    cluster.on(host, f"rm -f {said}; systemd-run --quiet --collect --unit={unit} --uid={USER} "
-                     f"--property=StandardOutput=append:{said} {command}")
+    """Runs a command as a user's service on a host. Yields the file with its output."""
+    output = pathlib.PurePosixPath(f"/run/{unit}.out")
+    cluster.on(host, f"rm -f {output}; systemd-run --quiet --collect --unit={unit} --uid={USER} "
+                     f"--property=StandardOutput=append:{output} {command}")
     try:
-        yield said
+        yield output
     finally:
         cluster.on(host, f"systemctl stop {unit} || true")

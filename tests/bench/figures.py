@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was measured: kept in figures.json, shown as a table, and written down in docs/benchmarks.md.
+"""The figures: stored in figures.json, shown as a table, and written to docs/benchmarks.md.
 
-A run that measures a part replaces that part of the figures; each keeps the day, the machine and how busy that was.
+A run replaces the figures that it has measured. Each has the date, the machine and its load.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ HEAD = """\
 
 <!-- Written by tests/bench from tests/bench/figures.json. Change it there, or measure again: make bench. -->
 
-Figures of the last run of `make bench`, on clusters of the lab: real Slurm in containers, all of them on one machine
-together with Ansible. `tests/bench/bench NAME` measures one part anew, and `tests/bench/bench --help` names them.
+Figures of the latest runs of `make bench`, on clusters of the lab: real Slurm in containers, all on one machine
+together with Ansible. `tests/bench/bench NAME` measures one part again, and `tests/bench/bench --help` lists the parts.
 """
 
 
 #: Whether a procedure, a size or a module is to be measured.
-Wants = Callable[[str], bool]
+IsSelected = Callable[[str], bool]
 
 
 class Cell(NamedTuple):
-    """A line of a table: what it is about, and what was measured, by heading."""
+    """A line of a table: its labels, and its values by heading."""
 
     labels: tuple[Any, ...]
     values: dict[str, Any]
     raw: Any = None
-    """All that is known of it, for the log."""
+    """All details, for the log."""
     problem: str = ""
-    """Why nothing could be measured."""
+    """Why it could not be measured."""
 
 
 class Measurement(NamedTuple):
@@ -52,13 +52,13 @@ class Measurement(NamedTuple):
     text: str
     """How it is measured, in Markdown."""
     labels: tuple[str, ...]
-    run: Callable[[str, Wants], Iterator[Cell]]
+    run: Callable[[str, IsSelected], Iterator[Cell]]
     """Measures it on a release."""
     releases: tuple[str, ...] = RELEASES
 
 
 def circumstances(note: str) -> dict[str, str]:
-    """When and where. All of it can make figures worse, so all of it is told."""
+    """When and where, for the page: all of it can make figures worse."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     system = platform.freedesktop_os_release()
     return {
@@ -74,13 +74,13 @@ def read() -> dict[str, list[dict[str, Any]]]:
 
 
 def keep(name: str, cell: Cell, circumstances: dict[str, str]) -> None:
-    """Puts one cell into figures.json, in place of an older one."""
+    """Writes one cell into figures.json, and replaces an older one."""
     figures = read()
     entry = {"labels": list(cell.labels), "values": cell.values, **circumstances}
     cells = figures.setdefault(name, [])
-    places = [number for number, old in enumerate(cells) if old["labels"] == entry["labels"]]
-    if places:
-        cells[places[0]] = entry
+    matches = [number for number, old in enumerate(cells) if old["labels"] == entry["labels"]]
+    if matches:
+        cells[matches[0]] = entry
     else:
         cells.append(entry)
         cells.sort(key=lambda one: str(one["labels"][0]))
@@ -88,7 +88,7 @@ def keep(name: str, cell: Cell, circumstances: dict[str, str]) -> None:
 
 
 def rows_of(measurement: Measurement, cells: list[dict[str, Any]]) -> list[list[str]]:
-    """The headings, and a line a cell."""
+    """The headings, and a line for each cell."""
     columns = list(dict.fromkeys(column for cell in cells for column in cell["values"]))
     lines = [[*cell["labels"], *(cell["values"].get(column, "–") for column in columns)] for cell in cells]
     return [[*measurement.labels, *columns], *([str(value) for value in line] for line in lines)]
@@ -97,9 +97,9 @@ def rows_of(measurement: Measurement, cells: list[dict[str, Any]]) -> list[list[
 def table(measurement: Measurement, cells: list[dict[str, Any]]) -> str:
     """For a terminal."""
     rows = rows_of(measurement, cells)
-    wide = [max(len(cell) for cell in column) for column in zip(*rows)]
-    lines = ["  ".join(cell.ljust(size) for cell, size in zip(row, wide)).rstrip() for row in rows]
-    return "\n".join([lines[0], "  ".join("-" * size for size in wide), *lines[1:]])
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
 def page(measurements: list[Measurement]) -> str:
@@ -112,11 +112,11 @@ def section(measurement: Measurement, cells: list[dict[str, Any]]) -> str:
     head, *rows = rows_of(measurement, cells)
     lines = [head, ["---"] * len(head), *rows]
     body = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return f"## {measurement.title}\n\n{measurement.text}\n{body}\n{told(cells)}\n"
+    return f"## {measurement.title}\n\n{measurement.text}\n{body}\n{circumstances_of(cells)}\n"
 
 
-def told(cells: list[dict[str, Any]]) -> str:
-    """When and where these were measured, each circumstance once."""
+def circumstances_of(cells: list[dict[str, Any]]) -> str:
+    """When and where these were measured, without repetition."""
     parts = (
         (cell["date"], cell["machine"], f"load average {cell['load']} at the beginning", cell["note"]) for cell in cells
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JWT is switched on while a user works under munge: sinfo, sbatch and sacct, one after the other, all the time."""
+"""JWT is rolled out while a user runs sinfo, sbatch and sacct under munge, one after the other, all the time."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from cluster import KEY, ROOT, Cluster, Failed, say, service, up
-from figures import Cell, Measurement, Wants
+from cluster import KEY, ROOT, Cluster, Failed, log, service, up
+from figures import Cell, IsSelected, Measurement
 
-WORKPLACE = "node1"
-HOSTS = f"ctl1,dbd1,rest1,{WORKPLACE}"
+CLIENT = "node1"
+HOSTS = f"ctl1,dbd1,rest1,{CLIENT}"
 #: The loop of the scenarios for the rollout.
 BUSY = ROOT / "extensions/molecule/shared/busy.sh"
 
 TEXT = """\
-A user on a compute node runs `sinfo` and `sacct` in turn, and `sbatch` every fifth time, without a pause but 100 ms
-after each round, under munge. *Failed* counts commands that ended with an error; what a command's own retry covers is
-no failure, but shows in *slowest*. *By hand* is what Slurm's documentation describes, done by somebody who makes no
-mistake and types without a pause: key on both key hosts, the same lines into both files on every host, the nodes'
-first, then restart of slurmdbd and of slurmctld. It starts with all packages installed, where `hpc.slurm_jwt.rollout`
-installs them itself.
+A user on a compute node runs `sinfo` and `sacct` in turn, and `sbatch` every fifth time, with 100 ms between rounds,
+under munge. *Failed* counts commands that ended with an error. A command's own retry is no failure, but shows in
+*slowest*. *By hand* is what Slurm's documentation describes, by somebody who makes no mistake and types without a
+pause: the key on both key hosts, the same lines in both files on every host, nodes first, then a restart of slurmdbd
+and of slurmctld. It starts with all packages installed, while `hpc.slurm_jwt.rollout` installs them itself.
 """
 
 
@@ -33,7 +32,7 @@ def by_hand(cluster: Cluster) -> None:
     key = cluster.on("ctl1", f"base64 {KEY}")
     cluster.on("dbd1", f"umask 077; mkdir -p {KEY.rpartition('/')[0]}; base64 -d > {KEY}; chown slurm:slurm {KEY}", key)
     lines = f"AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key={KEY}\n"
-    for host in (WORKPLACE, "rest1", "ctl1"):
+    for host in (CLIENT, "rest1", "ctl1"):
         cluster.on(host, "cat >> /etc/slurm/slurm.conf", lines)
     cluster.on("dbd1", "cat >> /etc/slurm/slurmdbd.conf", lines)
     cluster.on("dbd1", "systemctl restart slurmdbd")
@@ -41,41 +40,41 @@ def by_hand(cluster: Cluster) -> None:
     cluster.on("ctl1", "until scontrol token; do sleep 0.1; done > /dev/null 2>&1")
 
 
-# By hand goes last: remove leaves the packages that the rollout has installed, and nothing else.
+# By hand comes last: remove leaves only the packages that the rollout has installed.
 PROCEDURES: dict[str, Callable[[Cluster], object]] = {
     "rollout": lambda cluster: cluster.play("rollout"),
     "by hand": by_hand,
 }
 
 
-def run(release: str, wants: Wants) -> Iterator[Cell]:
+def run(release: str, is_selected: IsSelected) -> Iterator[Cell]:
     with up(f"first-{release}", release, HOSTS) as cluster:
-        cluster.put(WORKPLACE, BUSY.read_text(), "/usr/local/bin/busy", "0755")
+        cluster.put(CLIENT, BUSY.read_text(), "/usr/local/bin/busy", "0755")
         for name, procedure in PROCEDURES.items():
-            if name == "by hand" and wants("rollout"):
+            if name == "by hand" and is_selected("rollout"):
                 cluster.play("remove")
-            if wants(name):
-                say(f"{release}: {name}")
-                yield cell(release, name, *at_work(cluster, procedure))
+            if is_selected(name):
+                log(f"{release}: {name}")
+                yield cell(release, name, *with_a_user(cluster, procedure))
 
 
-def at_work(cluster: Cluster, procedure: Callable[[Cluster], object]) -> tuple[float, str]:
-    """Seconds that the procedure took, and what the user saw."""
-    with service(cluster, WORKPLACE, "busy", "/usr/local/bin/busy") as said:
+def with_a_user(cluster: Cluster, procedure: Callable[[Cluster], object]) -> tuple[float, str]:
+    """The seconds of the procedure, and the output of the user's commands."""
+    with service(cluster, CLIENT, "busy", "/usr/local/bin/busy") as output:
         time.sleep(5)
         begin = time.monotonic()
         procedure(cluster)
         took = time.monotonic() - begin
-        # Until everything that is going to fail has failed.
+        # Until the last command has ended.
         time.sleep(15)
-    return took, cluster.on(WORKPLACE, f"cat {said}")
+    return took, cluster.on(CLIENT, f"cat {output}")
 
 
-def cell(release: str, procedure: str, seconds: float, said: str) -> Cell:
-    *failures, last = said.splitlines() or [""]
+def cell(release: str, procedure: str, seconds: float, output: str) -> Cell:
+    *failures, last = output.splitlines() or [""]
     sums = re.fullmatch(r"runs=(\d+) failed=(\d+) slowest_ms=(\d+)", last)
     if not sums:
-        raise Failed(f"The user's loop ended without its sums: {said}")
+        raise Failed(f"The user's loop ended without its sums: {output}")
     which = Counter(match[1] for line in failures if (match := re.match(r"[\d:.]+ (sinfo|sbatch|sacct)\b", line)))
     return Cell((release, procedure), {
         "commands": int(sums[1]),
@@ -83,7 +82,7 @@ def cell(release: str, procedure: str, seconds: float, said: str) -> Cell:
         "which": ", ".join(f"{count} {name}" for name, count in sorted(which.items())) or "–",
         "slowest": f"{int(sums[3]) / 1000:.1f} s",
         "procedure took": f"{seconds:.1f} s",
-    }, said.splitlines())
+    }, output.splitlines())
 
 
 MEASUREMENT = Measurement("first", "First rollout on a busy cluster", TEXT, ("Slurm", "procedure"), run)

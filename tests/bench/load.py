@@ -1,19 +1,18 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks a cluster through slurmrestd so many times a second, and tells at the end what failed.
+"""Sends slurmrestd a number of requests per second, and reports which failed.
 
 A request is a pair of calls: /slurm/VERSION/diag, which slurmctld answers, and /slurmdb/VERSION/clusters, which
-slurmdbd answers. It is good if both come back with 200 and without errors. The token is read from its file for every
-call, as a well-made client does. slurmrestd has no status of its own for a refused token, so whenever it says no the
-file is read once more, and if another token is there by then, the call is made once more with that. A request that was
-saved in this way is counted as caught by a second read.
+slurmdbd answers. It is good if both return 200 without errors. The token is read from its file for every call, as a
+well-made client does. slurmrestd has no separate status for a refused token, so after any refusal the file is read once
+more, and if it has another token, the call is repeated. Such a request is counted as caught by a second read.
 
-slurmrestd of 20.11 and 22.05 resets a connection in some ten thousand, whatever happens on the cluster: 3 of 28,800 in
-twelve minutes in which nothing did. So a call whose connection is reset is made once more, as RFC 9110 allows for GET,
-and counted. A connection that is refused, or takes too long, is never tried again.
+slurmrestd of 20.11 and 22.05 resets one connection in some ten thousand without a cause: 3 of 28,800 in twelve quiet
+minutes. So a call whose connection is reset is repeated, as RFC 9110 allows for GET, and counted. A connection that is
+refused, or takes too long, is never repeated.
 
-Ends after --seconds, or with SIGTERM, and then prints one JSON document. Runs alone, with the Python of any host.
+Stops after --seconds, or on SIGTERM, and then prints one JSON document. Needs only the Python of any host.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Iterator, NamedTuple
 from urllib.parse import urlsplit
 
-#: What the releases answer to a token that they refuse; some of them also if the daemon behind is down.
+#: The statuses of the releases for a refused token; some also if the daemon is down.
 NO = (401, 403, 500, 502, 511)
 
 
@@ -41,7 +40,7 @@ class Failure(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What went wrong with a call, if anything did, and what kept something from going wrong."""
+    """Why a call failed, if it did, and how a failure was prevented."""
 
     failure: Failure | None
     caught: bool = False
@@ -49,7 +48,7 @@ class Answer(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One pair, when it was due, and what became of it."""
+    """One pair of calls."""
 
     due: float
     late: float
@@ -61,8 +60,8 @@ class Request(NamedTuple):
 
 class Client:
     def __init__(self, url: str, version: str, user: str, token_file: str, timeout: float) -> None:
-        place = urlsplit(url)
-        self.address = (place.hostname or "localhost", place.port or 80)
+        parts = urlsplit(url)
+        self.address = (parts.hostname or "localhost", parts.port or 80)
         self.paths = (f"/slurm/{version}/diag", f"/slurmdb/{version}/clusters")
         self.user, self.token_file, self.timeout = user, token_file, timeout
 
@@ -72,7 +71,7 @@ class Client:
         failures = [answer.failure for answer in answers if answer.failure]
         caught = not failures and any(answer.caught for answer in answers)
         end = time.monotonic()
-        # From when it was due: a client that waits for its turn waits, too.
+        # From when it was due: a late start counts as well.
         return Request(due, begin - due, end - due, caught, sum(answer.reset for answer in answers), failures)
 
     def call(self, path: str) -> Answer:
@@ -90,13 +89,13 @@ class Client:
             return Answer(Failure(path, "connection", f"{type(error).__name__}: {error}"))
 
     def ask(self, path: str) -> Answer:
-        """One call, and once more with another token if that is in the file by the time the first was refused."""
+        """One call, and once more if it was refused and the file has another token by then."""
         token = self.token()
         status, body = self.get(path, token)
         newer = self.token() if status in NO else token
         if newer == token:
-            return Answer(judge(path, status, body))
-        failure = judge(path, *self.get(path, newer))
+            return Answer(failure_of(path, status, body))
+        failure = failure_of(path, *self.get(path, newer))
         return Answer(failure, caught=failure is None)
 
     def token(self) -> str:
@@ -109,7 +108,7 @@ class Client:
     def get(self, path: str, token: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(*self.address, timeout=self.timeout)
         try:
-            # Up to 22.05 slurmrestd wants both headers; later ones do not mind.
+            # Up to 22.05 slurmrestd requires both headers.
             connection.request("GET", path, headers={"X-SLURM-USER-NAME": self.user, "X-SLURM-USER-TOKEN": token})
             response = connection.getresponse()
             return response.status, response.read()
@@ -121,7 +120,7 @@ class TokenFileError(Exception):
     pass
 
 
-def judge(path: str, status: int, body: bytes) -> Failure | None:
+def failure_of(path: str, status: int, body: bytes) -> Failure | None:
     try:
         errors = json.loads(body)["errors"]
     except (ValueError, KeyError, TypeError):
@@ -132,7 +131,7 @@ def judge(path: str, status: int, body: bytes) -> Failure | None:
 
 
 class Load:
-    """Keeps the rate however slow the answers are: nobody waits for one before the next is sent."""
+    """Keeps the rate even if answers are slow: requests do not wait for each other."""
 
     def __init__(self, client: Client, rate: float) -> None:
         self.client, self.rate = client, rate
@@ -154,7 +153,7 @@ class Load:
             due = begin + number / self.rate
             rest = due - time.monotonic()
             if rest > 0:
-                # In short pieces, as a signal does not end a sleep.
+                # In short pieces, because a signal does not end a sleep.
                 time.sleep(min(rest, 0.1))
             else:
                 yield due
@@ -171,14 +170,14 @@ def report(requests: list[Request], rate: float) -> dict[str, Any]:
         "requests": len(requests),
         "seconds": round(requests[-1].due - begin, 1) if requests else 0,
         "failed": len(failed),
-        # By pairs: both calls of a pair may fail, each in a way of its own.
+        # By pairs: both calls of a pair may fail, in different ways.
         "kinds": collections.Counter(kind for request in failed for kind in {one.kind for one in request.failures}),
         "window_seconds": round(failed[-1].due - failed[0].due, 2) if failed else 0,
         "caught_by_a_second_read": sum(request.caught for request in requests),
         "resets": sum(request.resets for request in requests),
         "latency_ms": {name: round(1000 * quantile(took, part), 1) for name, part in
                        (("p50", 0.5), ("p99", 0.99), ("max", 1))},
-        # The proof that the rate was kept.
+        # Shows that the rate was kept.
         "latest_ms": round(1000 * max((request.late for request in requests), default=0), 1),
         "failures": [
             {"time": round(wall + request.due, 3), "second": round(request.due - begin, 2), **failure._asdict()}
@@ -196,8 +195,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True, help="of slurmrestd, such as http://rest1:6820")
     parser.add_argument("--version", required=True, help="of the API, such as v0.0.42")
-    parser.add_argument("--user", required=True, help="whose token it is")
-    parser.add_argument("--token-file", required=True, help="holds the token and nothing else")
+    parser.add_argument("--user", required=True, help="the user of the token")
+    parser.add_argument("--token-file", required=True, help="the file with only the token")
     parser.add_argument("--rate", type=float, default=20, help="requests a second; default: 20")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="default: until SIGTERM")
     parser.add_argument("--timeout", type=float, default=10, help="seconds that each call may take; default: 10")

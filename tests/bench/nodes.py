@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each further node costs the host where Ansible runs, beside ansible -m ping, up to thousands of nodes."""
+"""What each node costs the host where Ansible runs, compared with ansible -m ping, up to thousands of nodes."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any, NamedTuple
 
-from cluster import HERE, ROOT, Cluster, Failed, say, up
-from figures import Cell, Measurement, Wants
+from cluster import HERE, ROOT, Cluster, Failed, log, up
+from figures import Cell, IsSelected, Measurement
 
 SERVERS = ("ctl1", "dbd1", "rest1")
 REAL = "node1"
 NODES = (10, 100, 1000, 5000)
 FORKS = 20
 ROUNDS = 3
-#: On a node, a program that runs Python and keeps what it says.
-LISTENING = "/usr/local/bin/python-heard"
-HEARD = "/run/python-heard"
+#: On a node, a program that runs Python and saves its output.
+RECORDING_PYTHON = "/usr/local/bin/recording-python"
+RECORD = "/run/recording-python"
 
 TEXT = f"""\
-A real controller, slurmdbd and slurmrestd, and nodes that answer at once: each is a connection of Ansible's kind
-`local` to a program that reads the module and prints a real node's answer (tests/bench/stand_in). So hardly anything
-but the host where Ansible runs is measured, and `ansible -m ping` on the same hosts beside it, in turn, {FORKS} forks
-for both. *CPU* is user and system time of Ansible and all its processes, *a node more* what each node adds to that,
-beside the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs.
+A real controller, slurmdbd and slurmrestd, and nodes that answer at once: each is a connection of Ansible's type
+`local` to a program that reads the module and prints a real node's answer (tests/bench/stand_in). So almost only the
+host where Ansible runs is measured. `ansible -m ping` on the same hosts runs in turn, with {FORKS} forks for both.
+*CPU* is user and system time of Ansible and all its processes. *Each node* is what a node adds to that, compared with
+the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs.
 """
 
 
@@ -42,26 +42,26 @@ class Cost(NamedTuple):
     """MiB"""
 
 
-def run(release: str, wants: Wants) -> Iterator[Cell]:
+def run(release: str, is_selected: IsSelected) -> Iterator[Cell]:
     with up(f"nodes-{release}", release, ",".join((*SERVERS, REAL))) as cluster:
         cluster.play("rollout")
         answer = cluster.lab / "node.json"
         answer.write_text(_answer(cluster), encoding="utf-8")
         before: dict[str, tuple[int, Cost]] = {}
         for number in NODES:
-            if wants(str(number)):
+            if is_selected(str(number)):
                 _name_nodes(cluster, number, str(answer))
-                say(f"{number} nodes that answer at once")
+                log(f"{number} nodes that answer at once")
                 cell, costs = _cell(cluster, number, before)
                 before = {name: (number, cost) for name, cost in costs.items()}
                 yield cell
 
 
 def _answer(cluster: Cluster) -> str:
-    """What slurm_jwt_info says on a real node, as it comes over the connection."""
-    cluster.put(REAL, f'#!/bin/sh\n/usr/bin/python3 "$@" | tee {HEARD}\n', LISTENING, mode="0755")
-    cluster.play("rollout", "--limit", REAL, "--extra-vars", f"ansible_python_interpreter={LISTENING}")
-    return cluster.on(REAL, f"cat {HEARD}")
+    """The answer of slurm_jwt_info on a real node, as it comes over the connection."""
+    cluster.put(REAL, f'#!/bin/sh\n/usr/bin/python3 "$@" | tee {RECORD}\n', RECORDING_PYTHON, mode="0755")
+    cluster.play("rollout", "--limit", REAL, "--extra-vars", f"ansible_python_interpreter={RECORDING_PYTHON}")
+    return cluster.on(REAL, f"cat {RECORD}")
 
 
 def _name_nodes(cluster: Cluster, number: int, answer: str) -> None:
@@ -91,7 +91,7 @@ def _cell(cluster: Cluster, number: int, before: dict[str, tuple[int, Cost]]) ->
         values[f"{name}, CPU"] = f"{cost.cpu:.1f} s"
         if name in before:
             fewer, less = before[name]
-            values[f"{name}, a node more"] = f"{1000 * (cost.cpu - less.cpu) / (number - fewer):.0f} ms"
+            values[f"{name}, each node"] = f"{1000 * (cost.cpu - less.cpu) / (number - fewer):.0f} ms"
         values[f"{name}, memory"] = f"{cost.memory:.0f} MiB"
     return Cell((cluster.release, number), values, measured), costs
 
@@ -99,14 +99,14 @@ def _cell(cluster: Cluster, number: int, before: dict[str, tuple[int, Cost]]) ->
 def _measure(cluster: Cluster, words: tuple[str, ...]) -> Cost:
     command = [words[0], *(f"--inventory={path}" for path in cluster.inventories), *words[1:]]
     begin = time.monotonic()
-    with open(cluster.log, "a", encoding="utf-8") as log:
-        log.write(f"\n$ {shlex.join(words)}\n")
-        log.flush()
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    with open(cluster.log_file, "a", encoding="utf-8") as file:
+        file.write(f"\n$ {shlex.join(words)}\n")
+        file.flush()
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         _pid, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise Failed(f"{shlex.join(words)} failed; {cluster.log} says why.")
+        raise Failed(f"{shlex.join(words)} failed; {cluster.log_file} shows why.")
     return Cost(time.monotonic() - begin, _cpu(used), used.ru_maxrss / 1024)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the authenticating proxy adds to a request, by server and way to authenticate, beside slurmrestd alone."""
+"""What the authenticating proxy adds to a request, by server and method of authentication."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import jwt
 import releases
-from cluster import ROOT, USER, Cluster, Failed, say, up
+from cluster import ROOT, USER, Cluster, Failed, log, up
 from cryptography.hazmat.primitives.asymmetric import rsa
-from figures import Cell, Measurement, Wants
+from figures import Cell, IsSelected, Measurement
 from load import quantile
 
 SERVERS = {"nginx": ("rest1", "nginx", "nginx"), "apache": ("rest2", "apache2", "apache")}
@@ -36,67 +36,67 @@ PINNED = f"taskset --cpu-list {LAST} "
 
 TEXT = f"""\
 slurmrestd, the proxy and the client share one host, and the controller has another; all of them share the machine. The
-client is `curl`, with connections that live on: {REQUESTS} times `GET /slurm/VERSION/ping` one after the other for the
+client is `curl` with persistent connections: {REQUESTS} times `GET /slurm/VERSION/ping` one after the other for the
 latency, and {ROUNDS} times as many over {CONNECTIONS} connections for the throughput. *Alone* is slurmrestd itself, by
-HTTP on 127.0.0.1 with a user's token. Each proxy and slurmrestd alone are asked in turn, in {ROUNDS} rounds, as a
-machine is not always as quick. *Added* is the median less that of slurmrestd alone, with connections that live on. For
-the throughput Slurm's daemons and the journals have a processor to themselves, and so have the proxy and the client
-together, as if they were on hosts of their own. *Requests/s, alone* is slurmrestd in the same rounds, with a
-connection for each request, as the proxy asks it. *basic 10* is bcrypt with a cost of 10, which is what `htpasswd -B
--C 10` makes. The verifier remembers a right password for ten seconds, so only the first request pays for the cost.
+HTTP on 127.0.0.1 with a user's token. Each proxy and slurmrestd alone are asked in turn, in {ROUNDS} rounds, because
+the speed of a machine varies. *Added* is the median less that of slurmrestd alone with persistent connections. For the
+throughput Slurm's daemons and the journals have one processor, and the proxy and the client another, as if they were on
+separate hosts. *Requests/s, alone* is slurmrestd in the same rounds, with a connection for each request, as the proxy
+asks it. *basic 10* is bcrypt with a cost of 10, as `htpasswd -B -C 10` makes it. The verifier remembers a correct
+password for ten seconds, so only the first request pays for the cost.
 """
 
 
-class Way(NamedTuple):
-    """To authenticate: what the role is told, and what curl is."""
+class Method(NamedTuple):
+    """A method of authentication: the role's variable, and curl's options."""
 
     auth: str
     words: tuple[str, ...]
     requests: int = REQUESTS
 
 
-class Side(NamedTuple):
-    """Of a comparison: where it is asked, and how."""
+class Target(NamedTuple):
+    """An address, and how to authenticate there."""
 
     url: str
-    way: Way
+    method: Method
 
 
-def ways(token: str) -> dict[str, Way]:
+def methods(token: str) -> dict[str, Method]:
     passwords = {
-        f"basic {cost}": Way("basic", ("--user", f"cost{cost}:lab")) for cost in COSTS
+        f"basic {cost}": Method("basic", ("--user", f"cost{cost}:lab")) for cost in COSTS
     }
     return {
-        "certificate": Way("certificate", ("--cert", f"{FOLDER}/{USER}.pem")),
-        "openid": Way("openid", ("--header", f"Authorization: Bearer {token}")),
+        "certificate": Method("certificate", ("--cert", f"{FOLDER}/{USER}.pem")),
+        "openid": Method("openid", ("--header", f"Authorization: Bearer {token}")),
         **passwords,
     }
 
 
-def run(release: str, wants: Wants) -> Iterator[Cell]:
+def run(release: str, is_selected: IsSelected) -> Iterator[Cell]:
     key = rsa.generate_private_key(65537, 2048)
     claims = {"iss": ISSUER, "aud": "slurm", "exp": int(time.time()) + 86400, "preferred_username": USER}
-    chosen = ways(jwt.encode(claims, key, algorithm="RS256", headers={"kid": "bench"}))
+    chosen = methods(jwt.encode(claims, key, algorithm="RS256", headers={"kid": "bench"}))
     with up(f"proxy-{release}", release, "ctl1,dbd1,rest1,rest2,node1") as cluster:
         prepare(cluster, key)
         path = f"/slurm/{releases.rest_version(release)}/ping"
         token = cluster.on("ctl1", f"scontrol token username={USER} lifespan=86400").partition("=")[2]
         words = ("--header", f"X-SLURM-USER-NAME: {USER}", "--header", f"X-SLURM-USER-TOKEN: {token}")
-        alone = Side(f"http://{ALONE}{path}", Way("", words))
-        anew = Side(alone.url, Way("", (*words, "--header", "Connection: close")))
-        for name, side in (("connections that live on", alone), ("a connection each", anew)):
-            yield cell(release, f"slurmrestd alone, {name}", measure(cluster, "rest1", side, alone, side))
+        alone = Target(f"http://{ALONE}{path}", Method("", words))
+        reconnecting = Target(alone.url, Method("", (*words, "--header", "Connection: close")))
+        for name, target in (("persistent connections", alone), ("a connection for each request", reconnecting)):
+            yield cell(release, f"slurmrestd alone, {name}", measure(cluster, "rest1", target, alone, target))
         for server, (host, _unit, _form) in SERVERS.items():
-            brought = ""
-            for name, way in chosen.items():
-                if not wants(f"{server} {name}"):
+            installed = ""
+            for name, method in chosen.items():
+                if not is_selected(f"{server} {name}"):
                     continue
-                if way.auth != brought:
-                    say(f"{release}: {server} with {way.auth}")
-                    cluster.play("proxy", f"--limit={host},ctl1", f"--extra-vars=slurm_jwt_proxy_auth={way.auth}")
-                    brought = way.auth
-                seen = measure(cluster, host, Side(f"https://{host}{path}", way), alone, anew)
-                yield cell(release, f"{server}, {name}", seen)
+                if method.auth != installed:
+                    log(f"{release}: {server} with {method.auth}")
+                    cluster.play("proxy", f"--limit={host},ctl1", f"--extra-vars=slurm_jwt_proxy_auth={method.auth}")
+                    installed = method.auth
+                figures = measure(cluster, host, Target(f"https://{host}{path}", method), alone, reconnecting)
+                yield cell(release, f"{server}, {name}", figures)
 
 
 def prepare(cluster: Cluster, key: rsa.RSAPrivateKey) -> None:
@@ -147,44 +147,44 @@ def public_jwk(key: rsa.RSAPrivateKey) -> dict[str, str]:
     return {"kty": "RSA", "kid": "bench", "alg": "RS256", "n": encode(numbers.n), "e": encode(numbers.e)}
 
 
-def measure(cluster: Cluster, host: str, side: Side, alone: Side, anew: Side) -> dict[str, float]:
-    """What is asked for at a side, and meanwhile at slurmrestd alone: milliseconds, and requests a second."""
-    for one in (side, alone):
+def measure(cluster: Cluster, host: str, target: Target, alone: Target, reconnecting: Target) -> dict[str, float]:
+    """Milliseconds and requests per second of a target, and of slurmrestd alone in turn."""
+    for one in (target, alone):
         ask(cluster, host, one, 20, 2)
-    times: dict[Side, list[float]] = {side: [], alone: []}
+    times: dict[Target, list[float]] = {target: [], alone: []}
     for one in ROUNDS * list(times):
-        times[one] += ask(cluster, host, one, one.way.requests // ROUNDS, 1)[1]
-    seconds: dict[Side, float] = {side: 0.0, anew: 0.0}
-    with apart(cluster, host):
+        times[one] += ask(cluster, host, one, one.method.requests // ROUNDS, 1)[1]
+    seconds: dict[Target, float] = {target: 0.0, reconnecting: 0.0}
+    with separate_processors(cluster, host):
         for one in ROUNDS * list(seconds):
-            seconds[one] += ask(cluster, host, one, one.way.requests, CONNECTIONS, PINNED)[0]
+            seconds[one] += ask(cluster, host, one, one.method.requests, CONNECTIONS, PINNED)[0]
     return {
-        "p50": 1000 * quantile(sorted(times[side]), 0.5),
-        "p99": 1000 * quantile(sorted(times[side]), 0.99),
+        "p50": 1000 * quantile(sorted(times[target]), 0.5),
+        "p99": 1000 * quantile(sorted(times[target]), 0.99),
         "alone": 1000 * quantile(sorted(times[alone]), 0.5),
-        "rate": ROUNDS * side.way.requests / seconds[side],
-        "rate_alone": ROUNDS * anew.way.requests / seconds[anew],
+        "rate": ROUNDS * target.method.requests / seconds[target],
+        "rate_alone": ROUNDS * reconnecting.method.requests / seconds[reconnecting],
     }
 
 
 @contextlib.contextmanager
-def apart(cluster: Cluster, host: str) -> Iterator[None]:
-    """Slurm's daemons and their journals have a processor to themselves, and whatever is before them has another."""
+def separate_processors(cluster: Cluster, host: str) -> Iterator[None]:
+    """Slurm's daemons and their journals have one processor, the proxy and the client another."""
     hosts = ("ctl1", host)
     behind = "slurmctld slurmrestd systemd-journald"
     before = "nginx apache2 slurm-jwt-proxy-verifier"
     try:
         for one in hosts:
-            place(cluster, one, "0", behind)
-            place(cluster, one, LAST, before)
+            pin(cluster, one, "0", behind)
+            pin(cluster, one, LAST, before)
         yield
     finally:
         for one in hosts:
-            place(cluster, one, f"0-{LAST}", f"{behind} {before}")
+            pin(cluster, one, f"0-{LAST}", f"{behind} {before}")
 
 
-def place(cluster: Cluster, host: str, processors: str, units: str) -> None:
-    """The processors on which a unit's threads run, until it starts again. A unit that is not there has none."""
+def pin(cluster: Cluster, host: str, processors: str, units: str) -> None:
+    """Sets the processors of units until they are restarted. Missing units are ignored."""
     cluster.on(host, f"""
         for unit in {units}; do
             processes=/sys/fs/cgroup/system.slice/$unit.service/cgroup.procs
@@ -197,34 +197,34 @@ def place(cluster: Cluster, host: str, processors: str, units: str) -> None:
 
 
 def ask(
-    cluster: Cluster, host: str, side: Side, requests: int, connections: int, run_by: str = ""
+    cluster: Cluster, host: str, target: Target, requests: int, connections: int, run_by: str = ""
 ) -> tuple[float, list[float]]:
-    """Seconds for so many requests, all of which have to be answered, and those for each."""
+    """The seconds of all requests, and of each. All of them have to be answered."""
     parallel = ["--parallel", "--parallel-max", str(connections)] if connections > 1 else []
     curl = shlex.join([
         "curl", "--silent", "--show-error", "--insecure", "--output", "/dev/null", "--write-out",
-        "%{http_code} %{time_total}\n", *side.way.words, *parallel,
-        f"{side.url}?[1-{requests}]",
+        "%{http_code} %{time_total}\n", *target.method.words, *parallel,
+        f"{target.url}?[1-{requests}]",
     ])
     *answers, nanoseconds = cluster.on(
         host, f"begin=$(date +%s%N); {run_by}{curl}; echo $(($(date +%s%N) - begin))"
     ).splitlines()
     answered = [float(words[1]) for words in map(str.split, answers) if words[0] == "200"]
     if len(answered) != requests:
-        raise Failed(f"{side.url} on {host} answered {len(answered)} of {requests} requests.")
+        raise Failed(f"{target.url} on {host} answered {len(answered)} of {requests} requests.")
     return int(nanoseconds) / 1e9, answered
 
 
-def cell(release: str, name: str, seen: dict[str, float]) -> Cell:
+def cell(release: str, name: str, figures: dict[str, float]) -> Cell:
     return Cell((release, name), {
-        "p50": f"{seen['p50']:.1f} ms",
-        "p99": f"{seen['p99']:.1f} ms",
-        "added": f"{seen['p50'] - seen['alone']:.1f} ms",
-        "requests/s": f"{seen['rate']:.0f}",
-        "requests/s, alone": f"{seen['rate_alone']:.0f}",
-    }, seen)
+        "p50": f"{figures['p50']:.1f} ms",
+        "p99": f"{figures['p99']:.1f} ms",
+        "added": f"{figures['p50'] - figures['alone']:.1f} ms",
+        "requests/s": f"{figures['rate']:.0f}",
+        "requests/s, alone": f"{figures['rate_alone']:.0f}",
+    }, figures)
 
 
 MEASUREMENT = Measurement(
-    "proxy", "The authenticating proxy beside slurmrestd alone", TEXT, ("Slurm", "what"), run, releases=("24.11",),
+    "proxy", "The authenticating proxy", TEXT, ("Slurm", "what"), run, releases=("24.11",),
 )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The signing key is replaced while a client asks slurmctld and slurmdbd through slurmrestd, 20 times a second."""
+"""The signing key is rotated while a client sends slurmrestd 20 requests per second for slurmctld and slurmdbd."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import releases
-from cluster import HERE, KEY, USER, Cluster, Failed, say, service, up
-from figures import Cell, Measurement, Wants
+from cluster import HERE, KEY, USER, Cluster, Failed, log, service, up
+from figures import Cell, IsSelected, Measurement
 
-#: A host of its own for the client, with a token and no key.
+#: The client's host, with a token and no key.
 CLIENT = "svc1"
 HOSTS = f"ctl1,ctl2,dbd1,rest1,node1,{CLIENT}"
 TOKEN = "/var/lib/load/token"
@@ -22,20 +22,19 @@ RATE = 20
 REQUESTS = 1000
 
 TEXT = f"""\
-Two controllers that share StateSaveLocation, slurmdbd, slurmrestd, a compute node and the client, each in a container
-of its own. The client sends {RATE} requests a second for as long as it takes, and {REQUESTS} at least. A request is a
-pair of calls, one for slurmctld and one for slurmdbd, and fails if either of them does. The client reads its token from
-its file for every call, and once more when a call is refused; if another token is there by then it tries that call once
-more, which is counted here as *caught by a second read*. A call whose connection is *reset* is made once more, too:
-slurmrestd of 20.11 and 22.05 does that to one in some ten thousand, 3 of 28,800 in twelve minutes in which nothing else
-happened. Nothing else is tried twice. *Window* is the time from the
-first failed request to the last; the kinds add up to more than *failed* where both calls of a pair failed.
+Two controllers that share StateSaveLocation, slurmdbd, slurmrestd, a compute node and the client, each in a separate
+container. The client sends {RATE} requests per second, {REQUESTS} at least. A request is a pair of calls, one for
+slurmctld and one for slurmdbd, and fails if either of them does. The client reads its token from its file for every
+call, and once more if a call is refused. If the file has another token by then, the call is repeated, which is counted
+as *caught by a second read*. A call whose connection is *reset* is repeated, too: slurmrestd of 20.11 and 22.05 resets
+one in some ten thousand, 3 of 28,800 in twelve quiet minutes. Nothing else is repeated. *Window* is the time from the
+first failed request to the last. The kinds add up to more than *failed* if both calls of a pair failed.
 
-*By hand* is what Slurm's documentation describes, done by somebody who makes no mistake and types without a pause: a
-new key by rename on each key host, restart of slurmdbd, of the standby and of the acting slurmctld, `scontrol token`
-into the client's file, and on 20.11, as soon as slurmdbd is back, a restart of slurmrestd, which dies without it. (The
-`dd` of the documentation would truncate the live key, and kill slurmctld.) The others are `hpc.slurm_jwt.rotate` with
-that `slurm_jwt_rotation_method`.
+*By hand* is what Slurm's documentation describes, by somebody who makes no mistake and types without a pause: a new key
+by rename on each key host, a restart of slurmdbd, of the standby and of the acting slurmctld, `scontrol token` into the
+client's file, and on 20.11, as soon as slurmdbd is back, a restart of slurmrestd, which crashes without it. (The `dd`
+of the documentation would truncate the live key and kill slurmctld.) The others are `hpc.slurm_jwt.rotate` with that
+`slurm_jwt_rotation_method`.
 """
 
 
@@ -46,7 +45,7 @@ def by_hand(cluster: Cluster) -> None:
     for key_host in ("ctl1", "dbd1"):
         cluster.on(key_host, f"mv {KEY}.new {KEY}")
     cluster.on("dbd1", "systemctl restart slurmdbd")
-    # Debian's units say that a daemon is there before it listens.
+    # Debian's units report a daemon as started before it listens.
     cluster.on("ctl1", "until sacctmgr --noheader list cluster; do sleep 0.1; done > /dev/null 2>&1")
     if not releases.has(cluster.release, "slurmrestd_survives_slurmdbd_restart"):
         cluster.on("rest1", "systemctl restart slurmrestd")
@@ -70,7 +69,7 @@ def by_playbook(method: str) -> Callable[[Cluster], None]:
     return rotate
 
 
-# By hand goes last: it knows nothing of what the collection has written down about the key.
+# By hand comes last: it does not update the collection's record of the key.
 PROCEDURES: dict[str, Callable[[Cluster], None]] = {
     "restart": by_playbook("restart"),
     "reload": by_playbook("reload"),
@@ -79,23 +78,23 @@ PROCEDURES: dict[str, Callable[[Cluster], None]] = {
 }
 
 
-def run(release: str, wants: Wants) -> Iterator[Cell]:
-    chosen = [name for name in PROCEDURES if wants(name)]
+def run(release: str, is_selected: IsSelected) -> Iterator[Cell]:
+    chosen = [name for name in PROCEDURES if is_selected(name)]
     if not releases.has(release, "reconfigure_reloads_auth") and "reload" in chosen:
-        # Up to 23.02 nothing but a restart has slurmctld read its key.
+        # Up to 23.02 slurmctld reads its key only when it starts.
         chosen.remove("reload")
     if not chosen:
         return
     with up(f"rotation-{release}", release, HOSTS) as cluster:
         prepare(cluster)
         for name in chosen:
-            say(f"{release}: {name}")
+            log(f"{release}: {name}")
             try:
-                seconds, seen = under_load(cluster, PROCEDURES[name])
+                seconds, report = under_load(cluster, PROCEDURES[name])
             except Failed as failure:
                 yield Cell((release, name), {}, problem=str(failure))
             else:
-                yield cell(release, name, seconds, seen)
+                yield cell(release, name, seconds, report)
 
 
 def prepare(cluster: Cluster) -> None:
@@ -108,34 +107,34 @@ def prepare(cluster: Cluster) -> None:
 
 
 def under_load(cluster: Cluster, procedure: Callable[[Cluster], None]) -> tuple[float, dict[str, Any]]:
-    """Seconds that the procedure took, and what the client saw."""
+    """The seconds of the procedure, and the client's report."""
     version = releases.rest_version(cluster.release)
     words = (f"/usr/bin/python3 /usr/local/lib/load.py --url=http://rest1:6820 --version={version} --user={USER} "
              f"--token-file={TOKEN} --rate={RATE}")
-    with service(cluster, CLIENT, "load", words) as said:
+    with service(cluster, CLIENT, "load", words) as output:
         start = time.monotonic()
         time.sleep(5)
         begin = time.monotonic()
         procedure(cluster)
         end = time.monotonic()
-        # Until everything that is going to fail has failed, and there are enough requests.
+        # Until the last request has ended, and there are enough.
         time.sleep(max(10, start + REQUESTS / RATE + 1 - end))
-    return end - begin, json.loads(cluster.on(CLIENT, f"cat {said}"))
+    return end - begin, json.loads(cluster.on(CLIENT, f"cat {output}"))
 
 
-def cell(release: str, procedure: str, seconds: float, seen: dict[str, Any]) -> Cell:
-    if seen["latest_ms"] > 1000 or seen["requests"] < REQUESTS:
-        raise Failed(f"The client was too slow, or saw too little: {seen}")
+def cell(release: str, procedure: str, seconds: float, report: dict[str, Any]) -> Cell:
+    if report["latest_ms"] > 1000 or report["requests"] < REQUESTS:
+        raise Failed(f"The client was too slow, or sent too few requests: {report}")
     return Cell((release, procedure), {
-        "requests": seen["requests"],
-        "failed": seen["failed"],
-        "how": ", ".join(f"{count} {kind}" for kind, count in sorted(seen["kinds"].items())) or "–",
-        "window": f"{seen['window_seconds']:.1f} s" if seen["failed"] else "–",
-        "caught by a second read": seen["caught_by_a_second_read"],
-        "reset": seen["resets"],
-        "p50, p99, max": " / ".join(f"{seen['latency_ms'][name]:.0f}" for name in ("p50", "p99", "max")) + " ms",
+        "requests": report["requests"],
+        "failed": report["failed"],
+        "how": ", ".join(f"{count} {kind}" for kind, count in sorted(report["kinds"].items())) or "–",
+        "window": f"{report['window_seconds']:.1f} s" if report["failed"] else "–",
+        "caught by a second read": report["caught_by_a_second_read"],
+        "reset": report["resets"],
+        "p50, p99, max": " / ".join(f"{report['latency_ms'][name]:.0f}" for name in ("p50", "p99", "max")) + " ms",
         "rotation took": f"{seconds:.1f} s",
-    }, seen)
+    }, report)
 
 
 MEASUREMENT = Measurement("rotation", "Rotation of the key under load", TEXT, ("Slurm", "procedure"), run)

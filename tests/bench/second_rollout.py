@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A rollout that finds nothing to do, beside ansible -m ping on the same hosts."""
+"""A rollout that has nothing to do, compared with ansible -m ping on the same hosts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from statistics import median
 
-from cluster import Cluster, Failed, say, up
-from figures import Cell, Measurement, Wants
+from cluster import Cluster, Failed, log, up
+from figures import Cell, IsSelected, Measurement
 
 CONTAINERS = ("node1", "node2", "node3", "node4")
 SERVERS = ("ctl1", "dbd1", "rest1")
@@ -20,31 +20,30 @@ NODES = (1, 10, 50, 100, 500)
 FORKS = 20
 
 TEXT = f"""\
-A controller, slurmdbd, slurmrestd and that many nodes, {FORKS} forks for both. The nodes are
-{len(CONTAINERS)} containers under many names: each name has an SSH connection of its own, opened before the clock
-starts, but several share a host, and all of them the machine with Ansible. So the hosts' own work, which a real cluster
-does on its nodes, counts here on both sides; what the figures show is how the two compare, not how long they take
-elsewhere. Medians, in turn: of three runs up to 100 nodes, of two with more. *Module runs* are counted in Ansible's own
-account of what it executed over SSH, on the host with the most of its kind.
+A controller, slurmdbd, slurmrestd and that many nodes, {FORKS} forks for both. The nodes are {len(CONTAINERS)}
+containers under many names: each name has a separate SSH connection, opened before the clock starts, but several share
+a host, and all share the machine with Ansible. So the hosts' own work counts on both sides. The figures show how the
+two compare, not how long they take on a real cluster. Medians, in turn: of three runs up to 100 nodes, of two with
+more. *Module runs* are counted in Ansible's log of what it executed over SSH, on the host of each kind with the most.
 """
 
 
-def run(release: str, wants: Wants) -> Iterator[Cell]:
+def run(release: str, is_selected: IsSelected) -> Iterator[Cell]:
     with up(f"second-{release}", release, HOSTS) as cluster:
         for container in CONTAINERS:
-            # As many connections at once as Ansible likes to open.
+            # Ansible opens many connections at once.
             cluster.put(container, "MaxStartups 500\n", "/etc/ssh/sshd_config.d/bench.conf")
             cluster.on(container, "systemctl reload ssh")
         cluster.play("rollout")
         for number in NODES:
-            if wants(str(number)):
+            if is_selected(str(number)):
                 name_nodes(cluster, number)
-                say(f"second rollout with {number} nodes")
+                log(f"second rollout with {number} nodes")
                 yield cell(cluster, number)
 
 
 def name_nodes(cluster: Cluster, number: int) -> None:
-    """Replaces the lab's nodes with so many names of the same containers, each with a connection of its own."""
+    """Replaces the lab's nodes with many names of the same containers, each with a separate connection."""
     names = {f"n{index:03}": CONTAINERS[index % len(CONTAINERS)] for index in range(number)}
     lab = (cluster.lab / "ssh_config").read_text()
     addresses = dict(re.findall(r"Host (\w+)\n    HostName (\S+)", lab))
@@ -84,16 +83,16 @@ def ping(cluster: Cluster) -> float:
 
 
 def rollout(cluster: Cluster) -> float:
-    seconds, said = cluster.ansible("ansible-playbook", "hpc.slurm_jwt.rollout", f"--forks={FORKS}")
-    if re.search(r"changed=[1-9]", said):
-        raise Failed(f"The second rollout changed something; {cluster.log} says what.")
+    seconds, output = cluster.ansible("ansible-playbook", "hpc.slurm_jwt.rollout", f"--forks={FORKS}")
+    if re.search(r"changed=[1-9]", output):
+        raise Failed(f"The second rollout changed something; {cluster.log_file} shows what.")
     return seconds
 
 
 def module_runs(cluster: Cluster) -> dict[str, int]:
-    """How often something was executed on a host of each kind. With pipelining, a module is one execution."""
-    said = cluster.ansible("ansible-playbook", "hpc.slurm_jwt.rollout", f"--forks={FORKS}", "-vvv")[1]
-    executed = Counter(re.findall(r"^<([^>]+)> SSH: EXEC .*/usr/bin/python3 && sleep 0", said, re.MULTILINE))
+    """How many modules ran on a host of each kind. With pipelining, a module is one execution."""
+    output = cluster.ansible("ansible-playbook", "hpc.slurm_jwt.rollout", f"--forks={FORKS}", "-vvv")[1]
+    executed = Counter(re.findall(r"^<([^>]+)> SSH: EXEC .*/usr/bin/python3 && sleep 0", output, re.MULTILINE))
     lab = (cluster.lab / "ssh_config").read_text()
     addresses = dict(re.findall(r"Host (\w+)\n    HostName (\S+)", lab))
     kinds = {"controller": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"]}

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many tokens a second: sign.py KEY, with the collection in PYTHONPATH, on the host that holds the key.
+"""Tokens per second: sign.py KEY, with the collection in PYTHONPATH, on the host with the key.
 
-Prints one JSON document: the best of many short rounds each, so that what else the machine does counts least.
+Prints one JSON document: the best of many short rounds each, so that other work on the machine counts least.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def signed(key: bytes, users: list[str]) -> None:
         sign(claims_for(user, 3600, now), key)
 
 
-def asked() -> None:
+def by_scontrol() -> None:
     for _number in range(LOOP):
         subprocess.run(["scontrol", "token", "username=alice"], stdout=subprocess.DEVNULL, check=True)
 
@@ -56,7 +56,7 @@ def main() -> None:
     print(json.dumps({
         "hmac": rate(lambda: bare(key, text), MANY),
         "sign": rate(lambda: signed(key, users), MANY),
-        "scontrol": rate(asked, LOOP),
+        "scontrol": rate(by_scontrol, LOOP),
     }))
 
 

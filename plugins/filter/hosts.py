@@ -31,6 +31,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return filters(
             cluster_hosts=cluster_hosts,
+            default_listener=inventory_hosts.default_listener,
             planned_hosts=inventory_hosts.planned_hosts,
             primary_controller=local_key.primary,
             proxy_hosts=inventory_hosts.proxy_hosts,

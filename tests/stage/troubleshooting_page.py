@@ -20,6 +20,8 @@ from typing import NamedTuple
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+PLUGINS = "ansible_collections.hpc.slurm_jwt.plugins."
 PAGE = ROOT / "docs/docsite/rst/guide_troubleshooting.rst"
 
 #: More alternatives of one text than these are not worth telling apart.
@@ -101,13 +103,21 @@ def placeholder(node: ast.AST | None) -> str:
         return placeholder(node.args[0] if node.args else method.value if method else node.func)
     if isinstance(node, ast.BoolOp):
         return placeholder(node.values[0])
-    return "\N{HORIZONTAL ELLIPSIS}"
+    return ELLIPSIS
 
 
 def constants(tree: ast.Module) -> dict[str, list[str]]:
-    """The texts that a file gives names to."""
+    """The texts that a file gives names to, or has from another of our files."""
     env: dict[str, list[str]] = {}
     for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PLUGINS):
+            path = ROOT / "plugins" / f"{str(node.module)[len(PLUGINS):].replace('.', '/')}.py"
+            names = [alias for alias in node.names if alias.name.isupper()]
+            theirs = constants(ast.parse(path.read_text(encoding="utf-8"))) if names and path.is_file() else {}
+            for each in names:
+                # A number has no text.
+                if theirs.get(each.name) and all(text and ELLIPSIS not in text for text in theirs[each.name]):
+                    env[each.asname or each.name] = theirs[each.name]
         if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Constant, ast.JoinedStr, ast.BinOp)):
             env.update((name.id, texts(node.value, env)) for name in node.targets if isinstance(name, ast.Name))
     return env

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.access import Who, allows
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import READ, WRITE
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.inventory_values import SERVICE_VARIABLES
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import ERROR, INFO, WARNING, Problem
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listeners, rest_unit
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, has
@@ -252,7 +253,7 @@ def unit(component: str, service: str, found: Unit, unmanaged: int, missing: Seq
         if unmanaged:
             what = f"{component} runs as process {unmanaged}, and systemd knows no unit {service}."
         effect = "A rollout could not restart the daemon, nor bring it back."
-        variable = "slurmrestd_service" if component == "slurmrestd" else f"slurm_jwt_{component}_service"
+        variable = SERVICE_VARIABLES[component]
         remedy = f"Name its unit in {component}_service ({variable}), or take the host out of the group."
         return [Problem(ERROR, "unit_missing", component, None, what, effect, remedy)]
     if found.active in ("active", "reloading"):

@@ -239,12 +239,17 @@ def full(component: str, found: str) -> list[Problem]:
     return [Problem(ERROR, "no_room", component, None, f"{found}.", effect, "Make room, or mount it for writing.")]
 
 
+CONF_NOT_WRITABLE = "conf_not_writable"
+CONF_NOT_WRITABLE_REMEDY = (
+    "Make room, or mount it for writing. If another tool of the site writes the file, set slurm_jwt_manage_conf to "
+    "false."
+)
+
+
 def conf_not_writable(component: str, path: str, found: str) -> list[Problem]:
     """A configuration file is to be edited, and cannot be."""
     effect = f"A rollout could not edit {path} on this host."
-    remedy = "Make room, or mount it for writing. If another tool of the site writes the file, set "
-    remedy += "slurm_jwt_manage_conf to false."
-    return [Problem(ERROR, "conf_not_writable", component, path, f"{found}.", effect, remedy)]
+    return [Problem(ERROR, CONF_NOT_WRITABLE, component, path, f"{found}.", effect, CONF_NOT_WRITABLE_REMEDY)]
 
 
 def environment(

@@ -12,18 +12,12 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import inventory_values, whereabouts
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import ERROR, Problem
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.whereabouts import SeenDaemon
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 
 USUAL_SLURMRESTD = "/usr/sbin/slurmrestd"
-SERVICE_VARIABLES = {
-    "slurmctld": "slurm_jwt_slurmctld_service",
-    "slurmdbd": "slurm_jwt_slurmdbd_service",
-    "slurmrestd": "slurmrestd_service",
-}
-
 
 CODE = "undeclared"
 _EFFECT = "The run would work with other files, programs or units than the cluster does."
@@ -43,7 +37,7 @@ class UndeclaredSetting(NamedTuple):
 
 def service(component: str, named: str, unit: str) -> UndeclaredSetting:
     """The daemon runs in another unit than the one that is named."""
-    daemon, variable = install_paths.DAEMON_OF[component], SERVICE_VARIABLES[component]
+    daemon, variable = install_paths.DAEMON_OF[component], inventory_values.SERVICE_VARIABLES[component]
     found, remedy = f"{daemon} runs in the unit {unit}, and not in {named}.", f"Set {variable} to {unit}."
     return UndeclaredSetting(variable, unit, Problem(ERROR, CODE, component, None, found, _EFFECT, remedy))
 
@@ -71,7 +65,7 @@ def programs(daemons: Sequence[SeenDaemon], declared: Sequence[str]) -> Undeclar
 
 def _is_elsewhere(daemon: SeenDaemon, declared: Sequence[str]) -> bool:
     path = daemon.program
-    if not path or not os.path.exists(path) or not whereabouts.can_be_named(path):
+    if not path or not os.path.exists(path) or not inventory_values.is_path(path):
         return False
     at = install_paths.find_program(os.path.basename(path), list(declared))
     return at is None or not (_is_declared(at, declared) or _is_same_file(at, path))
@@ -128,7 +122,7 @@ def slurmrestd(daemons: Sequence[SeenDaemon], declared: str | None, folders: Seq
         path = daemon.program
         if not path or not os.path.exists(path):
             path = install_paths.find_program("slurmrestd", list(folders))
-        if not path or not whereabouts.can_be_named(path) or _is_same_file(path, declared):
+        if not path or not inventory_values.is_path(path) or _is_same_file(path, declared):
             return None
         # Where the site names another one than its unit does, that is what it wants.
         if os.path.exists(declared) and declared != USUAL_SLURMRESTD:

@@ -14,13 +14,11 @@ import re
 import stat
 from typing import Iterator, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import inventory_values
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes, rest_unit
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import NO_UNIT, Unit
 
-# What a person may copy into an inventory: nothing that YAML or Jinja would take for anything but a path or a name.
-_PATH = re.compile(r"/[A-Za-z0-9_./+@-]{1,1000}")
-_SERVICE = re.compile(r"[A-Za-z0-9_.@-]{1,200}")
 _SYSTEM_SERVICE = re.compile(rb"^[0-9]+:(?:name=systemd)?:/system\.slice/(?:[^/\n]+\.slice/)*([^/\n]+)\.service", re.M)
 # A build has the path of its slurm.conf in its library.
 _BUILT_CONF = re.compile(rb"\0(/[A-Za-z0-9_./+@-]+/slurm\.conf)\0")
@@ -78,7 +76,7 @@ def running(name: str, root: str = "/") -> Iterator[tuple[int, str]]:
         if processes.read(os.path.join(folder, entry, "comm")) != name.encode()[:15] + b"\n":
             continue
         found = _SYSTEM_SERVICE.search(processes.read(os.path.join(folder, entry, "cgroup")) or b"")
-        if found and _SERVICE.fullmatch(found[1].decode(errors="replace")):
+        if found and inventory_values.is_unit(found[1].decode(errors="replace")):
             yield int(entry), found[1].decode()
 
 
@@ -105,7 +103,7 @@ def conf(daemon: SeenDaemon) -> str | None:
     path = daemon.conf or built
     if not path or _FETCHED.fullmatch(path) or not os.path.isfile(path):
         return None
-    return path if can_be_named(path) and not _anybody_writes(path) else None
+    return path if inventory_values.is_path(path) and not _anybody_writes(path) else None
 
 
 def dbd_conf(daemon: SeenDaemon) -> str | None:
@@ -114,12 +112,7 @@ def dbd_conf(daemon: SeenDaemon) -> str | None:
     path = os.path.join(os.path.dirname(slurm_conf), "slurmdbd.conf") if slurm_conf else None
     if not path or not os.path.isfile(path):
         return None
-    return path if can_be_named(path) and not _anybody_writes(path) else None
-
-
-def can_be_named(path: str) -> bool:
-    """Whether a path may be shown to be copied."""
-    return _PATH.fullmatch(path) is not None and ".." not in path.split("/")
+    return path if inventory_values.is_path(path) and not _anybody_writes(path) else None
 
 
 def only_root_writes(path: str) -> bool:

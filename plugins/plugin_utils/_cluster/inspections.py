@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import CONF_NOT_WRITABLE
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared import CODE as UNDECLARED
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Observed
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.unreachable_hosts import reason, unreachable
@@ -84,7 +85,7 @@ def errors_of(look: Observed, removing: bool) -> list[Mapping[str, str]]:
         problem
         for problem in look.get("problems") or ()
         if problem["severity"] == "error"
-        and problem["code"] != _NOT_WRITABLE
+        and problem["code"] != CONF_NOT_WRITABLE
         and (not removing or problem["code"] in _STOPS_REMOVAL)
     ]
 
@@ -95,4 +96,3 @@ _STOPS_REMOVAL = (
     UNDECLARED,
 )  # fmt: skip
 # Of a file that would be edited, if not another host that sees it does.
-_NOT_WRITABLE = "conf_not_writable"

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import CONF_NOT_WRITABLE_REMEDY
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
 
 Look = Mapping[str, Any]
@@ -72,24 +73,21 @@ def editors(looks: Mapping[str, Look], hosts: Sequence[str], kind: str) -> dict[
     return found
 
 
-_REMEDY = (
-    "Make room, or mount it for writing. If another tool of the site writes the file, set slurm_jwt_manage_conf to "
-    "false."
-)
-
-
 def unwritable(looks: Mapping[str, Look], chosen: Mapping[str, str | None], kind: str) -> list[str]:
     """A sentence for each key host whose file nobody may write."""
     lost = [host for host, editor in chosen.items() if editor is None]
     shared = "No controller and no host of slurmdbd that sees this file may write it. " if len(lost) > 1 else ""
     found = [(host, obstacle(looks[host], kind), looks[host][kind]["path"]) for host in lost]
-    return [f"{host}: {why}, so a rollout could not edit {path}. {shared}{_REMEDY}" for host, why, path in found]
+    return [
+        f"{host}: {why}, so a rollout could not edit {path}. {shared}{CONF_NOT_WRITABLE_REMEDY}"
+        for host, why, path in found
+    ]
 
 
 def left_out(look: Look, kind: str) -> str:
     """The same of a host without a key, which is left out."""
     why, path = obstacle(look, kind), look[kind]["path"]
-    return f"{why}, so a rollout could not edit {path}. {_REMEDY}"
+    return f"{why}, so a rollout could not edit {path}. {CONF_NOT_WRITABLE_REMEDY}"
 
 
 def notes(looks: Mapping[str, Look], hosts: Sequence[str], kind: str = SLURM) -> list[str]:

@@ -12,19 +12,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.inventory_values import SERVICE_VARIABLES
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared import CODE
 
 FOR_ALL = "group_vars/all.yml"
 
 _EVERYWHERE = ("slurmctld", "slurmdbd", "slurmrestd", "node")
 # Variable -> the components for which it counts.
-_COMPONENTS = {
+_COMPONENTS: Mapping[str, Sequence[str]] = {
     "slurm_jwt_conf_path": ("slurmctld", "slurmrestd", "node"),
     "slurm_jwt_dbd_conf_path": ("slurmdbd",),
     "slurm_jwt_bin_dirs": _EVERYWHERE,
-    "slurm_jwt_slurmctld_service": ("slurmctld",),
-    "slurm_jwt_slurmdbd_service": ("slurmdbd",),
-    "slurmrestd_service": ("slurmrestd",),
+    **{variable: (daemon,) for daemon, variable in SERVICE_VARIABLES.items()},
     "slurmrestd_binary": ("slurmrestd",),
 }
 

@@ -116,15 +116,21 @@ def proxy_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]
     return list(groups.get(any_variables(groups, hostvars).get(option) or name, ()))
 
 
-# The same in slurmrestd_listen of the role slurmrestd: behind the proxy a socket, as anybody may take an open port.
-DEFAULT_LISTENER, DEFAULT_LISTENER_OF_PROXY = "127.0.0.1:6820", "unix:/run/slurmrestd/slurmrestd.socket"
+# Behind the proxy a socket, as any user can take a port that is free for a moment.
+DEFAULT_LISTENER, DEFAULT_LISTENER_BEHIND_PROXY = "127.0.0.1:6820", "unix:/run/slurmrestd/slurmrestd.socket"
+
+
+def default_listener(group_names: Sequence[str], proxy_group: str = "") -> str:
+    """Where slurmrestd listens on a host of these groups, if the site does not declare slurmrestd_listen."""
+    behind_proxy = (proxy_group or PROXY_GROUP[1]) in group_names
+    return DEFAULT_LISTENER_BEHIND_PROXY if behind_proxy else DEFAULT_LISTENER
 
 
 def default_listeners(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> dict[str, str]:
     """Where slurmrestd is to listen on each of its hosts for which the site does not declare slurmrestd_listen."""
     behind_proxy = proxy_hosts(groups, hostvars)
     return {
-        host: DEFAULT_LISTENER_OF_PROXY if host in behind_proxy else DEFAULT_LISTENER
+        host: DEFAULT_LISTENER_BEHIND_PROXY if host in behind_proxy else DEFAULT_LISTENER
         for host in hosts_by_component(groups, any_variables(groups, hostvars))["slurmrestd"]
         if host in hostvars and "slurmrestd_listen" not in hostvars[host]
     }

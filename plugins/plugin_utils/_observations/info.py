@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import inventory_values
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import rest_unit
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import observation
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes import (
@@ -25,8 +26,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes
 )
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.values import (
     CHECKSUM,
-    COPIED_NAME,
     COPIED_PATH,
+    COPIED_UNIT,
     FINGERPRINT,
     ID,
     IDENTIFIER,
@@ -246,9 +247,7 @@ INFO = observation(
             {
                 **dict.fromkeys(("slurm_jwt_conf_path", "slurm_jwt_dbd_conf_path", "slurmrestd_binary"), COPIED_PATH),
                 "slurm_jwt_bin_dirs": list_of(COPIED_PATH, 20),
-                **dict.fromkeys(
-                    ("slurm_jwt_slurmctld_service", "slurm_jwt_slurmdbd_service", "slurmrestd_service"), COPIED_NAME
-                ),
+                **dict.fromkeys(inventory_values.SERVICE_VARIABLES.values(), COPIED_UNIT),
             },
         ),
         "problems": list_of(PROBLEM, 500),

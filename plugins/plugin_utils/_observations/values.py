@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import inventory_values
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes import (
     Members,
     number,
@@ -17,9 +18,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes
 TEXT = sentence()
 LINE = word()
 PATH = word(r"/(?!(?:[^\x00]*/)?\.\.(?:/|$))[^\x00-\x1f\x7f]*", 4096, "an absolute path without '..'")
-# What a person is told to copy into the inventory: nothing that YAML or Jinja would take for anything else.
-COPIED_PATH = word(r"/(?!(?:[^\x00]*/)?\.\.(?:/|$))[A-Za-z0-9_./+@-]+", 1001, "a path that is fit for an inventory")
-COPIED_NAME = word(r"[A-Za-z0-9_.@-]+", 200, "a unit's name that is fit for an inventory")
+# Values that an administrator copies into the inventory.
+COPIED_PATH = word(inventory_values.PATH, 1001, "a path that is fit for an inventory")
+COPIED_UNIT = word(inventory_values.UNIT, 200, "a unit's name that is fit for an inventory")
 # Active Directory has blanks and backslashes in names.
 NAME = word(r"[^\x00-\x1f\x7f:/]{1,256}", 256, "the name of a user or a group")
 # With a + where an access control list gives more, as ls shows it.

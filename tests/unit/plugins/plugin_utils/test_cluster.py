@@ -50,9 +50,12 @@ def test_default_listeners_are_those_of_the_roles(variables):
     found = inventory_hosts.default_listeners(groups, hostvars)
     assert found == {"rest1": "127.0.0.1:6820", "gate1": "unix:/run/slurmrestd/slurmrestd.socket"}
     (default,) = yaml.safe_load((ROLES / "slurmrestd/defaults/main.yml").read_text())["slurmrestd_listen"]
-    looked_for = yaml.safe_load((ROLES / "slurm_jwt/vars/main.yml").read_text())["slurm_jwt__default_listener"]
+    inspected = yaml.safe_load((ROLES / "slurm_jwt/vars/main.yml").read_text())["slurm_jwt__rest_listens"]
+    environment = jinja2.Environment(autoescape=True)
+    environment.filters["hpc.slurm_jwt.default_listener"] = inventory_hosts.default_listener
+    known = {"slurm_jwt_components": ["slurmrestd"], "slurm_jwt__removing": False, **variables}
     for host, listener in found.items():
-        for template in (default, looked_for):
-            told = jinja2.Template(template).render(groups=groups, inventory_hostname=host, **variables)
-            assert told.strip() == listener
-    assert inventory_hosts.DEFAULT_LISTENER_OF_PROXY in (ROLES / "slurm_jwt_proxy/vars/main.yml").read_text()
+        names = [name for name, hosts in groups.items() if host in hosts and name != "all"]
+        assert environment.from_string(default).render(group_names=names, **known) == listener
+        assert environment.compile_expression(inspected.strip("{} \n"))(group_names=names, **known) == [listener]
+    assert inventory_hosts.DEFAULT_LISTENER_BEHIND_PROXY in (ROLES / "slurm_jwt_proxy/vars/main.yml").read_text()

@@ -18,7 +18,7 @@ settings.load_profile("beside_others")
 @pytest.fixture(autouse=True)
 def any_port_for_servers_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests have servers without TLS on this host, at ports that any user could take."""
-    monkeypatch.setattr(fetch, "ANYBODYS_PORT", 65536)
+    monkeypatch.setattr(fetch, "FIRST_UNPRIVILEGED_PORT", 65536)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

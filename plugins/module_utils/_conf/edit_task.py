@@ -68,7 +68,7 @@ def run(task: Task) -> dict[str, Any]:
     if edit.changes and task.check_mode:
         writer.examine(edit.changes)
     elif edit.changes:
-        with writer.alone(task.params["path"]):
+        with writer.exclusive(task.params["path"]):
             # Another run may have changed the files since they were read.
             edit = _planned(task, requested)
             backups = writer.put(edit.changes, task.params["backup"])

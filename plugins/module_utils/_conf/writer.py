@@ -1,11 +1,11 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts changed configuration files in place, all of them or none; private to this collection.
+"""Replaces changed configuration files, all of them or none. Private to this collection.
 
-A file keeps its owner, mode and extended attributes (SELinux, ACLs). It is written in full beside the old one and
-renamed over it, so that daemons and commands that read it see the old or the new one. A symbolic link that root or
-the owner of the file has put in a safe place is followed, as sites share slurm.conf that way; the link stays.
+A file keeps its owner, mode and extended attributes (SELinux, ACLs). It is written completely under a temporary name in
+the same folder and then renamed, so that daemons and commands read the old or the new one. A symbolic link that root or
+the owner of the file made in a safe folder is followed and stays, as sites share slurm.conf that way.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _BACKUP = re.compile(STAMP + "~")
 
 
 class ConfFileError(Exception):
-    """A file cannot be put in place; str() says which, why, and what to do."""
+    """A file cannot be replaced; str() says which, why, and what to do."""
 
 
 class Change(NamedTuple):
-    """What is to become of one file."""
+    """The change of one file."""
 
     path: str
     """As the configuration names it, maybe through symbolic links."""
@@ -46,31 +46,31 @@ class Change(NamedTuple):
 
 
 def plan(old: Mapping[str, bytes], new: Mapping[str, bytes], top: str, private: bool) -> list[Change]:
-    """What has to be done to these files, in the order given, where anything has to.
+    """The changes of these files that are necessary, in the order given.
 
-    With private (slurmdbd.conf) the modes are mended that Slurm refuses: it wants 0600, and takes 0640 for the file
-    itself from 25.11 on. An included file is only mended if it belongs to the owner of the file that includes it,
-    who can read it afterwards.
+    With private (slurmdbd.conf), modes that Slurm refuses are corrected: it needs 0600, and also accepts 0640 for the
+    file itself from 25.11 on. An included file is corrected only if it has the same owner as the top file, who can
+    still read it then.
     """
     owner = os.stat(top).st_uid
     changes: dict[str, Change] = {}
-    kept: dict[str, str] = {}
+    path_of: dict[str, str] = {}
     for path, data in old.items():
         info = os.stat(path)
         if not stat.S_ISREG(info.st_mode):
             continue  # an Include of a folder or of /dev/null, which is empty
-        mode = wanted = stat.S_IMODE(info.st_mode)
+        mode = new_mode = stat.S_IMODE(info.st_mode)
         if private and info.st_uid == owner and (mode != 0o640 if path == top else True):
-            wanted = 0o600
+            new_mode = 0o600
         real = os.path.realpath(path)
         after = new.get(path, data)
-        if real in kept and changes[real].new != after:
+        if real in path_of and changes[real].new != after:
             raise ConfFileError(
-                f"{path} and {kept[real]} are the same file, and a change to one would be a change to the other."
-                " Include it by one name only; nothing was changed."
+                f"{path} and {path_of[real]} are the same file, so a change to one would change the other."
+                " Include it under one name only; nothing was changed."
             )
-        kept[real] = path
-        changes[real] = Change(path, real, data, after, info.st_uid, info.st_gid, mode, wanted)
+        path_of[real] = path
+        changes[real] = Change(path, real, data, after, info.st_uid, info.st_gid, mode, new_mode)
     return [change for change in changes.values() if change.new != change.old or change.mode != change.old_mode]
 
 
@@ -81,17 +81,17 @@ def examine(changes: list[Change]) -> None:
 
 
 @contextmanager
-def alone(path: str) -> Iterator[None]:
+def exclusive(path: str) -> Iterator[None]:
     """Keep other runs on this host away from this file while it is read, changed and written.
 
-    A run on another host that shares the file is noticed when the new one is put in its place.
+    A run on another host that shares the file is noticed when the file is replaced.
     """
     with locked(resolved(path)):
         yield
 
 
 def resolved(path: str) -> str:
-    """The file that a path means, if no unprivileged user had a hand in that."""
+    """The file that a path leads to, if no unprivileged user could have changed where it leads."""
     for _link in range(_LINKS):
         try:
             entry = os.lstat(path)
@@ -101,23 +101,23 @@ def resolved(path: str) -> str:
             return path
         _refuse_planted(path, entry)
         path = os.path.join(os.path.dirname(path), os.readlink(path))
-    raise ConfFileError(f"{path} leads through more than {_LINKS} symbolic links.")
+    raise ConfFileError(f"{path} has more than {_LINKS} symbolic links in a row.")
 
 
 def _refuse_planted(path: str, entry: os.stat_result) -> None:
     """Refuse a link that others could have put there. The owner of the file may: what Slurm reads is theirs anyway."""
     folder = os.path.dirname(path)
-    holder = os.stat(folder)
-    if is_replaceable(holder, entry, folder_acl(folder, holder), os.stat(path).st_uid):
+    info = os.stat(folder)
+    if is_replaceable(info, entry, folder_acl(folder, info), os.stat(path).st_uid):
         raise ConfFileError(
-            f"{path} is a symbolic link in {folder}, where others than root can write (owner {holder.st_uid}, mode"
-            f" {stat.S_IMODE(holder.st_mode):04o}): they decide which file would be changed. Name the file it leads to,"
+            f"{path} is a symbolic link in {folder}, where users other than root can write (owner {info.st_uid}, mode"
+            f" {stat.S_IMODE(info.st_mode):04o}): they decide which file would be changed. Name the file it leads to,"
             " or remove their permission. Nothing was changed."
         )
 
 
 def put(changes: list[Change], backup: bool) -> dict[str, str]:
-    """Write all changes; returns the backups, by path. If one file cannot be put in place, the others go back."""
+    """Write all changes; returns the backups, by path. If one file cannot be replaced, the others are restored."""
     writes = [change for change in changes if change.new != change.old]
     backups: dict[str, str] = {}
     done: list[Change] = []
@@ -148,12 +148,12 @@ def _refuse_changed(change: Change) -> None:
     with open(change.real, "rb") as file:
         if file.read() != change.old:
             raise ConfFileError(
-                f"{change.path} was changed by somebody else meanwhile. Nothing was written; run again."
+                f"{change.path} was changed by another process in the meantime. Nothing was written; run again."
             )
 
 
 def _back_up(change: Change) -> str:
-    """A copy of the old file beside it, with its owner, mode and attributes, but never looser than it ought to be."""
+    """Copy the old file, with its owner and attributes, and the mode that the new one has."""
     for name in backup_names(change.real, "~", time.time()):
         with _LikeOriginal(change, change.old, name) as file:
             if file.link():
@@ -162,23 +162,23 @@ def _back_up(change: Change) -> str:
 
 
 def needless_backups(paths: Iterable[str]) -> list[str]:
-    """The copies of each file that were kept before it was changed, if it is again what the first of them holds."""
-    found = []
+    """The backups of each file, if it is again the same as the first of them."""
+    needless = []
     for path in paths:
         real = resolved(path)
         folder, name = os.path.split(real)
-        beside = [each for each in os.listdir(folder) if each.startswith(name)]
-        kept = [each for each in beside if _BACKUP.fullmatch(each[len(name) :])]
+        names = [each for each in os.listdir(folder) if each.startswith(name)]
+        backups = [each for each in names if _BACKUP.fullmatch(each[len(name) :])]
         # The second one of a second has a number after its time.
-        copies = sorted(kept, key=lambda each: each.rstrip("~"))
+        copies = sorted(backups, key=lambda each: each.rstrip("~"))
         first = os.path.join(folder, copies[0]) if copies else None
         if first and _content(first) == _content(real):
-            found += [os.path.join(folder, each) for each in copies]
-    return found
+            needless += [os.path.join(folder, each) for each in copies]
+    return needless
 
 
 def _content(path: str) -> bytes | None:
-    """None for what is no plain file."""
+    """None if it is not a regular file."""
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
@@ -187,7 +187,7 @@ def _content(path: str) -> bytes | None:
 
 
 class _LikeOriginal(AtomicFile):
-    """A temporary file that looks like the file it replaces in all that the kernel keeps of one."""
+    """A temporary file with the owner, mode and extended attributes of the file that it replaces."""
 
     def __init__(self, change: Change, data: bytes, path: str = "") -> None:
         target = resolved(change.path)
@@ -196,7 +196,7 @@ class _LikeOriginal(AtomicFile):
         self._model = change
 
     def is_secret(self) -> bool:
-        """Its folder is the site's affair, as it was before, whoever may read the file."""
+        """Its folder is not checked: it was the site's choice, whoever may read the file."""
         return False
 
     def _write(self) -> None:
@@ -205,7 +205,7 @@ class _LikeOriginal(AtomicFile):
             return
         for name in _attributes(self._model.real):
             if name == "system.posix_acl_access" and self._model.mode != self._model.old_mode:
-                continue  # it would bring the old permissions back
+                continue  # it would restore the old permissions
             with suppress(OSError):  # not every file system keeps every attribute
                 os.setxattr(self._fd, name, os.getxattr(self._model.real, name))
 

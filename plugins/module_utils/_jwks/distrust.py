@@ -4,8 +4,8 @@
 """Which moduli are not trusted: those that the site has named, and those whose private part is public. Private to this
 collection.
 
-Who has the private part of a key writes any kid into a token, so a key is distrusted by its modulus. What says which
-modulus a name means must not be a source: otherwise one source could have the keys of another distrusted.
+Anyone who has the private part of a key can write any kid into a token, so a key is distrusted by its modulus. A source
+must not decide which modulus a name means: otherwise it could make the keys of another source distrusted.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def reason(found: DistrustedModulus) -> str:
 
 
 class PublishedKeys(NamedTuple):
-    """What one source has."""
+    """The key set of one source."""
 
     source: str
     key_set: KeySet
     inline: bool = False
-    """Whether the site itself declares the keys, instead of where they are. Such keys come first."""
+    """Whether the site declares the keys themselves. Such keys come before all others."""
 
 
 class Distrust:
@@ -44,12 +44,12 @@ class Distrust:
         self._scoped = {(each.modulus, each.sources[0]): each for each in kept if each.scoped and each.sources}
 
     def add_trusted(self, key: Jwk, sources: tuple[str, ...]) -> None:
-        """A key that is trusted now: whatever names it means its modulus."""
+        """A key that is trusted now: each of its names means its modulus."""
         self._add(key, self._named_as({key.kid, *self._thumbprints(key)}), sources)
 
     def add_published(self, published: Sequence[PublishedKeys]) -> None:
-        """What sources have: a thumbprint means its modulus, and so does the private part. A kid means it only as far
-        as the same source is concerned."""
+        """Keys of sources: a thumbprint means its modulus, and so does the private part. A kid means it only for that
+        source."""
         for each in published:
             for modulus in sorted(each.key_set.leaked):
                 self._add_leak(modulus_fingerprint(modulus), each.source)
@@ -59,7 +59,7 @@ class Distrust:
                     self._add_scoped(modulus_fingerprint(key.n), key.kid, each.source)
 
     def find(self, key: Jwk, sources: Sequence[str]) -> DistrustedModulus | None:
-        """What is known against a key that these sources have."""
+        """Why a key of these sources is distrusted; None if it is not."""
         modulus = modulus_fingerprint(key.n)
         found = self._everywhere.get(modulus)
         if found is None and len(sources) == 1:
@@ -82,14 +82,14 @@ class Distrust:
             self._everywhere.setdefault(modulus, DistrustedModulus(modulus, self._now, name, sources))
 
     def _add_leak(self, modulus: str, source: str) -> None:
-        # A private part that was published once stays known when it is withdrawn.
+        # A private part that was published once stays known, even if it is withdrawn.
         self._everywhere.setdefault(modulus, DistrustedModulus(modulus, self._now, None, (source,)))
 
     def _add_scoped(self, modulus: str, name: str, source: str) -> None:
         self._scoped.setdefault((modulus, source), DistrustedModulus(modulus, self._now, name, (source,), True))
 
     def to_remember(self) -> tuple[DistrustedModulus, ...]:
-        """What goes on record. A source that publishes ever new keys to be distrusted does not fill the disk."""
+        """What is recorded. A source that publishes ever new keys to be distrusted does not fill the disk."""
         counts: dict[str, int] = {}
         found = []
         for each in sorted(self.known, key=lambda each: (each.since, each.modulus)):

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record beside a key set: what the keys alone do not say. Private to this collection.
+"""The record of a key set: what the keys alone do not say. Private to this collection.
 
 Since when each key is trusted and which sources have it; and which moduli are distrusted, so that a removed key is
-known again when it comes back with another kid or another exponent.
+recognized if it returns with another kid or another exponent.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import 
 
 
 class RecordedKey(NamedTuple):
-    """What is on record of a key that came from a source."""
+    """A key that came from a source."""
 
     kid: str
     thumbprint: str
     since: int
-    """When a run found it first."""
+    """When a run found it for the first time."""
     withdrawn: int | None = None
     """When a run found that no source has it any more."""
     sources: tuple[str, ...] = ()
@@ -44,8 +44,8 @@ class DistrustedModulus(NamedTuple):
     sources: tuple[str, ...] = ()
     """Those that had it."""
     scoped: bool = False
-    """Whether only these sources are not believed about it. A kid in remove says which modulus is meant only if the key
-    was trusted: any source can publish somebody else's modulus under that kid."""
+    """Whether it is distrusted only from these sources. A kid in remove identifies a modulus only if the key was
+    trusted: any source can publish another's modulus under that kid."""
 
 
 class KeySetRecord(NamedTuple):
@@ -53,14 +53,14 @@ class KeySetRecord(NamedTuple):
     distrusted: tuple[DistrustedModulus, ...] = ()
 
     def knows(self, source: str) -> bool:
-        """Whether a source was heard before."""
+        """Whether a source has been read before."""
         return any(source in each.sources for each in self.keys) or any(
             source in each.sources for each in self.distrusted
         )
 
 
 def format_record(record: KeySetRecord) -> bytes:
-    """The record as a file. The same record makes the same bytes."""
+    """The record as a file. The same record gives the same bytes."""
     content: dict[str, Any] = {"keys": [_key_entry(noted) for noted in sorted(record.keys, key=lambda each: each.name)]}
     if record.distrusted:
         content["distrusted"] = [_distrusted_entry(each) for each in sorted(record.distrusted, key=_order)]
@@ -85,7 +85,7 @@ def _distrusted_entry(distrusted: DistrustedModulus) -> dict[str, Any]:
 
 
 def parse_record(data: bytes) -> KeySetRecord:
-    """The record in a file; what cannot be read counts as not written."""
+    """The record in a file; a record that cannot be read counts as missing."""
     try:
         content = json.loads(data.decode("utf-8"))
         return KeySetRecord(

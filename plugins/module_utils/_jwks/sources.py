@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the sources of trusted keys, each for itself. Private to this collection.
+"""Reads the sources of trusted keys. Private to this collection.
 
-Whatever is wrong with one source is an answer about that source, and none about another.
+Sources are independent: an error of one does not affect another.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KINDS = ("issuer", "url", "path", "data")
 
 
 class SourceError(Exception):
-    """What a source is declared to be makes no sense; str() says why and what to do."""
+    """The declaration of a source is wrong; str() says why and what to do."""
 
 
 class FailedSource(NamedTuple):
@@ -33,7 +33,7 @@ class FailedSource(NamedTuple):
     reason: str
     """A sentence, with the remedy."""
     unreachable: bool
-    """Whether it may be better in a minute, without anybody's doing."""
+    """Whether the next attempt may succeed without any change."""
 
 
 class SourceResults(NamedTuple):
@@ -48,14 +48,14 @@ class SourceResults(NamedTuple):
 class _Unusable(Exception):
     """A source has no usable keys; str() is a sentence."""
 
-    def __init__(self, text: str, unreachable: bool = False, found: KeySet | None = None) -> None:
+    def __init__(self, text: str, unreachable: bool = False, key_set: KeySet | None = None) -> None:
         super().__init__(text)
         self.unreachable = unreachable
-        self.found = found
+        self.key_set = key_set
 
 
 class _NotYet(Exception):
-    """A source will be there when this is not check mode; str() is a sentence."""
+    """An earlier task would have made the source if this were not check mode; str() is a sentence."""
 
 
 class SourceReader:
@@ -77,7 +77,7 @@ class SourceReader:
     def check(self) -> None:
         """Raise SourceError for a declaration that cannot be right."""
         if not self._sources:
-            raise SourceError("sources is needed with state=present: it says where the keys come from.")
+            raise SourceError("sources is required with state=present: it says where the keys come from.")
         for number, source in enumerate(self._sources):
             kinds = _kinds_of(source)
             if len(kinds) != 1 and not (self._check and not kinds):
@@ -86,35 +86,36 @@ class SourceReader:
                 )
 
     def read(self, checked: Collection[str], warn: Callable[[str], None]) -> SourceResults:
-        """What the sources have. CHECKED are the thumbprints of keys that are known to be sound."""
+        """Read all sources. CHECKED are the thumbprints of keys that are known to be sound."""
         results = SourceResults([], [], [])
-        # All are asked before anybody is waited for.
+        # All are begun before the first one is waited for.
         answers = [self._begin(name, source) for name, source in zip(self._names, self._sources)]
         for name, source, answer in zip(self._names, self._sources, answers):
             try:
-                found = self._parse(name, answer(), source["kid"], checked)
+                key_set = self._parse(name, answer(), source["kid"], checked)
             except _NotYet as exc:
                 results.pending.append(name)
                 warn(str(exc))
                 continue
             except _Unusable as exc:
                 results.failed.append(FailedSource(name, str(exc), exc.unreachable))
-                if exc.found is None or not exc.found.leaked:
+                if exc.key_set is None or not exc.key_set.leaked:
                     continue
-                # That a private part is public is true of a key set, however useless.
-                found = exc.found
-            if found.leaked:
+                # A leaked private part counts, even if the key set is useless.
+                key_set = exc.key_set
+            if key_set.leaked:
                 warn(
-                    f"{name} publishes the private part of a key, so whoever reads it could sign tokens for root. That"
-                    " key is not trusted, whatever its kid. Have its issuer replace it, and see what was done with it."
+                    f"{name} publishes the private part of a key, so anyone who reads it could sign tokens for root."
+                    " That key is not trusted under any kid. Have its issuer replace it, and check what it was used"
+                    " for."
                 )
-            results.published.append(PublishedKeys(name, found, inline=_kinds_of(source) == ["data"]))
+            results.published.append(PublishedKeys(name, key_set, inline=_kinds_of(source) == ["data"]))
         return results
 
     def _begin(self, name: str, source: dict[str, Any]) -> Callable[[], bytes]:
         kinds = _kinds_of(source)
         if not kinds:
-            return lambda: _not_yet(f"{name} is empty yet, so it is not known which keys it will have.")
+            return lambda: _not_yet(f"{name} is still empty, so its keys are not known yet.")
         if kinds == ["data"]:
             return lambda: _encoded(source["data"])
         if kinds == ["path"]:
@@ -122,7 +123,7 @@ class SourceReader:
         return self._ask(name, source)
 
     def _ask(self, name: str, source: dict[str, Any]) -> Callable[[], bytes]:
-        # It imports much, and a task whose sources are files or data does without.
+        # It imports much, and a task with only files or data does not need it.
         from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import fetch
 
         rules = fetch.FetchRules(self._timeout, source["allow_http"], source["allow_shared"])
@@ -152,37 +153,37 @@ class SourceReader:
             file = read_secret(path)
         except SecretFileMissing as exc:
             if self._check:
-                _not_yet(f"{exc} So it is not known which keys it will have.")
+                _not_yet(f"{exc} So its keys are not known yet.")
             raise _Unusable(str(exc)) from exc
         except SecretFileError as exc:
             raise _Unusable(str(exc)) from exc
         if file.mode & 0o002:
             raise _Unusable(
-                f"{path} is writable by every user of the host (mode {file.mode:04o}), who could put a key of their own"
-                " there and be root on the cluster. See who has, then take that away (chmod o-w)."
+                f"{path} is writable by every user of the host (mode {file.mode:04o}), who could add a key and become"
+                " root on the cluster. Check its keys, then remove the permission (chmod o-w)."
             )
         return file.data
 
     def _parse(self, name: str, data: bytes, kid: str | None, checked: Collection[str]) -> KeySet:
         try:
-            found = parse(data, Rules(self._min_bits, Budget(), checked), kid)
+            key_set = parse(data, Rules(self._min_bits, Budget(), checked), kid)
         except KeySetError as exc:
             raise _Unusable(f"{name} {exc}") from None
         except LibraryMissing as exc:
             raise _Unusable(f"{name} cannot be read. {exc}") from exc
         except Exception as exc:
-            # A stranger has written it, and other libraries read it: what it is must not decide about other sources.
-            raise _Unusable(f"{name} cannot be read ({type(exc).__name__}). Look what is there.") from exc
-        if not found.keys:
-            reasons = "; ".join(f"{lost.kid} {lost.reason}" for lost in found.dropped[:5])
-            raise _Unusable(f"{name} has no key that Slurm may trust: {reasons}.", found=found)
-        if kid and [key.kid for key in found.keys] != [kid]:
+            # Other libraries parse this untrusted text: their errors must not affect other sources.
+            raise _Unusable(f"{name} cannot be read ({type(exc).__name__}). Check what is there.") from exc
+        if not key_set.keys:
+            reasons = "; ".join(f"{lost.kid} {lost.reason}" for lost in key_set.dropped[:5])
+            raise _Unusable(f"{name} has no key that Slurm may trust: {reasons}.", key_set=key_set)
+        if kid and [key.kid for key in key_set.keys] != [kid]:
             raise _Unusable(
-                f"{name} has {len(found.keys)} keys, or one that has a kid already, so kid: {kid} names none of them."
-                " Leave it out.",
-                found=found._replace(keys=[]),
+                f"{name} has {len(key_set.keys)} keys, or one that has a kid already, so kid: {kid} names none of them."
+                " Remove that option.",
+                key_set=key_set._replace(keys=[]),
             )
-        return found
+        return key_set
 
 
 def _kinds_of(source: dict[str, Any]) -> list[str]:

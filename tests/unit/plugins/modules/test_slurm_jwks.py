@@ -147,7 +147,7 @@ class TestPresent:
         trusted = make_authority(tmp_path)
         with Issuer({"/keys": json.dumps(key_set(A)).encode()}, tls=authority(trusted)) as idp:
             source = {"url": idp.url + "/keys"}
-            assert "its certificate is not to be trusted" in host.fails(sources=[source])
+            assert "its certificate cannot be verified" in host.fails(sources=[source])
             assert host.works(sources=[{**source, "ca_path": str(trusted / "ca.pem")}])["kids"] == ["a"]
             known = host.works(sources=[{**source, "ca_path": "/nowhere"}])
         assert "ca_path: /nowhere cannot be used" in known["failed_sources"][0]["reason"]

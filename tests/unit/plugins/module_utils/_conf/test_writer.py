@@ -144,7 +144,7 @@ def test_a_link_counts_only_where_no_stranger_could_put_it(
     if allowed:
         assert resolved(str(folder / "link")) == str(place / "slurm.conf")
     else:
-        with pytest.raises(ConfFileError, match="is a symbolic link in .* where others than root can write"):
+        with pytest.raises(ConfFileError, match="is a symbolic link in .* where users other than root can write"):
             resolved(str(folder / "link"))
         os.chown(place / "slurm.conf", owner, 0)  # it is the owner's own file
         assert resolved(str(folder / "link")) == str(place / "slurm.conf")
@@ -189,7 +189,7 @@ def test_without_room_for_all_files_none_changes(place: pathlib.Path, order: tup
 def test_what_was_put_in_place_goes_back_when_the_next_file_fails(place: pathlib.Path) -> None:
     planned = changes(place, slurm_conf=b"new\n", more_conf=b"newer\n")
     (place / "more.conf").write_bytes(b"by somebody else\n")
-    with pytest.raises(ConfFileError, match=r"more\.conf was changed by somebody else meanwhile"):
+    with pytest.raises(ConfFileError, match=r"more\.conf was changed by another process in the meantime"):
         put(planned, True)
     assert (place / "slurm.conf").read_bytes() == b"old\n"
     assert (place / "more.conf").read_bytes() == b"by somebody else\n"

@@ -39,15 +39,15 @@ class TestAddresses:
         ("url", "because"),
         [
             ("http://idp.example.org/keys", "is plain http"),
-            ("file:///etc/shadow", "is not a URL of the web"),
-            ("ftp://idp.example.org/keys", "is not a URL of the web"),
-            ("idp.example.org/keys", "is not a URL of the web"),
-            ("https:///keys", "is not a URL of the web"),
-            ("https://idp.example.org/a b", "is not a URL of the web"),
-            ("https://idp.example.org/\n", "is not a URL of the web"),
+            ("file:///etc/shadow", "is not an http or https URL"),
+            ("ftp://idp.example.org/keys", "is not an http or https URL"),
+            ("idp.example.org/keys", "is not an http or https URL"),
+            ("https:///keys", "is not an http or https URL"),
+            ("https://idp.example.org/a b", "is not an http or https URL"),
+            ("https://idp.example.org/\n", "is not an http or https URL"),
             ("https://idp.example.org:port/", "is not a URL"),
             ("https://[::1/", "is not a URL"),
-            ("https://user:secret@idp.example.org/", "holds a user name"),
+            ("https://user:secret@idp.example.org/", "contains a user name"),
             ("https://login.microsoftonline.com/common/discovery/v2.0/keys", "for all its tenants"),
             ("https://LOGIN.microsoftonline.com/t/discovery/v2.0/keys", "for all its tenants"),
             ("https://login.microsoftonline.com/t/discovery/v2.0/keys?appid=1", "for all its tenants"),
@@ -175,7 +175,7 @@ class TestCertificates:
         trusted, other = make_authority(tmp_path), make_authority(tmp_path / "other")
         with Issuer({"/keys": KEYS}, tls=authority(trusted)) as idp:
             said = refusal(idp.url + "/keys", FetchRules(timeout=20), ca and str(other / "ca.pem"))
-        assert "its certificate is not to be trusted" in said
+        assert "its certificate cannot be verified" in said
         assert "ca_path" in said
 
 
@@ -203,7 +203,7 @@ class TestDiscovery:
     def test_no_address_of_keys(self):
         with Issuer({}) as idp:
             assert "has no jwks_uri" in self.refused(idp, jwks_uri=None)
-            assert "is not a URL of the web" in self.refused(idp, jwks_uri="file:///etc/passwd")
+            assert "is not an http or https URL" in self.refused(idp, jwks_uri="file:///etc/passwd")
 
     @pytest.mark.parametrize("page", [b"<html>", b"[]", b"\xff", b"[" * 9999], ids=range(4))
     def test_no_configuration(self, page):
@@ -215,12 +215,12 @@ class TestDiscovery:
     "url", ["http://127.0.0.1:8098/k", "http://[::1]:1024/k", "http://localhost:6820/k", "http://127.9.9.9:65535/k"]
 )
 def test_a_port_of_this_host_that_every_user_can_take_is_refused(monkeypatch, url):
-    monkeypatch.setattr(jwks_fetch, "ANYBODYS_PORT", 1024)
+    monkeypatch.setattr(jwks_fetch, "FIRST_UNPRIVILEGED_PORT", 1024)
     with pytest.raises(FetchError, match=f"{re.escape(url)} .*1024"):
         refuse_address(url, PLAIN)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/k", "http://[::1]:1023/k", "https://127.0.0.1:8098/k"])
 def test_a_port_of_this_host_that_only_root_can_take_will_do(monkeypatch, url):
-    monkeypatch.setattr(jwks_fetch, "ANYBODYS_PORT", 1024)
+    monkeypatch.setattr(jwks_fetch, "FIRST_UNPRIVILEGED_PORT", 1024)
     refuse_address(url, PLAIN)

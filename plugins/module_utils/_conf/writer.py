@@ -21,7 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.backup import STAMP, backup_names
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import folder_acl, is_replaceable
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.run_lock import locked
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import examine_place, set_attributes
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import check_path, set_attributes
 
 _LINKS = 40  # as many as Linux itself follows
 _BACKUP = re.compile(STAMP + "~")
@@ -77,7 +77,7 @@ def plan(old: Mapping[str, bytes], new: Mapping[str, bytes], top: str, private: 
 def examine(changes: list[Change]) -> None:
     """Refuse what put() would refuse, before anything is done."""
     for change in changes:
-        examine_place(resolved(change.path), secret=False)
+        check_path(resolved(change.path), secret=False)
 
 
 @contextmanager

@@ -12,22 +12,22 @@ import os
 from typing import Iterator, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import EXECUTE, READ
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import Place, User, look
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import PathInfo, User, inspect
 
 
-class Who(NamedTuple):
+class Reader(NamedTuple):
     """A process's user and all its groups, by number. A user who does not exist yet has the uid -1."""
 
     uid: int
     gids: frozenset[int]
 
 
-def who(user: User | None, gid: int | None) -> Who:
+def reader_of(user: User | None, gid: int | None) -> Reader:
     """As systemd starts a service with User= and, unless GID is None, with Group=."""
     if user is None:
-        return Who(-1, frozenset() if gid is None else frozenset([gid]))
+        return Reader(-1, frozenset() if gid is None else frozenset([gid]))
     primary = user.gid if gid is None else gid
-    return Who(user.uid, frozenset(os.getgrouplist(user.name, primary)))
+    return Reader(user.uid, frozenset(os.getgrouplist(user.name, primary)))
 
 
 def gid_named(name: str) -> int | None:
@@ -38,13 +38,13 @@ def gid_named(name: str) -> int | None:
         return int(name) if name.isascii() and name.isdigit() else None
 
 
-def barrier(path: str, reader: Who) -> str | None:
+def first_denied(path: str, reader: Reader) -> str | None:
     """The first folder on the way to a file that somebody may not enter, or the file itself; None if he can read it."""
     real = os.path.realpath(path)
     for folder in _folders(real):
-        if not allows(look(folder), reader, EXECUTE):
+        if not allows(inspect(folder), reader, EXECUTE):
             return folder
-    return None if allows(look(real), reader, READ) else real
+    return None if allows(inspect(real), reader, READ) else real
 
 
 def _folders(path: str) -> Iterator[str]:
@@ -54,7 +54,7 @@ def _folders(path: str) -> Iterator[str]:
         yield "/".join(names[:number]) or "/"
 
 
-def allows(place: Place, reader: Who, wanted: int) -> bool:
+def allows(place: PathInfo, reader: Reader, wanted: int) -> bool:
     """Whether the kernel would let somebody do that, in the order in which it asks."""
     if reader.uid == 0:
         return True

@@ -197,7 +197,7 @@ def link_as(path: str, target: str) -> bool:
     return True
 
 
-def take_name(path: str, target: str) -> None:
+def rename_over(path: str, target: str) -> None:
     """Give PATH the name of another file of its folder, in the place of that file."""
     with folder_of(path) as (folder, name), explained("rename", path):
         new = os.path.basename(target)
@@ -211,7 +211,7 @@ def remove_stale(path: str) -> list[str]:
     gone = []
     with folder_of(path, secret=False) as (folder, name):
         for temporary in filter(_TEMPORARY.match, names_in(folder)):
-            if _left_over(folder, temporary, name):
+            if _is_stale(folder, temporary, name):
                 unlink_quietly(folder, temporary)
                 gone.append(temporary)
     return gone
@@ -388,7 +388,7 @@ def _temporary_name(name: str) -> str:
     return f".slurm_jwt.{name}.{os.urandom(8).hex()}.tmp"
 
 
-def _left_over(folder: int, temporary: str, name: str) -> bool:
+def _is_stale(folder: int, temporary: str, name: str) -> bool:
     """Whether a temporary file is old, or has got its name already and was only not taken away."""
     try:
         info = os.stat(temporary, dir_fd=folder, follow_symlinks=False)

@@ -19,7 +19,7 @@ from typing import Any, Callable, Mapping, NamedTuple
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFile, parse_mode
 
-NOBODY = -1
+UNKNOWN = -1
 """Stands for a user or group that does not exist yet."""
 
 
@@ -27,7 +27,7 @@ class OwnershipError(Exception):
     """Whose a file is to be cannot be told. The text says why, and what to do."""
 
 
-class NobodyOfThatName(OwnershipError):
+class UnknownOwner(OwnershipError):
     """A user or group is declared whom this host does not know."""
 
 
@@ -82,15 +82,15 @@ class DeclaredOwnership(NamedTuple):
         uid = file.uid if file.uid in (0, wanted.uid) else wanted.uid
         gid = file.gid if file.gid in (0, wanted.gid) else wanted.gid
         # Whoever does not exist on this host can own nothing.
-        return Ownership(os.geteuid() if uid == NOBODY else uid, os.getegid() if gid == NOBODY else gid, 0o400)
+        return Ownership(os.geteuid() if uid == UNKNOWN else uid, os.getegid() if gid == UNKNOWN else gid, 0o400)
 
     def names(self, found: Ownership) -> dict[str, Any]:
         """In names; those of the task where check mode allows them to be missing on the host."""
-        owner = self.owner if found.uid == NOBODY else user_name(found.uid)
-        group = (self.group or owner) if found.gid == NOBODY else group_name(found.gid)
+        owner = self.owner if found.uid == UNKNOWN else user_name(found.uid)
+        group = (self.group or owner) if found.gid == UNKNOWN else group_name(found.gid)
         numbers = {
-            "uid": None if found.uid == NOBODY else found.uid,
-            "gid": None if found.gid == NOBODY else found.gid,
+            "uid": None if found.uid == UNKNOWN else found.uid,
+            "gid": None if found.gid == UNKNOWN else found.gid,
         }
         return {"owner": owner, "group": group, "mode": f"{found.mode:04o}", **numbers}
 
@@ -113,8 +113,8 @@ def _number(
     if number is not None:
         return number
     if may_lack:
-        return NOBODY
-    raise NobodyOfThatName(
+        return UNKNOWN
+    raise UnknownOwner(
         f"{option}: there is no {kind} '{name}' on this host. Install Slurm or create the {kind} first, or correct"
         " the name."
     )
@@ -150,4 +150,4 @@ def _primary_group(uid: int) -> int:
     try:
         return pwd.getpwuid(uid).pw_gid
     except KeyError:
-        return NOBODY if uid == NOBODY else os.getegid()
+        return UNKNOWN if uid == UNKNOWN else os.getegid()

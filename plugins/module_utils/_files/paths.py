@@ -17,7 +17,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import 
 ROOM_NEEDED = 1024 * 1024
 
 
-class Place(NamedTuple):
+class PathInfo(NamedTuple):
     """What is at a path."""
 
     kind: str
@@ -37,10 +37,10 @@ class Place(NamedTuple):
         return mode_text(self.mode, self.acl)
 
 
-MISSING = Place("missing", False, -1, -1, 0, 0, 0.0, 0)
+MISSING = PathInfo("missing", False, -1, -1, 0, 0, 0.0, 0)
 
 
-def look(path: str) -> Place:
+def inspect(path: str) -> PathInfo:
     """What is at the path. A folder that may not be searched counts as nothing there."""
     try:
         is_link = stat.S_ISLNK(os.lstat(path).st_mode)
@@ -59,7 +59,7 @@ def look(path: str) -> Place:
     mode = stat.S_IMODE(found.st_mode)
     # Nobody in a list gets what the group bits do not have.
     acl = read_acl(path) if mode & 0o070 else NO_ACL
-    return Place(kind, is_link, found.st_uid, found.st_gid, mode, found.st_size, found.st_mtime, found.st_ino, acl)
+    return PathInfo(kind, is_link, found.st_uid, found.st_gid, mode, found.st_size, found.st_mtime, found.st_ino, acl)
 
 
 class User(NamedTuple):

@@ -89,7 +89,7 @@ def _objection(mode: int) -> str:
     return "does not let the owner read it, or lets the owner execute it"
 
 
-def examine_place(path: str, secret: bool = True) -> None:
+def check_path(path: str, secret: bool = True) -> None:
     """Raise SecretFileError unless PATH is free or a plain file, in a folder that no stranger can tamper with."""
     with folder_of(path, secret) as (folder, name):
         plain(folder, name, path)

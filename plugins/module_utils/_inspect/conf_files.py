@@ -29,7 +29,7 @@ def slurm_conf(host: Host) -> dict[str, Any] | None:
         if "node" in components and os.path.exists(install_paths.CONFIGLESS_CONF):
             path, host.configless = install_paths.CONFIGLESS_CONF, True
     component = (components or host.components)[0]
-    place = paths.look(path)
+    place = paths.inspect(path)
     if place.kind == "missing":
         host.problems += problems.conf_missing(component, path)
         return {"path": path, "exists": False, "configless": False}
@@ -104,7 +104,7 @@ def differences(
                 if not any(problem.severity == problems.ERROR for problem in before):
                     host.problems += problems.conf_broken(host.component_of(file), file.conf.paths[0], str(error))
             after = check(host, file._replace(conf=edited)) if changes[name] else before
-        host.problems += problems.without_mended(before, after)
+        host.problems += problems.with_fixed_noted(before, after)
     return {"differences": changes, "wanted": desired}
 
 
@@ -117,7 +117,7 @@ def _apply(
         if component not in ("slurmctld", "slurmdbd"):
             # Nodes and slurmrestd load no key; they only have to know the names of the parameters.
             needed = [name for name in needed if name == "auth_jwt"]
-        host.problems += problems.lacking(component, host.release, needed)
+        host.problems += problems.release_too_old(component, host.release, needed)
     if host.configless and file.kind == "slurm":
         return file.conf, []
     return auth_alt.apply(file.conf, declared)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.access import Who, allows
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.access import Reader, allows
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import READ, WRITE
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.inventory_values import SERVICE_VARIABLES
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import ERROR, INFO, WARNING, Problem
@@ -18,7 +18,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import listen
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import Release, has
 
 if TYPE_CHECKING:
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import Place, User
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import PathInfo, User
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.install_paths import Libjwt
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import Unit
@@ -34,7 +34,7 @@ def dbd_conf_missing(path: str) -> list[Problem]:
 
 
 def dbd_conf_attributes(
-    path: str, place: Place, user: User | None, release: Release | None, included: bool
+    path: str, place: PathInfo, user: User | None, release: Release | None, included: bool
 ) -> list[Problem]:
     """slurmdbd refuses to start with a slurmdbd.conf of another mode or owner."""
     problems = []
@@ -66,7 +66,7 @@ def no_slurm_user(component: str, name: str) -> list[Problem]:
 # The key and where it lies
 
 
-def state_dir(path: str, place: Place, user: User | None) -> list[Problem]:
+def state_dir(path: str, place: PathInfo, user: User | None) -> list[Problem]:
     """The folder in which the key lies by default."""
     if place.kind == "missing":
         effect = "slurmctld makes it at its start, the key has no place before that."
@@ -86,7 +86,7 @@ def state_dir(path: str, place: Place, user: User | None) -> list[Problem]:
     return [Problem(WARNING, "state_dir_open", "slurmctld", path, found, effect, remedy)]
 
 
-def writable_by_others(place: Place, user: User | None) -> bool:
+def writable_by_others(place: PathInfo, user: User | None) -> bool:
     """Whether somebody beside root and SlurmUser may write to a folder."""
     users, groups = ((0, user.uid), (0, user.gid)) if user else ((0,), (0,))
     if place.mode & 0o002 or (place.acl.group_permissions(place.mode) & WRITE and place.gid not in groups):
@@ -95,7 +95,7 @@ def writable_by_others(place: Place, user: User | None) -> bool:
     return any(grant.number not in (users if grant.is_user else groups) for grant in writers)
 
 
-def key_not_a_file(component: str, path: str, place: Place) -> list[Problem]:
+def key_not_a_file(component: str, path: str, place: PathInfo) -> list[Problem]:
     """Something else is where the key should be."""
     what = "a folder" if place.kind == "directory" else "neither a file nor a folder"
     effect, remedy = "No key can be put there.", "Take it away, or choose another path (slurm_jwt_key_path)."
@@ -105,7 +105,7 @@ def key_not_a_file(component: str, path: str, place: Place) -> list[Problem]:
     return [Problem(ERROR, "key_not_a_file", component, path, f"{path} is {what}.", effect, remedy)]
 
 
-def key_place(component: str, path: str, message: str) -> list[Problem]:
+def key_location(component: str, path: str, message: str) -> list[Problem]:
     """The way to the key leads through a place that a stranger can change, or it cannot be read."""
     effect = "Nothing is read from or written to such a place."
     remedy = (
@@ -123,7 +123,7 @@ def key_missing(component: str, path: str) -> list[Problem]:
     return [Problem(WARNING, "key_missing", component, path, found, effect, remedy)]
 
 
-def key_attributes(component: str, path: str, place: Place, user: User | None, release: Release) -> list[Problem]:
+def key_attributes(component: str, path: str, place: PathInfo, user: User | None, release: Release) -> list[Problem]:
     """Who may read the key, and whether the daemon may."""
     problems = []
     if place.acl.grants:
@@ -149,9 +149,9 @@ def key_attributes(component: str, path: str, place: Place, user: User | None, r
     return problems
 
 
-def _may_read(place: Place, user: User) -> bool:
+def _may_read(place: PathInfo, user: User) -> bool:
     # slurmctld gives up supplementary groups when it becomes SlurmUser.
-    return allows(place, Who(user.uid, frozenset([user.gid])), READ)
+    return allows(place, Reader(user.uid, frozenset([user.gid])), READ)
 
 
 def key_weak(component: str, path: str, weakness: str, in_force: bool) -> list[Problem]:
@@ -166,7 +166,7 @@ def key_weak(component: str, path: str, weakness: str, in_force: bool) -> list[P
     return [Problem(ERROR, "key_weak", component, path, found, effect, remedy)]
 
 
-def jwks(component: str, path: str, place: Place, user: User | None, release: Release, mended: bool) -> list[Problem]:
+def jwks(component: str, path: str, place: PathInfo, user: User | None, release: Release, mended: bool) -> list[Problem]:
     """The file that jwks= names. MENDED says that the site declares where its keys come from, so a rollout makes it."""
     severity, remedy = ERROR, "See that it is there and that SlurmUser can read it, or declare slurm_jwt_jwks_sources."
     if mended:
@@ -333,7 +333,7 @@ def slurmrestd_unit(unit: Unit, files: Sequence[str]) -> list[Problem]:
     return problems
 
 
-def slurmrestd_user_to_be(name: str, user: User | None, slurm_user: User | None) -> list[Problem]:
+def slurmrestd_user_declared(name: str, user: User | None, slurm_user: User | None) -> list[Problem]:
     """The user that the site wants for slurmrestd has more power than it needs."""
     if name != "root" and (user is None or user.uid not in (0, slurm_user.uid if slurm_user else 0)):
         return []
@@ -351,7 +351,7 @@ def slurmrestd_group_missing(name: str) -> list[Problem]:
     return [Problem(ERROR, "slurmrestd_group", "slurmrestd", None, found, effect, remedy)]
 
 
-def slurmrestd_conf(path: str, barrier: str, place: Place, name: str) -> list[Problem]:
+def slurmrestd_conf(path: str, barrier: str, place: PathInfo, name: str) -> list[Problem]:
     """The user that slurmrestd is to run as cannot read slurm.conf."""
     what = "enter" if barrier != path else "read"
     found = f"{barrier} has the mode {place.octal}, so slurmrestd's user {name} cannot {what} it."

@@ -30,7 +30,7 @@ class DaemonInspection:
         service = self.host.service(component)
         unit = self.host.units.get(component, NO_UNIT)
         unmanaged = 0 if unit.pid else self._unmanaged(component)
-        process = self.host.running.get(component) or (processes.look(unmanaged) if unmanaged else None)
+        process = self.host.running.get(component) or (processes.inspect(unmanaged) if unmanaged else None)
         if component not in self.host.uninstalled:
             missing = self.host.missing.get(component, [])
             self.host.problems += daemon_problems.unit(component, service, unit, unmanaged, missing)
@@ -64,13 +64,13 @@ class DaemonInspection:
         if not name:
             return
         user, gid = file_paths.find_user(name), access.gid_named(group) if group else None
-        self.host.problems += daemon_problems.slurmrestd_user_to_be(name, user, self.host.user)
+        self.host.problems += daemon_problems.slurmrestd_user_declared(name, user, self.host.user)
         if group and gid is None:
             self.host.problems += daemon_problems.slurmrestd_group_missing(group)
         for path in self.host.slurm.conf.paths if self.host.slurm else ():
-            barrier = access.barrier(path, access.who(user, gid))
+            barrier = access.first_denied(path, access.reader_of(user, gid))
             if barrier:
-                self.host.problems += daemon_problems.slurmrestd_conf(path, barrier, file_paths.look(barrier), name)
+                self.host.problems += daemon_problems.slurmrestd_conf(path, barrier, file_paths.inspect(barrier), name)
 
     def _unmanaged(self, component: str) -> int:
         of_slurmdbd = component == "slurmdbd"
@@ -85,15 +85,15 @@ class DaemonInspection:
     ) -> tuple[str, list[str]]:
         """Whether slurmctld or slurmdbd has the key that is on the disk, and whether it knows its file as it is now."""
         key = file.jwt.key_path if file.jwt.enabled else None
-        loaded = processes.holds(process.pid, key) if key and os.path.exists(key) else "unknown"
+        loaded = processes.mapping(process.pid, key) if key and os.path.exists(key) else "unknown"
         if loaded == "replaced":
             return loaded, [f"{component} still holds a key that was replaced by the one in {key}."]
         if loaded == "absent":
             return loaded, [f"{component} was started before JWT was switched on with {key}."]
         jwks = file.jwt.jwks_path if file.jwt.enabled else None
-        if jwks and file_paths.look(jwks).modified > process.started:
+        if jwks and file_paths.inspect(jwks).modified > process.started:
             return loaded, [f"{jwks} was written after {component} had started."]
-        files = [entry for entry in map(file_paths.look, file.conf.paths) if entry.kind == "file"]
+        files = [entry for entry in map(file_paths.inspect, file.conf.paths) if entry.kind == "file"]
         newest = max(entry.modified for entry in files)
         return loaded, self._compare_with_memory(component, file) if newest > process.started else []
 
@@ -121,5 +121,5 @@ def _stale_slurmrestd(unit: Unit, process: processes.Process | None) -> list[str
     """slurmrestd takes from its unit all that a rollout sets."""
     if process is None:
         return []
-    newer = [path for path in unit.files if file_paths.look(path).modified > process.started]
+    newer = [path for path in unit.files if file_paths.inspect(path).modified > process.started]
     return [f"{path} was written after slurmrestd had started." for path in newer]

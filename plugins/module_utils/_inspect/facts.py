@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_alt
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import Place, look
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import PathInfo, inspect
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.file_identity import identities
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import Unit
@@ -29,7 +29,7 @@ class ConfFile(NamedTuple):
     kind: str
     """slurm or slurmdbd."""
     conf: Conf
-    place: Place
+    place: PathInfo
     jwt: auth_alt.AuthAlt
 
     @property
@@ -42,7 +42,7 @@ def load(path: str, kind: str) -> ConfFile:
     """Read a file as Slurm does; ConfError and OSError are the caller's."""
     conf = Conf.load(path, kind=kind)
     jwt = auth_alt.read(conf, None if kind == "slurmdbd" else default_key(conf))
-    return ConfFile(kind, conf, look(path), jwt)
+    return ConfFile(kind, conf, inspect(path), jwt)
 
 
 def state_save_location(conf: Conf) -> str:
@@ -117,14 +117,14 @@ def _conf_file(file: ConfFile) -> dict[str, Any]:
     }
 
 
-def attributes(place: Place) -> dict[str, Any]:
+def attributes(place: PathInfo) -> dict[str, Any]:
     """Owner, group and mode by name; null for what is not there."""
     if place.kind == "missing":
         return {"owner": None, "group": None, "mode": None}
     return {"owner": user_name(place.uid), "group": group_name(place.gid), "mode": place.octal}
 
 
-def key(path: str, place: Place) -> dict[str, Any]:
+def key(path: str, place: PathInfo) -> dict[str, Any]:
     """The part "key" of the result, without what only its content can tell."""
     there = place.kind != "missing"
     return {
@@ -183,7 +183,7 @@ def existing(folder: str | None, name: str) -> str | None:
     return path if path and os.path.exists(path) else None
 
 
-def kids(path: str, place: Place) -> list[str]:
+def kids(path: str, place: PathInfo) -> list[str]:
     """The names of the keys in a JWKS; none where it cannot be read."""
     if place.kind != "file" or place.size > _LARGEST_JWKS:
         return []

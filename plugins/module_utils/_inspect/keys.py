@@ -46,21 +46,21 @@ class KeyInspection:
         return any(os.path.realpath(each) == os.path.realpath(path) for each in named)
 
     def _key_file(self, component: str, path: str) -> dict[str, Any]:
-        place = file_paths.look(path)
+        place = file_paths.inspect(path)
         if place.is_link or place.kind not in ("file", "missing"):
             self.host.problems += daemon_problems.key_not_a_file(component, path, place)
             return facts.key(path, place)
         # Where no key is wanted, nobody minds that there is no place for one.
         wanted = place.kind == "file" or self.host.declared_parameters().get("jwt_key") is not False
         folder = os.path.dirname(path)
-        if wanted and daemon_problems.writable_by_others(file_paths.look(folder), self.host.user):
-            self.host.problems += daemon_problems.key_place(component, path, f"Others can write to {folder}.")
+        if wanted and daemon_problems.writable_by_others(file_paths.inspect(folder), self.host.user):
+            self.host.problems += daemon_problems.key_location(component, path, f"Others can write to {folder}.")
             return facts.key(path, place)
         try:
             slots = read_slots(path)
         except SecretFileError as error:
             if wanted:
-                self.host.problems += daemon_problems.key_place(component, path, str(error))
+                self.host.problems += daemon_problems.key_location(component, path, str(error))
             return facts.key(path, place)
         if slots.current is None:
             return facts.key(path, file_paths.MISSING)
@@ -84,7 +84,7 @@ class KeyInspection:
     def _key_beside(self, path: str, which: str, kept: Slot | None) -> dict[str, Any] | None:
         if kept is None:
             return None
-        return {**facts.attributes(file_paths.look(beside(path, which))), **self._key_history(kept)}
+        return {**facts.attributes(file_paths.inspect(beside(path, which))), **self._key_history(kept)}
 
     def _key_history(self, kept: Slot) -> dict[str, Any]:
         record = kept.known
@@ -105,7 +105,7 @@ class KeyInspection:
         path = self.jwks_path()
         if path is None:
             return None
-        place = file_paths.look(path)
+        place = file_paths.inspect(path)
         for component, file in self.host.key_hosts():
             if file.jwt.enabled and file.jwt.jwks_path == path and self.host.release is not None:
                 mended = bool(self.host.declared_parameters().get("jwks"))

@@ -12,13 +12,13 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes
 
 if TYPE_CHECKING:
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.whereabouts import SeenDaemon
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.located_daemon import LocatedDaemon
 
 
 def is_as_declared(host: Host) -> bool:
     """Whether slurmd, or what a login host has of Slurm, is where the options say."""
     pid = processes.main_pid(host.service("slurmd"), "slurmd")
-    host.running["slurmd"] = process = processes.look(pid) if pid else None
+    host.running["slurmd"] = process = processes.inspect(pid) if pid else None
     if not _is_in_place(host):
         return False
     if process is None:
@@ -34,24 +34,24 @@ def _is_in_place(host: Host) -> bool:
     return has_conf and bool(install_paths.find_programs(["slurmd", "scontrol"], host.options.bin_dirs))
 
 
-def slurmd(host: Host) -> SeenDaemon:
+def slurmd(host: Host) -> LocatedDaemon:
     """slurmd as it runs, or what there is of its host's Slurm."""
     # Not imported where everything is as declared, as on most nodes.
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import whereabouts
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import located_daemon
 
     service = host.service("slurmd")
     process = host.running.get("slurmd")
     if process is None and not _is_in_place(host):
-        pid, service = next(whereabouts.running("slurmd"), (0, service))
-        host.running["slurmd"] = process = processes.look(pid) if pid else None
-    daemon = whereabouts.look("node", service, process=process)
+        pid, service = next(located_daemon.running("slurmd"), (0, service))
+        host.running["slurmd"] = process = processes.inspect(pid) if pid else None
+    daemon = located_daemon.locate("node", service, process=process)
     if daemon.program is None and not _is_in_place(host):
         # A login host has clients only.
         daemon = daemon._replace(program=install_paths.find_elsewhere([daemon.name, "scontrol"]))
     return daemon
 
 
-def follow(host: Host, daemons: Sequence[SeenDaemon]) -> None:
+def follow(host: Host, daemons: Sequence[LocatedDaemon]) -> None:
     """Report what the site has to declare, and go on with the files and programs of the daemons themselves."""
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared
 

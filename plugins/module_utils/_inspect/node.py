@@ -88,7 +88,7 @@ def slurmd(host: Host) -> dict[str, Any]:
     if process is None:
         pid_file = (conf.value("SlurmdPidFile") if conf else None) or "/var/run/slurmd.pid"
         pid = processes.main_pid(service, "slurmd", (pid_file,))
-        process = processes.look(pid) if pid else None
+        process = processes.inspect(pid) if pid else None
     files = [path for path in processes.usual_environment_files("slurmd") if processes.sets_slurm_jwt(path)]
     host.problems += problems.environment("slurmd", service, process, False, files)
     if not host.configless:

@@ -18,7 +18,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases impo
 
 if TYPE_CHECKING:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import Place
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import PathInfo
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process
 
 ERROR, WARNING, INFO = "error", "warning", "info"
@@ -45,7 +45,7 @@ def in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda problem: _RANK[problem.severity])
 
 
-def without_mended(before: list[Problem], after: list[Problem]) -> list[Problem]:
+def with_fixed_noted(before: list[Problem], after: list[Problem]) -> list[Problem]:
     """The problems of a file before the declared edits; those that the edits mend are only worth a note."""
     left, known = {_name(problem) for problem in after}, {_name(problem) for problem in before}
     noted = [
@@ -83,7 +83,7 @@ def no_release(component: str, program: str, answer: str) -> list[Problem]:
     return [Problem(ERROR, "release_unknown", component, program, found, effect, remedy)]
 
 
-def lacking(component: str, release: Release, capabilities: list[str]) -> list[Problem]:
+def release_too_old(component: str, release: Release, capabilities: list[str]) -> list[Problem]:
     """What is declared asks too much of this release."""
     problems = []
     for name in dict.fromkeys(capabilities):
@@ -144,7 +144,7 @@ def conf_lines(component: str, conf: Conf) -> list[Problem]:
     ]
 
 
-def slurm_conf_mode(component: str, path: str, place: Place) -> list[Problem]:
+def slurm_conf_mode(component: str, path: str, place: PathInfo) -> list[Problem]:
     """Every command of every user reads slurm.conf."""
     if place.mode & 0o004:
         return []
@@ -233,7 +233,7 @@ def key_out_of_place(component: str, path: str) -> list[Problem]:
     return [Problem(WARNING, "key_out_of_place", component, path, found, effect, remedy)]
 
 
-def full(component: str, found: str) -> list[Problem]:
+def no_room(component: str, found: str) -> list[Problem]:
     """There is no room for what is to be written."""
     effect = "A rollout could not write what it has to, on this host."
     return [Problem(ERROR, "no_room", component, None, f"{found}.", effect, "Make room, or mount it for writing.")]

@@ -23,4 +23,4 @@ def inspect(host: Host, differences: Mapping[str, Any], folders: Mapping[str, st
     for folder, component in folders.items():
         obstacle = paths.obstacle(folder)
         if obstacle:
-            host.problems += problems.full(component, obstacle)
+            host.problems += problems.no_room(component, obstacle)

@@ -18,6 +18,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     environment,
     facts,
     interpreter,
+    located_daemon,
     location,
     network,
     node,
@@ -25,7 +26,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     release,
     room,
     units,
-    whereabouts,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.daemons import DaemonInspection
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.facts import ConfFile
@@ -69,7 +69,7 @@ def inspect(options: Options, run: Run) -> dict[str, Any]:
     return host.observation(**observation)
 
 
-def _daemon(host: Host, component: str) -> whereabouts.SeenDaemon:
+def _daemon(host: Host, component: str) -> located_daemon.LocatedDaemon:
     return location.slurmd(host) if component == "node" else units.daemon(host, component)
 
 
@@ -77,7 +77,7 @@ def _slurmdbd_conf(host: Host) -> dict[str, Any] | None:
     if "slurmdbd" not in host.components:
         return None
     path = host.options.dbd_conf_path
-    if file_paths.look(path).kind == "missing":
+    if file_paths.inspect(path).kind == "missing":
         host.problems += daemon_problems.dbd_conf_missing(path)
         return {"path": path, "exists": False}
     host.slurmdbd = conf_files.load(host, "slurmdbd", path, "slurmdbd")
@@ -108,7 +108,7 @@ def _problems_of(host: Host, file: ConfFile) -> list[Problem]:
     if file.kind == "slurmdbd":
         for path in file.conf.paths:
             included = path != file.conf.paths[0]
-            place = file_paths.look(path)
+            place = file_paths.inspect(path)
             problems += daemon_problems.dbd_conf_attributes(path, place, host.user, host.release, included)
     return problems
 
@@ -124,7 +124,7 @@ def _state_dir(host: Host) -> dict[str, Any] | None:
     if "slurmctld" not in host.components or host.slurm is None:
         return None
     path = facts.state_save_location(host.slurm.conf)
-    place = file_paths.look(path)
+    place = file_paths.inspect(path)
     host.problems += daemon_problems.state_dir(path, place, host.user)
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
         mount = file_paths.mount_of(path, stream.read())

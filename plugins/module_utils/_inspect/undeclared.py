@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import inventory_values, whereabouts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import inventory_values, located_daemon
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.located_daemon import LocatedDaemon
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import ERROR, Problem
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.whereabouts import SeenDaemon
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 
 USUAL_SLURMRESTD = "/usr/sbin/slurmrestd"
@@ -42,14 +42,14 @@ def service(component: str, named: str, unit: str) -> UndeclaredSetting:
     return UndeclaredSetting(variable, unit, Problem(ERROR, CODE, component, None, found, _EFFECT, remedy))
 
 
-def programs(daemons: Sequence[SeenDaemon], declared: Sequence[str]) -> UndeclaredSetting | None:
+def programs(daemons: Sequence[LocatedDaemon], declared: Sequence[str]) -> UndeclaredSetting | None:
     """The folders of Slurm's programs."""
     elsewhere = [daemon for daemon in daemons if _is_elsewhere(daemon, declared)]
     if not elsewhere:
         return None
     paths = [daemon.program or "" for daemon in elsewhere]
-    folders = list(dict.fromkeys(folder for path in paths for folder in whereabouts.bin_dirs(path)))
-    usable = all(map(whereabouts.only_root_writes, [*paths, *folders]))
+    folders = list(dict.fromkeys(folder for path in paths for folder in located_daemon.bin_dirs(path)))
+    usable = all(map(located_daemon.only_root_writes, [*paths, *folders]))
     first, path = elsewhere[0], paths[0]
     program, verb = os.path.basename(path), _verb(first)
     at = install_paths.find_program(program, list(declared))
@@ -63,7 +63,7 @@ def programs(daemons: Sequence[SeenDaemon], declared: Sequence[str]) -> Undeclar
     return UndeclaredSetting("slurm_jwt_bin_dirs", folders, problem, usable)
 
 
-def _is_elsewhere(daemon: SeenDaemon, declared: Sequence[str]) -> bool:
+def _is_elsewhere(daemon: LocatedDaemon, declared: Sequence[str]) -> bool:
     path = daemon.program
     if not path or not os.path.exists(path) or not inventory_values.is_path(path):
         return False
@@ -71,7 +71,7 @@ def _is_elsewhere(daemon: SeenDaemon, declared: Sequence[str]) -> bool:
     return at is None or not (_is_declared(at, declared) or _is_same_file(at, path))
 
 
-def _verb(daemon: SeenDaemon) -> str:
+def _verb(daemon: LocatedDaemon) -> str:
     if daemon.process:
         return "runs as"
     return "is, by its unit," if daemon.unit.program else "is"
@@ -81,20 +81,20 @@ def _is_declared(path: str, declared: Sequence[str]) -> bool:
     return any(os.path.normpath(folder) == os.path.dirname(path) for folder in declared)
 
 
-def slurm_conf(daemons: Sequence[SeenDaemon], declared: str) -> UndeclaredSetting | None:
+def slurm_conf(daemons: Sequence[LocatedDaemon], declared: str) -> UndeclaredSetting | None:
     """The slurm.conf that a daemon reads. slurmdbd reads none."""
     for daemon in daemons:
-        found = whereabouts.conf(daemon) if daemon.component != "slurmdbd" else None
+        found = located_daemon.conf(daemon) if daemon.component != "slurmdbd" else None
         # A daemon that was told nothing is not asked further where the file is where it should be.
         if found and not _is_same_file(found, declared) and (daemon.conf or not os.path.exists(declared)):
             return _conf("slurm_jwt_conf_path", found, declared, daemon)
     return None
 
 
-def slurmdbd_conf(daemons: Sequence[SeenDaemon], declared: str) -> UndeclaredSetting | None:
+def slurmdbd_conf(daemons: Sequence[LocatedDaemon], declared: str) -> UndeclaredSetting | None:
     """The slurmdbd.conf that slurmdbd reads."""
     for daemon in daemons:
-        found = whereabouts.dbd_conf(daemon) if daemon.component == "slurmdbd" else None
+        found = located_daemon.dbd_conf(daemon) if daemon.component == "slurmdbd" else None
         if found and not _is_same_file(found, declared) and (daemon.conf or not os.path.exists(declared)):
             return _conf("slurm_jwt_dbd_conf_path", found, declared, daemon)
     return None
@@ -104,7 +104,7 @@ def _is_same_file(path: str, other: str) -> bool:
     return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _conf(variable: str, path: str, declared: str, daemon: SeenDaemon) -> UndeclaredSetting:
+def _conf(variable: str, path: str, declared: str, daemon: LocatedDaemon) -> UndeclaredSetting:
     found = f"{daemon.name} reads {path}, and not {declared}."
     if not os.path.exists(declared):
         found = f"{daemon.name} reads {path}, and not {declared}, which does not exist."
@@ -112,7 +112,9 @@ def _conf(variable: str, path: str, declared: str, daemon: SeenDaemon) -> Undecl
     return UndeclaredSetting(variable, path, Problem(ERROR, CODE, daemon.component, None, found, _EFFECT, remedy))
 
 
-def slurmrestd(daemons: Sequence[SeenDaemon], declared: str | None, folders: Sequence[str]) -> UndeclaredSetting | None:
+def slurmrestd(
+    daemons: Sequence[LocatedDaemon], declared: str | None, folders: Sequence[str]
+) -> UndeclaredSetting | None:
     """The program of slurmrestd, which a rollout names in its unit."""
     if declared is None:
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared, whereabouts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import located_daemon, undeclared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import COMPONENTS, Host
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes, units
 
@@ -25,19 +25,19 @@ def inspect(host: Host) -> None:
             host.components.append("node")
 
 
-def daemon(host: Host, component: str) -> whereabouts.SeenDaemon:
+def daemon(host: Host, component: str) -> located_daemon.LocatedDaemon:
     """A daemon by its declared unit, or by the one that it runs in instead."""
     unit = host.units.get(component, units.NO_UNIT)
     if not unit.pid:
         declared = host.service(component)
-        service = next((service for dummy_pid, service in whereabouts.running(component)), None)
+        service = next((service for dummy_pid, service in located_daemon.running(component)), None)
         if service and units.unit_name(service) != units.unit_name(declared):
             host.undeclared.append(undeclared.service(component, declared, service))
             host.options = host.options._replace(services={**host.options.services, component: service})
             host.units.update(_show(host, [component]))
             unit = host.units.get(component, units.NO_UNIT)
-    host.running[component] = process = processes.look(unit.pid) if unit.pid else None
-    found = whereabouts.look(component, host.service(component), unit, process)
+    host.running[component] = process = processes.inspect(unit.pid) if unit.pid else None
+    found = located_daemon.locate(component, host.service(component), unit, process)
     if found.program is None or not os.path.exists(found.program):
         installed = install_paths.find_program(component, host.options.bin_dirs)
         found = found._replace(program=None if installed else install_paths.find_elsewhere([component]))

@@ -27,8 +27,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import
     link_as,
     overwrite,
     remove,
+    rename_over,
     replace,
-    take_name,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
@@ -178,7 +178,7 @@ def _swap(path: str, source: str, method: str, before: Slot, new: Slot, at: floa
             overwrite(path, new.key.data)
     elif source == PREVIOUS:
         wait_until(at)
-        take_name(beside(path, PREVIOUS), path)
+        rename_over(beside(path, PREVIOUS), path)
     else:
         old = before.key
         with AtomicFile(path, new.key.data, old.uid, old.gid, old.mode) as file:

@@ -50,7 +50,7 @@ class Process(NamedTuple):
     """The file that it runs, without links."""
 
 
-def look(pid: int, root: str = "/") -> Process | None:
+def inspect(pid: int, root: str = "/") -> Process | None:
     """The process of that number, or None if there is none."""
     folder = os.path.join(root, "proc", str(pid))
     stat, status = read(os.path.join(folder, "stat")), read(os.path.join(folder, "status"))
@@ -72,12 +72,12 @@ def look(pid: int, root: str = "/") -> Process | None:
         command=command,
         slurm_jwt=None if environ is None else any(word.startswith(b"SLURM_JWT=") for word in variables),
         replaced=program.endswith(_DELETED),
-        conf=_told_conf(command, variables),
+        conf=_conf_named(command, variables),
         program=(program[: -len(_DELETED)] if program.endswith(_DELETED) else program) or None,
     )
 
 
-def _told_conf(command: tuple[str, ...], variables: list[bytes]) -> str | None:
+def _conf_named(command: tuple[str, ...], variables: list[bytes]) -> str | None:
     for word, following in zip(command, (*command[1:], "")):
         if word == "-f" and following:
             return following
@@ -87,7 +87,7 @@ def _told_conf(command: tuple[str, ...], variables: list[bytes]) -> str | None:
     return os.fsdecode(named[0]) if named and named[0] else None
 
 
-def holds(pid: int, path: str, root: str = "/") -> str:
+def mapping(pid: int, path: str, root: str = "/") -> str:
     """Whether a process has that very file mapped, as slurmctld and slurmdbd have their key all their life long.
 
     "current": the file that is at the path now, shared, so that what is written into it in place counts at once.

@@ -140,7 +140,7 @@ class JwksRefresh:
         if not behind:
             return None
         names = " and ".join(daemon.part for daemon in behind)
-        modified = paths.look(self.settings.path).modified
+        modified = paths.inspect(self.settings.path).modified
         writer = seconds_for_writer(self.wrote, modified, self.settings.grace_period, time.time())
         if writer:
             self.notes.append(
@@ -162,7 +162,7 @@ class JwksRefresh:
 
     def is_behind(self, daemon: ReloadedDaemon) -> bool:
         """Whether a daemon started before the file was written. One that does not run loads it at its start."""
-        file, unit = paths.look(self.settings.path), self.unit(daemon)
+        file, unit = paths.inspect(self.settings.path), self.unit(daemon)
         return file.kind == "file" and unit.pid > 0 and file.modified > unit.started
 
     def has_distrusted_key(self, daemon: ReloadedDaemon) -> bool:

@@ -69,7 +69,7 @@ def test_a_node_imports_nothing_that_only_daemons_need(options: dict[str, Any]) 
     name = "ansible_collections.hpc.slurm_jwt.plugins.modules.slurm_jwt_info"
     loaded = {each.partition(".module_utils.")[2] for each in modules_of(name, options)}
     assert {"_inspect.node", "_inspect.release"} <= loaded
-    assert not loaded & {"_inspect.server", "_inspect.daemon_problems", "_inspect.whereabouts", "_inspect.units"}
+    assert not loaded & {"_inspect.server", "_inspect.daemon_problems", "_inspect.located_daemon", "_inspect.units"}
     assert not {each for each in loaded if each.startswith(("_keys.", "_files.secret_file"))}
 
 

@@ -56,25 +56,25 @@ def test_the_kernel_says_the_same(tree, user, uid, gid, folder_mode, file_mode):
         ["/bin/cat", path], stdout=subprocess.DEVNULL,
         user=user.pw_uid, group=user.pw_gid, extra_groups=[], stderr=subprocess.DEVNULL, check=False,
     )
-    found = access.barrier(path, access.who(paths.User(user.pw_name, user.pw_uid, user.pw_gid), None))
+    found = access.first_denied(path, access.reader_of(paths.User(user.pw_name, user.pw_uid, user.pw_gid), None))
     assert (found is None) is (tried.returncode == 0)
     assert found in (None, path, os.path.dirname(path))
 
 
 def test_a_list_decides_before_the_mode():
     acl = file_acl.Acl((file_acl.Grant(True, 7, 4), file_acl.Grant(False, 8, 5)), group=0)
-    place = paths.Place("file", False, 0, 9, 0o677, 1, 0.0, 1, acl)
-    assert access.allows(place, access.Who(7, frozenset()), access.READ)
-    assert not access.allows(place, access.Who(7, frozenset([8])), access.EXECUTE)
-    assert access.allows(place, access.Who(6, frozenset([8, 9])), access.EXECUTE)
+    place = paths.PathInfo("file", False, 0, 9, 0o677, 1, 0.0, 1, acl)
+    assert access.allows(place, access.Reader(7, frozenset()), access.READ)
+    assert not access.allows(place, access.Reader(7, frozenset([8])), access.EXECUTE)
+    assert access.allows(place, access.Reader(6, frozenset([8, 9])), access.EXECUTE)
     # The owning group has nothing behind the mask, although others have everything.
-    assert not access.allows(place, access.Who(6, frozenset([9])), access.READ)
-    assert access.allows(place, access.Who(6, frozenset()), access.READ)
+    assert not access.allows(place, access.Reader(6, frozenset([9])), access.READ)
+    assert access.allows(place, access.Reader(6, frozenset()), access.READ)
 
 
 def test_a_user_and_a_group_that_are_not_there_yet():
-    assert access.who(None, None) == (-1, frozenset())
-    assert access.who(None, 8) == (-1, frozenset([8]))
+    assert access.reader_of(None, None) == (-1, frozenset())
+    assert access.reader_of(None, 8) == (-1, frozenset([8]))
     assert access.gid_named("daemon") == DAEMON.pw_gid
     assert access.gid_named("4711") == 4711
     assert access.gid_named("no such group") is None

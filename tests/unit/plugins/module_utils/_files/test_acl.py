@@ -88,7 +88,7 @@ class TestFiles:
     @as_root
     def test_an_inspection_says_so(self, secret: pathlib.Path) -> None:
         let_in(secret, user=NOBODY)
-        place = paths.look(str(secret))
+        place = paths.inspect(str(secret))
         assert place.octal == "0440+"
         codes = [each.code for each in key_attributes("slurmctld", str(secret), place, None, parse("24.11.5"))]
         assert codes == ["key_shared"]
@@ -160,10 +160,10 @@ class TestFolders:
         let_in(secret.parent, user=0, permissions=7)
         assert secret.parent.stat().st_mode & 0o020
         assert writers(secret.parent.stat(), read_acl(str(secret.parent))) == []
-        assert not writable_by_others(paths.look(str(secret.parent)), None)
+        assert not writable_by_others(paths.inspect(str(secret.parent)), None)
         let_in(secret.parent, user=NOBODY, permissions=7)
-        assert writable_by_others(paths.look(str(secret.parent)), None)
-        assert not writable_by_others(paths.look(str(secret.parent)), paths.User("nobody", NOBODY, 0))
+        assert writable_by_others(paths.inspect(str(secret.parent)), None)
+        assert not writable_by_others(paths.inspect(str(secret.parent)), paths.User("nobody", NOBODY, 0))
 
     @needs_acl
     def test_a_link_that_somebody_in_a_list_could_have_put_there(self, secret: pathlib.Path) -> None:

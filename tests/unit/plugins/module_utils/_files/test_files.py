@@ -25,9 +25,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import
     overwrite,
     remove,
     remove_stale,
+    rename_over,
     replace,
     replace_all,
-    take_name,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import (
     FolderMissing,
@@ -36,7 +36,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
-    examine_place,
+    check_path,
     parse_mode,
     read_secret,
     set_attributes,
@@ -319,7 +319,7 @@ class TestWhatIsNoFile:
         make(self, path)  # type: ignore[operator]
         before = os.lstat(path)
         for action in (
-            lambda: examine_place(path),
+            lambda: check_path(path),
             lambda: read_secret(path),
             lambda: create(path, b"secret", ME, MINE, 0o400),
             lambda: replace(path, b"secret", ME, MINE, 0o400),
@@ -335,19 +335,19 @@ class TestWhatIsNoFile:
 
 class TestPlaces:
     def test_a_free_name_and_a_file_are_fine(self, path: str) -> None:
-        examine_place(path)
+        check_path(path)
         create(path, b"secret", ME, MINE, 0o400)
-        examine_place(path)
+        check_path(path)
 
     @pytest.mark.parametrize("wrong", ["secret", "./secret", "/tmp/", "/tmp/.", "/tmp/..", "", "/"])
     def test_only_absolute_paths_of_files(self, wrong: str) -> None:
         with pytest.raises(SecretFileError, match="is not the absolute path of a file"):
-            examine_place(wrong)
+            check_path(wrong)
 
     def test_a_file_for_a_folder(self, path: str) -> None:
         create(path, b"secret", ME, MINE, 0o400)
         with pytest.raises(SecretFileError, match="'secret' in .* is a plain file, not a folder"):
-            examine_place(path + "/deep")
+            check_path(path + "/deep")
 
     @pytest.mark.parametrize("target", ["{0}/real", "real", "../{1}/real", "./real/../real/."])
     def test_a_link_to_a_folder_where_only_we_can_write(self, tmp_path: pathlib.Path, target: str) -> None:
@@ -360,7 +360,7 @@ class TestPlaces:
         (tmp_path / "one").symlink_to("two")
         (tmp_path / "two").symlink_to("one")
         with pytest.raises(SecretFileError, match="more than 40 symbolic links"):
-            examine_place(str(tmp_path / "one" / "secret"))
+            check_path(str(tmp_path / "one" / "secret"))
 
     def test_a_folder_that_everyone_can_write_to(self, tmp_path: pathlib.Path) -> None:
         (tmp_path / "open").mkdir()
@@ -368,9 +368,9 @@ class TestPlaces:
         (tmp_path / "open").chmod(0o777)
         for path in ("open/secret", "open/inner/secret"):
             with pytest.raises(SecretFileError, match="open, on the way to .* writable by every user.*0777.*chmod o-w"):
-                examine_place(str(tmp_path / path))
+                check_path(str(tmp_path / path))
         (tmp_path / "open").chmod(0o1777)
-        examine_place(str(tmp_path / "open" / "secret"))
+        check_path(str(tmp_path / "open" / "secret"))
 
     @pytest.mark.parametrize(("mode", "group"), [(0o777, 0), (0o775, STRANGER)])
     @as_root
@@ -380,7 +380,7 @@ class TestPlaces:
         os.chown(tmp_path / "shared", 0, group)
         (tmp_path / "shared").chmod(mode)
         with pytest.raises(SecretFileError):
-            examine_place(str(tmp_path / "shared" / "link" / "secret"))
+            check_path(str(tmp_path / "shared" / "link" / "secret"))
 
     @as_root
     def test_a_link_in_the_folder_of_another_user(self, tmp_path: pathlib.Path) -> None:
@@ -391,7 +391,7 @@ class TestPlaces:
         with pytest.raises(SecretFileError, match="'state' in .* symbolic link in a place where an unprivileged user"):
             create(str(tmp_path / "slurm" / "state" / "secret"), b"secret", ME, MINE, 0o400)
         assert list((tmp_path / "trap").iterdir()) == []
-        examine_place(str(tmp_path / "slurm" / "real" / "secret"))
+        check_path(str(tmp_path / "slurm" / "real" / "secret"))
 
     @as_root
     def test_links_in_a_sticky_folder_belong_to_whoever_made_them(self, tmp_path: pathlib.Path) -> None:
@@ -400,9 +400,9 @@ class TestPlaces:
             (tmp_path / "tmp" / name).symlink_to(tmp_path)
             os.lchown(tmp_path / "tmp" / name, owner, owner)
         (tmp_path / "tmp").chmod(0o1777)
-        examine_place(str(tmp_path / "tmp" / "ours" / "secret"))
+        check_path(str(tmp_path / "tmp" / "ours" / "secret"))
         with pytest.raises(SecretFileError, match="'theirs' in"):
-            examine_place(str(tmp_path / "tmp" / "theirs" / "secret"))
+            check_path(str(tmp_path / "tmp" / "theirs" / "secret"))
 
     def test_a_folder_swapped_for_a_link_while_we_write(self, tmp_path: pathlib.Path) -> None:
         """The folder was looked at and opened; what its name leads to afterwards makes no difference."""
@@ -427,7 +427,7 @@ class TestPlaces:
             remove_stale(path)
             for wrong in (path + "/no", path + "-folder/no"):
                 with pytest.raises(SecretFileError):
-                    examine_place(wrong)
+                    check_path(wrong)
             with pytest.raises(SecretFileError):
                 create(os.path.dirname(path), b"", ME, MINE, 0o400)
         assert sorted(os.listdir("/proc/self/fd")) == before
@@ -734,7 +734,7 @@ class TestASecondName:
     def test_refuses_what_is_no_file(self, path: str) -> None:
         create(path, b"secret", ME, MINE, 0o400)
         os.mkdir(path + ".old")
-        for act in (link_as, take_name):
+        for act in (link_as, rename_over):
             with pytest.raises(SecretFileError, match="old is a directory, not a file"):
                 act(path, path + ".old")
         assert names_in(path) == ["secret", "secret.old"]
@@ -743,11 +743,11 @@ class TestASecondName:
         create(path, b"secret", ME, MINE, 0o400)
         create(path + ".old", b"older", ME, MINE, 0o400)
         inode = os.stat(path + ".old").st_ino
-        take_name(path + ".old", path)
+        rename_over(path + ".old", path)
         assert (os.stat(path).st_ino, pathlib.Path(path).read_bytes()) == (inode, b"older")
         assert names_in(path) == ["secret"]
         with pytest.raises(SecretFileError, match="Cannot rename .*secret.old: No such file"):
-            take_name(path + ".old", path)
+            rename_over(path + ".old", path)
 
 
 class TestMode:

@@ -26,23 +26,23 @@ def test_what_is_at_a_path(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"12345")
     file.chmod(0o640)
-    found = paths.look(str(file))
+    found = paths.inspect(str(file))
     assert (found.kind, found.is_link, found.octal, found.size) == ("file", False, "0640", 5)
     assert (found.uid, found.gid) == (os.geteuid(), file.stat().st_gid)
     assert found.inode == file.stat().st_ino
-    assert paths.look(str(tmp_path)).kind == "directory"
+    assert paths.inspect(str(tmp_path)).kind == "directory"
     os.mkfifo(tmp_path / "pipe")
-    assert paths.look(str(tmp_path / "pipe")).kind == "other"
-    assert paths.look(str(tmp_path / "none")) is paths.MISSING
+    assert paths.inspect(str(tmp_path / "pipe")).kind == "other"
+    assert paths.inspect(str(tmp_path / "none")) is paths.MISSING
 
 
 def test_links_are_followed_and_named(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "broken").symlink_to("nothing")
-    found = paths.look(str(tmp_path / "link"))
+    found = paths.inspect(str(tmp_path / "link"))
     assert (found.kind, found.is_link) == ("file", True)
-    broken = paths.look(str(tmp_path / "broken"))
+    broken = paths.inspect(str(tmp_path / "broken"))
     assert (broken.kind, broken.is_link) == ("missing", True)
 
 

@@ -175,20 +175,20 @@ def test_what_a_daemon_has_in_memory(
 def test_names_of_trusted_keys(tmp_path: pathlib.Path, text: str, expected: list[str]) -> None:
     path = tmp_path / "jwks.json"
     path.write_text(text)
-    assert facts.kids(str(path), paths.look(str(path))) == expected
+    assert facts.kids(str(path), paths.inspect(str(path))) == expected
 
 
 def test_no_trusted_keys(tmp_path: pathlib.Path) -> None:
-    assert facts.kids(str(tmp_path), paths.look(str(tmp_path))) == []
+    assert facts.kids(str(tmp_path), paths.inspect(str(tmp_path))) == []
     huge = tmp_path / "huge"
     with open(huge, "wb") as stream:
         stream.truncate(2**21)
-    assert facts.kids(str(huge), paths.look(str(huge))) == []
+    assert facts.kids(str(huge), paths.inspect(str(huge))) == []
 
 
 def test_attributes() -> None:
     assert facts.attributes(paths.MISSING) == {"owner": None, "group": None, "mode": None}
-    assert facts.attributes(paths.look("/")) == {
+    assert facts.attributes(paths.inspect("/")) == {
         "owner": "root",
         "group": "root",
         "mode": f"{os.stat('/').st_mode & 0o7777:04o}",

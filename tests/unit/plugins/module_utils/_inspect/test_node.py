@@ -19,11 +19,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_al
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import names as file_names
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     environment,
+    located_daemon,
     node,
     plugins,
     room,
     server,
-    whereabouts,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import COMPONENTS, Options
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import hs256, record
@@ -765,10 +765,10 @@ def test_slurmrestd_that_is_not_installed_yet(site: Site) -> None:
 
 
 def test_a_daemon_that_reads_another_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    process = processes.look(os.getpid())
+    process = processes.inspect(os.getpid())
     assert process is not None
     other = process._replace(conf="/opt/slurm/etc/slurm.conf")
-    monkeypatch.setattr(processes, "look", lambda pid: other)
+    monkeypatch.setattr(processes, "inspect", lambda pid: other)
     monkeypatch.setattr(processes, "main_pid", lambda *told: 1)
     for component in ("slurmctld", "slurmrestd", "node"):
         site.runs(component)
@@ -884,13 +884,13 @@ def _elsewhere(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     (site.root / "bin").mkdir()
     (site.root / "sbin/scontrol").rename(site.root / "bin/scontrol")
     # Folders for tests are below one that everybody can write.
-    monkeypatch.setattr(whereabouts, "_anybody_writes", lambda path: False)
-    monkeypatch.setattr(whereabouts, "only_root_writes", lambda path: True)
+    monkeypatch.setattr(located_daemon, "_anybody_writes", lambda path: False)
+    monkeypatch.setattr(located_daemon, "only_root_writes", lambda path: True)
     environment = {"SLURM_CONF": str(site.root / "etc/slurm.conf")}
     with subprocess.Popen([str(program), "60"], env=environment) as started:
         process = None
         while process is None or not process.command:
-            process = processes.look(started.pid)
+            process = processes.inspect(started.pid)
         site.runs("slurmctld", pid=started.pid)
         yield site
         started.kill()
@@ -916,7 +916,7 @@ def test_nothing_is_undeclared_where_it_is_declared(elsewhere: Site) -> None:
 
 
 def test_root_runs_nothing_that_others_can_change(elsewhere: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whereabouts, "only_root_writes", lambda path: False)
+    monkeypatch.setattr(located_daemon, "only_root_writes", lambda path: False)
     found = elsewhere.look(["slurmctld"], bin_dirs=[])
     assert "slurm_jwt_bin_dirs" in found["undeclared"]
     assert not [argv for argv in elsewhere.commands if str(elsewhere.root) in argv[0]]
@@ -926,7 +926,7 @@ def test_root_runs_nothing_that_others_can_change(elsewhere: Site, monkeypatch: 
 
 def test_a_daemon_in_a_unit_of_another_name(elsewhere: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere.units["ctld-prod"] = elsewhere.units.pop("slurmctld")
-    monkeypatch.setattr(whereabouts, "running", lambda name: iter([(1, "ctld-prod")] if name == "slurmctld" else []))
+    monkeypatch.setattr(located_daemon, "running", lambda name: iter([(1, "ctld-prod")] if name == "slurmctld" else []))
     found = elsewhere.look(["slurmctld"], bin_dirs=[])
     assert found["undeclared"]["slurm_jwt_slurmctld_service"] == "ctld-prod"
     assert found["daemons"]["slurmctld"]["service"] == "ctld-prod"

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_alt
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import MISSING, Place, User
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import MISSING, PathInfo, User
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import daemon_problems
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import problems as host_problems
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes, units
@@ -24,8 +24,8 @@ DEBIAN_11, DEBIAN_12, DEBIAN_13, DEBIAN_SID = (
     Release(26, 5, 5),
 )
 SLURM = User("slurm", 64030, 64030)
-FILE = Place("file", False, 64030, 64030, 0o400, 32, 0.0, 1)
-FOLDER = Place("directory", False, 64030, 64030, 0o755, 4096, 0.0, 1)
+FILE = PathInfo("file", False, 64030, 64030, 0o400, 32, 0.0, 1)
+FOLDER = PathInfo("directory", False, 64030, 64030, 0o755, 4096, 0.0, 1)
 UNIT = units.Unit("loaded", "active", "running", "enabled", 7, "slurm", False, (), (), False)
 PROCESS = processes.Process(7, "slurmctld", 64030, 1.0, ("/usr/sbin/slurmctld",), False, False, None)
 
@@ -55,7 +55,7 @@ def test_what_an_edit_mends_is_only_noted() -> None:
     # One line more, so that the problem that stays is on another one.
     mended = conf("# new\nClusterName=c\nAuthAltTypes=auth/jwt\nUnheardOf=1\n")
     after = host_problems.conf_lines("slurmctld", mended)
-    left = host_problems.without_mended(before, after)
+    left = host_problems.with_fixed_noted(before, after)
     assert brief(left) == [("info", "conf_line"), ("warning", "conf_line")]
     assert left[0].remedy == "A rollout mends it."
 
@@ -63,7 +63,7 @@ def test_what_an_edit_mends_is_only_noted() -> None:
 def test_what_an_edit_brings_about_is_told() -> None:
     before = host_problems.conf_lines("slurmctld", conf("ClusterName=c\n"))
     after = host_problems.conf_lines("slurmctld", conf("ClusterName=c\nAuthAltTypes=auth/jwt, auth/jwt\n"))
-    assert ("error", "conf_line") in brief(host_problems.without_mended(before, after))
+    assert ("error", "conf_line") in brief(host_problems.with_fixed_noted(before, after))
 
 
 def test_no_slurm() -> None:
@@ -81,12 +81,12 @@ def test_no_release() -> None:
 
 
 def test_a_release_that_is_too_old() -> None:
-    assert host_problems.lacking("slurmctld", DEBIAN_12, ["auth_jwt", "jwks"]) == []
-    problems = host_problems.lacking("slurmctld", DEBIAN_11, ["jwks", "userclaimfield", "jwks"])
+    assert host_problems.release_too_old("slurmctld", DEBIAN_12, ["auth_jwt", "jwks"]) == []
+    problems = host_problems.release_too_old("slurmctld", DEBIAN_11, ["jwks", "userclaimfield", "jwks"])
     assert brief(problems) == [("error", "release_too_old")] * 2
     assert problems[0].found == "jwks= needs Slurm 21.08 or later; found 20.11.4."
     assert "ignores" in problems[0].effect
-    old = host_problems.lacking("node", Release(19, 5), ["auth_jwt"])[0]
+    old = host_problems.release_too_old("node", Release(19, 5), ["auth_jwt"])[0]
     assert "unknown" in old.effect
 
 
@@ -169,7 +169,7 @@ def test_slurmd_with_a_key() -> None:
 
 def test_places() -> None:
     assert brief(host_problems.key_out_of_place("node", "/k")) == [("warning", "key_out_of_place")]
-    assert brief(host_problems.full("node", "/etc/slurm is full")) == [("error", "no_room")]
+    assert brief(host_problems.no_room("node", "/etc/slurm is full")) == [("error", "no_room")]
 
 
 def test_slurm_jwt_in_a_daemon() -> None:
@@ -229,16 +229,16 @@ def test_slurm_user() -> None:
         (FILE, [("error", "state_dir_no_folder")]),
     ],
 )
-def test_the_state_folder(place: Place, expected: list[tuple[str, str]]) -> None:
+def test_the_state_folder(place: PathInfo, expected: list[tuple[str, str]]) -> None:
     assert brief(daemon_problems.state_dir("/state", place, SLURM)) == expected
 
 
 def test_what_is_no_key() -> None:
-    for place in (FOLDER, Place("other", False, 0, 0, 0, 0, 0.0, 0), FILE._replace(is_link=True)):
+    for place in (FOLDER, PathInfo("other", False, 0, 0, 0, 0, 0.0, 0), FILE._replace(is_link=True)):
         assert brief(daemon_problems.key_not_a_file("slurmctld", "/k", place)) == [("error", "key_not_a_file")]
     assert "a folder" in daemon_problems.key_not_a_file("slurmctld", "/k", FOLDER)[0].found
     assert "link" in daemon_problems.key_not_a_file("slurmctld", "/k", MISSING._replace(is_link=True))[0].found
-    assert brief(daemon_problems.key_place("slurmctld", "/k", "It is bad.")) == [("error", "key_place")]
+    assert brief(daemon_problems.key_location("slurmctld", "/k", "It is bad.")) == [("error", "key_place")]
     assert brief(daemon_problems.key_missing("slurmctld", "/k")) == [("warning", "key_missing")]
     for in_force, severity, remedy in ((False, "error", "Move the file away"), (True, "warning", "rotate_now=true")):
         (found,) = daemon_problems.key_weak("slurmctld", "/k", "is weak", in_force)
@@ -260,7 +260,7 @@ def test_what_is_no_key() -> None:
         (FILE._replace(uid=0, mode=0o400), [("info", "key_owner")]),
     ],
 )
-def test_who_may_read_the_key(place: Place, expected: list[tuple[str, str]]) -> None:
+def test_who_may_read_the_key(place: PathInfo, expected: list[tuple[str, str]]) -> None:
     assert brief(daemon_problems.key_attributes("slurmctld", "/k", place, SLURM, DEBIAN_13)) == expected
 
 
@@ -375,9 +375,9 @@ def test_a_key_set(changes: dict[str, Any], expected: list[tuple[str, str]]) -> 
 def test_a_user_for_slurmrestd_that_cannot_be():
     root, own = User("toor", 0, 0), User("slurmrestd", 990, 990)
     for name, user in (("root", None), ("toor", root), (SLURM.name, SLURM)):
-        assert brief(daemon_problems.slurmrestd_user_to_be(name, user, SLURM)) == [("error", "slurmrestd_user")]
-    assert daemon_problems.slurmrestd_user_to_be("slurmrestd", own, SLURM) == []
-    assert daemon_problems.slurmrestd_user_to_be("slurmrestd", None, SLURM) == []
+        assert brief(daemon_problems.slurmrestd_user_declared(name, user, SLURM)) == [("error", "slurmrestd_user")]
+    assert daemon_problems.slurmrestd_user_declared("slurmrestd", own, SLURM) == []
+    assert daemon_problems.slurmrestd_user_declared("slurmrestd", None, SLURM) == []
 
 
 def test_an_address_for_slurmrestd_that_is_none():

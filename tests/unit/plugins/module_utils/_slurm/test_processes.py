@@ -140,7 +140,7 @@ def _child(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]
 
 def test_a_process_that_runs(child: subprocess.Popen[bytes]) -> None:
     before = time.time()
-    found = processes.look(child.pid)
+    found = processes.inspect(child.pid)
     assert found is not None
     assert found.pid == child.pid
     assert found.uid == os.geteuid()
@@ -152,7 +152,7 @@ def test_a_process_that_runs(child: subprocess.Popen[bytes]) -> None:
 
 
 def test_the_start_of_a_process_stays_the_same(child: subprocess.Popen[bytes]) -> None:
-    looks = [processes.look(child.pid) for _attempt in range(5)]
+    looks = [processes.inspect(child.pid) for _attempt in range(5)]
     starts = [found.started for found in looks if found]
     assert len(starts) == 5
     assert max(starts) - min(starts) < 0.01
@@ -161,7 +161,7 @@ def test_the_start_of_a_process_stays_the_same(child: subprocess.Popen[bytes]) -
 def test_a_process_without_the_variable() -> None:
     with subprocess.Popen(["sleep", "30"], env={"PATH": os.environ["PATH"], "NOT_SLURM_JWT": "1"}) as process:
         deadline = time.time() + 5
-        while (found := processes.look(process.pid)) and found.name != "sleep" and time.time() < deadline:
+        while (found := processes.inspect(process.pid)) and found.name != "sleep" and time.time() < deadline:
             time.sleep(0.01)
         process.kill()
     assert found is not None
@@ -169,7 +169,7 @@ def test_a_process_without_the_variable() -> None:
 
 
 def test_no_such_process() -> None:
-    assert processes.look(2**22 + 1) is None
+    assert processes.inspect(2**22 + 1) is None
 
 
 def fake_process(root: pathlib.Path, pid: int, comm: str = "slurmctld") -> pathlib.Path:
@@ -186,7 +186,7 @@ def fake_process(root: pathlib.Path, pid: int, comm: str = "slurmctld") -> pathl
 
 def test_the_effective_user_counts_and_names_may_hold_brackets(tmp_path: pathlib.Path) -> None:
     fake_process(tmp_path, 7, "odd) (name")
-    found = processes.look(7, str(tmp_path))
+    found = processes.inspect(7, str(tmp_path))
     assert found is not None
     assert (found.name, found.uid, found.slurm_jwt) == ("odd) (name", 64030, False)
     assert found.command == ("/usr/sbin/slurmctld", "--systemd")
@@ -209,21 +209,21 @@ def test_the_file_that_a_daemon_was_told_to_read(
     folder = fake_process(tmp_path, 7)
     (folder / "cmdline").write_bytes(command)
     (folder / "environ").write_bytes(environment)
-    found = processes.look(7, str(tmp_path))
+    found = processes.inspect(7, str(tmp_path))
     assert found is not None
     assert found.conf == expected
 
 
 def test_an_unreadable_environment_is_unknown(tmp_path: pathlib.Path) -> None:
     (fake_process(tmp_path, 7) / "environ").unlink()
-    found = processes.look(7, str(tmp_path))
+    found = processes.inspect(7, str(tmp_path))
     assert found is not None
     assert found.slurm_jwt is None
 
 
 def test_a_program_that_was_upgraded(tmp_path: pathlib.Path) -> None:
     (fake_process(tmp_path, 7) / "exe").symlink_to("/usr/sbin/slurmctld (deleted)")
-    found = processes.look(7, str(tmp_path))
+    found = processes.inspect(7, str(tmp_path))
     assert found is not None
     assert found.replaced
 
@@ -232,30 +232,30 @@ def test_a_mapped_key_is_recognised(tmp_path: pathlib.Path) -> None:
     key = tmp_path / "jwt_hs256.key"
     key.write_bytes(os.urandom(32))
     mine = os.getpid()
-    assert processes.holds(mine, str(key)) == "absent"
+    assert processes.mapping(mine, str(key)) == "absent"
     with open(key, "rb") as stream:
         mapped = mmap.mmap(stream.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
     try:
-        assert processes.holds(mine, str(key)) == "current"
+        assert processes.mapping(mine, str(key)) == "current"
         link = tmp_path / "link"
         link.symlink_to(key)
-        assert processes.holds(mine, str(link)) == "current"
+        assert processes.mapping(mine, str(link)) == "current"
 
         aside, other = tmp_path / "aside", tmp_path / "other"
         os.link(key, aside)
         other.write_bytes(os.urandom(32))
         other.rename(key)
-        assert processes.holds(mine, str(key)) == "replaced"
+        assert processes.mapping(mine, str(key)) == "replaced"
 
         # A rotation that finds its way back: the very file is there again, though the kernel calls it deleted.
         aside.rename(key)
-        assert processes.holds(mine, str(key)) == "current"
+        assert processes.mapping(mine, str(key)) == "current"
         other.write_bytes(os.urandom(32))
         other.rename(key)
-        assert processes.holds(mine, str(key)) == "replaced"
+        assert processes.mapping(mine, str(key)) == "replaced"
     finally:
         mapped.close()
-    assert processes.holds(mine, str(key)) == "absent"
+    assert processes.mapping(mine, str(key)) == "absent"
 
 
 def test_a_copy_of_its_own_is_told_from_the_file(tmp_path: pathlib.Path) -> None:
@@ -263,7 +263,7 @@ def test_a_copy_of_its_own_is_told_from_the_file(tmp_path: pathlib.Path) -> None
     key.write_bytes(os.urandom(32))
     with open(key, "rb") as stream:
         mapped = mmap.mmap(stream.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ)
-    assert processes.holds(os.getpid(), str(key)) == "copied"
+    assert processes.mapping(os.getpid(), str(key)) == "copied"
     mapped.close()
 
 
@@ -273,7 +273,7 @@ def test_a_mapped_file_with_a_longer_name_is_another(tmp_path: pathlib.Path) -> 
     (tmp_path / "jwt_hs256.key").write_bytes(os.urandom(32))
     with open(longer, "rb") as stream:
         mapped = mmap.mmap(stream.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
-    assert processes.holds(os.getpid(), str(tmp_path / "jwt_hs256.key")) == "absent"
+    assert processes.mapping(os.getpid(), str(tmp_path / "jwt_hs256.key")) == "absent"
     mapped.close()
 
 
@@ -292,13 +292,13 @@ def test_a_file_that_another_host_replaced(
     folder = fake_process(tmp_path, 7)
     lines = [f"7f00-7f01 r--s 00000000 {device} {inode}     {key}", "7f02-7f03 r--p 0 0:0 0"]
     (folder / "maps").write_text("\n".join(lines))
-    assert processes.holds(7, str(key), str(tmp_path)) == expected
+    assert processes.mapping(7, str(key), str(tmp_path)) == expected
     key.unlink()
-    assert processes.holds(7, str(key), str(tmp_path)) == "replaced"
+    assert processes.mapping(7, str(key), str(tmp_path)) == "replaced"
 
 
 def test_what_the_kernel_does_not_say_is_unknown() -> None:
-    assert processes.holds(2**22 + 1, "/etc/passwd") == "unknown"
+    assert processes.mapping(2**22 + 1, "/etc/passwd") == "unknown"
 
 
 @pytest.mark.parametrize("cgroup", ["sys/fs/cgroup/system.slice", "sys/fs/cgroup/systemd/system.slice"])

@@ -13,7 +13,7 @@ from typing import Iterator
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared, whereabouts
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import located_daemon, undeclared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes, units
 
 SHOWN = """\
@@ -51,22 +51,22 @@ class Prefix:
 def _prefix(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Prefix:
     monkeypatch.setattr(install_paths, "USUAL_BIN_DIRS", (str(tmp_path / "usual"),))
     # Folders for tests are below one that everybody can write.
-    monkeypatch.setattr(whereabouts, "_anybody_writes", lambda path: False)
+    monkeypatch.setattr(located_daemon, "_anybody_writes", lambda path: False)
     return Prefix(tmp_path / "opt")
 
 
 @pytest.fixture(name="slurmctld")
-def _slurmctld(prefix: Prefix) -> Iterator[whereabouts.SeenDaemon]:
+def _slurmctld(prefix: Prefix) -> Iterator[located_daemon.LocatedDaemon]:
     with subprocess.Popen([prefix.bin("sbin/slurmctld"), "60"], env={"SLURM_CONF": prefix.conf}) as started:
         process = None
         while process is None or not process.command:
-            process = processes.look(started.pid)
-        yield whereabouts.look("slurmctld", "slurmctld", process=process)
+            process = processes.inspect(started.pid)
+        yield located_daemon.locate("slurmctld", "slurmctld", process=process)
         started.kill()
 
 
 def test_a_daemon_is_known_by_the_link_that_it_was_started_by(
-    prefix: Prefix, slurmctld: whereabouts.SeenDaemon
+    prefix: Prefix, slurmctld: located_daemon.LocatedDaemon
 ) -> None:
     assert slurmctld.program == prefix.bin("sbin/slurmctld")
     assert slurmctld.conf == prefix.conf
@@ -74,15 +74,15 @@ def test_a_daemon_is_known_by_the_link_that_it_was_started_by(
 
 
 def test_a_process_by_another_name_is_not_believed() -> None:
-    myself = processes.look(os.getpid())
+    myself = processes.inspect(os.getpid())
     assert myself is not None and myself.program == os.path.realpath(sys.executable)
-    assert whereabouts.look("slurmctld", "slurmctld", process=myself).program is None
+    assert located_daemon.locate("slurmctld", "slurmctld", process=myself).program is None
 
 
 def test_a_unit_that_does_not_run_says_what_it_would_start(prefix: Prefix) -> None:
     unit = units.parse(SHOWN.format(root=prefix.root))[0]
     assert unit.program == prefix.bin("sbin/slurmrestd")
-    found = whereabouts.look("slurmrestd", "slurmrestd", unit)
+    found = located_daemon.locate("slurmrestd", "slurmrestd", unit)
     assert (found.program, found.conf) == (prefix.bin("sbin/slurmrestd"), prefix.conf)
 
 
@@ -103,7 +103,7 @@ def test_only_services_of_the_system_are_believed(tmp_path: pathlib.Path) -> Non
         folder.mkdir(parents=True)
         (folder / "comm").write_text(f"{name}\n")
         (folder / "cgroup").write_text(groups)
-    found = list(whereabouts.running("slurmctld", str(tmp_path)))
+    found = list(located_daemon.running("slurmctld", str(tmp_path)))
     assert found == [(102, "ctld-prod"), (103, "slurmctld@a")]
 
 
@@ -111,52 +111,52 @@ def test_the_file_that_a_build_reads(prefix: Prefix) -> None:
     folder = prefix.root / "24.11.5/lib/slurm"
     folder.mkdir(parents=True)
     (folder / "auth_munge.so").touch()
-    assert whereabouts.built_conf(prefix.bin("sbin/slurmctld")) is None
+    assert located_daemon.built_conf(prefix.bin("sbin/slurmctld")) is None
     (folder / "libslurmfull.so").write_bytes(
         b"\x7fELF\0/run/slurm/conf/slurm.conf\0see /etc/slurm.conf\0" + prefix.conf.encode() + b"\0"
     )
-    assert whereabouts.built_conf(prefix.bin("sbin/slurmctld")) == prefix.conf
+    assert located_daemon.built_conf(prefix.bin("sbin/slurmctld")) == prefix.conf
     daemon = _daemon("node", prefix.bin("sbin/slurmd"))
-    assert whereabouts.conf(daemon) == prefix.conf
-    assert whereabouts.dbd_conf(daemon) == str(prefix.root / "etc/slurmdbd.conf")
+    assert located_daemon.conf(daemon) == prefix.conf
+    assert located_daemon.dbd_conf(daemon) == str(prefix.root / "etc/slurmdbd.conf")
 
 
-def _daemon(component: str, program: str | None, conf: str | None = None) -> whereabouts.SeenDaemon:
+def _daemon(component: str, program: str | None, conf: str | None = None) -> located_daemon.LocatedDaemon:
     name = install_paths.DAEMON_OF[component]
-    return whereabouts.SeenDaemon(component, name, name, units.NO_UNIT, None, program, conf)
+    return located_daemon.LocatedDaemon(component, name, name, units.NO_UNIT, None, program, conf)
 
 
 def test_what_is_named_to_a_person_needs_no_quotes(prefix: Prefix) -> None:
     odd = prefix.root / "{{ lookup('pipe', 'id') }}"
     odd.mkdir()
     (odd / "slurm.conf").touch()
-    assert whereabouts.conf(_daemon("slurmctld", None, str(odd / "slurm.conf"))) is None
-    assert whereabouts.conf(_daemon("slurmctld", None, f"{prefix.root}/etc/../etc/slurm.conf")) is None
-    assert whereabouts.conf(_daemon("slurmctld", None, "/run/slurm/conf/slurm.conf")) is None
+    assert located_daemon.conf(_daemon("slurmctld", None, str(odd / "slurm.conf"))) is None
+    assert located_daemon.conf(_daemon("slurmctld", None, f"{prefix.root}/etc/../etc/slurm.conf")) is None
+    assert located_daemon.conf(_daemon("slurmctld", None, "/run/slurm/conf/slurm.conf")) is None
 
 
 def test_what_a_configless_host_has_fetched_is_nobodys_to_declare(prefix: Prefix) -> None:
     cache = prefix.root / "spool/conf-cache"
     cache.mkdir(parents=True)
     (cache / "slurm.conf").touch()
-    assert whereabouts.conf(_daemon("node", None, str(cache / "slurm.conf"))) is None
+    assert located_daemon.conf(_daemon("node", None, str(cache / "slurm.conf"))) is None
     (prefix.root / "spool/slurm.conf").touch()
-    assert whereabouts.conf(_daemon("node", None, str(prefix.root / "spool/slurm.conf"))) is not None
+    assert located_daemon.conf(_daemon("node", None, str(prefix.root / "spool/slurm.conf"))) is not None
 
 
 def test_a_place_that_others_can_write(tmp_path: pathlib.Path) -> None:
     (tmp_path / "slurm.conf").touch()
     # Below /tmp, where everybody can.
-    assert whereabouts.conf(_daemon("slurmctld", None, str(tmp_path / "slurm.conf"))) is None
-    assert not whereabouts.only_root_writes(str(tmp_path / "slurm.conf"))
-    assert not whereabouts.only_root_writes("/no/such/file")
-    assert whereabouts.only_root_writes("/bin/sh")
+    assert located_daemon.conf(_daemon("slurmctld", None, str(tmp_path / "slurm.conf"))) is None
+    assert not located_daemon.only_root_writes(str(tmp_path / "slurm.conf"))
+    assert not located_daemon.only_root_writes("/no/such/file")
+    assert located_daemon.only_root_writes("/bin/sh")
 
 
 # What the site has to set
 
 
-def test_programs_of_a_prefix(prefix: Prefix, slurmctld: whereabouts.SeenDaemon) -> None:
+def test_programs_of_a_prefix(prefix: Prefix, slurmctld: located_daemon.LocatedDaemon) -> None:
     found = undeclared.programs([slurmctld], [])
     assert found is not None
     assert found.variable == "slurm_jwt_bin_dirs"
@@ -168,7 +168,7 @@ def test_programs_of_a_prefix(prefix: Prefix, slurmctld: whereabouts.SeenDaemon)
         assert undeclared.programs([slurmctld], declared) is None
 
 
-def test_another_slurm_in_the_usual_folders(prefix: Prefix, slurmctld: whereabouts.SeenDaemon) -> None:
+def test_another_slurm_in_the_usual_folders(prefix: Prefix, slurmctld: located_daemon.LocatedDaemon) -> None:
     usual = prefix.root.parent / "usual"
     usual.mkdir()
     (usual / "slurmctld").symlink_to(prefix.sbin / "slurmctld")
@@ -179,14 +179,16 @@ def test_another_slurm_in_the_usual_folders(prefix: Prefix, slurmctld: whereabou
     assert found is not None and f"the one that is found is {usual}/slurmctld" in found.problem.found
 
 
-def test_an_upgrade_that_moved_the_link_is_no_other_slurm(prefix: Prefix, slurmctld: whereabouts.SeenDaemon) -> None:
+def test_an_upgrade_that_moved_the_link_is_no_other_slurm(
+    prefix: Prefix, slurmctld: located_daemon.LocatedDaemon
+) -> None:
     usual = prefix.root.parent / "usual"
     usual.symlink_to(prefix.root / "current/sbin")
     started_as = slurmctld._replace(program=f"{usual}/slurmctld")
     assert undeclared.programs([started_as], []) is None
 
 
-def test_configuration_files(prefix: Prefix, slurmctld: whereabouts.SeenDaemon) -> None:
+def test_configuration_files(prefix: Prefix, slurmctld: located_daemon.LocatedDaemon) -> None:
     found = undeclared.slurm_conf([slurmctld], "/no/slurm.conf")
     assert found is not None and (found.variable, found.value) == ("slurm_jwt_conf_path", prefix.conf)
     assert found.problem.found == f"slurmctld reads {prefix.conf}, and not /no/slurm.conf, which does not exist."
@@ -201,7 +203,7 @@ def test_configuration_files(prefix: Prefix, slurmctld: whereabouts.SeenDaemon) 
 
 def test_the_program_of_slurmrestd(prefix: Prefix) -> None:
     unit = units.parse(SHOWN.format(root=prefix.root))[0]
-    daemon = whereabouts.look("slurmrestd", "slurmrestd", unit)
+    daemon = located_daemon.locate("slurmrestd", "slurmrestd", unit)
     found = undeclared.slurmrestd([daemon], undeclared.USUAL_SLURMRESTD, [])
     assert found is not None and found.value == prefix.bin("sbin/slurmrestd")
     assert undeclared.slurmrestd([daemon], prefix.bin("sbin/slurmrestd"), []) is None

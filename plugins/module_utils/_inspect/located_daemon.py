@@ -26,7 +26,7 @@ _BUILT_CONF = re.compile(rb"\0(/[A-Za-z0-9_./+@-]+/slurm\.conf)\0")
 _FETCHED = re.compile(r"/run/slurm/.*|.*/conf-cache/slurm\.conf")
 
 
-class SeenDaemon(NamedTuple):
+class LocatedDaemon(NamedTuple):
     """One daemon of Slurm, as it runs or as its unit would start it."""
 
     component: str
@@ -41,14 +41,14 @@ class SeenDaemon(NamedTuple):
     """The slurm.conf that it reads, or would read."""
 
 
-def look(component: str, service: str, unit: Unit = NO_UNIT, process: Process | None = None) -> SeenDaemon:
+def locate(component: str, service: str, unit: Unit = NO_UNIT, process: Process | None = None) -> LocatedDaemon:
     """What a unit, and its process if it runs, say of a daemon."""
     name = install_paths.DAEMON_OF[component]
     if process is not None and not _runs(process, name):
         process = None
     program = program_of(process) if process else unit.program
     conf = process.conf if process else _conf_of_unit(unit)
-    return SeenDaemon(component, name, service, unit, process, program, conf)
+    return LocatedDaemon(component, name, service, unit, process, program, conf)
 
 
 def _runs(process: Process, name: str) -> bool:
@@ -97,7 +97,7 @@ def built_conf(program: str) -> str | None:
     return next((path for path in found if not _FETCHED.fullmatch(path)), None)
 
 
-def conf(daemon: SeenDaemon) -> str | None:
+def conf(daemon: LocatedDaemon) -> str | None:
     """The slurm.conf of a daemon, if it is there and can be named to others."""
     built = built_conf(daemon.program) if daemon.program and not daemon.conf else None
     path = daemon.conf or built
@@ -106,7 +106,7 @@ def conf(daemon: SeenDaemon) -> str | None:
     return path if inventory_values.is_path(path) and not _anybody_writes(path) else None
 
 
-def dbd_conf(daemon: SeenDaemon) -> str | None:
+def dbd_conf(daemon: LocatedDaemon) -> str | None:
     """The slurmdbd.conf of a slurmdbd: slurmdbd looks for it beside the slurm.conf, which need not be there."""
     slurm_conf = daemon.conf or (built_conf(daemon.program) if daemon.program else None)
     path = os.path.join(os.path.dirname(slurm_conf), "slurmdbd.conf") if slurm_conf else None
@@ -117,11 +117,11 @@ def dbd_conf(daemon: SeenDaemon) -> str | None:
 
 def only_root_writes(path: str) -> bool:
     """Whether nobody but root can put another file or folder in the place of any part of a path."""
-    return all(found.st_uid == 0 and not _others_write(found) for found in _on_the_way(path))
+    return all(found.st_uid == 0 and not _others_write(found) for found in _ancestors(path))
 
 
 def _anybody_writes(path: str) -> bool:
-    return any(found.st_mode & 0o002 for found in _on_the_way(path) if not stat.S_ISLNK(found.st_mode))
+    return any(found.st_mode & 0o002 for found in _ancestors(path) if not stat.S_ISLNK(found.st_mode))
 
 
 def _others_write(found: os.stat_result) -> bool:
@@ -130,7 +130,7 @@ def _others_write(found: os.stat_result) -> bool:
     return bool(found.st_mode & 0o002 or (found.st_mode & 0o020 and found.st_gid != 0))
 
 
-def _on_the_way(path: str) -> Iterator[os.stat_result]:
+def _ancestors(path: str) -> Iterator[os.stat_result]:
     """The path, what a link on it leads to, and all folders above both."""
     for one in dict.fromkeys((path, os.path.realpath(path))):
         while True:

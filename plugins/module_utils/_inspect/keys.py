@@ -108,11 +108,11 @@ class KeyInspection:
         place = file_paths.inspect(path)
         for component, file in self.host.key_hosts():
             if file.jwt.enabled and file.jwt.jwks_path == path and self.host.release is not None:
-                mended = bool(self.host.declared_parameters().get("jwks"))
+                written = bool(self.host.declared_parameters().get("jwks"))
                 self.host.problems += daemon_problems.jwks(
-                    component, path, place, self.host.user, self.host.release, mended
+                    component, path, place, self.host.user, self.host.release, written
                 )
-                if mended and place.kind == "missing":
+                if written and place.kind == "missing":
                     self.host.note_missing(component, f"the key set {path}")
         exists, kids = place.kind == "file", facts.kids(path, place)
         return {**facts.attributes(place), "path": path, "exists": exists, "kids": kids}

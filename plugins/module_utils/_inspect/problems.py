@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What on any host of a cluster would make a rollout end badly, or deserves a word. Private to this collection.
+"""The problems that any host of a cluster may have. Private to this collection.
 
-Each function judges one thing that was found and returns the problems with it. Nothing here looks at the host.
+Each function checks one observation and returns its problems. Nothing here reads the host.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Problem(NamedTuple):
     """One thing that is wrong with a host, in sentences that do not name the host."""
 
     severity: str
-    """error: a rollout would end badly. warning: somebody should look. info: a rollout mends it, or nobody needs to."""
+    """error: a rollout would fail. warning: somebody should check it. info: a rollout fixes it, or nobody needs to."""
     code: str
     component: str
     path: str | None
@@ -46,10 +46,10 @@ def in_order(problems: list[Problem]) -> list[Problem]:
 
 
 def with_fixed_noted(before: list[Problem], after: list[Problem]) -> list[Problem]:
-    """The problems of a file before the declared edits; those that the edits mend are only worth a note."""
+    """The problems of a file before the declared edits; those that the edits fix become notes."""
     left, known = {_name(problem) for problem in after}, {_name(problem) for problem in before}
     noted = [
-        problem if _name(problem) in left else problem._replace(severity=INFO, remedy="A rollout mends it.")
+        problem if _name(problem) in left else problem._replace(severity=INFO, remedy="A rollout fixes it.")
         for problem in before
     ]
     return noted + [problem for problem in after if _name(problem) not in known]
@@ -64,33 +64,33 @@ def _name(problem: Problem) -> tuple[str, str]:
 
 
 def no_slurm(components: list[str], names: list[str], bin_dirs: list[str], elsewhere: str | None) -> list[Problem]:
-    """None of the programs that say the release is there."""
+    """None of the programs that report the release exists."""
     where = "the usual folders" if not bin_dirs else f"{', '.join(bin_dirs)} and the usual folders"
-    remedy = "Install Slurm on this host or take it out of the inventory group; if it is in a prefix of its own, name "
+    remedy = "Install Slurm on this host or remove it from the inventory group; if it is in a prefix of its own, name "
     remedy += "its folders in bin_dirs (slurm_jwt_bin_dirs)."
     if elsewhere:
         remedy = f"There is {elsewhere}: if that is the site's Slurm, name its folder in bin_dirs (slurm_jwt_bin_dirs)."
     found = f"There is no {' or '.join(names)} in {where}."
-    effect = "There is no Slurm here to switch JWT on in."
+    effect = "There is no Slurm here in which JWT could be enabled."
     return [Problem(ERROR, "slurm_missing", components[0], None, found, effect, remedy)]
 
 
 def no_release(component: str, program: str, answer: str) -> list[Problem]:
-    """The program did not say its release."""
-    found = f"{program} -V names no release; it said: {answer.strip()[:200] or 'nothing'}"
+    """The program did not report its release."""
+    found = f"{program} -V reports no release; its output: {answer.strip()[:200] or 'none'}"
     effect = "What this Slurm can do is not known, so nothing can be decided."
-    remedy = f"Run {program} -V on the host and mend what it complains of: a missing library, a file that it refuses."
+    remedy = f"Run {program} -V on the host and fix what it reports: a missing library, a file that it refuses."
     return [Problem(ERROR, "release_unknown", component, program, found, effect, remedy)]
 
 
 def release_too_old(component: str, release: Release, capabilities: list[str]) -> list[Problem]:
-    """What is declared asks too much of this release."""
+    """What is declared needs a later release."""
     problems = []
     for name in dict.fromkeys(capabilities):
         try:
             demand(release, name)
         except ReleaseTooOld as error:
-            effect = "Slurm ignores a parameter in AuthAltParameters that it does not know, without a word."
+            effect = "Slurm silently ignores a parameter in AuthAltParameters that it does not know."
             if name == "auth_jwt":
                 effect = "AuthAltTypes is unknown to it: every daemon and command on the host would refuse to run."
             remedy = "Upgrade Slurm on this host, or do not declare it."
@@ -99,10 +99,10 @@ def release_too_old(component: str, release: Release, capabilities: list[str]) -
 
 
 def slurm_jwt_for_all(component: str, path: str | None) -> list[Problem]:
-    """Every login of the host gets the variable, or the one that Ansible has."""
-    found = f"{path} sets SLURM_JWT." if path else "The login that Ansible has on this host sets SLURM_JWT."
-    effect = "Every Slurm command of that login presents this one token in place of munge, the rollout's own included."
-    remedy = f"Take it out of {path or 'its profile'}; only slurmrestd's unit sets it for a whole process."
+    """Every login of the host gets the variable, or the one that Ansible uses."""
+    found = f"{path} sets SLURM_JWT." if path else "The login that Ansible uses on this host sets SLURM_JWT."
+    effect = "Every Slurm command of that login presents this one token instead of munge, the rollout's own included."
+    remedy = f"Remove it from {path or 'its profile'}; only slurmrestd's unit sets it for a whole process."
     return [Problem(ERROR, "slurm_jwt_for_all", component, path, found, effect, remedy)]
 
 
@@ -115,7 +115,7 @@ def conf_missing(component: str, path: str) -> list[Problem]:
     remedy = "Name the file in conf_path (slurm_jwt_conf_path)."
     if component == "node":
         remedy += " A configless host has the controller's copy in /run/slurm/conf while its slurmd or sackd runs:"
-        remedy += " start it, or take the host out of the group."
+        remedy += " start it, or remove the host from the group."
     return [Problem(ERROR, "conf_missing", component, path, f"{path} does not exist.", effect, remedy)]
 
 
@@ -123,38 +123,38 @@ def conf_elsewhere(component: str, path: str, process: Process | None) -> list[P
     """The daemon reads another file than the one that a rollout would edit."""
     if process is None or process.conf is None or os.path.realpath(process.conf) == os.path.realpath(path):
         return []
-    found = f"{process.name}, process {process.pid}, was told to read {process.conf}, and not {path}."
+    found = f"{process.name}, process {process.pid}, reads {process.conf}, and not {path}."
     effect = "A rollout would edit a file that the daemon does not read."
-    remedy = f"Name {process.conf} in conf_path (slurm_jwt_conf_path), or take the other name out of the daemon's unit."
+    remedy = f"Name {process.conf} in conf_path (slurm_jwt_conf_path), or remove the other path from the daemon's unit."
     return [Problem(ERROR, "conf_elsewhere", component, path, found, effect, remedy)]
 
 
 def conf_broken(component: str, path: str, message: str) -> list[Problem]:
     """Slurm would refuse the file, or this collection cannot follow it."""
     effect = "The daemon would not come up again after a restart."
-    remedy = "Mend the file first; a rollout does not touch a file that it cannot read as Slurm does."
+    remedy = "Fix the file first. A rollout does not change a file that it cannot read as Slurm does."
     return [Problem(ERROR, "conf_broken", component, path, message, effect, remedy)]
 
 
 def conf_lines(component: str, conf: Conf) -> list[Problem]:
-    """What the reader of the file noticed."""
+    """What the parser of the file found."""
     return [
         Problem(severity, "conf_line", component, path, f"{path}:{line}: {found}" if line else found, effect, remedy)
         for severity, path, line, found, effect, remedy in conf.problems()
     ]
 
 
-def slurm_conf_mode(component: str, path: str, place: PathInfo) -> list[Problem]:
+def slurm_conf_mode(component: str, path: str, info: PathInfo) -> list[Problem]:
     """Every command of every user reads slurm.conf."""
-    if place.mode & 0o004:
+    if info.mode & 0o004:
         return []
-    found = f"{path} has the mode {place.octal}."
+    found = f"{path} has the mode {info.octal}."
     effect = "Slurm's commands fail for every user who may not read it, slurmrestd's user included."
     return [Problem(WARNING, "conf_unreadable", component, path, found, effect, f"chmod 0644 {path}")]
 
 
 def auth_type(component: str, conf: Conf, default: str = "auth/munge") -> list[Problem]:
-    """JWT stands beside the cluster's own authentication and does not replace it."""
+    """JWT is added to the cluster's own authentication and does not replace it."""
     setting = conf.effective("AuthType")
     value = (setting.value if setting else default).lower()
     value = value if value.startswith("auth/") else f"auth/{value}"
@@ -165,7 +165,7 @@ def auth_type(component: str, conf: Conf, default: str = "auth/munge") -> list[P
         effect = "slurmd and the daemons among themselves cannot use JWT; jobs do not start."
         remedy = "Set AuthType=auth/munge or auth/slurm; JWT belongs in AuthAltTypes."
         return [Problem(ERROR, "auth_type", component, setting.path, found, effect, remedy)]
-    effect = "Daemons believe whatever a client says of itself, so a signed token protects nothing."
+    effect = "Daemons accept any identity that a client claims, so a signed token protects nothing."
     remedy = "Set AuthType=auth/munge or auth/slurm on every host of the cluster."
     return [Problem(WARNING, "auth_type", component, setting.path, found, effect, remedy)]
 
@@ -177,17 +177,17 @@ def alt_types(component: str, conf: Conf, release: Release) -> list[Problem]:
         if not member or member in _AUTH_PLUGINS:
             continue
         if means_jwt(member) and member != "jwt":
-            # For the reader of the file's lines to find.
+            # Reported by the parser, with its line.
             continue
         if f"auth/{member}" in _AUTH_PLUGINS:
             if has(release, "bare_type_name"):
                 continue
-            found = f"AuthAltTypes has the member {member}, which Slurm {release} does not take for auth/{member}."
+            found = f"AuthAltTypes has the member {member}, which Slurm {release} does not read as auth/{member}."
         else:
             found = f"AuthAltTypes has the member {member}, and Slurm has no such plugin."
         path = _path(conf, auth_alt.TYPES)
         effect = "The daemon that reads this dies at its next start."
-        remedy = "Write auth/jwt in its place, or take it out."
+        remedy = "Replace it with auth/jwt, or remove it."
         problems.append(Problem(ERROR, "auth_alt_types", component, path, found, effect, remedy))
     return problems
 
@@ -199,7 +199,7 @@ def alt_parameters(component: str, conf: Conf, parameters: dict[str, str], relea
         capability = auth_alt.CAPABILITY_OF.get(name)
         if capability and not has(release, capability):
             found = f"AuthAltParameters has {name}, which Slurm {release} does not know."
-            effect, remedy = "It is ignored without a word.", "Take it out, or upgrade Slurm."
+            effect, remedy = "It is silently ignored.", "Remove it, or upgrade Slurm."
             path = _path(conf, auth_alt.PARAMETERS)
             problems.append(Problem(WARNING, "parameter_ignored", component, path, found, effect, remedy))
     return problems
@@ -218,24 +218,24 @@ def http_auth(component: str, conf: Conf, release: Release) -> list[Problem]:
     found = f"SlurmdHttpAuthParameters={setting.value} is set."
     effect = "slurmd then loads the keys of AuthAltParameters too, and dies on every node that has none. A rollout"
     effect += " gives no key to nodes."
-    remedy = "Take it out, unless every node is meant to hold the key."
+    remedy = "Remove it, unless every node is meant to have the key."
     return [Problem(ERROR, "slurmd_loads_key", component, setting.path, found, effect, remedy)]
 
 
-# Places and processes
+# Files, room and processes
 
 
 def key_out_of_place(component: str, path: str) -> list[Problem]:
     """The key belongs on controllers and on slurmdbd's host, and nowhere else."""
-    found = f"The signing key {path} is on this host, which has no use for it as {component}."
-    effect = "Whoever becomes root here can sign tokens for anybody."
-    remedy = "Take it away, unless this is a controller or slurmdbd's host; then put it into that group, too."
+    found = f"The signing key {path} is on this host, which does not need it as {component}."
+    effect = "Anyone who becomes root here can sign tokens for any user."
+    remedy = "Remove it. If this is a controller or slurmdbd's host, add the host to that group instead."
     return [Problem(WARNING, "key_out_of_place", component, path, found, effect, remedy)]
 
 
 def no_room(component: str, found: str) -> list[Problem]:
     """There is no room for what is to be written."""
-    effect = "A rollout could not write what it has to, on this host."
+    effect = "A rollout could not write its files on this host."
     return [Problem(ERROR, "no_room", component, None, f"{found}.", effect, "Make room, or mount it for writing.")]
 
 
@@ -247,7 +247,7 @@ CONF_NOT_WRITABLE_REMEDY = (
 
 
 def conf_not_writable(component: str, path: str, found: str) -> list[Problem]:
-    """A configuration file is to be edited, and cannot be."""
+    """A configuration file that a rollout edits cannot be written."""
     effect = f"A rollout could not edit {path} on this host."
     return [Problem(ERROR, CONF_NOT_WRITABLE, component, path, f"{found}.", effect, CONF_NOT_WRITABLE_REMEDY)]
 
@@ -255,7 +255,7 @@ def conf_not_writable(component: str, path: str, found: str) -> list[Problem]:
 def environment(
     component: str, service: str, process: Process | None, unit_sets: bool, files: list[str]
 ) -> list[Problem]:
-    """SLURM_JWT in any daemon but slurmrestd takes the place of munge."""
+    """SLURM_JWT in any daemon but slurmrestd replaces munge."""
     effect = f"SLURM_JWT makes {component} authenticate by JWT instead of AuthType, and cuts it off from the cluster."
     later = f"At its next start {effect}"
     problems = []

@@ -426,7 +426,7 @@ ANSWER = {
             "code": "dbd_conf_mode",
             "component": "slurmdbd",
             "path": "/etc/slurm/slurmdbd.conf",
-            "found": "/etc/slurm/slurmdbd.conf has the mode 0640; slurmdbd wants 0600.",
+            "found": "/etc/slurm/slurmdbd.conf has the mode 0640; slurmdbd requires 0600.",
             "effect": "slurmdbd does not start with it.",
             "remedy": "chmod 0600 /etc/slurm/slurmdbd.conf",
         }

@@ -637,7 +637,7 @@ def test_a_plugin_that_an_installed_package_has_lost(site: Site, monkeypatch: py
     found = site.look(["slurmctld"])
     (problem,) = [each for each in found["problems"] if each["code"].startswith("plugin_")]
     assert (problem["severity"], problem["code"]) == ("error", "plugin_lost")
-    assert "the package slurm-wlm-jwt-plugin, which brings it, is installed" in problem["found"]
+    assert "the package slurm-wlm-jwt-plugin, which contains it, is installed" in problem["found"]
     assert "slurm-wlm-jwt-plugin" in problem["remedy"] and "build" not in problem["remedy"].lower()
     assert found["plugins"]["packages"] == []
 

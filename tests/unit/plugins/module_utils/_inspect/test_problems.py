@@ -48,7 +48,7 @@ def test_the_worst_comes_first_and_none_twice() -> None:
     assert host_problems.in_order([info, error, info]) == [error, info]
 
 
-def test_what_an_edit_mends_is_only_noted() -> None:
+def test_what_an_edit_fixes_is_only_noted() -> None:
     text = "ClusterName=c\nAuthAltTypes=rest_auth/jwt\nUnheardOf=1\n"
     before = host_problems.conf_lines("slurmctld", conf(text))
     assert brief(before) == [("error", "conf_line"), ("warning", "conf_line")]
@@ -57,7 +57,7 @@ def test_what_an_edit_mends_is_only_noted() -> None:
     after = host_problems.conf_lines("slurmctld", mended)
     left = host_problems.with_fixed_noted(before, after)
     assert brief(left) == [("info", "conf_line"), ("warning", "conf_line")]
-    assert left[0].remedy == "A rollout mends it."
+    assert left[0].remedy == "A rollout fixes it."
 
 
 def test_what_an_edit_brings_about_is_told() -> None:
@@ -74,7 +74,7 @@ def test_no_slurm() -> None:
 
 
 def test_no_release() -> None:
-    assert "nothing" in host_problems.no_release("node", "/usr/sbin/slurmd", " \n")[0].found
+    assert "its output: none" in host_problems.no_release("node", "/usr/sbin/slurmd", " \n")[0].found
     problems = host_problems.no_release("node", "/usr/sbin/slurmd", "error while loading shared libraries")
     assert brief(problems) == [("error", "release_unknown")]
     assert "shared libraries" in problems[0].found
@@ -95,7 +95,7 @@ def test_a_variable_for_everybody() -> None:
     problems = check("node", "/etc/environment") + check("node", None)
     assert brief(problems) == [("error", "slurm_jwt_for_all")] * 2
     assert "/etc/environment sets" in problems[0].found
-    assert "login that Ansible has" in problems[1].found
+    assert "login that Ansible uses" in problems[1].found
 
 
 def test_missing_files() -> None:

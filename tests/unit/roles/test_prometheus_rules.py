@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 import shutil
 import subprocess
@@ -15,8 +16,8 @@ import yaml
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, token_refresh
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import key_metrics
-from ansible_collections.hpc.slurm_jwt.tests.unit.roles.renewing import ROOT
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 RULES = ROOT / "roles/slurm_jwt_tokens/files/prometheus_rules.yml"
 KEY = {"path": "/key", "fingerprint": "SHA256:ab", "created": "2026-11-23T08:00:00Z"}
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The timer of a host, with systemd played by a script that remembers what it was told."""
+"""The timer of a host, with a script in the place of systemctl."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, jwks_timer
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import TimerPaths
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks_timer
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.fake_systemctl import SYSTEMCTL
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.test_slurm_jwt_token_timer import SYSTEMCTL
 
 TIMER, SERVICE = "slurm-jwks-refresh.timer", "slurm-jwks-refresh.service"
 DAEMON = {"part": "slurmctld", "service": "slurmctld", "way": "reconfigure", "port": 6817}
@@ -35,7 +35,7 @@ class Host:
         (folder / "state").write_text("{}")
 
     def run(self, check=False, **options):
-        (self.folder / "told").write_text("")
+        (self.folder / "calls").write_text("")
         names = ("lib", "etc", "var", "units", "stamps")
         paths = TimerPaths(jwks_refresh.UNIT, *(str(self.folder / name) for name in names))
 
@@ -53,13 +53,13 @@ class Host:
         return run(slurm_jwks_timer, {**params, **options}, check, True, prepare)
 
     @property
-    def told(self):
-        return [line for line in (self.folder / "told").read_text().splitlines() if not line.startswith("show")]
+    def calls(self):
+        return [line for line in (self.folder / "calls").read_text().splitlines() if not line.startswith("show")]
 
     @property
     def files(self):
         found = [path for path in self.folder.rglob("*") if path.is_file() and path.parent.name != "bin"]
-        return {str(path.relative_to(self.folder)) for path in found if path.name not in ("state", "told")}
+        return {str(path.relative_to(self.folder)) for path in found if path.name not in ("state", "calls")}
 
     def read(self, name):
         return (self.folder / name).read_text()
@@ -72,7 +72,7 @@ def host(tmp_path):
 
 def test_once(host):
     assert host.run()["changed"]
-    assert host.told == ["daemon-reload", f"enable {TIMER}", f"restart {TIMER}"]
+    assert host.calls == ["daemon-reload", f"enable {TIMER}", f"restart {TIMER}"]
     assert host.files > ALL
     assert "OnUnitInactiveSec=900\nRandomizedDelaySec=225\n" in host.read(f"units/{TIMER}")
     assert f"python3 -I {host.folder}/lib {host.folder}/etc/settings.json\n" in host.read(f"units/{SERVICE}")
@@ -81,15 +81,15 @@ def test_once(host):
 def test_twice(host):
     host.run()
     result = host.run()
-    assert not result["changed"] and result["diff"] == [] and host.told == []
+    assert not result["changed"] and result["diff"] == [] and host.calls == []
     assert result["active"] == "active"
 
 
-def test_check_mode_says_the_same_and_does_nothing(host):
-    said = host.run(check=True)
-    assert host.files == set() and host.told == []
+def test_check_mode_predicts_the_same_and_does_nothing(host):
+    predicted = host.run(check=True)
+    assert host.files == set() and host.calls == []
     done = host.run()
-    assert (said["changed"], said["diff"]) == (done["changed"], done["diff"])
+    assert (predicted["changed"], predicted["diff"]) == (done["changed"], done["diff"])
     assert not host.run(check=True)["changed"]
 
 
@@ -100,20 +100,20 @@ def test_settings(host):
     assert settings.daemons == [jwks_refresh.ReloadedDaemon(**DAEMON)]
     assert settings.sources[0]["issuer"] == "https://idp" and settings.sources[0]["allow_http"] is False
     assert settings.metrics == "/prom/slurm_jwks.prom"
-    # Whoever could open it could hold the lock on it.
+    # Any user who could open it could keep the lock on it.
     assert stat.S_IMODE((host.folder / "etc/settings.json").stat().st_mode) == 0o600
 
 
-def test_other_settings_do_not_start_the_timer_anew(host):
+def test_other_settings_do_not_restart_the_timer(host):
     host.run()
     assert host.run(min_reload_interval="1m")["changed"]
-    assert host.told == []
+    assert host.calls == []
 
 
-def test_another_period_does(host):
+def test_another_interval_restarts_it(host):
     host.run()
     assert host.run(refresh_interval="1h")["changed"]
-    assert host.told == ["daemon-reload", f"restart {TIMER}"]
+    assert host.calls == ["daemon-reload", f"restart {TIMER}"]
 
 
 def test_variables_of_the_unit(host):
@@ -122,7 +122,7 @@ def test_variables_of_the_unit(host):
     for check in (True, False):
         result = host.run(check, environment={"HTTPS_PROXY": secret})
         assert result["changed"] and secret not in str(result) and "a%b" not in str(result)
-    # Everybody can read a unit.
+    # Every user can read a unit.
     assert "proxy" not in host.read(f"units/{SERVICE}").lower()
     assert f"EnvironmentFile={path}\n" in host.read(f"units/{SERVICE}")
     assert path.read_text() == 'HTTPS_PROXY="http://user:a%b\\"c\\$d@proxy"\n'
@@ -153,7 +153,7 @@ def test_only_where_slurmdbd_restarts_may_it_touch_the_packet_filter(host):
         ({"environment": {"A": "value\nExecStart=/bin/sh"}}, "environment: 'A' cannot be a variable"),
     ],
 )
-def test_what_cannot_be(host, options, because):
+def test_refusals(host, options, because):
     result = host.run(**options)
     assert result["failed"] and because in result["msg"]
     assert host.files == set()
@@ -171,33 +171,33 @@ def test_absent(host):
     result = host.run(state="absent")
     assert result["changed"] and host.files == set()
     assert not [name for name in ("lib", "etc", "var") if (host.folder / name).exists()]
-    assert host.told == [f"stop {TIMER}", "daemon-reload"]
+    assert host.calls == [f"stop {TIMER}", "daemon-reload"]
     assert not os.path.lexists(host.folder / "units/timers.target.wants" / TIMER)
     again = host.run(state="absent")
-    assert not again["changed"] and host.told == []
+    assert not again["changed"] and host.calls == []
 
 
 def test_paused_until_it_is_to_be_present(host):
     host.run()
     before = host.files
-    assert host.run(state="paused", check=True)["changed"] and host.told == []
-    assert host.run(state="paused")["changed"] and host.told == [f"stop {TIMER}"]
-    assert not host.run(state="paused")["changed"] and host.told == []
+    assert host.run(state="paused", check=True)["changed"] and host.calls == []
+    assert host.run(state="paused")["changed"] and host.calls == [f"stop {TIMER}"]
+    assert not host.run(state="paused")["changed"] and host.calls == []
     assert host.files == before
     assert host.run()["changed"]
-    assert f"restart {TIMER}" in host.told
+    assert f"restart {TIMER}" in host.calls
 
 
 def test_a_timer_that_is_not_there_is_not_paused(host):
     assert not host.run(state="paused")["changed"]
-    assert host.told == [] and host.files == set()
+    assert host.calls == [] and host.files == set()
 
 
-HOLDER = """
+LOCKER = """
 import fcntl, pathlib, sys, time
 with open(sys.argv[1]) as settings:
     fcntl.flock(settings, fcntl.LOCK_EX)
-    print("at work", flush=True)
+    print("locked", flush=True)
     time.sleep(1)
     pathlib.Path(sys.argv[2]).write_text("done")
 """
@@ -207,9 +207,9 @@ with open(sys.argv[1]) as settings:
 def test_a_run_that_has_begun_comes_to_its_end(host, tmp_path_factory, state):
     host.run()
     end = tmp_path_factory.mktemp("run") / "end"
-    argv = [sys.executable, "-c", HOLDER, str(host.folder / "etc/settings.json"), str(end)]
+    argv = [sys.executable, "-c", LOCKER, str(host.folder / "etc/settings.json"), str(end)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as begun:
-        assert begun.stdout.readline() == b"at work\n"
+        assert begun.stdout.readline() == b"locked\n"
         assert host.run(state=state)["changed"]
-        # It may have made the file of keys anew, or had daemons load it.
+        # It may have written the key set, or reloaded daemons.
         assert end.exists()

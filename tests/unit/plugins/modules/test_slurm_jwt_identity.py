@@ -35,23 +35,23 @@ def _options(tmp_path: pathlib.Path) -> dict[str, Any]:
 @pytest.mark.parametrize("daemon", ["slurmctld", "slurmdbd"])
 def test_a_token_of_a_provider(options: dict[str, Any], daemon: str, check: bool) -> None:
     path = options["conf_path"].replace("slurm.conf", "slurmdbd.conf") if daemon == "slurmdbd" else options["conf_path"]
-    found = run(slurm_jwt_identity, {**options, "daemon": daemon, "conf_path": path}, check=check)
-    assert found["changed"] is False
-    assert (found["daemon"], found["release"]) == (daemon, "24.11.5")
-    assert (found["claim"], found["user"], found["uid"]) == ("preferred_username", "daemon", 1)
-    assert (found["accepted"], found["refusals"], found["signer"]) == (True, [], JWK["kid"])
-    assert options["token"] not in found["everything"]
+    result = run(slurm_jwt_identity, {**options, "daemon": daemon, "conf_path": path}, check=check)
+    assert result["changed"] is False
+    assert (result["daemon"], result["release"]) == (daemon, "24.11.5")
+    assert (result["claim"], result["user"], result["uid"]) == ("preferred_username", "daemon", 1)
+    assert (result["accepted"], result["refusals"], result["signer"]) == (True, [], JWK["kid"])
+    assert options["token"] not in result["everything"]
 
 
-def test_what_the_configuration_lacks(options: dict[str, Any], tmp_path: pathlib.Path) -> None:
+def test_errors_of_the_configuration(options: dict[str, Any], tmp_path: pathlib.Path) -> None:
     (tmp_path / "jwks.json").unlink()
     assert "jwks=: " in run(slurm_jwt_identity, options)["msg"]
     (tmp_path / "jwks.json").write_text("<html>")
     assert "HTML" in run(slurm_jwt_identity, options)["msg"]
     (tmp_path / "jwks.json").write_text('{"keys": []}')
-    found = run(slurm_jwt_identity, options)
-    assert not found["accepted"]
-    assert "has no key" in found["refusals"][0]
+    result = run(slurm_jwt_identity, options)
+    assert not result["accepted"]
+    assert "has no key" in result["refusals"][0]
     (tmp_path / "slurm.conf").unlink()
     assert "conf_path" in run(slurm_jwt_identity, options)["msg"]
 
@@ -63,7 +63,7 @@ def test_a_key_for_hs256(options: dict[str, Any], tmp_path: pathlib.Path) -> Non
     conf = tmp_path / "slurm.conf"
     conf.write_text(conf.read_text().replace("jwks=", f"jwt_key={tmp_path}/jwt.key,jwks="))
     token = sign({"iat": 1, "exp": int(time.time()) + 60, "sun": "daemon"}, key)
-    found = run(slurm_jwt_identity, {**options, "token": token})
-    assert (found["signer"], found["accepted"], found["claim"]) == ("HS256", True, "sun")
+    result = run(slurm_jwt_identity, {**options, "token": token})
+    assert (result["signer"], result["accepted"], result["claim"]) == ("HS256", True, "sun")
     (tmp_path / "jwt.key").unlink()
     assert "jwt_key=: " in run(slurm_jwt_identity, options)["msg"]

@@ -53,7 +53,7 @@ class Host:
         return result["msg"]
 
     def refuse_leaks(self, result, params):
-        """Nothing that the module prints may hold a key, or a token that nobody asked for."""
+        """The module prints no key, and no token that is not to be returned."""
         if not params.get("return_token"):
             assert "eyJ" not in result["everything"]
         assert KEY.hex() not in result["everything"]
@@ -62,7 +62,7 @@ class Host:
         return file_format.extract(form, self.dest.read_bytes())
 
     def put(self, key=KEY, age=0, **claims):
-        """A token file as an earlier run would have left it."""
+        """Write a token file like one of an earlier run."""
         begin = int(time.time()) - age
         token = issue.sign({"iat": begin, "exp": begin + 1800, "sun": "nobody", **claims}, key)
         self.dest.write_text(token)
@@ -128,7 +128,7 @@ class TestPresent:
             ({}, {"format": "env"}, "unreadable"),
         ],
     )
-    def test_a_token_is_made_anew_for_a_reason(self, host, claims, options, reason):
+    def test_a_token_is_replaced_for_a_reason(self, host, claims, options, reason):
         old = host.put(**claims)
         for check in (True, False):
             result = host.run(check, **options)
@@ -139,7 +139,7 @@ class TestPresent:
         assert not host.run(**options)["changed"]
         assert (host.dest.read_text() == old) == (reason is None)
 
-    def test_the_fifth_of_its_life(self, host):
+    def test_a_fifth_of_its_lifespan(self, host):
         host.put(age=1430)
         assert not host.run()["changed"]
         host.dest.unlink()
@@ -154,12 +154,12 @@ class TestPresent:
         assert result["diff"][0]["after"]["key"].startswith("SHA256:")
 
     @pytest.mark.parametrize("content", [b"", b"junk", b"\xff" * 100, b"eyJ.eyJ.x"])
-    def test_what_is_no_token_is_replaced(self, host, content):
+    def test_a_file_without_a_token_is_replaced(self, host, content):
         host.dest.write_bytes(content)
         assert only(host.run())["reason"] == "unreadable"
         assert codec.signed_by(host.token(), KEY)
 
-    def test_a_mode_that_drifted_is_mended_and_the_token_stays(self, host):
+    def test_a_mode_that_drifted_is_corrected_and_the_token_stays(self, host):
         token = host.put()
         host.dest.chmod(0o644)
         for check in (True, False):
@@ -183,7 +183,7 @@ class TestPresent:
         assert not host.run(owner="0", group="daemon", mode="0440")["changed"]
 
     @as_root
-    def test_root_owns_what_nobody_declared_and_a_planted_file_is_not_used(self, host):
+    def test_root_owns_a_file_without_a_declared_owner_and_a_planted_file_is_not_used(self, host):
         token = host.put()
         host.dest.parent.chmod(0o777 & ~0o022)
         os.chown(host.dest.parent, 65534, 65534)
@@ -194,14 +194,14 @@ class TestPresent:
             assert (result["changed"], only(result)["reason"]) == (True, "attributes")
         found = host.dest.stat()
         assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, 0o440)
-        # Whoever has the planted file open has nothing of ours.
+        # A process that has the planted file open gets nothing of the token.
         assert os.fstat(planted.fileno()).st_ino != found.st_ino and host.token() == token
         planted.close()
         assert not host.run(mode="0440")["changed"]
 
     @as_root
     @needs_acl
-    def test_what_an_access_list_gives_to_others_is_taken_away(self, host):
+    def test_access_by_a_list_is_removed(self, host):
         host.put()
         host.dest.chmod(0o440)
         let_in(host.dest, user=65534)
@@ -230,7 +230,7 @@ class TestPresent:
     def test_no_diff_unless_asked(self, host):
         assert host.run(diff=False)["diff"] == []
 
-    def test_a_token_for_nowhere(self, host):
+    def test_a_token_without_a_file(self, host):
         assert "return_token=true" in host.fails(dest=None)
 
     def test_a_token_in_a_variable_changes_nothing(self, host):
@@ -250,7 +250,7 @@ class TestPresent:
         claims = codec.split(host.token()).claims
         assert (claims["aud"], claims["level"]) == (["a", "b"], 3)
 
-    def test_without_pyjwt_an_unchanged_run_goes_well_and_a_new_token_does_not(self, host):
+    def test_without_pyjwt_an_unchanged_run_succeeds_and_a_new_token_fails(self, host):
         def hide() -> None:
             import sys
 
@@ -296,20 +296,20 @@ class TestRefusals:
             ({"dest": "/tmp"}, "dest: /tmp is a directory"),
         ],
     )
-    def test_what_cannot_be_is_named(self, host, options, text):
+    def test_messages(self, host, options, text):
         message = host.fails(**options)
         assert text in message
         assert message.endswith(".")
         assert not host.dest.exists()
 
-    def test_the_words_that_allow(self, host):
+    def test_options_that_allow(self, host):
         assert host.run(user="root", allow_privileged=True)["changed"]
         assert host.run(user="nemo", check_user=False)["changed"]
         assert host.run(lifespan="infinite", allow_endless=True)["changed"]
         claims = codec.split(host.token()).claims
         assert claims["exp"] - claims["iat"] == 2147483646
 
-    def test_what_slurm_conf_says(self, host):
+    def test_slurm_conf(self, host):
         host.slurm_conf.write_text("SlurmUser=daemon\nAuthAltParameters=max_token_lifespan=3600,jwt_key=/x\n")
         assert "is SlurmUser" in host.fails(user="daemon")
         assert "more than max_token_lifespan=3600" in host.fails(lifespan="2h")
@@ -335,13 +335,13 @@ class TestRefusals:
         host.key.write_bytes(b"")
         assert "is empty" in host.fails()
 
-    def test_a_link_where_others_write(self, host, tmp_path):
+    def test_a_link_in_a_folder_that_others_can_write(self, host, tmp_path):
         (tmp_path / "elsewhere").write_text("")
         host.dest.symlink_to(tmp_path / "elsewhere")
         assert "symbolic link" in host.fails()
         assert (tmp_path / "elsewhere").read_text() == ""
 
-    def test_nobody_is_given_twice(self, host):
+    def test_no_file_for_two_tokens(self, host):
         entry = {"user": "nobody", "dest": str(host.dest)}
         assert "given for two tokens" in host.fails(user=None, dest=None, tokens=[entry, entry])
 
@@ -360,7 +360,7 @@ class TestSeveral:
         assert len(result["diff"]) == 2
         assert result["token"] is None
         assert not host.run(**options)["changed"]
-        # Exactly the one that is broken is mended.
+        # Only the broken one is corrected.
         (tmp_path / "a").unlink()
         result = host.run(**options)
         assert [entry["reason"] for entry in result["tokens"]] == ["missing", None]
@@ -371,7 +371,7 @@ class TestSeveral:
         assert f"{tmp_path}/b: user: " in host.fails(user=None, dest=None, tokens=tokens)
         assert not (tmp_path / "a").exists()
 
-    def test_none_at_all(self, host):
+    def test_no_entries(self, host):
         result = host.run(user=None, dest=None, tokens=[])
         assert (result["changed"], result["tokens"]) == (False, [])
 
@@ -408,7 +408,7 @@ class TestCheckMode:
 
 
 class TestAbsent:
-    def test_the_file_goes_once(self, host):
+    def test_the_file_is_removed_once(self, host):
         host.put()
         for check in (True, False):
             result = host.run(check, state="absent")
@@ -418,7 +418,7 @@ class TestAbsent:
             assert host.dest.exists() == check
         assert not host.run(state="absent")["changed"]
 
-    def test_what_is_no_token_stays(self, host):
+    def test_a_file_without_a_token_stays(self, host):
         host.dest.write_text("PermitRootLogin no\n")
         host.dest.chmod(0o400)
         result = host.run(state="absent")
@@ -454,7 +454,7 @@ class TestVerified:
         message = self.verify(host, dest=None, token=token[:-9], user=None)["msg"]
         assert "Slurm 24.11.0 would refuse this: It was not signed by this key" in message
 
-    def test_a_refused_token_is_an_error_unless_told(self, host):
+    def test_a_refused_token_is_an_error_by_default(self, host):
         host.put(age=9999)
         assert self.verify(host)["failed"]
         result = self.verify(host, fail_refused=False)
@@ -462,7 +462,7 @@ class TestVerified:
         assert "It expired" in result["refusals"][0]
         assert only(result)["remaining"] < 0
 
-    def test_for_somebody_else(self, host):
+    def test_for_another_user(self, host):
         host.put(sun="daemon")
         assert "for the user 'daemon', not for 'nobody'" in self.verify(host)["msg"]
         assert not self.verify(host, user=None).get("failed")
@@ -485,7 +485,7 @@ class TestVerified:
         assert "old: It expired" in message
         assert "good:" not in message
 
-    def test_what_is_needed(self, host):
+    def test_required_options(self, host):
         host.put()
         assert "key_path is needed" in self.verify(host, key_path=None)["msg"]
         assert "needs the token itself" in self.verify(host, dest=None)["msg"]
@@ -505,17 +505,17 @@ def program(path, script):
 
 
 class TestScontrol:
-    """A stand-in for scontrol: what the real one does is tested on real clusters."""
+    """A script in the place of scontrol; the scenarios have the real one."""
 
     @pytest.fixture(autouse=True)
     def scontrol(self, host, tmp_path):
         self.host = host
-        self.said = tmp_path / "said"
+        self.log = tmp_path / "log"
         self.token = issue.sign(issue.claims_for("nobody", 1800, time.time()), KEY)
         self.answer(f"echo SLURM_JWT={self.token}")
 
     def answer(self, script):
-        program(self.host.folder / "bin" / "scontrol", f"(echo $*; env) > {self.said}\n{script}")
+        program(self.host.folder / "bin" / "scontrol", f"(echo $*; env) > {self.log}\n{script}")
 
     def run(self, **options):
         options = {"method": "scontrol", "bin_dir": str(self.host.folder / "bin"), "key_path": None, **options}
@@ -524,29 +524,29 @@ class TestScontrol:
     def test_its_token_is_kept(self):
         assert self.run()["changed"]
         assert self.host.token() == self.token
-        assert self.said.read_text().startswith("token lifespan=1800 username=nobody\n")
+        assert self.log.read_text().startswith("token lifespan=1800 username=nobody\n")
         result = self.run()
         assert (result["changed"], only(result)["signature_checked"]) == (False, False)
 
-    def test_nothing_of_the_callers_environment_reaches_it(self):
+    def test_variables_of_the_caller_do_not_reach_it(self):
         self.host.slurm_conf.write_text("")
 
         def pollute() -> None:
             os.environ.update(SLURM_JWT="", SLURM_CONF="/elsewhere", SLURM_CLUSTERS="other", SCONTROL_ALL="1")
 
         self.run(prepare=pollute)
-        found = [line for line in self.said.read_text().splitlines() if line.startswith(("SLURM", "SCONTROL"))]
+        found = [line for line in self.log.read_text().splitlines() if line.startswith(("SLURM", "SCONTROL"))]
         assert found == [f"SLURM_CONF={self.host.slurm_conf}"]
 
     def test_without_a_slurm_conf_it_finds_its_own(self):
         self.run()
-        assert "SLURM_CONF=" not in self.said.read_text()
+        assert "SLURM_CONF=" not in self.log.read_text()
 
     def test_endless_is_a_number_for_all_releases(self):
         self.token = issue.sign(issue.claims_for("nobody", issue.ENDLESS, time.time()), KEY)
         self.answer(f"echo SLURM_JWT={self.token}")
         assert self.run(lifespan="infinite", allow_endless=True)["changed"]
-        assert "lifespan=2147483646 " in self.said.read_text()
+        assert "lifespan=2147483646 " in self.log.read_text()
 
     def test_with_the_key_at_hand_its_signature_is_checked(self):
         assert self.run(key_path=str(self.host.key))["changed"]
@@ -560,7 +560,7 @@ class TestScontrol:
         assert "disable_token_creation" in self.run()["msg"]
         assert not self.host.dest.exists()
 
-    def test_it_is_not_waited_for_for_ever(self):
+    def test_it_has_a_timeout(self):
         self.answer("sleep 20")
         begin = time.monotonic()
         assert "did not answer in time" in self.run(timeout=1)["msg"]
@@ -573,13 +573,13 @@ class TestScontrol:
 
     def test_check_mode_does_not_ask(self):
         assert self.run(check=True)["changed"]
-        assert not self.said.exists()
+        assert not self.log.exists()
 
     def test_a_missing_program_is_named(self):
         assert "The program scontrol is not in /nonexistent" in self.run(bin_dir="/nonexistent")["msg"]
 
 
-def test_who_runs_the_tests_exists():
+def test_find_uid():
     """find_uid() knows names, numbers, and that a number may be a name."""
     assert request.find_uid(getpass.getuser()) == os.geteuid()
     assert request.find_uid(str(os.geteuid())) == os.geteuid()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tokens on hosts without a key: judged and made elsewhere, installed, staged, swapped and put back.
+"""Tokens on hosts without a key: checked and made elsewhere, installed, staged, swapped and rolled back.
 
 Real processes and real files throughout; some of the processes die half-way.
 """
@@ -119,7 +119,7 @@ class TestGiven:
         assert only(host.run(token=token))["reason"] == reason
         assert host.dest.read_text() == token
 
-    def test_a_mode_that_drifted_is_mended(self, host: Host) -> None:
+    def test_a_mode_that_drifted_is_corrected(self, host: Host) -> None:
         token = host.put(token_of(), mode=0o644)
         assert only(host.run(token=token))["reason"] == "attributes"
         assert stat.S_IMODE(host.dest.stat().st_mode) == 0o400
@@ -127,7 +127,7 @@ class TestGiven:
     def test_users_need_not_exist_here(self, host: Host) -> None:
         assert host.run(token=token_of("elsewhere"), user="elsewhere")["changed"]
 
-    def test_a_key_that_is_here_is_asked(self, host: Host) -> None:
+    def test_a_key_on_this_host_is_used(self, host: Host) -> None:
         assert only(host.run(token=token_of(), key_path=host.key()))["signature_checked"]
         message = host.fails(token=token_of(key=NEXT_KEY), key_path=host.key())
         assert "token: It was not signed by the key in" in message
@@ -146,13 +146,13 @@ class TestGiven:
             ({"token": token_of(), "dest": None}, "Without dest a token is only returned"),
         ],
     )
-    def test_what_cannot_be_is_named(self, host: Host, options: dict[str, Any], text: str) -> None:
+    def test_messages(self, host: Host, options: dict[str, Any], text: str) -> None:
         message = host.fails(**options)
         assert text in message
         assert message.endswith(".")
         assert host.tokens() == {}
 
-    def test_the_words_that_allow(self, host: Host) -> None:
+    def test_options_that_allow(self, host: Host) -> None:
         assert host.run(token=token_of("root"), allow_privileged=True)["changed"]
         assert host.run(token=token_of(life=400 * 86400), allow_endless=True)["changed"]
         entry = {"token": token_of("root"), "dest": str(host.dest)}
@@ -168,24 +168,24 @@ class TestGiven:
         assert only(host.run(token=token_of(), return_token=True))["token"] is None
 
 
-class TestLook:
-    """A host without a key says what it has: a run in check mode with method=given."""
+class TestInspection:
+    """A host without a key reports its token: a run in check mode with method=given."""
 
-    def look(self, host: Host, **options: Any) -> dict[str, Any]:
+    def inspect(self, host: Host, **options: Any) -> dict[str, Any]:
         return only(host.run(True, method="given", user="nobody", return_token=True, **options))
 
     def test_nothing(self, host: Host) -> None:
-        entry = self.look(host)
+        entry = self.inspect(host)
         assert (entry["reason"], entry["token"], entry["changed"]) == ("missing", None, True)
 
     def test_a_good_token(self, host: Host) -> None:
         token = host.put(token_of())
-        entry = self.look(host)
+        entry = self.inspect(host)
         assert (entry["reason"], entry["token"], entry["changed"]) == (None, token, False)
 
     def test_owner_and_mode(self, host: Host) -> None:
         token = host.put(token_of(), mode=0o440)
-        entry = self.look(host)
+        entry = self.inspect(host)
         assert (entry["reason"], entry["token"]) == ("attributes", token)
 
     @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ class TestLook:
     )
     def test_what_shows_without_a_key(self, host: Host, token: str, reason: str) -> None:
         host.put(token)
-        entry = self.look(host)
+        entry = self.inspect(host)
         assert (entry["reason"], entry["token"]) == (reason, None)
 
     def test_none_is_made(self, host: Host) -> None:
@@ -204,19 +204,19 @@ class TestLook:
 class TestCurrent:
     """The host with the key decides for files on hosts that have none."""
 
-    def judge(self, host: Host, check: bool = False, **options: Any) -> dict[str, Any]:
+    def check_current(self, host: Host, check: bool = False, **options: Any) -> dict[str, Any]:
         params = {"user": "nobody", "key_path": host.key(), "return_token": True, "dest": None, **options}
         result = host.run(check, **params)
         assert not result.get("changed")
         return only(result)
 
     def test_none(self, host: Host) -> None:
-        entry = self.judge(host, current="")
+        entry = self.check_current(host, current="")
         assert entry["reason"] == "missing"
         assert codec.signed_by(entry["token"], KEY)
 
     def test_a_good_one_stays(self, host: Host) -> None:
-        entry = self.judge(host, current=token_of())
+        entry = self.check_current(host, current=token_of())
         assert (entry["reason"], entry["token"]) == (None, None)
         assert entry["signature_checked"]
 
@@ -232,9 +232,9 @@ class TestCurrent:
         ],
     )
     def test_a_reason(self, host: Host, current: str, reason: str) -> None:
-        entry = self.judge(host, True, current=current)
+        entry = self.check_current(host, True, current=current)
         assert (entry["reason"], entry["token"]) == (reason, None)
-        entry = self.judge(host, current=current)
+        entry = self.check_current(host, current=current)
         assert entry["reason"] == reason
         assert freshness.stale(entry["token"].encode(), "raw", "nobody", 1800, 360, {}, KEY, time.time()) is None
 
@@ -261,7 +261,7 @@ class TestCurrent:
 
 
 class TestStaged:
-    def test_it_lies_beside_the_live_one(self, host: Host) -> None:
+    def test_it_is_beside_the_live_one(self, host: Host) -> None:
         live = host.put(token_of())
         key = host.key(NEXT_KEY)
         for check, reason in ((True, "missing"), (False, "missing"), (False, None), (True, None)):
@@ -284,7 +284,7 @@ class TestStaged:
         found = host.next.stat()
         assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, 0o600)
 
-    def test_an_open_mode_is_not_taken_over(self, host: Host) -> None:
+    def test_an_open_mode_is_not_copied(self, host: Host) -> None:
         host.put(token_of(), mode=0o644)
         host.run(state="staged", token=token_of(key=NEXT_KEY))
         assert stat.S_IMODE(host.next.stat().st_mode) == 0o400
@@ -307,7 +307,7 @@ class TestStaged:
             assert (only(result)["reason"], result["changed"]) == (None, False)
             assert host.tokens() == {"token": live, "token.previous": old}
 
-    def test_what_an_earlier_rotation_left_goes(self, host: Host) -> None:
+    def test_files_of_an_earlier_rotation_are_removed(self, host: Host) -> None:
         live = host.put(token_of())
         host.put(token_of(age=9), host.previous)
         new = token_of(key=NEXT_KEY)
@@ -318,7 +318,7 @@ class TestStaged:
         assert not host.run(state="staged", token=new)["changed"]
         assert host.previous.exists()
 
-    def test_without_a_key_the_live_one_is_shown_to_who_has_it(self, host: Host) -> None:
+    def test_without_a_key_the_live_one_is_returned(self, host: Host) -> None:
         live = host.put(token_of())
         options = {"state": "staged", "method": "given", "user": "nobody", "return_token": True}
         entry = only(host.run(True, **options))
@@ -355,7 +355,7 @@ class TestActive:
         assert set(only(first)) == set(entry) == set(only(third))
         assert host.tokens() == {"token": new, "token.previous": live}
 
-    def test_the_way_back(self, host: Host) -> None:
+    def test_the_rollback(self, host: Host) -> None:
         live, new = self.stage(host)
         host.run(state="active")
         result = host.run(state="active", source="previous")
@@ -363,7 +363,7 @@ class TestActive:
         assert host.tokens() == {"token": live}
         assert not host.run(state="active", source="previous")["changed"]
 
-    def test_the_same_token_is_only_tidied_up(self, host: Host) -> None:
+    def test_only_the_copy_of_the_same_token_is_removed(self, host: Host) -> None:
         live = host.put(token_of())
         host.put(live, host.next)
         for check in (True, False):
@@ -392,13 +392,13 @@ class TestActive:
         assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (NOBODY, 1, 0o640)
 
     @as_root
-    def test_the_previous_one_belongs_to_nobody_whom_the_new_one_does_not_belong_to(self, host: Host) -> None:
+    def test_the_previous_one_has_no_owner_that_the_new_one_does_not_have(self, host: Host) -> None:
         self.stage(host)
         os.chown(host.dest, NOBODY, 1)
         host.run(state="active")
         assert (host.previous.stat().st_uid, host.previous.stat().st_gid) == (0, 0)
 
-    def test_what_is_no_token_does_not_go_live(self, host: Host) -> None:
+    def test_a_file_without_a_token_is_not_activated(self, host: Host) -> None:
         live, _new = self.stage(host)
         host.put("", host.next)
         assert "token.next holds no token in the format raw" in host.fails(state="active")
@@ -445,7 +445,7 @@ class TestActive:
         assert (only(result)["reason"], result["changed"]) == ("next", True)
         assert host.tokens() == {"token": new, "token.previous": live}
 
-    def test_a_staged_token_that_is_gone_was_not_activated(self, host: Host) -> None:
+    def test_a_staged_token_that_is_missing_was_not_activated(self, host: Host) -> None:
         live, _new = self.stage(host)
         other = threading.Timer(0.7, host.next.unlink)
         other.start()
@@ -459,7 +459,7 @@ class TestActive:
         assert host.run(True, state="active", activate_at=time.time() + 100)["changed"]
         assert time.monotonic() - begin < 20
 
-    def test_the_diff_tells_no_secret(self, host: Host) -> None:
+    def test_no_secret_in_the_diff(self, host: Host) -> None:
         self.stage(host)
         (diff,) = host.run(state="active")["diff"]
         assert diff["before_header"] == str(host.dest)
@@ -478,8 +478,8 @@ class TestActive:
         assert "a rotation keeps a token of" in host.fails(dest=None, state="active", tokens=tokens)
 
 
-class TestSettled:
-    def test_what_lies_beside_goes(self, host: Host) -> None:
+class TestUnstaged:
+    def test_files_beside_the_token_are_removed(self, host: Host) -> None:
         live = host.put(token_of())
         for path in (host.next, host.previous):
             host.put(token_of(), path)
@@ -489,7 +489,7 @@ class TestSettled:
         assert host.tokens() == {"token": live}
         assert not host.run(state="unstaged")["changed"]
 
-    def test_absent_leaves_nothing_either(self, host: Host) -> None:
+    def test_absent_removes_them_too(self, host: Host) -> None:
         for path in (host.dest, host.next, host.previous):
             host.put(token_of(), path)
         assert only(host.run(state="absent"))["reason"] == "present"
@@ -498,7 +498,7 @@ class TestSettled:
         assert only(host.run(state="absent"))["reason"] == "leftover"
 
 
-def drafts(folder: pathlib.Path) -> list[pathlib.Path]:
+def temporary_files(folder: pathlib.Path) -> list[pathlib.Path]:
     return [path for path in folder.iterdir() if path.name.startswith(".slurm_jwt.")]
 
 
@@ -546,7 +546,7 @@ def stop_when_ready() -> None:
 
 
 class TestKilled:
-    """Each run is killed in the first state it brings about, then in the second, and so on to the last."""
+    """Runs are killed after their first change, after their second, and so on to the last."""
 
     @pytest.fixture(autouse=True)
     def may_trace(self, host: Host) -> None:
@@ -555,7 +555,7 @@ class TestKilled:
         except OSError:
             pytest.skip("may not trace processes here")
 
-    def every_way_to_die(
+    def killed_at_every_change(
         self, host: Host, before: dict[str, str], after: dict[str, str], live: set[str], **options: Any
     ) -> int:
         number = 0
@@ -570,45 +570,46 @@ class TestKilled:
                 return number - 1
             for path in host.folder.iterdir():
                 mode = stat.S_IMODE(path.stat().st_mode)
-                assert mode == 0o400 or (mode == 0o600 and path in drafts(host.folder) and path.stat().st_size == 0)
+                empty = path in temporary_files(host.folder) and path.stat().st_size == 0
+                assert mode == 0o400 or (mode == 0o600 and empty)
             if "token" in before:
                 assert host.dest.read_text() in live
             result = host.run(**options)
             assert not result.get("failed"), (number, result)
             assert host.tokens() == after
-            for draft in drafts(host.folder):
-                os.utime(draft, (0, 0))
+            for path in temporary_files(host.folder):
+                os.utime(path, (0, 0))
             host.run(state="unstaged")
-            assert drafts(host.folder) == []
+            assert temporary_files(host.folder) == []
 
     def test_while_installing(self, host: Host) -> None:
         old, new = token_of(), token_of(age=9)
-        ways = self.every_way_to_die(host, {"token": old}, {"token": new}, {old, new}, token=new)
+        ways = self.killed_at_every_change(host, {"token": old}, {"token": new}, {old, new}, token=new)
         assert ways >= 3
 
     def test_while_staging(self, host: Host) -> None:
         old, new = token_of(), token_of(key=NEXT_KEY)
         after = {"token": old, "token.next": new}
-        assert self.every_way_to_die(host, {"token": old}, after, {old}, state="staged", token=new) >= 3
+        assert self.killed_at_every_change(host, {"token": old}, after, {old}, state="staged", token=new) >= 3
 
     def test_while_swapping(self, host: Host) -> None:
         old, new = token_of(), token_of(key=NEXT_KEY)
         before, after = {"token": old, "token.next": new}, {"token": new, "token.previous": old}
-        assert self.every_way_to_die(host, before, after, {old, new}, state="active") >= 4
+        assert self.killed_at_every_change(host, before, after, {old, new}, state="active") >= 4
 
-    def test_on_the_way_back(self, host: Host) -> None:
+    def test_while_rolling_back(self, host: Host) -> None:
         old, new = token_of(), token_of(key=NEXT_KEY)
         before, after = {"token": new, "token.previous": old}, {"token": old}
-        assert self.every_way_to_die(host, before, after, {old, new}, state="active", source="previous") >= 1
+        assert self.killed_at_every_change(host, before, after, {old, new}, state="active", source="previous") >= 1
 
-    def test_while_tidying_up(self, host: Host) -> None:
+    def test_while_removing(self, host: Host) -> None:
         live, other = token_of(), token_of(age=9)
         before = {"token": live, "token.next": other, "token.previous": other}
-        assert self.every_way_to_die(host, before, {"token": live}, {live}, state="unstaged") >= 2
+        assert self.killed_at_every_change(host, before, {"token": live}, {live}, state="unstaged") >= 2
 
 
 class TestNoRoom:
-    def test_a_copy_that_cannot_be_kept_keeps_the_swap_from_happening(self, host: Host) -> None:
+    def test_without_room_for_the_copy_nothing_is_swapped(self, host: Host) -> None:
         live = host.put(token_of())
         new = host.put(token_of(key=NEXT_KEY), host.next)
 
@@ -620,11 +621,11 @@ class TestNoRoom:
             result = host.run(prepare=limit, **options)
             assert "File too large" in result["msg"]
             assert host.tokens() == {"token": live, "token.next": new}
-            assert drafts(host.folder) == []
+            assert temporary_files(host.folder) == []
 
 
 class TestWatched:
-    """Somebody reads the token all the time, and must find a whole one each time; somebody else must find none."""
+    """One process reads the token all the time and always gets a complete one; another user's gets none."""
 
     ROUNDS = 40
 
@@ -640,7 +641,7 @@ class TestWatched:
             except OSError as exc:
                 return str(exc)
 
-        def stranger() -> str | None:
+        def other_user() -> str | None:
             for name in os.listdir(host.folder):
                 try:
                     os.close(os.open(host.folder / name, os.O_RDONLY))
@@ -649,11 +650,11 @@ class TestWatched:
                     pass
             return None
 
-        # Everything up to here lies where only root may look.
+        # Only root may enter the folders up to here.
         for parent in host.folder.parents:
             if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001 and str(parent) != "/":
                 parent.chmod(parent.stat().st_mode | 0o011)
-        with Watch(reader) as sees, Watch(stranger, become_nobody) as spies:
+        with Watch(reader) as own, Watch(other_user, become_nobody) as other:
             for number in range(self.ROUNDS):
                 new = good[(number + 1) % 2]
                 assert host.run(state="staged", token=new)["changed"]
@@ -662,8 +663,8 @@ class TestWatched:
                     assert host.run(state="active", source="previous")["changed"]
                     host.run(token=new)
                 host.run(state="unstaged")
-        assert sees.found == spies.found == ""
-        assert min(sees.looks, spies.looks) > self.ROUNDS
+        assert own.result == other.result == ""
+        assert min(own.checks, other.checks) > self.ROUNDS
 
 
 def become_nobody() -> None:
@@ -673,32 +674,32 @@ def become_nobody() -> None:
 
 
 class Watch:
-    """A process that looks again and again until it is told to say what it has found."""
+    """A process that checks something again and again until it is stopped, and then returns its result."""
 
-    def __init__(self, look: Callable[[], str | None], begin: Callable[[], None] = lambda: None) -> None:
-        self.look, self.begin = look, begin
-        self.looks, self.found = 0, ""
+    def __init__(self, check: Callable[[], str | None], begin: Callable[[], None] = lambda: None) -> None:
+        self.check, self.begin = check, begin
+        self.checks, self.result = 0, ""
 
     def __enter__(self) -> Watch:
         end, self.end = os.pipe()
-        self.told, tell = os.pipe()
+        self.results, results = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self.end)
             self.begin()
-            looks, found = 0, ""
-            while not found and not select.select([end], [], [], 0)[0]:
-                found = self.look() or ""
-                looks += 1
-            os.write(tell, f"{looks} {found}".encode())
+            checks, result = 0, ""
+            while not result and not select.select([end], [], [], 0)[0]:
+                result = self.check() or ""
+                checks += 1
+            os.write(results, f"{checks} {result}".encode())
             os._exit(0)
         os.close(end)
-        os.close(tell)
+        os.close(results)
         return self
 
     def __exit__(self, *_exc: object) -> None:
         os.close(self.end)
-        with os.fdopen(self.told, "rb") as stream:
-            looks, _blank, self.found = (stream.read().decode() or "0 it died").partition(" ")
+        with os.fdopen(self.results, "rb") as stream:
+            checks, _blank, self.result = (stream.read().decode() or "0 it died").partition(" ")
         os.waitpid(self.pid, 0)
-        self.looks = int(looks)
+        self.checks = int(checks)

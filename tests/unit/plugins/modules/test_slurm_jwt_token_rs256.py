@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tokens signed by a private RSA key of the site's own."""
+"""Tokens signed by a local RSA signing key."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_kid_may_be_another(host):
     assert host.works(kid="site")["reason"] is None
 
 
-def test_another_key_or_algorithm_makes_it_anew(host):
+def test_another_key_or_algorithm_replaces_it(host):
     host.works()
     host.key.write_bytes(OTHER)
     assert host.works()["reason"] == "key"
@@ -86,16 +86,16 @@ def test_a_host_without_the_key_keeps_it(host):
     assert host.works(method="given", key_path=None, check=True)["reason"] is None
 
 
-def test_it_is_judged_as_slurm_does(host):
+def test_it_is_verified_as_by_slurm(host):
     host.works()
-    look = {"state": "verified", "check_user": False}
-    assert host.works(**look, release="24.11")["refusals"] == []
-    assert "does not verify RS256" in host.fails(**look, release="20.11")
-    assert "Its kid is" in host.fails(**look, release="24.11", kid="site")
+    options = {"state": "verified", "check_user": False}
+    assert host.works(**options, release="24.11")["refusals"] == []
+    assert "does not verify RS256" in host.fails(**options, release="20.11")
+    assert "Its kid is" in host.fails(**options, release="24.11", kid="site")
     host.key.write_bytes(OTHER)
-    assert "not signed by this key" in host.fails(**look, release="24.11")
+    assert "not signed by this key" in host.fails(**options, release="24.11")
     host.key.write_bytes(HMAC_KEY)
-    assert "Its algorithm is 'RS256'" in host.fails(**look, release="24.11")
+    assert "Its algorithm is 'RS256'" in host.fails(**options, release="24.11")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_forgeries(token, because):
     ],
     ids=["public", "two"],
 )
-def test_files_that_sign_nothing(host, data, because):
+def test_files_that_are_no_signing_key(host, data, because):
     host.key.write_bytes(data)
     assert because in host.fails()
 

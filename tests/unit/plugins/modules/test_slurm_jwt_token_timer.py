@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The timers of a host, with systemd played by a script that remembers what it was told."""
+"""The timers of a host, with a script in the place of systemctl."""
 
 from __future__ import annotations
 
@@ -19,28 +19,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import token
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import TimerPaths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.runtime import format_record
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token_timer
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.fake_systemctl import SYSTEMCTL
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
-
-SYSTEMCTL = r"""#!%(python)s -IS
-import json, pathlib, sys
-here = pathlib.Path(%(here)r)
-state = json.loads((here / "state").read_text())
-verb, units = sys.argv[1], sys.argv[sys.argv.index("--") + 1:] if "--" in sys.argv else []
-with open(here / "told", "a") as log:
-    print(" ".join([verb, *units]), file=log)
-for unit in units:
-    mine = state.setdefault(unit, {"ActiveState": "inactive", "UnitFileState": ""})
-    if verb == "show":
-        print("\n".join(["Id=" + unit, *(f"{name}={value}" for name, value in mine.items()), ""]))
-    elif verb == "enable":
-        mine["UnitFileState"] = "enabled"
-        wants = here / "units" / "timers.target.wants"
-        wants.mkdir(exist_ok=True)
-        (wants / unit).exists() or (wants / unit).symlink_to(here / "units" / unit)
-    elif verb in ("restart", "stop"):
-        mine["ActiveState"] = {"restart": "active", "stop": "inactive"}[verb]
-(here / "state").write_text(json.dumps(state))
-"""
 
 WEB = {"name": "web", "user": "alice", "dest": "/etc/web", "lifespan": 3600, "min_remaining": 1800}
 WEB.update(calendar="*-*-* *:0/5:00", jitter=75, interval=375)
@@ -64,7 +44,7 @@ class Host:
         (folder / "state").write_text("{}")
 
     def run(self, *timers, check=False, **options):
-        (self.folder / "told").write_text("")
+        (self.folder / "calls").write_text("")
         names = ("lib", "etc", "var", "units", "stamps")
         paths = TimerPaths(token_refresh.UNIT, *(str(self.folder / name) for name in names))
 
@@ -78,13 +58,13 @@ class Host:
         return run(slurm_jwt_token_timer, given, check, True, prepare)
 
     @property
-    def told(self):
-        return [line for line in (self.folder / "told").read_text().splitlines() if not line.startswith("show")]
+    def calls(self):
+        return [line for line in (self.folder / "calls").read_text().splitlines() if not line.startswith("show")]
 
     @property
     def files(self):
         found = [path for path in self.folder.rglob("*") if path.is_file() and path.parent.name not in ("bin",)]
-        return sorted(str(path.relative_to(self.folder)) for path in found if path.name not in ("state", "told"))
+        return sorted(str(path.relative_to(self.folder)) for path in found if path.name not in ("state", "calls"))
 
 
 @pytest.fixture
@@ -97,7 +77,7 @@ class TestInstall:
         result = host.run(WEB, PROXY)
         assert result["changed"] and [timer["changed"] for timer in result["timers"]] == [True, True]
         timers = f"{TIMER} slurm-jwt-renew@proxy.timer"
-        assert host.told == ["daemon-reload", f"enable {timers}", f"restart {timers}"]
+        assert host.calls == ["daemon-reload", f"enable {timers}", f"restart {timers}"]
         assert {"etc/web.json", "etc/proxy.json", f"units/{TIMER}", f"units/{SERVICE}"} < set(host.files)
         timer = (host.folder / "units" / TIMER).read_text()
         assert "OnCalendar=*-*-* *:0/5:00\nRandomizedDelaySec=75\n" in timer and "Persistent=true" in timer
@@ -115,14 +95,14 @@ class TestInstall:
             [f'ReadWritePaths=-/prom "-/srv/a b%%c" -{host.folder}/var'],
         ]
         result = host.run(dict(WEB, dest="/srv/web"), dict(PROXY, dest="/srv/a b%c/token"), metrics_dir="/prom")
-        assert [timer["changed"] for timer in result["timers"]] == [True, False] and host.told == ["daemon-reload"]
+        assert [timer["changed"] for timer in result["timers"]] == [True, False] and host.calls == ["daemon-reload"]
 
     def test_not_in_a_folder_for_temporary_files(self, host):
         result = host.run(dict(WEB, dest="/var/tmp/web/token"))
         assert result["failed"] and "web: /var/tmp/web/token is in a folder for temporary files" in result["msg"]
         assert host.files == []
 
-    def test_the_unit_of_all_that_an_earlier_version_had_is_gone(self, host):
+    def test_the_unit_of_an_earlier_version_is_removed(self, host):
         old = host.folder / "units" / "slurm-jwt-renew@.service"
         old.write_text("[Service]\n")
         assert host.run(WEB)["changed"] and not old.exists()
@@ -131,16 +111,16 @@ class TestInstall:
     def test_twice(self, host):
         host.run(WEB, PROXY)
         result = host.run(WEB, PROXY)
-        assert not result["changed"] and result["diff"] == [] and host.told == []
+        assert not result["changed"] and result["diff"] == [] and host.calls == []
         assert [timer["active"] for timer in result["timers"]] == ["active", "active"]
         assert [timer["enabled"] for timer in result["timers"]] == [True, True]
 
-    def test_check_mode_says_the_same_and_does_nothing(self, host):
-        said = host.run(WEB, check=True)
-        assert host.files == [] and host.told == []
+    def test_check_mode_predicts_the_same_and_does_nothing(self, host):
+        predicted = host.run(WEB, check=True)
+        assert host.files == [] and host.calls == []
         done = host.run(WEB)
-        assert said["diff"] == done["diff"]
-        assert [said[key] for key in ("changed", "removed")] == [done[key] for key in ("changed", "removed")]
+        assert predicted["diff"] == done["diff"]
+        assert [predicted[key] for key in ("changed", "removed")] == [done[key] for key in ("changed", "removed")]
         assert not host.run(WEB, check=True)["changed"]
 
     def test_settings(self, host):
@@ -151,7 +131,7 @@ class TestInstall:
         assert settings.metrics == "/prom/slurm_jwt_token_proxy.prom"
         assert (settings.restarts, settings.reloads) == (["a.service"], ["b.service"])
         assert settings.beside == ["/etc/web.next", "/etc/web.previous"]
-        # Whoever could open it could hold the lock on it.
+        # Any user who could open it could keep the lock on it.
         assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
     def test_the_program_runs_with_what_is_installed_and_nothing_else(self, host):
@@ -172,37 +152,37 @@ class TestInstall:
 
 
 class TestChange:
-    def test_another_period(self, host):
+    def test_another_calendar(self, host):
         host.run(WEB, PROXY)
         result = host.run(dict(WEB, calendar="*-*-* *:0/10:00"), PROXY)
         assert [timer["changed"] for timer in result["timers"]] == [True, False]
-        assert host.told == ["daemon-reload", f"restart {TIMER}"]
+        assert host.calls == ["daemon-reload", f"restart {TIMER}"]
 
     def test_other_settings_need_no_restart(self, host):
         host.run(WEB)
         result = host.run(dict(WEB, user="bob"))
         assert result["timers"][0]["changed"]
-        assert not [line for line in host.told if line.startswith("restart")]
+        assert not [line for line in host.calls if line.startswith("restart")]
 
     def test_a_timer_that_was_stopped(self, host):
         host.run(WEB)
         state = json.loads((host.folder / "state").read_text())
         state[TIMER]["ActiveState"] = "inactive"
         (host.folder / "state").write_text(json.dumps(state))
-        assert host.run(WEB, check=True)["changed"] and host.told == []
+        assert host.run(WEB, check=True)["changed"] and host.calls == []
         result = host.run(WEB)
         assert result["changed"] and result["timers"][0]["active"] == "inactive"
-        assert host.told == [f"enable {TIMER}", f"restart {TIMER}"]
+        assert host.calls == [f"enable {TIMER}", f"restart {TIMER}"]
 
-    def test_what_a_killed_run_has_written_and_systemd_not_read(self, host):
+    def test_a_file_of_a_killed_run_that_systemd_has_not_read(self, host):
         host.run(WEB)
         state = json.loads((host.folder / "state").read_text())
         state[TIMER]["NeedDaemonReload"] = "yes"
         (host.folder / "state").write_text(json.dumps(state))
         assert host.run(WEB)["changed"]
-        assert host.told == ["daemon-reload", f"enable {TIMER}", f"restart {TIMER}"]
+        assert host.calls == ["daemon-reload", f"enable {TIMER}", f"restart {TIMER}"]
 
-    def test_what_somebody_has_edited(self, host):
+    def test_files_that_were_edited(self, host):
         host.run(WEB)
         for name in ("etc/web.json", f"units/{TIMER}", "lib/__main__.py"):
             (host.folder / name).write_text("spoilt\n")
@@ -212,7 +192,7 @@ class TestChange:
         assert host.run(WEB)["changed"]
         assert stat.S_IMODE((host.folder / "etc/web.json").stat().st_mode) == 0o600
 
-    def test_a_part_of_an_older_program_goes(self, host):
+    def test_a_file_of_an_older_program_is_removed(self, host):
         host.run(WEB)
         (host.folder / "lib/old.py").write_text("")
         assert host.run(WEB)["changed"] and "lib/old.py" not in host.files
@@ -225,12 +205,12 @@ class TestRemove:
         check = host.run(PROXY, check=True)
         result = host.run(PROXY)
         assert check["removed"] == result["removed"] == ["web"] and check["diff"] == result["diff"]
-        assert host.told == [f"stop {TIMER}", "daemon-reload"]
+        assert host.calls == [f"stop {TIMER}", "daemon-reload"]
         assert not [name for name in host.files if "web" in name]
         assert not os.path.lexists(host.folder / "units/timers.target.wants" / TIMER)
         assert not host.run(PROXY)["changed"]
 
-    def test_with_the_last_one_everything_goes(self, host):
+    def test_everything_is_removed_with_the_last_timer(self, host):
         metrics = host.folder / "prom"
         metrics.mkdir()
         host.run(WEB, metrics_dir=str(metrics))
@@ -247,14 +227,14 @@ class TestRemove:
             assert not (host.folder / name).exists(), name
         assert not host.run()["changed"]
 
-    def test_a_folder_in_which_somebody_else_has_something_stays(self, host):
+    def test_a_folder_with_other_files_stays(self, host):
         host.run(WEB)
         (host.folder / "etc/mine").write_text("")
         host.run()
         assert (host.folder / "etc/mine").exists() and not (host.folder / "lib").exists()
         assert not host.run()["changed"]
 
-    def test_whoever_owns_the_folder_of_metrics_keeps_nothing_else(self, host):
+    def test_the_owner_of_the_metrics_folder_cannot_keep_other_files(self, host):
         metrics = host.folder / "prom"
         metrics.mkdir()
         host.run(WEB, metrics_dir=str(metrics))

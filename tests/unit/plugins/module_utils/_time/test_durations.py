@@ -45,7 +45,7 @@ NAMES_OF_READERS = {
         ("0w5s", 5), ("36600d", durations.LONGEST),
     ],
 )  # fmt: skip
-def test_what_is_meant(text: str, seconds: int) -> None:
+def test_seconds(text: str, seconds: int) -> None:
     assert durations.duration(text) == seconds
 
 
@@ -56,13 +56,13 @@ def test_what_is_meant(text: str, seconds: int) -> None:
         "3d1w", "1d1d", "1w3", "1 800", "１", "１h", "9" * 11, "infinite", "1h\0",
     ],
 )  # fmt: skip
-def test_what_is_no_duration(text: str) -> None:
+def test_invalid_durations(text: str) -> None:
     with pytest.raises(durations.DurationError, match=r"is not a duration\. Give seconds, or numbers with the units"):
         durations.duration(text)
 
 
 @pytest.mark.parametrize("text", ["36601d", "9999999999", "9999999999w"])
-def test_no_calendar_has_to_show_what_is_longer_than_a_century(text: str) -> None:
+def test_a_century_is_the_longest(text: str) -> None:
     with pytest.raises(durations.DurationError, match="longer than a century"):
         durations.duration(text)
 
@@ -70,8 +70,8 @@ def test_no_calendar_has_to_show_what_is_longer_than_a_century(text: str) -> Non
 @given(st.lists(st.integers(0, 99), min_size=5, max_size=5), st.sampled_from(["", " "]))
 def test_the_sum_of_its_numbers(numbers: list[int], blank: str) -> None:
     text = blank.join(f"{number}{unit}" for number, unit in zip(numbers, "wdhms"))
-    wanted = sum(number * size for number, size in zip(numbers, (604800, 86400, 3600, 60, 1)))
-    assert durations.duration(text) == wanted
+    expected = sum(number * size for number, size in zip(numbers, (604800, 86400, 3600, 60, 1)))
+    assert durations.duration(text) == expected
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -86,14 +86,14 @@ def test_rotation_names_the_variable() -> None:
         plans.FilterModule().filters()["rotation_plan"]({}, {}, [], max_age="2H")
 
 
-def test_the_documentation_says_it_once_in_one_wording() -> None:
+def test_the_grammar_is_documented_in_one_wording() -> None:
     (words,) = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["notes"]
     for role in ("slurm_jwt", "slurm_jwt_tokens"):
         spec = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())
         assert words in spec["argument_specs"]["main"]["description"], role
 
 
-def test_who_reads_durations_shows_the_grammar() -> None:
+def test_modules_that_read_durations_document_the_grammar() -> None:
     for folder in ("modules", "filter"):
         for path in (ROOT / "plugins" / folder).glob("*.py"):
             text = path.read_text()

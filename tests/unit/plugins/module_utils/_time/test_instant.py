@@ -14,7 +14,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time import instant
 
 
 @pytest.mark.parametrize("at", [None, 0.0])
-def test_no_instant_and_one_that_is_past_are_now(at: float | None) -> None:
+def test_no_instant_and_a_past_one_mean_now(at: float | None) -> None:
     begin = time.monotonic()
     instant.refuse_far(at)
     instant.wait_until(at)
@@ -34,7 +34,7 @@ def test_too_far(ahead: float) -> None:
         instant.refuse_far(time.time() + ahead)
 
 
-def test_who_waits_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_has_real_time_priority(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(os, "sched_setscheduler", lambda pid, policy, param: asked.append(policy))
     with pytest.raises(KeyError), instant.on_time():
@@ -43,7 +43,7 @@ def test_who_waits_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [os.SCHED_FIFO, os.SCHED_OTHER]
 
 
-def test_or_not_where_it_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_or_the_usual_priority_if_not_permitted(monkeypatch: pytest.MonkeyPatch) -> None:
     def no(pid: int, policy: int, param: os.sched_param) -> None:
         raise PermissionError
 

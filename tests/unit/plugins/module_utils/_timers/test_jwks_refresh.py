@@ -37,14 +37,14 @@ def record(**changes):
     return JwksTimerRecord(NOW, "current", "", NOW)._replace(**changes)
 
 
-def test_settings_and_records_come_back_as_they_were():
+def test_settings_and_records_are_read_as_they_were_written():
     assert jwks_refresh.read_settings(jwks_refresh.write_settings(SETTINGS)) == SETTINGS
     found = record(kids=["a"], next_change=NOW, loaded=5)
     assert jwks_refresh.read_record(runtime.format_record(found._asdict())) == found
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"path": 1, "daemons": []}', '{"daemons": [{"x": 1}]}'])
-def test_what_is_no_settings(text):
+def test_invalid_settings(text):
     with pytest.raises(runtime.SettingsError, match=r"hpc\.slurm_jwt\.rollout"):
         jwks_refresh.read_settings(text)
 
@@ -59,7 +59,7 @@ def test_a_record_that_cannot_be_read_is_none():
     [(0, 0), (NOW, 900), (NOW - 899, 1), (NOW - 900, 0), (NOW + 60, 0)],
     ids=["never", "just now", "almost", "long enough ago", "by a clock that was set back"],
 )
-def test_daemons_are_left_alone_for_a_while(loaded, wait):
+def test_time_until_the_next_reload(loaded, wait):
     assert jwks_refresh.seconds_before_load(record(loaded=loaded), 900, NOW) == wait
 
 
@@ -72,11 +72,11 @@ def test_the_first_run_waits_for_nothing():
     ("wrote", "modified", "wait"),
     [(False, NOW, 60), (False, NOW - 59, 1), (False, NOW - 60, 0), (False, NOW + 1, 0), (True, NOW, 0)],
 )
-def test_a_file_is_left_to_who_wrote_it_for_a_while(wrote, modified, wait):
+def test_the_reload_is_left_to_the_writer_of_the_file_first(wrote, modified, wait):
     assert jwks_refresh.seconds_for_writer(wrote, modified, 60, NOW) == wait
 
 
-def test_silence_counts_from_when_all_sources_were_reached():
+def test_an_outage_begins_when_all_sources_were_last_reached():
     assert jwks_refresh.seconds_of_outage(record(reached=NOW - 7), NOW) == 7
 
 

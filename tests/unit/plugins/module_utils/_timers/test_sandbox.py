@@ -27,7 +27,7 @@ def lines(*arguments: object) -> dict[str, list[str]]:
     return found
 
 
-def test_no_core_dump_and_no_more_than_it_takes():
+def test_no_core_dump_and_only_required_rights():
     found = lines(["/etc/web"])
     assert (found["LimitCORE"], found["CoredumpFilter"]) == (["0"], ["elf-headers"])
     assert found["CapabilityBoundingSet"] == ["CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"]
@@ -46,7 +46,7 @@ def test_a_folder_that_another_user_can_replace_is_written_through_the_one_above
     folder = tmp_path / "prometheus" / "node-exporter"
     folder.mkdir(parents=True)
     assert fixed_folder(os.fspath(folder)) == os.fspath(folder)
-    # Its own owner can put nothing in its place.
+    # The owner of the folder itself cannot replace it.
     os.chown(folder, 65534, 65534)
     assert fixed_folder(os.fspath(folder)) == os.fspath(folder)
     os.chown(folder.parent, 65534, 65534)

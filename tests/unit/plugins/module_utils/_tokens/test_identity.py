@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who a token makes of its bearer: the claim that is read, and what is to be thought of it."""
+"""Which user a daemon reads from a token, and what to consider before it is trusted."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ def daemon(release: str = "24.11.5", **options: str) -> VerifyingDaemon:
     return VerifyingDaemon(parse(release), True, options, None, KEY_SET)
 
 
-def seen(claims: dict[str, Any], by: VerifyingDaemon, key: bytes = KEY, kid: str | None = KID) -> Identity:
+def identity(claims: dict[str, Any], by: VerifyingDaemon, key: bytes = KEY, kid: str | None = KID) -> Identity:
     return identify(sign(claims, key, "RS256", kid), by, USERS.get, NOW)
 
 
 def test_a_token_of_keycloak():
-    found = seen(KEYCLOAK, daemon(userclaimfield="preferred_username"))
-    assert (found.claim, found.user, found.uid, found.signer) == ("preferred_username", "alice", 1001, KID)
-    assert found.refusals == []
-    told = " ".join(found.cautions)
-    assert "no sun and no username" in told
-    assert "Edit username" in told
-    assert "'https://keycloak.example.org/realms/hpc' for 'account', 'portal', and Slurm checks neither" in told
+    result = identity(KEYCLOAK, daemon(userclaimfield="preferred_username"))
+    assert (result.claim, result.user, result.uid, result.signer) == ("preferred_username", "alice", 1001, KID)
+    assert result.refusals == []
+    cautions = " ".join(result.cautions)
+    assert "no sun and no username" in cautions
+    assert "Edit username" in cautions
+    assert "'https://keycloak.example.org/realms/hpc' for 'account', 'portal', and Slurm checks neither" in cautions
 
 
 @pytest.mark.parametrize(
@@ -85,26 +85,26 @@ def test_a_token_of_keycloak():
     ],
 )
 def test_the_claim_that_each_release_reads(release, claims, options, claim):
-    assert seen({**KEYCLOAK, **claims}, daemon(release, **options)).claim == claim
+    assert identity({**KEYCLOAK, **claims}, daemon(release, **options)).claim == claim
 
 
-def test_a_claim_that_outranks_the_one_of_the_site():
-    found = seen({**KEYCLOAK, "sun": "root"}, daemon(userclaimfield="preferred_username"))
-    assert (found.user, found.uid) == ("root", 0)
-    assert any("Slurm reads sun, not preferred_username" in text for text in found.cautions)
-    assert any("can act as every other user" in text for text in found.cautions)
+def test_a_claim_that_comes_before_the_one_of_the_site():
+    result = identity({**KEYCLOAK, "sun": "root"}, daemon(userclaimfield="preferred_username"))
+    assert (result.user, result.uid) == ("root", 0)
+    assert any("Slurm reads sun, not preferred_username" in text for text in result.cautions)
+    assert any("can act as every other user" in text for text in result.cautions)
 
 
-def test_numbers_are_uids_and_identities_may_come_along():
-    assert seen({**KEYCLOAK, "sun": "0"}, daemon()).uid == 0
-    brought = seen({**KEYCLOAK, "uid": 7, "gid": 7, "id": WHO}, daemon("26.05.5", use_jwt_client_ids=""))
+def test_a_number_is_a_uid_and_a_token_may_have_its_identity():
+    assert identity({**KEYCLOAK, "sun": "0"}, daemon()).uid == 0
+    brought = identity({**KEYCLOAK, "uid": 7, "gid": 7, "id": WHO}, daemon("26.05.5", use_jwt_client_ids=""))
     assert (brought.user, brought.uid) == ("alice", 7)
     assert any("Slurm believes them" in text for text in brought.cautions)
 
 
-def test_a_mapper_that_copies_what_users_write_shows():
-    found = seen({**KEYCLOAK, "sun": "alice"}, daemon())
-    assert any("has the same value as preferred_username" in text for text in found.cautions)
+def test_a_mapper_that_copies_a_claim_of_the_user_is_reported():
+    result = identity({**KEYCLOAK, "sun": "alice"}, daemon())
+    assert any("has the same value as preferred_username" in text for text in result.cautions)
 
 
 @pytest.mark.parametrize(
@@ -124,19 +124,19 @@ def test_a_mapper_that_copies_what_users_write_shows():
     ids=itertools.count(),
 )
 def test_why_it_would_be_refused(claims, by, key, kid, reason):
-    good = seen({**KEYCLOAK, "sun": "alice"}, daemon())
+    good = identity({**KEYCLOAK, "sun": "alice"}, daemon())
     assert good.refusals == []
-    found = seen({**KEYCLOAK, **({} if claims.get("sun") == 7 else {"sun": "alice"}), **claims}, by, key, kid)
-    assert len(found.refusals) == 1
-    assert reason in found.refusals[0]
+    result = identity({**KEYCLOAK, **({} if claims.get("sun") == 7 else {"sun": "alice"}), **claims}, by, key, kid)
+    assert len(result.refusals) == 1
+    assert reason in result.refusals[0]
 
 
 @pytest.mark.parametrize("user", ["mallory", "12345", "-1", "", "a b"])
-def test_a_user_whom_the_host_does_not_know_is_let_in_as_nobody(user):
+def test_a_user_that_the_host_does_not_know_is_accepted_as_nobody(user):
     """Measured on slurmctld and slurmdbd of 20.11, 22.05, 24.11 and 26.05, which serve such a token."""
-    found = seen({**KEYCLOAK, "sun": user}, daemon())
-    assert (found.refusals, found.claim, found.user, found.uid) == ([], "sun", user, None)
-    assert any(f"names {user!r}, a user that this host does not know" in text for text in found.cautions)
+    result = identity({**KEYCLOAK, "sun": user}, daemon())
+    assert (result.refusals, result.claim, result.user, result.uid) == ([], "sun", user, None)
+    assert any(f"names {user!r}, a user that this host does not know" in text for text in result.cautions)
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_an_algorithm_in_lower_case_is_refused_but_by_the_oldest_libjwt(alg, old
     rsa = alg.upper() == "RS256"
     claims = {"iat": NOW, "exp": NOW + 60, "sun": "alice"}
     by = daemon()._replace(hs256_key=SHARED, old_libjwt=old)
-    found = identify(odd_token(alg, claims, rsa), by, USERS.get, NOW)
-    assert (found.refusals == [], found.signer is not None) == (good, good)
+    result = identify(odd_token(alg, claims, rsa), by, USERS.get, NOW)
+    assert (result.refusals == [], result.signer is not None) == (good, good)
     if not good:
-        assert f"signed with {alg!r}" in found.refusals[0]
+        assert f"signed with {alg!r}" in result.refusals[0]
 
 
 @pytest.mark.parametrize(
@@ -172,9 +172,9 @@ def test_an_algorithm_in_lower_case_is_refused_but_by_the_oldest_libjwt(alg, old
 )
 def test_an_odd_type_is_refused_by_the_oldest_libjwt_alone(kind, old, good):
     token = odd_token("HS256", {"iat": NOW, "exp": NOW + 60, "sun": "alice"}, False, typ=kind)
-    found = identify(token, daemon()._replace(hs256_key=SHARED, old_libjwt=old), USERS.get, NOW)
-    assert (found.refusals == []) == good
-    assert good or f"of type {kind!r}" in found.refusals[0]
+    result = identify(token, daemon()._replace(hs256_key=SHARED, old_libjwt=old), USERS.get, NOW)
+    assert (result.refusals == []) == good
+    assert good or f"of type {kind!r}" in result.refusals[0]
 
 
 def odd_token(alg: str, claims: dict[str, Any], rsa: bool, **more: Any) -> str:
@@ -195,8 +195,8 @@ def odd_token(alg: str, claims: dict[str, Any], rsa: bool, **more: Any) -> str:
 def test_a_key_in_the_file_that_nobody_should_trust_is_told_by_its_reason():
     members = {**rs256.public_jwk(KEY), "alg": "RS512", "kid": "odd"}
     odd = key_set.parse(json.dumps({"keys": [rs256.public_jwk(STRANGER), members]}).encode())
-    found = seen({**KEYCLOAK, "sun": "alice"}, daemon()._replace(key_set=odd), KEY, "odd")
-    assert found.refusals == [
+    result = identity({**KEYCLOAK, "sun": "alice"}, daemon()._replace(key_set=odd), KEY, "odd")
+    assert result.refusals == [
         "The key 'odd' in jwks= is for 'RS512'; Slurm verifies RS256 only. Have slurm_jwks write the file."
     ]
 
@@ -204,8 +204,8 @@ def test_a_key_in_the_file_that_nobody_should_trust_is_told_by_its_reason():
 def test_a_token_of_the_cluster_itself_has_no_addressee():
     claims = {"iat": NOW, "exp": NOW + 60, "sun": "alice"}
     both = daemon()._replace(hs256_key=SHARED)
-    found = identify(sign(claims, SHARED), both, USERS.get, NOW)
-    assert (found.signer, found.refusals, found.cautions) == ("HS256", [], [])
+    result = identify(sign(claims, SHARED), both, USERS.get, NOW)
+    assert (result.signer, result.refusals, result.cautions) == ("HS256", [], [])
     refused = identify(sign(claims, b"x" * 32), both, USERS.get, NOW)
     assert refused.signer is None
     assert "not signed by the key in jwt_key=" in refused.refusals[0]
@@ -217,8 +217,8 @@ def test_a_token_of_the_cluster_itself_has_no_addressee():
 
 @given(st.text() | st.builds(".".join, st.lists(st.text(), min_size=3, max_size=3)))
 def test_any_text(text):
-    found = identify(text, daemon(), USERS.get, NOW)
-    assert found.refusals
+    result = identify(text, daemon(), USERS.get, NOW)
+    assert result.refusals
 
 
 JSON = st.recursive(
@@ -232,8 +232,8 @@ def test_any_claims(claims):
     by = VerifyingDaemon(parse("26.05.5"), True, {"use_jwt_client_ids": "", "userclaimfield": "email"}, SHARED, KEY_SET)
     parts = [json.dumps(each).encode() for each in ({"alg": "RS256", "kid": KID}, claims)]
     token = ".".join(base64.urlsafe_b64encode(part).decode() for part in [*parts, b"signature"])
-    found = identify(token, by, USERS.get, NOW)
-    assert all(text.isprintable() for text in [*found.refusals, *found.cautions])
+    result = identify(token, by, USERS.get, NOW)
+    assert all(text.isprintable() for text in [*result.refusals, *result.cautions])
 
 
 def test_a_signature_is_that_of_cryptography_or_none():

@@ -64,7 +64,7 @@ class TestReading:
         assert codec.split(token).claims == {"iss": "joe", "exp": 1300819380, "http://example.com/is_root": True}
 
     @pytest.mark.parametrize(
-        ("text", "complaint"),
+        ("text", "message"),
         [
             ("", "1 parts"),
             ("a.b", "2 parts"),
@@ -84,16 +84,16 @@ class TestReading:
             (f"{part({})}.{part({})}.é", "signature part is not base64url"),
         ],
     )
-    def test_what_is_no_token_is_named(self, text, complaint):
-        with pytest.raises(TokenError, match=complaint):
+    def test_a_text_that_is_no_token(self, text, message):
+        with pytest.raises(TokenError, match=message):
             codec.split(text)
 
     @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), 1e308, "\\u0000", "\\\\u0000", "\U0001d800", "\\ud800"])
-    def test_what_is_only_near_the_limit_is_read(self, value):
+    def test_numbers_near_the_limit_are_read(self, value):
         assert codec.split(f"{part({})}.{part({'x': value})}.").claims == {"x": value}
 
     @given(st.text(max_size=200))
-    def test_nothing_but_a_token_error_comes_of_any_text(self, text):
+    def test_any_text_is_read_or_raises_a_token_error(self, text):
         try:
             codec.split(text)
         except TokenError as exc:
@@ -116,7 +116,7 @@ class TestReading:
             ({"sub": "c"}, None, None),
         ],
     )
-    def test_the_user_is_the_one_slurm_takes(self, claims, oldest, later):
+    def test_the_user_is_the_one_that_slurm_reads(self, claims, oldest, later):
         assert codec.user_of(claims, OLDEST) == oldest
         assert [codec.user_of(claims, release) for release in LATER] == [later] * 3
         assert codec.user_of(claims) == later
@@ -169,15 +169,15 @@ class TestRefusals:
             assert "accepts HS256" in refusals.refusals(longer, KEY, release, NOW)[0]
             assert refusals.refusals(named, KEY, release, NOW) == []
 
-    def test_all_faults_are_told(self):
+    def test_all_faults_are_returned(self):
         token = forge({"exp": NOW - 9}, {"alg": "HS256", "typ": "x"}, key=b"other")
         assert len(refusals.refusals(token, KEY, RELEASES[-1], NOW)) == 4
 
-    def test_users_are_not_judged_unless_asked(self):
+    def test_users_are_not_checked_by_default(self):
         assert refusals.refusals(forge(dict(GOOD, sun="nemo")), KEY, RELEASES[-1], NOW) == []
 
     @pytest.mark.parametrize("head", [b"-----BEGIN RSA PRIVATE KEY-----\n", b"ssh-rsa AAAA", b""])
-    def test_a_file_that_slurm_takes_for_a_key_signs_as_there(self, head):
+    def test_any_file_that_slurm_accepts_as_a_key_signs_as_there(self, head):
         key = head + b"x" * 40 + b"\n-----END RSA PRIVATE KEY-----\n"
         token = issue.sign(GOOD, key)
         assert refusals.refusals(forge(GOOD, key=key), key, RELEASES[-1], NOW) == []
@@ -196,7 +196,7 @@ class TestDurations:
         ("text", "seconds"),
         [("1", 1), ("1800", 1800), ("30m", 1800), ("12h", 43200), ("7d", 604800), ("1w3d", 864000), (" 90 s ", 90)],
     )
-    def test_what_is_meant(self, text, seconds):
+    def test_seconds(self, text, seconds):
         assert issue.lifespan(text) == seconds
 
     @pytest.mark.parametrize("text", ["", "x", "1800x", "-5", "1.5h", "1e3", "30M", "0x10", "5 min", "１", "9" * 11])
@@ -215,11 +215,11 @@ class TestDurations:
             ("2147483647", "more than Slurm can count"),
         ],
     )
-    def test_lifespans_that_need_a_word_or_make_no_sense(self, text, reason):
+    def test_lifespans_that_are_refused(self, text, reason):
         with pytest.raises(TokenError, match=reason):
             issue.lifespan(text)
 
-    def test_the_word_and_what_it_does_not_allow(self):
+    def test_allow_endless(self):
         assert issue.lifespan("infinite", allow_endless=True) == 2147483646
         assert issue.lifespan("366d") == issue.LONGEST
         for text in ("0", "2147483647"):
@@ -250,19 +250,19 @@ class TestMaking:
         }
 
     @pytest.mark.parametrize("claim", ["iat", "exp", "sun", "username", "mine"])
-    def test_who_and_until_when_cannot_be_overridden(self, claim):
+    def test_reserved_claims(self, claim):
         with pytest.raises(TokenError, match=f"claim '{claim}' is reserved"):
             issue.claims_for("alice", 5, NOW, "mine", {claim: 1, "other": 2})
 
     @pytest.mark.parametrize("user", ["", " ", "-x", "a b", "a\nX-SLURM-USER-NAME: root", "a:b", "a,b", "../x", "a\0"])
-    def test_what_is_no_user(self, user):
+    def test_invalid_user_names(self, user):
         with pytest.raises(TokenError, match="cannot be the name of a user"):
             issue.claims_for(user, 5, NOW)
         with pytest.raises(TokenError, match="cannot be the name of a user"):
             file_format.render("header", forge(GOOD), user)
 
     @pytest.mark.parametrize("user", ["a", "svc-web", "a.b_c", "DOM\\bob", "bob@example.org", "jürgen", "x$"])
-    def test_what_is_a_user(self, user):
+    def test_valid_user_names(self, user):
         assert issue.claims_for(user, 5, NOW)["sun"] == user
 
     @given(st.dictionaries(st.text(max_size=8), JSON, max_size=4))
@@ -299,14 +299,14 @@ class TestMaking:
             ({"x": {1}}, KEY, "HS256"),
         ],
     )
-    def test_what_cannot_be_signed_is_said_without_the_key(self, claims, key, algorithm):
+    def test_no_key_in_the_message_if_signing_fails(self, claims, key, algorithm):
         with pytest.raises(
             TokenError, match=r"PyJWT [\d.]+ cannot sign with this key and these claims: .*[^.]\.$"
         ) as exc:
             issue.sign(claims, key, algorithm)
         assert "AAAA" not in str(exc.value)
 
-    def test_a_short_key_draws_no_warning(self):
+    def test_a_short_key_causes_no_warning(self):
         assert codec.signed_by(issue.sign(GOOD, b"short"), b"short")
 
     def test_the_bytes_of_pyjwt_1_are_text(self, monkeypatch):
@@ -322,7 +322,7 @@ class TestMaking:
         with pytest.raises(TokenError, match="python3-jwt"):
             issue.sign(GOOD, KEY)
 
-    def test_another_library_of_that_name_is_not_taken_for_it(self, monkeypatch):
+    def test_another_library_of_that_name_is_refused(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "jwt", sys)
         with pytest.raises(TokenError, match="is not PyJWT"):
             issue.sign(GOOD, KEY)
@@ -380,12 +380,12 @@ class TestFiles:
             ("apache", "<Location />\r\n\tRequestHeader set X-SLURM-USER-TOKEN {}\r\n</Location>\r\n"),
         ],
     )
-    def test_files_that_people_wrote_are_read(self, form, text):
+    def test_files_written_by_hand_are_read(self, form, text):
         token = forge(GOOD)
         assert file_format.extract(form, text.format(token).encode()) == token
 
     @pytest.mark.parametrize(
-        ("form", "data", "complaint"),
+        ("form", "data", "message"),
         [
             ("raw", b"", "not a token"),
             ("raw", b"\xff\xfe", "binary data"),
@@ -402,8 +402,8 @@ class TestFiles:
             ("xml", b"", "not a format"),
         ],
     )
-    def test_what_is_no_token_file_is_named(self, form, data, complaint):
-        with pytest.raises(TokenError, match=complaint):
+    def test_files_without_a_token(self, form, data, message):
+        with pytest.raises(TokenError, match=message):
             file_format.extract(form, data)
 
     def test_an_unknown_format_is_named(self):
@@ -413,16 +413,16 @@ class TestFiles:
 
 class TestStale:
     @staticmethod
-    def judge(data: bytes, form="raw", user="alice", seconds=1800, left=360, claims=None, key=KEY, now=NOW):
+    def reason_of(data: bytes, form="raw", user="alice", seconds=1800, left=360, claims=None, key=KEY, now=NOW):
         return freshness.stale(data, form, user, seconds, left, claims or {}, key, now)
 
     @pytest.mark.parametrize("form", file_format.FORMATS)
     def test_a_good_file_stays_until_little_is_left(self, form):
         data = file_format.render(form, forge(GOOD), "alice")
-        assert self.judge(data, form) is None
-        assert self.judge(data, form, now=NOW + 1440) is None
-        assert self.judge(data, form, now=NOW + 1441) == "expiring"
-        assert self.judge(data, form, now=NOW + 99999) == "expiring"
+        assert self.reason_of(data, form) is None
+        assert self.reason_of(data, form, now=NOW + 1440) is None
+        assert self.reason_of(data, form, now=NOW + 1441) == "expiring"
+        assert self.reason_of(data, form, now=NOW + 99999) == "expiring"
 
     @pytest.mark.parametrize(
         ("token", "reason"),
@@ -441,24 +441,24 @@ class TestStale:
             (forge(GOOD)[:40], "unreadable"),
         ],
     )
-    def test_each_fault_has_its_word(self, token, reason):
-        assert self.judge(token.encode()) == reason
+    def test_reasons(self, token, reason):
+        assert self.reason_of(token.encode()) == reason
 
     def test_a_header_file_with_another_name_is_not_left(self):
         data = file_format.render("header", forge(GOOD), "alice").replace(b"NAME: alice", b"NAME: root")
-        assert self.judge(data, "header") == "format"
+        assert self.reason_of(data, "header") == "format"
 
-    def test_the_wanted_claims(self):
+    def test_the_expected_claims(self):
         data = forge(dict(GOOD, role="x")).encode()
-        assert self.judge(data, claims={"role": "x"}) is None
-        assert self.judge(data, claims={"role": "y"}) == "claims"
+        assert self.reason_of(data, claims={"role": "x"}) is None
+        assert self.reason_of(data, claims={"role": "y"}) == "claims"
 
-    def test_without_a_key_the_signature_is_not_looked_at(self):
-        assert self.judge(forge(GOOD, key=b"old").encode(), key=None) is None
+    def test_without_a_key_the_signature_is_not_checked(self):
+        assert self.reason_of(forge(GOOD, key=b"old").encode(), key=None) is None
 
     @given(st.binary(max_size=300), st.sampled_from(file_format.FORMATS))
     def test_any_content_gets_an_answer(self, data, form):
-        assert self.judge(data, form) == "unreadable"
+        assert self.reason_of(data, form) == "unreadable"
 
 
 class TestScontrol:
@@ -492,20 +492,20 @@ class TestScontrol:
             (1, "something new", "exit code 1: something new"),
         ],
     )
-    def test_what_it_says_is_put_into_a_remedy(self, code, errors, meaning):
+    def test_its_errors_become_remedies(self, code, errors, meaning):
         assert meaning in scontrol.why_scontrol_failed(code, errors)
 
-    def test_its_token_is_taken(self):
+    def test_its_token_is_used(self):
         assert scontrol.token_from_scontrol(f"SLURM_JWT={forge(GOOD)}\n", "alice", 1800) == forge(GOOD)
 
     @pytest.mark.parametrize(
-        ("output", "complaint"),
+        ("output", "message"),
         [
             ("", "holds no token"),
             (f"SLURM_JWT={forge(dict(GOOD, sun='root'))}", "for 'root' instead of 'alice'"),
             (f"SLURM_JWT={forge(dict(GOOD, exp=NOW + 5))}", "for 5 s instead of 1800 s"),
         ],
     )
-    def test_another_one_is_not(self, output, complaint):
-        with pytest.raises(TokenError, match=complaint):
+    def test_another_token_is_not_used(self, output, message):
+        with pytest.raises(TokenError, match=message):
             scontrol.token_from_scontrol(output, "alice", 1800)

@@ -29,8 +29,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh
 )
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils.issuers import Issuer, authority, make_authority
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-
 SCRIPT = r"""#!%(python)s -IS
 import json, os, pathlib, subprocess, sys
 here = pathlib.Path(%(here)r)
@@ -118,7 +116,7 @@ class Site:
         self.issuer.pages["/keys"] = json.dumps({"keys": list(keys)}).encode()
 
     def run(self, **changes):
-        """Exit code and what was said."""
+        """Exit code and output."""
         settings = self.folder / "settings.json"
         settings.write_text(jwks_refresh.write_settings(self.settings._replace(**changes)))
         settings.chmod(0o600)
@@ -157,94 +155,94 @@ def site(tmp_path):
 RECONFIGURED = [["scontrol", "reconfigure"]]
 
 
-class TestWhatIsDone:
+class TestRefresh:
     def test_new_keys_are_written_and_loaded_once(self, site):
-        code, said = site.run()
-        assert (code, site.kids, site.calls, site.result) == (0, ["a"], RECONFIGURED, "changed"), said
+        code, output = site.run()
+        assert (code, site.kids, site.calls, site.result) == (0, ["a"], RECONFIGURED, "changed"), output
         for _again in range(3):
-            code, said = site.run()
-            assert (code, site.calls, site.result) == (0, [], "current"), said
+            code, output = site.run()
+            assert (code, site.calls, site.result) == (0, [], "current"), output
         site.publish(B, A)
-        code, said = site.run()
-        assert (code, site.kids, site.calls) == (0, ["a", "b"], RECONFIGURED), said
-        assert "New keys: b." in said
+        code, output = site.run()
+        assert (code, site.kids, site.calls) == (0, ["a", "b"], RECONFIGURED), output
+        assert "New keys: b." in output
 
     def test_a_daemon_that_only_restarts(self, site):
         daemons = [ReloadedDaemon("slurmdbd", "slurmdbd", "restart", None)]
-        code, said = site.run(daemons=daemons)
-        assert (code, site.calls) == (0, [["systemctl", "restart", "--", "slurmdbd"]]), said
+        code, output = site.run(daemons=daemons)
+        assert (code, site.calls) == (0, [["systemctl", "restart", "--", "slurmdbd"]]), output
 
-    def test_a_withdrawn_key_stays_until_its_tokens_have_run_out(self, site):
+    def test_a_withdrawn_key_stays_until_its_tokens_have_expired(self, site):
         site.publish(A, B)
         site.run()
         site.publish(B)
-        code, said = site.run()
-        assert (code, site.kids) == (0, ["a", "b"]), said
-        assert "stay until their tokens have expired: a." in said
+        code, output = site.run()
+        assert (code, site.kids) == (0, ["a", "b"]), output
+        assert "stay until their tokens have expired: a." in output
         assert site.calls == RECONFIGURED  # of the first run alone: the keys are the same
-        code, said = site.run(retain=0)
-        assert (code, site.kids, site.calls) == (0, ["b"], RECONFIGURED), said
+        code, output = site.run(retain=0)
+        assert (code, site.kids, site.calls) == (0, ["b"], RECONFIGURED), output
 
     def test_a_daemon_that_is_down_is_left_alone(self, site):
         (site.folder / "pid").write_text("0")
-        code, said = site.run()
-        assert (code, site.kids, site.calls) == (0, ["a"], []), said
+        code, output = site.run()
+        assert (code, site.kids, site.calls) == (0, ["a"], []), output
 
-    def test_killed_before_the_daemon_has_loaded_the_next_run_makes_up_for_it(self, site):
+    def test_the_next_run_reloads_the_daemon_after_one_that_was_killed(self, site):
         site.run()
         site.publish(A, B)
-        site.run(daemons=[])  # writes, and touches nobody
+        site.run(daemons=[])  # writes, and reloads nothing
         assert site.calls == RECONFIGURED
-        code, said = site.run()
-        assert (code, site.calls, site.result) == (0, RECONFIGURED, "changed"), said
+        code, output = site.run()
+        assert (code, site.calls, site.result) == (0, RECONFIGURED, "changed"), output
 
-    def test_what_somebody_else_has_written_is_his_to_have_loaded(self, site):
+    def test_another_writer_of_the_file_reloads_the_daemon(self, site):
         site.run()
         site.publish(A, B)
-        site.run(daemons=[])  # somebody else writes
+        site.run(daemons=[])  # another process writes
         assert site.calls == RECONFIGURED
-        code, said = site.run(grace_period=60)
-        assert (code, site.calls, site.result) == (0, [], "postponed"), said
-        assert "The file was just written by another process" in said
-        code, said = site.run(grace_period=0)
-        assert (code, site.calls, site.result) == (0, RECONFIGURED, "changed"), said
+        code, output = site.run(grace_period=60)
+        assert (code, site.calls, site.result) == (0, [], "postponed"), output
+        assert "The file was just written by another process" in output
+        code, output = site.run(grace_period=0)
+        assert (code, site.calls, site.result) == (0, RECONFIGURED, "changed"), output
 
 
-class TestHowOften:
-    def test_not_twice_within_the_gap(self, site):
+class TestReloadInterval:
+    def test_not_twice_within_the_interval(self, site):
         site.run(min_reload_interval=900)
         site.publish(A, B)
-        code, said = site.run(min_reload_interval=900)
-        assert (code, site.kids, site.calls) == (0, ["a", "b"], RECONFIGURED), said
+        code, output = site.run(min_reload_interval=900)
+        assert (code, site.kids, site.calls) == (0, ["a", "b"], RECONFIGURED), output
         assert site.result == "postponed"
         site.publish(A, B, C)
         site.run(min_reload_interval=900)
         site.change_record(loaded=int(time.time()) - 900)
-        code, said = site.run(min_reload_interval=900)
-        assert (code, site.kids, site.calls, site.result) == (0, ["a", "b", "c"], RECONFIGURED, "changed"), said
+        code, output = site.run(min_reload_interval=900)
+        assert (code, site.kids, site.calls, site.result) == (0, ["a", "b", "c"], RECONFIGURED, "changed"), output
 
     def test_an_attempt_that_fails_counts(self, site):
         (site.folder / "refusal").write_text("scontrol: error: no")
-        code, said = site.run(min_reload_interval=900)
+        code, output = site.run(min_reload_interval=900)
         assert code == 1
-        assert "'scontrol: error: no'" in said or "scontrol: error: no" in said
-        code, said = site.run(min_reload_interval=900)
-        assert (code, site.calls, site.result) == (0, RECONFIGURED, "postponed"), said
+        assert "'scontrol: error: no'" in output or "scontrol: error: no" in output
+        code, output = site.run(min_reload_interval=900)
+        assert (code, site.calls, site.result) == (0, RECONFIGURED, "postponed"), output
 
 
 class TestDistrust:
-    """What the site has named goes at once, whatever sources do, and however short ago daemons were loaded."""
+    """A distrusted key is removed at once, whatever sources do, and however recently daemons were reloaded."""
 
     @pytest.mark.parametrize("page", [None, b"", b"<html>", b'{"keys": []}'], ids=range(4))
-    def test_it_waits_for_no_source_and_for_no_gap(self, site, page):
+    def test_it_waits_for_no_source_and_no_interval(self, site, page):
         site.publish(A, B)
         site.run(min_reload_interval=900)
         assert site.calls == RECONFIGURED
         site.issuer.pages["/keys"] = page
-        code, said = site.run(min_reload_interval=900, remove=["a"])
-        assert (site.kids, site.calls) == (["b"], RECONFIGURED), said
-        # It is another matter that the source is of no use.
-        assert code == (0 if page is None else 1), said
+        code, output = site.run(min_reload_interval=900, remove=["a"])
+        assert (site.kids, site.calls) == (["b"], RECONFIGURED), output
+        # A source that returns nonsense is a failure, nevertheless.
+        assert code == (0 if page is None else 1), output
         site.run(min_reload_interval=900, remove=["a"])
         assert (site.kids, site.calls) == (["b"], [])
 
@@ -262,58 +260,58 @@ class TestDistrust:
         site.run(remove=["a"])
         site.publish(dict(A, kid="z"), dict(A, kid="y", e="Aw"), A, B)
         for remove in (["a"], []):
-            code, said = site.run(remove=remove)
-            assert (code, site.kids) == (0, ["b"]), said
+            code, output = site.run(remove=remove)
+            assert (code, site.kids) == (0, ["b"]), output
 
     def test_the_last_key(self, site):
         site.run()
         site.issuer.pages.clear()
-        code, said = site.run(remove=["a"], min_reload_interval=900)
-        assert (code, site.kids, site.result) == (0, [], "changed"), said
+        code, output = site.run(remove=["a"], min_reload_interval=900)
+        assert (code, site.kids, site.result) == (0, [], "changed"), output
         assert site.calls == 2 * RECONFIGURED
 
 
 class TestFailures:
-    def test_silence_is_loud_once_it_has_lasted(self, site):
+    def test_an_outage_fails_after_its_maximum(self, site):
         site.run()
         site.issuer.pages.clear()
-        code, said = site.run()
-        assert (code, site.result, site.kids) == (0, "waiting", ["a"]), said
+        code, output = site.run()
+        assert (code, site.result, site.kids) == (0, "waiting", ["a"]), output
         site.change_record(reached=int(time.time()) - HOUR - 5)
-        code, said = site.run()
-        assert (code, site.result, site.kids) == (1, "failed", ["a"]), said
-        assert "All sources were last reached 36" in said
+        code, output = site.run()
+        assert (code, site.result, site.kids) == (1, "failed", ["a"]), output
+        assert "All sources were last reached 36" in output
         site.publish(A)
         assert site.run()[0] == 0
 
-    def test_silence_does_not_keep_a_daemon_from_what_was_written(self, site):
+    def test_an_outage_does_not_keep_a_daemon_from_loading_the_file(self, site):
         site.run(daemons=[])
         site.issuer.pages.clear()
-        code, said = site.run()
-        assert (code, site.calls) == (0, RECONFIGURED), said
+        code, output = site.run()
+        assert (code, site.calls) == (0, RECONFIGURED), output
 
-    def test_what_would_end_badly_is_loud_at_once(self, site):
+    def test_unusable_keys_fail_at_once(self, site):
         site.run()
         site.publish(dict(B, kid="a"))
-        code, said = site.run()
-        assert (code, site.result, site.kids) == (1, "failed", ["a"]), said
-        assert "has the kid of another key that is trusted already" in said
+        code, output = site.run()
+        assert (code, site.result, site.kids) == (1, "failed", ["a"]), output
+        assert "has the kid of another key that is trusted already" in output
         assert site.calls == RECONFIGURED
 
     def test_a_daemon_that_goes_on_with_the_old_keys(self, site):
         (site.folder / "deaf").touch()
-        code, said = site.run()
+        code, output = site.run()
         assert code == 1
-        assert "goes on with the old keys" in said
+        assert "goes on with the old keys" in output
 
     def test_another_authority(self, site):
         make_authority(site.folder)
-        code, said = site.run()
+        code, output = site.run()
         assert not site.path.exists()
-        assert "its certificate is not to be trusted" in said
+        assert "its certificate is not to be trusted" in output
         assert (code, site.result) == (0, "waiting")
 
-    def test_settings_that_are_none(self, site):
+    def test_settings_of_another_version(self, site):
         (site.folder / "settings.json").write_text("{}")
         argv = [sys.executable, "-I", str(site.folder / "program"), str(site.folder / "settings.json")]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -321,7 +319,7 @@ class TestFailures:
         assert "Run the playbook hpc.slurm_jwt.rollout" in done.stderr
 
 
-def test_metrics_are_for_everybody_and_the_rest_is_not(site):
+def test_every_user_can_read_the_metrics_only(site):
     site.run()
     assert "slurm_jwks_keys 1" in (site.folder / "slurm_jwks.prom").read_text()
     assert (site.folder / "slurm_jwks.prom").stat().st_mode & 0o777 == 0o644

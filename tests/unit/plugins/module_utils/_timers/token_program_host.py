@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host on which the program of the token timer runs as on real ones: alone, with Slurm's clients played by a script.
+"""A host on which the program of the token timer runs as on real ones, with a script in the place of Slurm's clients.
 
-The script signs with the key in a file as slurmctld does, and writes down how it was called.
+The script signs with the key in a file as slurmctld does, and logs how it was called.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ import time
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import program_files, token_program, token_refresh
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import file_format, issue
-
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-PROGRAM = ROOT / "plugins/module_utils/_timers/token_program.py"
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 
@@ -118,18 +115,18 @@ class Host:
         self.install()
 
     def install(self) -> None:
-        """As the module slurm_jwt_token_timer does it."""
+        """Install the program as the module slurm_jwt_token_timer does."""
         self.program = self.folder / "program"
         for path, file in program_files.program_files(str(self.program), token_program).items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             pathlib.Path(path).write_text(file.text)
 
     def play(self, **changes) -> None:
-        """What slurmctld is like."""
+        """Set how slurmctld behaves."""
         (self.folder / "play").write_text(json.dumps({**PLAY, **changes}))
 
     def put(self, left=3000, key=KEY, user="alice", lifespan=3600, path=None, mode=0o400) -> str:
-        """Lay a token into the file."""
+        """Write a token into the file."""
         claims = issue.claims_for(user, lifespan, time.time() + left - lifespan)
         token = issue.sign(claims, key)
         path = path or self.dest
@@ -154,7 +151,7 @@ class Host:
         return done
 
     def refuse_leaks(self, done) -> None:
-        """No token in what is said, kept for later, or on a command line; and none reaches scontrol or systemctl."""
+        """No token is in output, record, metrics or a command line, and none reaches scontrol or systemctl."""
         left = [path.read_text() for path in (self.record, self.prom) if path.exists()]
         for text in (done.stdout, done.stderr, *left):
             assert "eyJ" not in text
@@ -168,8 +165,8 @@ class Host:
         return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
 
     @property
-    def asked(self) -> list:
-        """The programs that were called, in order."""
+    def commands(self) -> list:
+        """The commands that were run, in order."""
         return [" ".join(call["argv"]) for call in self.calls]
 
     @property
@@ -177,7 +174,7 @@ class Host:
         return file_format.extract(self.options["format"], self.dest.read_bytes())
 
     @property
-    def note(self) -> token_refresh.TokenTimerRecord:
+    def last_record(self) -> token_refresh.TokenTimerRecord:
         return token_refresh.read_record(self.record.read_text())
 
     @property

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import re
 import stat
 import subprocess
@@ -15,9 +16,13 @@ import time
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import runtime, token_refresh
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import runtime, token_program, token_refresh
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, file_format
-from ansible_collections.hpc.slurm_jwt.tests.unit.roles.renewing import KEY, OTHER, PROGRAM, ROOT, Host
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils._timers.token_program_host import (
+    KEY,
+    OTHER,
+    Host,
+)
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users, or mounts a small file system")
 
@@ -33,8 +38,8 @@ class TestWhetherToRenew:
     def test_a_good_token_stays(self, host):
         token = host.put()
         done = host.run()
-        assert (done.returncode, host.token, host.asked) == (0, token, ["sdiag"])
-        assert host.note.result == "kept" and not host.note.untold
+        assert (done.returncode, host.token, host.commands) == (0, token, ["sdiag"])
+        assert host.last_record.result == "kept" and not host.last_record.untold
         assert "web: the token of alice in" in done.stdout and "is good for" in done.stdout
 
     @pytest.mark.parametrize(
@@ -53,8 +58,8 @@ class TestWhetherToRenew:
         assert done.returncode == 0, done.stderr
         assert f"reason: {case}" in done.stdout
         assert host.token != old and codec.signed_by(host.token, KEY)
-        assert host.asked.count(MINT) == 1
-        assert host.note.result == "renewed" and host.note.renewed_at >= time.time() - 10
+        assert host.commands.count(MINT) == 1
+        assert host.last_record.result == "renewed" and host.last_record.renewed_at >= time.time() - 10
 
     @pytest.mark.parametrize("content", [None, b"", b"\x00", b"no token", b"SLURM_JWT=eyJ.eyJ.x\n"])
     def test_what_is_no_token_is_renewed(self, host, content):
@@ -63,27 +68,27 @@ class TestWhetherToRenew:
         assert host.run().returncode == 0
         assert codec.signed_by(host.token, KEY)
 
-    def test_releases_that_refuse_by_hanging_up(self, host):
+    def test_releases_that_refuse_by_closing_the_connection(self, host):
         host.put(key=OTHER)
         host.play(refusal="slurm_load_stats error: Zero Bytes were transmitted or received")
         done = host.run()
         assert done.returncode == 0 and "reason: key" in done.stdout
 
-    def test_what_slurmctld_says_of_every_token_proves_nothing_against_one(self, host):
+    def test_a_token_is_not_to_blame_if_slurmctld_refuses_every_token(self, host):
         token = host.put()
         host.play(sdiag="slurm_load_stats error: Zero Bytes were transmitted or received")
         done = host.run()
         assert done.returncode == 1 and host.token == token
         assert "made a token and does not accept it" in done.stderr
 
-    def test_without_the_plugin_a_good_token_stays_and_it_says_so(self, host):
+    def test_without_the_plugin_a_good_token_stays_with_a_warning(self, host):
         token = host.put()
         host.play(sdiag="sdiag: error: cannot find auth plugin for auth/jwt")
         done = host.run()
         assert done.returncode == 0 and host.token == token
         assert "Whether slurmctld accepts it is not known" in done.stderr + done.stdout
 
-    def test_without_the_plugin_it_is_renewed_all_the_same(self, host):
+    def test_without_the_plugin_it_is_renewed_even_so(self, host):
         host.put(left=100)
         host.play(sdiag="sdiag: error: cannot find auth plugin for auth/jwt")
         done = host.run()
@@ -101,11 +106,11 @@ class TestFormats:
         host.options["format"] = form
         assert host.run().returncode == 0
         assert host.dest.read_bytes() == file_format.render(form, host.token, "alice")
-        assert host.run().returncode == 0 and host.note.result == "kept"
+        assert host.run().returncode == 0 and host.last_record.result == "kept"
 
 
 class TestFile:
-    def test_a_new_one_is_the_owners_alone(self, host):
+    def test_only_its_owner_can_read_a_new_one(self, host):
         host.run()
         assert stat.S_IMODE(host.dest.stat().st_mode) == 0o400
 
@@ -115,7 +120,7 @@ class TestFile:
         assert stat.S_IMODE(host.dest.stat().st_mode) == 0o440
 
     @as_root
-    def test_root_owns_what_nobody_declared_otherwise(self, host):
+    def test_root_owns_a_file_without_a_declared_owner(self, host):
         host.put(left=10)
         os.chown(host.dest, 65534, 1)
         host.run(mode="0440")
@@ -129,7 +134,7 @@ class TestFile:
         host.run(owner="daemon", group="nogroup")
         assert (host.dest.stat().st_uid, host.dest.stat().st_gid) == (1, 65534)
 
-    def test_an_owner_nobody_knows(self, host):
+    def test_an_owner_that_does_not_exist(self, host):
         token = host.put(left=10)
         done = host.run(owner="nemo")
         assert done.returncode == 1 and host.token == token
@@ -151,13 +156,13 @@ class TestFile:
             done = host.run(restarts=["web.service"])
             assert done.returncode == 1
             assert "The file system is full" in done.stderr
-            assert not host.note.untold and "systemctl" not in " ".join(host.asked)
+            assert not host.last_record.untold and "systemctl" not in " ".join(host.commands)
             assert host.token == token
             assert sorted(path.name for path in host.dest.parent.iterdir()) == ["filler", "token"]
         finally:
             subprocess.run(["umount", str(host.dest.parent)], check=True)
 
-    def test_it_is_whole_and_private_at_every_instant(self, host):
+    def test_it_is_complete_and_private_at_every_instant(self, host):
         host.put(left=10)
         seen, over = [], threading.Event()
 
@@ -184,24 +189,24 @@ class TestFile:
 
 
 class TestSlurmctldDown:
-    def test_a_token_with_time_left_stays_and_that_is_no_failure(self, host):
+    def test_a_token_with_time_left_stays_without_a_failure(self, host):
         token = host.put()
         host.play(down=True)
         done = host.run()
         assert (done.returncode, host.token) == (0, token)
         assert "not known" in done.stderr
 
-    def test_one_that_is_due_fails_and_stays(self, host):
+    def test_a_token_that_is_due_fails_and_stays(self, host):
         token = host.put(left=1000)
         host.play(down=True)
         done = host.run()
         assert (done.returncode, host.token) == (1, token)
         assert "slurmctld does not answer" in done.stderr and "is good for" in done.stderr
         assert "The timer tries again" in done.stderr
-        assert (host.note.result, host.metric["attempt_success"]) == ("failed", 0)
+        assert (host.last_record.result, host.metric["attempt_success"]) == ("failed", 0)
         host.play()
         assert host.run().returncode == 0
-        assert (host.note.result, host.metric["attempt_success"]) == ("renewed", 1)
+        assert (host.last_record.result, host.metric["attempt_success"]) == ("renewed", 1)
 
     @pytest.mark.parametrize(
         ("said", "meaning"),
@@ -212,7 +217,7 @@ class TestSlurmctldDown:
             ("scontrol: error: Protocol authentication error", "clocks less than 300 s apart"),
         ],
     )
-    def test_what_scontrol_says(self, host, said, meaning):
+    def test_messages_of_scontrol(self, host, said, meaning):
         host.play(scontrol=said)
         done = host.run()
         assert done.returncode == 1 and meaning in done.stderr
@@ -227,26 +232,26 @@ class TestClocks:
     @pytest.mark.parametrize(
         ("offset", "words"), [(300, "(29[5-9]|30[0-5]) s behind"), (-300, "(29[0-9]|30[01]) s ahead of")]
     )
-    def test_a_clock_that_is_wrong_is_named_and_the_token_renewed_in_time(self, host, offset, words):
+    def test_a_wrong_clock_is_reported_and_the_token_renewed_in_time(self, host, offset, words):
         host.play(offset=offset)
         done = host.run()
         assert done.returncode == 0 and re.search(f"The clock of this host is {words} slurmctld's", done.stderr)
-        assert abs(host.note.offset - offset) <= 10 and abs(host.metric["clock_offset_seconds"] - offset) <= 10
+        assert abs(host.last_record.offset - offset) <= 10 and abs(host.metric["clock_offset_seconds"] - offset) <= 10
         # Judged by slurmctld's clock it is new, whatever this host thinks.
         done = host.run(min_remaining=3500)
-        assert host.note.result == "kept", done.stdout
+        assert host.last_record.result == "kept", done.stdout
 
-    def test_who_is_behind_renews_before_slurmctld_refuses(self, host):
+    def test_a_host_that_is_behind_renews_before_slurmctld_refuses(self, host):
         host.play(offset=300)
         host.put(left=2000)
         host.run()
-        assert host.note.result == "renewed"
+        assert host.last_record.result == "renewed"
 
-    def test_who_is_behind_remembers_it_while_slurmctld_is_silent(self, host):
+    def test_a_host_that_is_behind_remembers_it_while_slurmctld_is_down(self, host):
         host.play(offset=300)
         host.put(left=2400)
         host.run()
-        assert host.note.result == "kept"
+        assert host.last_record.result == "kept"
         host.play(down=True)
         host.put(left=2000)
         assert host.run().returncode == 1
@@ -264,14 +269,14 @@ class TestRotation:
         token = host.put(left=1200)
         host.put(path=host.dest.with_name(f"token.{which}"), key=OTHER)
         done = host.run()
-        assert (done.returncode, host.token, host.asked) == (0, token, [])
-        assert host.note.result == "left_alone" and "rotation of the key is under way" in done.stdout
+        assert (done.returncode, host.token, host.commands) == (0, token, [])
+        assert host.last_record.result == "left_alone" and "rotation of the key is under way" in done.stdout
 
     def test_is_not_waited_for_until_the_token_expires(self, host):
         host.put(left=800)
         host.put(path=host.dest.with_name("token.next"), key=OTHER)
         assert host.run().returncode == 0
-        assert host.note.result == "renewed"
+        assert host.last_record.result == "renewed"
 
     def test_that_died_is_not_waited_for(self, host):
         host.put(left=1200)
@@ -279,10 +284,10 @@ class TestRotation:
         host.put(path=staged, key=OTHER)
         os.utime(staged, (1, time.time() - 1000))
         done = host.run()
-        assert host.note.result == "renewed" and "seems to have died" in done.stdout + done.stderr
+        assert host.last_record.result == "renewed" and "seems to have died" in done.stdout + done.stderr
         assert staged.exists()
 
-    def test_that_died_after_the_swap_is_mended(self, host):
+    def test_that_died_after_the_swap_is_repaired(self, host):
         host.put()
         host.key.write_bytes(OTHER)
         host.run()
@@ -293,7 +298,7 @@ class TestRotation:
         host.play(then=[[None, f"{host.dest}.next"]])
         done = host.run()
         assert (done.returncode, host.token) == (0, token)
-        assert host.note.result == "left_alone" and not host.note.untold
+        assert host.last_record.result == "left_alone" and not host.last_record.untold
 
     def test_that_swaps_the_key_between_question_and_answer(self, host, tmp_path):
         host.put(left=1200)
@@ -301,41 +306,41 @@ class TestRotation:
         host.play(then=[[str(tmp_path / "other"), str(host.key)]])
         assert host.run().returncode == 0
         assert codec.signed_by(host.token, OTHER)
-        assert host.asked.count(MINT) == 2
+        assert host.commands.count(MINT) == 2
 
 
 class TestServices:
     UNITS = {"restarts": ["web.service"], "reloads": ["proxy.service"]}
-    TOLD = ["systemctl try-restart -- web.service", "systemctl try-reload-or-restart -- proxy.service"]
+    CALLS = ["systemctl try-restart -- web.service", "systemctl try-reload-or-restart -- proxy.service"]
 
-    def told(self, host):
-        return [call for call in host.asked if call.startswith("systemctl")]
+    def systemctl_calls(self, host):
+        return [call for call in host.commands if call.startswith("systemctl")]
 
-    def test_are_told_of_a_new_token_and_not_of_an_old_one(self, host):
+    def test_are_reloaded_for_a_new_token_only(self, host):
         host.run(**self.UNITS)
-        assert self.told(host) == self.TOLD
+        assert self.systemctl_calls(host) == self.CALLS
         host.run(**self.UNITS)
-        assert self.told(host) == []
+        assert self.systemctl_calls(host) == []
 
-    def test_that_cannot_be_told_are_told_again(self, host):
+    def test_whose_reload_fails_are_reloaded_again(self, host):
         host.play(systemctl=1)
         done = host.run(**self.UNITS)
         assert done.returncode == 1 and "'systemctl try-restart web.service' failed with exit code 1" in done.stderr
-        assert host.note.untold
+        assert host.last_record.untold
         host.play()
         assert host.run(**self.UNITS).returncode == 0
-        assert self.told(host) == self.TOLD and not host.note.untold
+        assert self.systemctl_calls(host) == self.CALLS and not host.last_record.untold
 
-    def test_that_a_killed_run_has_not_told_are_told(self, host):
+    def test_that_a_killed_run_did_not_reload_are_reloaded(self, host):
         host.put()
         untold = token_refresh.TokenTimerRecord(1, "kept", "", None, untold=True)
         host.record.write_text(runtime.format_record(untold._asdict()))
         host.run(**self.UNITS)
-        assert self.told(host) == self.TOLD
+        assert self.systemctl_calls(host) == self.CALLS
 
 
 class TestMetrics:
-    def test_what_they_say(self, host):
+    def test_their_values(self, host):
         host.put(left=3000)
         host.run()
         assert host.metric["expiry_timestamp_seconds"] == codec.expiry_of(codec.split(host.token).claims)
@@ -366,10 +371,9 @@ class TestProgram:
         )
         assert done.returncode == 1 and "Run the playbook hpc.slurm_jwt.tokens" in done.stderr
 
-    def test_the_journal_is_told_how_bad_it_is(self, host):
+    def test_the_level_in_the_journal(self, host):
         host.play(down=True)
         assert host.run(environment={"JOURNAL_STREAM": "8:1"}).stderr.startswith("<3>web: ")
 
     def test_it_is_small(self):
-        assert len(PROGRAM.read_text().splitlines()) < 400
-        assert ROOT.joinpath("galaxy.yml").exists()
+        assert len(pathlib.Path(token_program.__file__).read_text().splitlines()) < 400

@@ -26,7 +26,7 @@ client none /O=Lab/OU=alice
 client twice /UID=alice/UID=bob
 client plus /UID=nemo+UID=alice
 client comma '/O=Lab,UID=root/UID=nemo,UID=alice'
-# What is not the attribute, and what is no ASCII but becomes it in lower case (KELVIN SIGN).
+# Another attribute, and a character that becomes ASCII in lower case (KELVIN SIGN).
 client lower /O=Lab/uid=alice
 client both /O=Lab/uid=root/UID=alice
 client joined /O=Lab/CN=x+UID=alice

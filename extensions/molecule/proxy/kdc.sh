@@ -17,7 +17,7 @@ END
 mkdir -p /var/lib/krb5kdc
 kdb5_util create -s -r LAB.EXAMPLE -P "$(head -c 16 /dev/urandom | base64)"
 for user in alice bob root eve nemo; do kadmin.local -q "addprinc -pw lab $user"; done
-# By its name, and by the one that its address has in the lab.
+# Its name, and the name of its address in the lab.
 for name in "$1" "$1.dns.podman"; do
     kadmin.local -q "addprinc -randkey HTTP/$name"
     kadmin.local -q "ktadd -k /root/http.keytab HTTP/$name"

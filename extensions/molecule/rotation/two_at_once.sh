@@ -1,5 +1,5 @@
 #!/bin/sh
-# two_at_once INVENTORY SITE: a second rotation begins while the first one is at work. Its words are printed.
+# two_at_once INVENTORY SITE: starts a second rotation during the first one, and prints its output.
 set -eu
 inventory=$1 site=$2
 rotate() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Users at work under munge while JWT is rolled out: each line of the log is a command that failed, the last one counts.
-# Called with the word "accounting" where slurmdbd keeps accounts.
+# Commands of a user under munge during a rollout. Each line of the log is a failed command, the last one has the sums. The
+# argument "accounting" adds commands for slurmdbd.
 set -u
 runs=0 failed=0 slowest=0 rounds=0
 trap 'echo "runs=$runs failed=$failed slowest_ms=$slowest"; exit 0' TERM INT
@@ -16,7 +16,7 @@ try() {
 }
 while true; do
     try sinfo
-    # Each job keeps a node at work for longer than all questions together.
+    # Each job runs for longer than all other commands together.
     ((rounds++ % 5)) || try sbatch --quiet --output=/dev/null --wrap=true
     [[ ${1-} != accounting ]] || try sacct --allusers --allocations
     sleep 0.1 &

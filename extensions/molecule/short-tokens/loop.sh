@@ -3,8 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# loop.sh HEADER_FILE URL...: asks each URL with curl once a second until SIGTERM, then prints how many requests it made
-# and what came back wrong.
+# loop.sh HEADER_FILE URL...: requests each URL with curl once per second until SIGTERM, then prints the number of requests
+# and the failures.
 header=$1
 shift
 requests=0 wrong=

@@ -107,7 +107,7 @@ def parse(data: bytes, rules: Rules = RULES, kid: str | None = None, limits: Lim
             " set."
         ) from None
     if not text.strip():
-        raise KeySetError("is empty. Look what is there.")
+        raise KeySetError("is empty. Check what is there.")
     if text.lstrip()[:1] not in ("{", "["):
         return _parse_other(text, rules, kid)
     return _checked(_candidates(load_json(text), limits.keys), rules, kid)

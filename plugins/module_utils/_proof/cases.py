@@ -14,26 +14,26 @@ CASES = {
     "expired": "an expired token",
     "forged": "a token signed with another key",
     "unsigned": "a token without a signature (alg none)",
-    "retired": "a token signed with a key that counts no more",
+    "retired": "a token signed with a key that is no longer valid",
     "sample": "the site's sample token",
     "forged_kid": "an RS256 token with the kid of a trusted key, signed with another",
     "unknown_kid": "an RS256 token of a key that is not trusted",
     "confused": "an HS256 token whose secret is a trusted public key",
-    "own": "no token, but the cluster's own authentication",
+    "own": "the cluster's own authentication without a token",
     "foreign_name": "a plain user's token under the name of root",
     "none": "no token at all",
 }
 MINTED = ("good", "expired", "forged", "unsigned", "retired", "forged_kid", "unknown_kid", "confused")
 ACCEPTABLE = ("good", "sample", "own")
-"""What a daemon should accept. Its answer to the first of them that there is tells what its other answers mean."""
+"""What a daemon should accept. Its answer to the first available one decides how its other answers are read."""
 
 
 class ProofError(Exception):
-    """The proof cannot begin. The text says what is wrong with what was asked for."""
+    """The proof cannot begin. The text says which option is wrong, and why."""
 
 
 class Answer(NamedTuple):
-    """What a daemon does with one kind of token, and what it should do."""
+    """What a daemon did with one kind of token, and what it should do."""
 
     daemon: str
     asked: str

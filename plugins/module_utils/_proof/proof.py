@@ -55,11 +55,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import lifespan
 
-_VAGUE = "Without a good token it cannot be told whether this is a refusal or a daemon that is down."
+_VAGUE = "Without a good token, this may be a refusal or a daemon that is down."
 
 
 def prove(task: Task, run: RunCommand) -> dict[str, Any]:
-    """Ask the daemons; returns the result. TaskError with the result if the cluster is not proven and that is asked."""
+    """Ask the daemons; returns the result. TaskError if the cluster is not proven and the task must fail then."""
     params = task.params
     if "slurmrestd" in params["daemons"] and not params["rest_url"]:
         raise ProofError("rest_url is needed to ask slurmrestd. Give its address, such as http://127.0.0.1:6820.")

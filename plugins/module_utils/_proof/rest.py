@@ -42,7 +42,7 @@ class Rest(NamedTuple):
     timeout: int
     ca_path: str | None = None
     user: str | None = None
-    """Whose program has to be there, if it is on this host. None: that is not looked at."""
+    """The user whose program must listen there, if it is on this host. None: that is not checked."""
 
     def get(self, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
         """Status and body; OSError or HTTPException if there is no answer."""
@@ -65,9 +65,9 @@ class Rest(NamedTuple):
             parts = urlsplit(self.url)
             host, port = parts.hostname, parts.port
         except ValueError as exc:
-            raise ProofError(f"{self.url!r} is no address: {exc}.") from exc
+            raise ProofError(f"{self.url!r} is not an address: {exc}.") from exc
         if parts.scheme not in ("http", "https") or not host:
-            raise ProofError(f"{self.url!r} is no address. Give http://HOST:PORT, https://HOST:PORT or unix:PATH.")
+            raise ProofError(f"{self.url!r} is not an address. Give http://HOST:PORT, https://HOST:PORT or unix:PATH.")
         base = parts.path.rstrip("/")
         if parts.scheme == "http":
             return http.client.HTTPConnection(host, port, timeout=self.timeout), base
@@ -90,7 +90,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def headers_of(case: str, tokens: dict[str, str], user: str | None) -> dict[str, str]:
-    """The headers that present a case. Up to 22.05 slurmrestd wants both, later ones do not mind."""
+    """The headers that present a case. slurmrestd up to 22.05 needs both, later ones accept both."""
     if case == "none":
         return {}
     if case == "foreign_name":
@@ -102,7 +102,7 @@ def headers_of(case: str, tokens: dict[str, str], user: str | None) -> dict[str,
 
 
 def ask_rest(rest: Rest, path: str, headers: dict[str, str]) -> Reply:
-    """One request, and what its answer means."""
+    """Send one request, and interpret the answer."""
     try:
         status, body = rest.get(path, headers)
     except ssl.SSLError as exc:
@@ -113,7 +113,7 @@ def ask_rest(rest: Rest, path: str, headers: dict[str, str]) -> Reply:
 
 
 def reply_of_rest(status: int, body: bytes) -> Reply:
-    """What slurmrestd's status and body mean. Many of its answers fit a refusal and a daemon that is down."""
+    """What slurmrestd's status and body mean. Many of its answers can mean a refusal or a daemon that is down."""
     if status == 404:
         return _NO_SUCH_PATH
     try:
@@ -122,15 +122,15 @@ def reply_of_rest(status: int, body: bytes) -> Reply:
         content = None
     if status == 200 and isinstance(content, dict) and content.get("errors") == [] and "meta" in content:
         return Reply(ACCEPTED, "")
-    said = f"status {status}: {_errors_in(content) or shortened(' '.join(body.decode('utf-8', 'replace').split()))}"
+    detail = f"status {status}: {_errors_in(content) or shortened(' '.join(body.decode('utf-8', 'replace').split()))}"
     if status in (401, 403, 511):
-        return Reply(REFUSED, said)
-    low = said.lower()
+        return Reply(REFUSED, detail)
+    low = detail.lower()
     if any(text in low for text in NO):
-        return Reply(REFUSED, said)
+        return Reply(REFUSED, detail)
     if any(text in low for text in NO_ANSWER):
-        return Reply(UNREACHABLE, said)
-    return Reply(CLOSED if any(text in low for text in HUNG_UP) else UNCLEAR, said)
+        return Reply(UNREACHABLE, detail)
+    return Reply(CLOSED if any(text in low for text in HUNG_UP) else UNCLEAR, detail)
 
 
 def _errors_in(content: Any) -> str:
@@ -143,13 +143,13 @@ def _errors_in(content: Any) -> str:
 
 
 class Endpoint(NamedTuple):
-    """Something to ask of slurmrestd."""
+    """A path of slurmrestd to ask for."""
 
     path: str
     skipped: dict[str, str]
-    """Cases that must not be asked of it, and why."""
+    """Cases that must not be presented there, and why."""
     first: Reply
-    """What it said to a good token."""
+    """Its answer to the first token."""
 
 
 def find_endpoint(behind: str, ask: Ask, release: Release | None) -> Endpoint:
@@ -159,8 +159,8 @@ def find_endpoint(behind: str, ask: Ask, release: Release | None) -> Endpoint:
         path = pattern.format(version)
         first = ask(path)
         if first != _NO_SUCH_PATH:
-            return Endpoint(path, _dangers(behind, version, release), first)
-    return Endpoint(pattern.format("*"), {}, Reply(UNASKED, "it knows this path in no version"))
+            return Endpoint(path, _dangerous_cases(behind, version, release), first)
+    return Endpoint(pattern.format("*"), {}, Reply(UNASKED, "it does not know this path in any version"))
 
 
 def candidates(release: Release | None, slurmdb: bool) -> list[str]:
@@ -171,9 +171,9 @@ def candidates(release: Release | None, slurmdb: bool) -> list[str]:
     return first + [version for version in known if version not in first]
 
 
-def _dangers(behind: str, version: str, release: Release | None) -> dict[str, str]:
-    """Cases not to ask for: one of them kills slurmdbd before 20.11.6, which serves nothing newer than v0.0.36."""
+def _dangerous_cases(behind: str, version: str, release: Release | None) -> dict[str, str]:
+    """Cases to leave out: one of them crashes slurmdbd before 20.11.6, which serves nothing newer than v0.0.36."""
     safe = version not in ("v0.0.35", "v0.0.36") if release is None else has(release, "name_override_safe_in_slurmdbd")
     if behind == "slurmctld" or safe:
         return {}
-    return {"foreign_name": "This request kills slurmdbd of Slurm before 20.11.6, which this may be."}
+    return {"foreign_name": "This request crashes slurmdbd before 20.11.6, and this may be such a release."}

@@ -19,11 +19,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import
 
 
 class Signer(NamedTuple):
-    """What the site's tokens are signed with."""
+    """Signs tokens as the site does."""
 
     key: bytes
     kid: str | None = None
-    """What Slurm knows an RSA key as; None for a key of HS256."""
+    """The kid of an RSA key; None for an HS256 key."""
 
     def sign(self, claims: dict[str, Any]) -> str:
         return sign(claims, self.key, "RS256" if self.kid else "HS256", self.kid)
@@ -41,18 +41,18 @@ def mint(
 
 
 def forge(user: str, trusted: Jwk, now: float, lifespan: int) -> dict[str, str]:
-    """Tokens of somebody who knows the trusted keys, as everybody may, and has none of their private halves."""
+    """Tokens of an attacker who knows the trusted public keys, and none of their private halves."""
     claims = claims_for(user, lifespan, now)
-    own = generate(MIN_BITS)
+    untrusted = generate(MIN_BITS)
     return {
-        "forged_kid": sign(claims, own, "RS256", trusted.kid),
-        "unknown_kid": sign(claims, own, "RS256", public_jwk(own)["kid"]),
+        "forged_kid": sign(claims, untrusted, "RS256", trusted.kid),
+        "unknown_kid": sign(claims, untrusted, "RS256", public_jwk(untrusted)["kid"]),
         "confused": sign_with_public_half(claims, trusted),
     }
 
 
 def sign_with_public_half(claims: dict[str, Any], trusted: Jwk) -> str:
-    """What a verifier accepts that lets the token choose how its key is to be used."""
+    """A token that a verifier accepts if it lets the token choose the algorithm."""
     public = public_pem(trusted.n, trusted.e)
     header = {"alg": "HS256", "typ": "JWT", "kid": trusted.kid}
     signed = ".".join(_encode(json.dumps(part).encode()) for part in (header, claims))
@@ -64,12 +64,12 @@ def _encode(data: bytes) -> str:
 
 
 def without_tokens(answer: Answer, tokens: dict[str, str]) -> Answer:
-    """The answer without any token that somebody echoed."""
+    """The answer without any token that was echoed."""
     return answer._replace(detail=hide_tokens(answer.detail, tokens))
 
 
 def hide_tokens(text: str, tokens: dict[str, str]) -> str:
-    """The text without them."""
+    """The text without any of the tokens."""
     for case, token in tokens.items():
         if token:
             text = text.replace(token, f"<{case} token>")

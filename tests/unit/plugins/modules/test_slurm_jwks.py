@@ -471,7 +471,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("options", "because"),
         [
-            ({"sources": []}, "sources is needed"),
+            ({"sources": []}, "sources is required"),
             ({"sources": [{}]}, "sources[0] needs exactly one"),
             ({"sources": [{"url": "https://x", "issuer": "https://x"}]}, "it has 2"),
             ({"sources": [{"path": "/nowhere/x.pem"}]}, "does not exist"),

@@ -186,7 +186,7 @@ class TestTheKeyBefore:
         site.client("old", key=self.RETIRED)
         site.client("new")
         result = site.run(**self.keep(site))
-        assert "a token signed with a key that counts no more" in result["msg"]
+        assert "a token signed with a key that is no longer valid" in result["msg"]
         assert [one["case"] for one in result["answers"] if one["answer"] != one["expected"]] == ["retired"]
         assert site.run()["proven"] is True
 
@@ -240,7 +240,7 @@ class TestTokens:
             ({"key_path": None, "tokens": {"good": "x"}}, "tokens: good: This is not a token"),
             ({"key_path": None}, "one of the following is required: key_path, jwks_path, tokens"),
             ({"daemons": ["slurmrestd"]}, "rest_url is needed"),
-            ({"daemons": ["slurmrestd"], "rest_url": "x"}, "'x' is no address"),
+            ({"daemons": ["slurmrestd"], "rest_url": "x"}, "'x' is not an address"),
             ({"daemons": ["slurmrestd"], "rest_url": "http://127.0.0.1:1", "release": "x"}, "release: 'x' names no"),
         ],
     )

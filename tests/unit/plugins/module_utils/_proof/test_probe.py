@@ -358,7 +358,7 @@ class TestRest:
 
     @pytest.mark.parametrize("url", ["", "localhost:6820", "ftp://x", "http://", "http://x:y", "http://[::1"])
     def test_what_is_no_address(self, url):
-        with pytest.raises(ProofError, match="is no address"):
+        with pytest.raises(ProofError, match="is not an address"):
             Rest(url, 1).get("/", {})
 
 

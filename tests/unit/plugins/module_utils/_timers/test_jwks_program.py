@@ -308,7 +308,7 @@ class TestFailures:
         make_authority(site.folder)
         code, output = site.run()
         assert not site.path.exists()
-        assert "its certificate is not to be trusted" in output
+        assert "its certificate cannot be verified" in output
         assert (code, site.result) == (0, "waiting")
 
     def test_settings_of_another_version(self, site):

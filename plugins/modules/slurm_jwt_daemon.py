@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_jwt_daemon
-short_description: Restart a Slurm daemon, and wait until it lives and answers
+short_description: Restart a Slurm daemon, and wait until it is up and answers
 version_added: 1.0.0
 description:
   - Waits until the unit of a Slurm daemon is active, the daemon accepts connections, and it has stayed the same
-    process for a moment; fails as soon as it is seen dead, with the daemon's own last words.
-  - A unit that C(systemctl) has started is not a daemon that lives. Most Slurm units are C(Type=simple), so the start
-    succeeds although the daemon dies of its configuration a moment later.
+    process for a moment. Fails as soon as the unit is dead, with the last errors that the daemon logged.
+  - A started unit is not a running daemon. Most Slurm units are C(Type=simple), so C(systemctl start) succeeds even if
+    the daemon dies of its configuration a moment later.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
 attributes:
@@ -23,7 +23,7 @@ attributes:
     support: none
   idempotent:
     support: partial
-    details: A restart is a change whenever it is asked for.
+    details: V(restarted) restarts the daemon every time.
   platform:
     platforms: posix
 options:
@@ -39,29 +39,27 @@ options:
     required: true
   address:
     description:
-      - Where the daemon must accept a connection, seen from this host. V(HOST:PORT), V(:PORT) for whichever address
-        of this host it listens on, or V(unix:PATH).
-      - Without it a living process is enough.
+      - Where the daemon must accept a connection from this host. V(HOST:PORT), V(:PORT) for any address of this host,
+        or V(unix:PATH).
+      - Without it, a running process is enough.
     type: str
   listens:
     description:
-      - All addresses at which the daemon is to listen, each V(HOST:PORT), V(:PORT) or V(unix:PATH). The module fails if
-        its process listens at another one, or not at one of these. It looks at the sockets of the process.
+      - All addresses at which the daemon must listen, each V(HOST:PORT), V(:PORT) or V(unix:PATH). The module reads the
+        sockets of the process, and fails if it listens at another address, or not at one of these.
     type: list
     elements: str
   pause_connections:
     description:
-      - With O(state=restarted), lets new connections to the port of O(address) wait while the daemon restarts, instead
-        of being refused. Slurm's clients do not try slurmdbd twice, so that each C(sacct) which falls into its restart
-        fails.
-      - A rule of nftables drops the first packet of each new connection until the daemon listens, as a rule for well
-        below a second; TCP sends it again. Connections that stand are left alone, and the rule goes by itself should
-        this module be killed.
-      - Where C(nft) is missing or refuses, the daemon is restarted without it; see RV(held).
+      - With O(state=restarted), new connections to the port of O(address) wait while the daemon restarts, instead of
+        being refused. Slurm's clients do not try slurmdbd twice, so each C(sacct) during its restart would fail.
+      - A rule of nftables drops the first packet of each new connection until the daemon listens, usually for less than
+        a second. TCP sends it again. Existing connections go on. systemd removes the rule if this module is killed.
+      - Where C(nft) is missing or fails, the daemon is restarted without a pause; see RV(held).
     type: bool
     default: false
   timeout:
-    description: Seconds to wait at the most.
+    description: Seconds to wait at most.
     type: float
     default: 60
   settle:
@@ -70,8 +68,8 @@ options:
     default: 1
   log_file:
     description:
-      - The daemon's own log file (C(SlurmctldLogFile), or C(LogFile) of slurmdbd), for its last words.
-      - Without it the journal alone is read.
+      - The daemon's log file (C(SlurmctldLogFile), or C(LogFile) of slurmdbd), to report its last errors.
+      - Without it, only the journal is read.
     type: path
 seealso:
   - module: hpc.slurm_jwt.slurm_jwt_proof
@@ -80,7 +78,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Restart slurmdbd without failing a sacct, and go on only when it answers
+- name: Restart slurmdbd without a failed sacct, and go on when it answers
   hpc.slurm_jwt.slurm_jwt_daemon:
     service: slurmdbd
     state: restarted
@@ -88,7 +86,7 @@ EXAMPLES = r"""
     address: ":6819"
     log_file: /var/log/slurm/slurmdbd.log
 
-- name: See that slurmctld lives
+- name: Make sure that slurmctld is up
   hpc.slurm_jwt.slurm_jwt_daemon:
     service: slurmctld
     address: ":6817"
@@ -106,7 +104,7 @@ seconds:
   type: float
   sample: 1.2
 held:
-  description: Whether new connections were held while the daemon restarted.
+  description: Whether new connections were paused while the daemon restarted.
   returned: success
   type: bool
   sample: true

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_jwt_info
-short_description: What a host of a Slurm cluster has of JWT, and what is wrong with it
+short_description: Inspect the JWT setup of a host of a Slurm cluster
 version_added: 1.0.0
 description:
   - Reads Slurm's release, both configuration files as Slurm reads them, the signing key, the plugins and the daemons
     of a host, all in one run, and changes nothing.
-  - Lists as RV(problems) whatever would make a rollout end badly or deserves a word, each with what was found, what it
-    does to the cluster, and what to do.
-  - Says with O(declared) which parameters of both files a rollout would change.
+  - Lists as RV(problems) everything that would make a rollout fail or that somebody should know, each with what was
+    found, its effect on the cluster, and what to do.
+  - With O(declared), reports which parameters of both files a rollout would change.
   - A key or a token never appears in the result, only fingerprints, sizes, owners and modes.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
@@ -22,7 +22,7 @@ extends_documentation_fragment:
 options:
   components:
     description:
-      - What this host is in the cluster. Only what these components need is looked at.
+      - What this host is in the cluster. Only what these components need is inspected.
       - V(node) is a compute or login host that keeps its own slurm.conf or gets it from the controller (configless).
       - If not given, the components are those whose systemd units are enabled or running, or V(node) if there are none.
     type: list
@@ -48,37 +48,39 @@ options:
       - If not given, the one that C(jwks=) in C(AuthAltParameters) names, if any.
     type: path
   declared:
-    description: What the site wants of C(AuthAltTypes) and C(AuthAltParameters). What is left out stays as it is.
+    description: The members of C(AuthAltTypes) and C(AuthAltParameters) that the site declares. Others stay as they
+      are.
     type: dict
     suboptions:
       auth_alt_types:
-        description: Members that C(AuthAltTypes) is to have.
+        description: Members that C(AuthAltTypes) must have.
         type: list
         elements: str
         default: []
       auth_alt_types_absent:
-        description: Members that C(AuthAltTypes) is not to have.
+        description: Members that C(AuthAltTypes) must not have.
         type: list
         elements: str
         default: []
       parameters:
         description:
-          - Members that C(AuthAltParameters) is to have, name to value. V(true) stands for a member without a value
-            such as C(disable_token_creation), V(false) for one that is not to be there.
-          - C(jwt_key) and C(jwks) may be null or empty, for the path as RV(key_path) and RV(jwks) have it on this host.
-          - C(disable_token_creation) and C(max_token_lifespan) are of use in slurm.conf only and not wanted in
-            slurmdbd.conf.
+          - Members that C(AuthAltParameters) must have, name to value. V(true) is a member without a value, such as
+            C(disable_token_creation). V(false) is a member that must not be there.
+          - C(jwt_key) and C(jwks) may be null or empty. The path is then that of RV(key_path) and RV(jwks) on this
+            host.
+          - C(disable_token_creation) and C(max_token_lifespan) have an effect in slurm.conf only, and are
+            left out of slurmdbd.conf.
         type: dict
         default: {}
       parameters_absent:
-        description: Names of members that C(AuthAltParameters) is not to have.
+        description: Names of members that C(AuthAltParameters) must not have.
         type: list
         elements: str
         default: []
   asked_at:
     description:
-      - The time by the clock of the host that asks, in seconds since 1970, such as C(now().timestamp()) in a template.
-        RV(clock_lag) is counted from it.
+      - The time by the clock of the host where Ansible runs, in seconds since 1970, such as C(now().timestamp()) in a
+        template. RV(clock_lag) counts from it.
     type: float
   minimal:
     description:
@@ -102,19 +104,19 @@ options:
     default: slurmrestd
   slurmrestd_listen:
     description:
-      - Where slurmrestd is to listen, each V(HOST:PORT) or V(unix:PATH).
-      - Another program that listens there is a problem, as slurmrestd would not start.
+      - The declared addresses of slurmrestd, each V(HOST:PORT) or V(unix:PATH).
+      - Another program that listens there is reported, since slurmrestd would not start.
     type: list
     elements: str
     default: []
   slurmrestd_user:
     description:
-      - The user that slurmrestd is to run as. That it is root's or SlurmUser's equal, or cannot read slurm.conf, is a
-        problem. Left empty, nothing is said of it.
+      - The declared user of slurmrestd. It is reported if it is root or SlurmUser, or cannot read slurm.conf. Left
+        empty, it is not checked.
     type: str
     default: ""
   slurmrestd_group:
-    description: The group that it is to run with. Empty, the user's own.
+    description: The declared group of slurmrestd. Empty for the primary group of its user.
     type: str
     default: ""
   slurmd_service:
@@ -122,19 +124,19 @@ options:
     type: str
     default: slurmd
   bin_dirs:
-    description: Folders to look for Slurm's programs in, before the usual ones.
+    description: Folders to search for Slurm's programs, before the usual ones.
     type: list
     elements: path
     default: []
   plugin_dir:
     description:
       - The folder of Slurm's plugins.
-      - If not given, C(PluginDir) of the configuration, else the usual places below the prefix of Slurm's programs.
+      - If not given, C(PluginDir) of the configuration, else the usual folders below the prefix of Slurm's programs.
     type: path
   slurmrestd_binary:
     description:
-      - The program that a rollout names in slurmrestd's unit. RV(undeclared) says if the unit has another one.
-      - If not given, nothing is said of it.
+      - The program that a rollout names in slurmrestd's unit. RV(undeclared) reports another one in the unit.
+      - If not given, it is not checked.
     type: path
 seealso:
   - module: hpc.slurm_jwt.slurm_conf
@@ -144,19 +146,19 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Inspect whatever components this host has
+- name: Inspect the components that this host has
   hpc.slurm_jwt.slurm_jwt_info:
-  register: look
+  register: inspected
 
-- name: Show what is wrong with it
+- name: Show its problems
   ansible.builtin.debug:
     msg: "{{ problem.found }} {{ problem.effect }} {{ problem.remedy }}"
-  loop: "{{ look.problems | rejectattr('severity', 'eq', 'info') }}"
+  loop: "{{ inspected.problems | rejectattr('severity', 'eq', 'info') }}"
   loop_control:
     loop_var: problem
     label: "{{ problem.code }}"
 
-- name: Ask what a rollout would change on a controller
+- name: Find out what a rollout would change on a controller
   hpc.slurm_jwt.slurm_jwt_info:
     components: [slurmctld]
     declared:
@@ -164,11 +166,11 @@ EXAMPLES = r"""
       parameters:
         jwt_key:                      # empty - the path on this host
         disable_token_creation: true
-  register: look
+  register: inspected
 
-- name: Refuse a host on which a rollout would end badly
+- name: Refuse a host on which a rollout would fail
   ansible.builtin.assert:
-    that: look.problems | selectattr('severity', 'eq', 'error') | length == 0
+    that: inspected.problems | selectattr('severity', 'eq', 'error') | length == 0
 """
 
 RETURN = r"""
@@ -179,8 +181,8 @@ now:
   sample: 1795405500.25
 clock_lag:
   description:
-    - Seconds from O(asked_at) to RV(now), so the way of the question and what the two clocks differ by. Compared with
-      that of another host it tells whether both clocks agree. Null without O(asked_at).
+    - Seconds from O(asked_at) to RV(now), which is the time until the module ran, plus the difference of the two
+      clocks. Compare it with that of another host to find out whether their clocks agree. Null without O(asked_at).
   returned: success
   type: float
   sample: 0.42
@@ -191,23 +193,23 @@ os_family:
   type: str
   sample: Debian
 hostname:
-  description: What the host calls itself.
+  description: The host name that the kernel reports.
   returned: success
   type: str
   sample: ctl1
 components:
-  description: The components that were looked at.
+  description: The components that were inspected.
   returned: success
   type: list
   elements: str
   sample: [slurmctld]
 program:
-  description: The program that was asked for the release. Null if there is none.
+  description: The program that reported the release. Null if there is none.
   returned: success
   type: str
   sample: /usr/sbin/slurmctld
 release:
-  description: Slurm's release on this host. Null if it could not be learnt; RV(problems) says why.
+  description: Slurm's release on this host. Null if it is not known; RV(problems) says why.
   returned: success
   type: str
   sample: 24.11.5
@@ -237,7 +239,7 @@ conf:
       type: str
       sample: /etc/slurm/slurm.conf
     exists:
-      description: Whether it is there.
+      description: Whether it exists.
       type: bool
       sample: true
     configless:
@@ -251,11 +253,11 @@ conf:
       sample: [/etc/slurm/slurm.conf]
     identities:
       description:
-        - Which file each of them is, for two hosts that see one file to be recognised.
+        - Which file each of them is, to recognise two hosts that see the same file.
         - C(here) is its name under one running kernel, null if that is not known. C(anywhere) is the same on every host
           that has a network file system mounted.
         - C(network) says whether it is on one, C(may_be_shared) whether other hosts may see it.
-        - C(obstacle) says why it cannot be edited on this host; null if nothing is known against it.
+        - C(obstacle) says why it cannot be edited on this host; null if no obstacle is known.
       type: list
       elements: dict
       sample:
@@ -307,11 +309,11 @@ conf:
       elements: str
       sample: [auth/jwt]
     auth_alt_parameters:
-      description: Members of C(AuthAltParameters) that Slurm sees, name to value; the value of a flag is empty.
+      description: Members of C(AuthAltParameters) that Slurm reads, name to value; the value of a flag is empty.
       type: dict
       sample: {jwt_key: /var/lib/slurm/slurmctld/jwt_hs256.key, disable_token_creation: ""}
     jwt_enabled:
-      description: Whether the file switches JWT on.
+      description: Whether the file enables JWT.
       type: bool
       sample: true
     key_path:
@@ -352,7 +354,7 @@ conf:
       type: int
       sample: 6817
     slurmdbd_port:
-      description: The port that slurmctld finds slurmdbd at.
+      description: The port at which slurmctld connects to slurmdbd.
       type: int
       sample: 6819
     slurmctld_log_file:
@@ -371,7 +373,7 @@ dbd_conf:
       type: str
       sample: /etc/slurm/slurmdbd.conf
     exists:
-      description: Whether it is there.
+      description: Whether it exists.
       type: bool
       sample: true
     files:
@@ -418,11 +420,11 @@ dbd_conf:
       elements: str
       sample: [auth/jwt]
     auth_alt_parameters:
-      description: Members of C(AuthAltParameters) that Slurm sees, name to value.
+      description: Members of C(AuthAltParameters) that Slurm reads, name to value.
       type: dict
       sample: {jwt_key: /var/lib/slurm/slurmctld/jwt_hs256.key}
     jwt_enabled:
-      description: Whether the file switches JWT on.
+      description: Whether the file enables JWT.
       type: bool
       sample: true
     key_path:
@@ -461,13 +463,13 @@ slurm_user:
   sample: {name: slurm, exists: true, uid: 64030, gid: 64030, group: slurm}
 key_path:
   description:
-    - Where the key of this host is, or is to be.
-    - Null where that cannot be known, as on slurmdbd's host before the first rollout if it has no slurm.conf.
+    - Where the key of this host is, or will be.
+    - Null if that is not known, as on slurmdbd's host before the first rollout if it has no slurm.conf.
   returned: success
   type: str
   sample: /var/lib/slurm/slurmctld/jwt_hs256.key
 key:
-  description: The key at RV(key_path). Null on hosts that hold none.
+  description: The key at RV(key_path). Null on hosts that need none.
   returned: success
   type: dict
   contains:
@@ -476,11 +478,11 @@ key:
       type: str
       sample: /var/lib/slurm/slurmctld/jwt_hs256.key
     exists:
-      description: Whether it is there.
+      description: Whether it exists.
       type: bool
       sample: true
     folder_exists:
-      description: Whether its folder is there.
+      description: Whether its folder exists.
       type: bool
       sample: true
     size:
@@ -520,21 +522,21 @@ key:
       type: str
       sample: root@mgmt1
     run:
-      description: The run that rotates to it at this moment. Null for a key in force.
+      description: The run that is rotating to it. Null for a key in force.
       type: str
     run_age:
-      description: Seconds since that run took it up.
+      description: Seconds since that run claimed it.
       type: int
     next:
       description:
-        - The key that a rotation has staged beside it, with C(fingerprint), C(owner), C(group), C(mode), C(serial),
-          C(created), C(age), C(by), C(run), the run that is at work, and C(run_age). Null if no rotation is under way.
+        - The key that a rotation has staged, with C(fingerprint), C(owner), C(group), C(mode), C(serial),
+          C(created), C(age), C(by), C(run) and C(run_age). Null if no rotation is under way.
       type: dict
     previous:
-      description: The key before it, kept for a way back, with the same. Null if none is kept.
+      description: The key before it, kept for a rollback, with the same members. Null if none is kept.
       type: dict
     weakness:
-      description: Why nobody should sign with it. Null for a good key.
+      description: Why it should not be used. Null for a good key.
       type: str
       sample: has 16 bytes only; an HS256 key has 32 at least
     inode:
@@ -560,7 +562,7 @@ state_dir:
       type: str
       sample: /var/lib/slurm/slurmctld
     exists:
-      description: Whether it is there.
+      description: Whether it exists.
       type: bool
       sample: true
     owner:
@@ -576,7 +578,7 @@ state_dir:
       type: str
       sample: "0755"
     writable_by_others:
-      description: Whether somebody beside root and SlurmUser may write to it.
+      description: Whether anyone but root and SlurmUser may write to it.
       type: bool
       sample: false
     mount:
@@ -618,11 +620,11 @@ plugins:
       type: str
       sample: /usr/lib/x86_64-linux-gnu/slurm-wlm/rest_auth_jwt.so
     libjwt:
-      description: The library that C(auth_jwt.so) asks for, and where the linker finds it. Null if that is not known.
+      description: The library that C(auth_jwt.so) needs, and where the linker finds it. Null if that is not known.
       type: dict
       sample: {name: libjwt.so.2, path: /lib/x86_64-linux-gnu/libjwt.so.2}
     packages:
-      description: Distribution packages, with the version of the Slurm that is there, that would bring what is missing.
+      description: Distribution packages that contain what is missing, with the version of the installed Slurm.
       type: list
       elements: str
       sample: [slurm-wlm-jwt-plugin=24.11.5-4]
@@ -633,10 +635,10 @@ plugins:
       sample: []
 python:
   description:
-    - The Python that Ansible uses on this host, and the versions of its libraries; null if not installed or not looked
-      for. Null with O(minimal=true).
-    - C(served) says whether the distribution's packages are for this Python, C(distributions) which one is the
-      distribution's own. C(unavailable) lists packages of missing libraries that no repository of this host has.
+    - The Python that Ansible uses on this host, and the versions of its libraries; null if not installed or not
+      checked. Null with O(minimal=true).
+    - C(served) says whether the distribution's packages are for this Python, C(distributions) which one is that of
+      the distribution. C(unavailable) lists packages of missing libraries that no repository of this host has.
   returned: success
   type: dict
   sample:
@@ -649,7 +651,7 @@ python:
     unavailable: []
 daemons:
   description:
-    - The daemons of this host, each under its name. On a node that is slurmd, of which only the process is looked at.
+    - The daemons of this host, each under its name. On a node that is slurmd, of which only the process is inspected.
   returned: success
   type: dict
   sample:
@@ -675,25 +677,25 @@ daemons:
     DAEMON:
       description:
         - One of C(slurmctld), C(slurmdbd), C(slurmrestd) and C(slurmd).
-        - C(exists), C(active), C(sub), C(enabled) and C(needs_reload) are what systemd says of the C(service); null for
-          slurmd. C(pid), C(started), C(user), C(uid) and C(command) are those of its main process. C(pid) is 0 if there
-          is none.
+        - C(exists), C(active), C(sub), C(enabled) and C(needs_reload) are what systemd reports of the C(service); null
+          for slurmd. C(pid), C(started), C(user), C(uid) and C(command) are those of its main process. C(pid) is 0 if
+          there is none.
         - C(slurm_jwt) says whether the process has SLURM_JWT in its environment.
-        - C(key_loaded) is V(current) if the process has the very key file that is on the disk mapped, V(copied) if it
-          holds that as a copy of its own, V(replaced) if it holds one that has been replaced, V(absent) if it holds
-          none, and V(unknown) where that does not apply.
+        - C(key_loaded) is V(current) if the process has mapped the key file that is on disk, V(copied) if it has a
+          private copy of it, V(replaced) if it has mapped one that was replaced, V(absent) if it has mapped none, and
+          V(unknown) where that does not apply.
         - C(listens) has the addresses at which slurmrestd listens, each C(HOST:PORT) or C(unix:PATH).
         - C(before_jwt) says what slurmrestd was before a rollout wrote its drop-in, V(off), V(enabled), V(running) or
           V(enabled and running); null without such a drop-in. C(dropin) is its fingerprint, C(SHA256:) and 64
           hexadecimal digits; null unless it is a file of root's with mode 0644.
-        - C(stale) has a sentence for everything in which the process runs with something older than the files say;
-          a daemon with such a sentence needs a reload or restart.
+        - C(stale) has a sentence for each setting of the files that the process has not loaded. Such a daemon needs a
+          reload or a restart.
       type: dict
 differences:
   description:
     - What O(declared) would change, for each file the parameters that differ, with the value before and after. Empty
       without O(declared).
-    - C(after) is null for a parameter that would go, and for one that needs RV(key_path) where that is null.
+    - C(after) is null for a parameter that would be removed, and for one that needs RV(key_path) where that is null.
   returned: success
   type: dict
   sample:
@@ -702,9 +704,8 @@ differences:
     slurmdbd_conf: []
 wanted:
   description:
-    - The members of C(AuthAltParameters) that each file is to have and not to have, with the paths of this host, as
-      M(hpc.slurm_jwt.slurm_conf) takes them. Null
-      for a file that this host does not need, or without O(declared).
+    - The members of C(AuthAltParameters) that each file must have and must not have, with the paths of this host, as
+      options of M(hpc.slurm_jwt.slurm_conf). Null for a file that this host does not need, or without O(declared).
   returned: success
   type: dict
   sample:
@@ -714,9 +715,9 @@ wanted:
     slurmdbd_conf: null
 undeclared:
   description:
-    - What the site has to set in its inventory, variable to value, because the daemons that run, or their units, have
-      other files, programs and units than the ones that this module was told. RV(problems) says how each was found.
-    - All else in this result is as it is with these values.
+    - What the site has to set in its inventory, variable to value, because the running daemons or their units use other
+      files, programs and units than the options say. RV(problems) says how each was found.
+    - The rest of this result was read with these values.
   returned: success
   type: dict
   sample:
@@ -730,7 +731,7 @@ problems:
   elements: dict
   contains:
     severity:
-      description: V(error) if a rollout would end badly, V(warning) if somebody should look, V(info) if a rollout mends
+      description: V(error) if a rollout would fail, V(warning) if somebody should check it, V(info) if a rollout fixes
         it or nobody needs to.
       type: str
       sample: error
@@ -749,9 +750,9 @@ problems:
     found:
       description: What was found.
       type: str
-      sample: /etc/slurm/slurmdbd.conf has the mode 0640; slurmdbd wants 0600.
+      sample: /etc/slurm/slurmdbd.conf has the mode 0640; slurmdbd requires 0600.
     effect:
-      description: What it does to the cluster.
+      description: Its effect on the cluster.
       type: str
       sample: slurmdbd does not start with it, so it would stay down after a restart.
     remedy:

@@ -7,25 +7,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_jwt_key
-short_description: The key that signs Slurm's JSON Web Tokens
+short_description: Manage the key that signs Slurm's JSON Web Tokens
 version_added: 1.0.0
 description:
-  - Makes, installs, rotates and removes the file that C(AuthAltParameters=jwt_key=) names. Whoever can read it can
-    sign a token for root, so it is readable by its owner and, on request, by one group, from its first instant on.
-  - A key that exists is never replaced unless the task asks for it, and never truncated. slurmctld and slurmdbd map
-    their key into memory and die of a signal when it is cut short, which is what C(dd), C(cp) and a shell's C(>) do.
-  - A new key takes the place of the old one by rename. Daemons that run go on with the old key until they are reloaded
-    or restarted.
-  - A rotation without a failed request is made of three states. V(staged) lays the next key beside the live one,
-    V(active) brings it into force, in place if so asked, and V(unstaged) tidies up. The playbook
-    C(hpc.slurm_jwt.rotate) does it on all key hosts together.
-  - With O(algorithm=RS256) it makes the private key of a site that signs tokens itself and has Slurm trust its public
-    half. Slurm's daemons never hold such a key.
+  - Makes, installs, rotates and removes the file that C(AuthAltParameters=jwt_key=) names. Anyone who can read it can
+    sign a token for root. So at every instant only its owner and, on request, one group can read it.
+  - An existing key is never replaced unless the task asks for it, and never truncated. slurmctld and slurmdbd map
+    their key into memory and are killed by a signal if it gets shorter. C(dd), C(cp) and C(>) of a shell do that.
+  - A new key replaces the old one by rename. Running daemons keep the old key until they are reloaded or restarted.
+  - A rotation without a failed request has three states. V(staged) writes the next key beside the current one,
+    V(active) brings it into force, in place on request, and V(unstaged) removes the next key. The playbook
+    C(hpc.slurm_jwt.rotate) does this on all key hosts together.
+  - With O(algorithm=RS256) it makes a local signing key: the private key of a site that signs tokens itself, and has
+    Slurm trust its public half. Slurm's daemons never have that key.
   - Any number of runs at once, on one host or on several that share a file system, make one key, and one of them
-    reports a change. This needs hard links, or else locks; a file system that has neither is refused.
-  - A key that anyone could guess is reported. A key is judged by how strong it is, not by how it looks. 32 random
-    bytes in hexadecimal or base64 are as good as 32 raw ones and pass. What a person typed, what repeats itself, what
-    is shorter than 32 bytes, and what is another kind of file, such as a PEM, does not.
+    reports a change. This needs hard links or locks; a file system without both is refused.
+  - A key that can be guessed is reported. What counts is its strength, not its format. 32 random bytes in hexadecimal
+    or base64 are as good as 32 raw ones. Typed or repeated text, less than 32 bytes, and other kinds of files, such as
+    a PEM, are not.
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes
   - hpc.slurm_jwt.attributes.files
@@ -34,7 +33,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - The folder and the owner need not exist yet in check mode.
+      - In check mode the folder and the owner need not exist yet.
   diff_mode:
     support: full
   idempotent:
@@ -49,32 +48,31 @@ options:
   path:
     description:
       - Absolute path of the key file. Slurm's default is C(jwt_hs256.key) in the StateSaveLocation.
-      - The folder must exist and must not be writable by every user of the host. A symbolic link in the place of
-        the file is refused, and so is one on the way to it that an unprivileged user could have put there.
-      - What the site says of the key, its O(serial) and when it was O(created), is kept beside it in a file of the
-        same name with C(.record) added and of the same owner and mode.
+      - The folder must exist and must not be writable by every user of the host. The file itself must not be a
+        symbolic link, and neither may a folder on the way to it that an unprivileged user could have made.
+      - The O(serial) of the key and the time when it was O(created) are recorded beside it, in a file of the same owner
+        and mode with C(.record) added to the name.
     type: path
     required: true
   state:
     description:
       - V(present) makes the key if it is missing.
-      - V(absent) removes the key, its record, and the next and previous key of a rotation. Copies that O(backup) has
-        kept stay.
-      - V(staged) lays the next key beside the one in force, as a file of the same name with C(.next) added, if
-        O(serial), O(max_age), O(content) or O(force) ask for another key than the one in force. A key that is staged
-        already stays.
-      - V(active) brings the staged key into force, and keeps the old one with C(.previous) added. Nothing happens if
-        the staged key is in force already.
-      - V(unstaged) takes the C(.next) file away. After V(active) that ends the rotation, before it nothing has ever
-        been. The previous key stays for one way back, until the next rotation.
+      - V(absent) removes the key, its record, and the next and previous key of a rotation. Copies made by O(backup)
+        stay.
+      - V(staged) writes the next key beside the current one, with C(.next) added to the name, if O(serial), O(max_age),
+        O(content) or O(force) ask for another key than the current one. A key that is staged already stays.
+      - V(active) brings the staged key into force, and keeps the old one with C(.previous) added to the name. Nothing
+        changes if the staged key is in force already.
+      - V(unstaged) removes the C(.next) file. After V(active) that ends the rotation; before it, that cancels the
+        rotation. The previous key stays for one rollback, until the next rotation.
     type: str
     choices: [present, absent, staged, active, unstaged]
     default: present
   algorithm:
     description:
-      - The algorithm that the key is for. V(HS256) is a file of random bytes, which slurmctld and slurmdbd hold too.
-      - V(RS256) is a private RSA key in PEM, for tokens with a C(kid). It belongs on the hosts where tokens are made
-        and nowhere else. Slurm gets its public half, RV(public_jwk), by M(hpc.slurm_jwt.slurm_jwks).
+      - The algorithm that the key is for. V(HS256) is a file of random bytes, which slurmctld and slurmdbd need too.
+      - V(RS256) is a private RSA key in PEM, for tokens with a C(kid). It belongs only on the hosts where tokens are
+        signed. Slurm gets its public half, RV(public_jwk), by M(hpc.slurm_jwt.slurm_jwks).
     type: str
     choices: [HS256, RS256]
     default: HS256
@@ -82,30 +80,30 @@ options:
     description:
       - With V(HS256), bytes of a key that is made here, from 32 to 4096, by default 32. More than 64 add no strength.
       - With V(RS256), bits of its modulus, from 2048 to 8192, by default 3072.
-      - With O(state=staged) by default as many as the key in force has, so that it can be activated in place.
+      - With O(state=staged), the default is the size of the current key, so that the next one can be activated in
+        place.
       - An existing key of another size stays as it is.
     type: int
   content:
     description:
-      - The key to install, its bytes in base64, for a host that must hold the same key as another. A key in PEM may
-        also be given as it is.
-      - A different key that exists is replaced, because giving this option asks for it.
+      - The key to install, in base64, for a host that must have the same key as another. A key in PEM may also be given
+        as it is.
+      - A different existing key is replaced: this option asks for it.
     type: str
   created:
     description:
-      - When the key in O(content) was made, as RV(created) of the host that made it says, so that the records of all
-        key hosts agree and O(max_age) counts from there.
-      - Without it, a key that is installed counts as made at that moment.
+      - When the key in O(content) was made, from RV(created) of the host that made it. The records of all key hosts
+        then agree, and O(max_age) counts from that time.
+      - Without it, an installed key counts as made when it is installed.
     type: str
   serial:
     description:
-      - A label for the key, such as V(2026-11), that the site declares. The key is replaced when another label
-        is on record for it, so declaring a new one rotates the key, once, however often the task runs.
-      - A key that has no label on record gets this one and is not replaced. The site has just declared what it has.
-        A record that was written for another key counts as none. With O(state=staged) it does count as another label,
-        since who asks for a rotation wants one.
+      - A label for the key, such as V(2026-11), that the site declares. The key is replaced if its record has another
+        label. So a new label rotates the key once, however often the task runs.
+      - A key without a label in its record gets this one and is not replaced. A record that was written for another key
+        counts as none. With O(state=staged), no label counts as another label, since that state asks for a rotation.
       - With O(content), the label of that key. It then replaces nothing by itself.
-      - A number with a decimal point is refused, since YAML makes no difference between 2026.1 and 2026.10. Quote it.
+      - A number with a decimal point is refused, since 2026.1 and 2026.10 are the same number in YAML. Quote it.
     type: raw
   max_age:
     description:
@@ -115,110 +113,110 @@ options:
     type: str
   weak:
     description:
-      - What to do about a key that is empty, shorter than 32 bytes, or estimated to be worth less than 128 bits, or an
-        RSA key that is shorter than 2048 bits or that anybody could take apart.
+      - What to do with a key that is empty, shorter than 32 bytes, or estimated at less than 128 bits of strength, or
+        an RSA key that is shorter than 2048 bits or known to be breakable.
       - V(fail) leaves it as it is and fails. This also refuses such a key in O(content).
       - V(keep) accepts it with a warning. An empty key is still refused, since Slurm's daemons do not start with it.
-      - V(replace) makes a new key in its place. Every token that the old one signed becomes invalid.
-      - A file that is no key of that O(algorithm) at all, such as a PEM with V(HS256), JSON or a configuration file, is
-        refused in each case and replaced or removed only with O(force=true).
-      - The key that O(fingerprint) names is accepted with a warning, whatever it looks like.
+      - V(replace) replaces it by a new key. All tokens that the old one signed become invalid.
+      - A file that is no key of that O(algorithm), such as a PEM with V(HS256), JSON or a configuration file, is
+        refused in each case. It is replaced or removed only with O(force=true).
+      - The key that O(fingerprint) names is accepted in any case, with a warning.
     type: str
     choices: [fail, keep, replace]
     default: fail
   force:
     description:
-      - Make a new key in the place of whatever file is there, at every run. For an emergency, on the command line.
+      - Replace any existing file by a new key, at every run. For an emergency, on the command line.
       - With O(content) or O(state=absent), consent to replacing or removing a file that is no key of that O(algorithm).
     type: bool
     default: false
   method:
     description:
       - How O(state=active) brings a key into force.
-      - V(rename) puts another file in the place of the old one. Daemons that run go on with the old key until they load
-        the new one.
-      - V(in_place) changes the bytes of the file where they are. Running slurmctld and slurmdbd have mapped it and take
-        the new key for the old one from that instant on, without a reload. That is how every release that was measured
-        behaves (20.11 to 26.05), and no promise of Slurm's. It is refused where the two keys differ in length, and with
-        O(algorithm=RS256), since no daemon has that key.
+      - V(rename) replaces the file. Running daemons keep the old key until they load the new one.
+      - V(in_place) overwrites the bytes of the file. Running slurmctld and slurmdbd have mapped it, and use the new key
+        from that instant on, without a reload. All measured releases behave like this (20.11 to 26.05), but Slurm does
+        not promise it. It is refused if the two keys differ in length, and with O(algorithm=RS256), since no daemon has
+        that key.
     type: str
     choices: [rename, in_place]
     default: rename
   source:
     description:
-      - Which key O(state=active) brings into force. V(previous) is the way back.
+      - Which key O(state=active) brings into force. V(previous) is the rollback.
     type: str
     choices: [next, previous]
     default: next
   activate_at:
     description:
-      - The instant at which O(state=active) swaps the keys, in seconds since 1970 by the clock of this host. All is
-        prepared before, so that several hosts can do it together.
-      - An instant that has passed means now. One that is more than 120 seconds ahead is refused.
+      - When O(state=active) swaps the keys, in seconds since 1970 by the clock of this host. Everything is prepared
+        before, so that several hosts swap together.
+      - A time in the past means now. One that is more than 120 seconds ahead is refused.
     type: float
   fingerprint:
     description:
-      - The key that O(state=active) is to bring into force must have this fingerprint, or nothing is done.
-      - With V(present), V(absent) and V(staged), consent to the very key of this fingerprint, be it the one that is
-        there or the one in O(content), although it is weak or is no key of that O(algorithm). Slurm takes any file for
-        a key, and one that is in force has to be kept until it is rotated. An empty one is refused still.
+      - With O(state=active), the key to bring into force must have this fingerprint. Otherwise the module fails and
+        changes nothing.
+      - With V(present), V(absent) and V(staged), consent to the key of this fingerprint, existing or in O(content),
+        although it is weak or no key of that O(algorithm). Slurm accepts any file as a key, and a key in force has to
+        be kept until it is rotated. An empty one is still refused.
     type: str
   by:
     description:
-      - Who has the key made, for the record, for example V(root@mgmt1).
+      - Who makes the key, for its record, for example V(root@mgmt1).
     type: str
   run:
     description:
-      - A name for the run that stages the key, so that two runs at once are told apart. O(state=staged) refuses where a
-        key is staged under another name, and O(state=unstaged) leaves such a key alone. Without a name,
-        O(state=staged) refuses any key that a named run has staged, and O(state=unstaged) takes it away.
+      - A name for the run that stages the key, to tell two runs apart. O(state=staged) fails if a key is staged under
+        another name, and O(state=unstaged) leaves such a key alone. Without a name, O(state=staged) fails if any named
+        run has staged a key, and O(state=unstaged) removes it.
     type: str
   take_over:
     description:
-      - The name of a run that has died, whose staged key O(state=staged) goes on with.
+      - The name of a run that has died. O(state=staged) continues with its staged key.
     type: str
   keep_previous:
     description:
-      - Whether O(state=unstaged) leaves the previous key for a way back.
+      - Whether O(state=unstaged) keeps the previous key for a rollback.
     type: bool
     default: true
   backup:
     description:
-      - Keep a key that is replaced, under its own name with the time in UTC and C(.bak) added, or one that is removed,
-        with the time and C(.removed). The copy has mode 0400 and the owner of the key.
-      - The old key verifies nothing once the daemons have the new one, but it is a secret still. Destroy it in time.
+      - Keep a copy of a key that is replaced, with the time in UTC and C(.bak) added to its name, or of one that is
+        removed, with the time and C(.removed). The copy has mode 0400 and the owner of the key.
+      - Once the daemons have the new key, the old one verifies nothing, but it is still a secret. Delete it in time.
     type: bool
     default: false
   return_content:
     description:
-      - Return the key in base64 as RV(content). Use it with C(no_log) on the task, to hand the key to other hosts
-        without a file in between. With O(state=staged) it is the next key.
+      - Return the key in base64 as RV(content), to install it on other hosts without a file in between. Set C(no_log)
+        on the task. With O(state=staged) it is the next key.
     type: bool
     default: false
   owner:
     description:
-      - Name or number of the user who is to own the key. SlurmUser can use it with every release of Slurm.
-      - If not given, it is the user who runs the module, root as a rule. A key that belongs to anybody else is refused
-        then. It is neither left to a user whom nobody has declared, nor taken from a daemon that runs as that user.
+      - Name or number of the owner. SlurmUser works with every release of Slurm.
+      - If not given, it is the user who runs the module, usually root. An existing key of another user is then refused:
+        it is neither left to an undeclared user, nor taken from a daemon that runs as that user.
     type: str
   mode:
     description:
-      - Permissions of the key, V('0400'), V('0440'), V('0600') or V('0640'). Everything else is refused.
-      - Write it in quotes. An unquoted V(400) is a decimal number to YAML and is refused, not guessed at.
-      - Where the daemons read the key as members of its group, V('0440') must be said here.
+      - Permissions of the key, V('0400'), V('0440'), V('0600') or V('0640'). All others are refused.
+      - Write it in quotes. An unquoted V(400) is a decimal number in YAML and is refused.
+      - If the daemons read the key as members of its group, set V('0440').
     type: raw
     default: '0400'
 notes:
-  - Whoever owns a key that the module finds, or could read it, may have copied it. The module mends owner, mode and
-    access control list and warns, and leaves it to the site to rotate the key.
-  - A run that is killed leaves the old key or the new one, complete. What else it leaves has a name that
-    begins with C(.slurm_jwt.) and is as private as the key. The next run after ten minutes removes it.
+  - Anyone who owned an existing key, or could read it, may have copied it. The module corrects owner, mode and access
+    control list, and warns. Whether to rotate the key is up to the site.
+  - A run that is killed leaves the old key or the new one, complete. Temporary files have a name that begins with
+    C(.slurm_jwt.) and are as private as the key. The next run after ten minutes removes them.
 requirements:
   - cryptography >= 3.0 (package C(python3-cryptography)), with O(algorithm=RS256)
 seealso:
   - module: hpc.slurm_jwt.slurm_jwks
   - name: Slurm's guide to JWT
-    description: What the key is for, in Slurm's own words.
+    description: How Slurm uses the key.
     link: https://slurm.schedmd.com/jwt.html
 author:
   - The hpc.slurm_jwt contributors (@hpc-slurm-jwt)
@@ -231,7 +229,7 @@ EXAMPLES = r"""
     owner: slurm
     group: slurm
 
-- name: The same, rotated whenever the site declares another serial
+- name: Rotate it when the site declares another serial
   hpc.slurm_jwt.slurm_jwt_key:
     path: /var/spool/slurmctld/jwt_hs256.key
     owner: slurm
@@ -247,7 +245,7 @@ EXAMPLES = r"""
   register: made
   no_log: true
 
-- name: Install it where slurmdbd runs, label and age included
+- name: Install it where slurmdbd runs, with label and age
   hpc.slurm_jwt.slurm_jwt_key:
     path: /etc/slurm/jwt_hs256.key
     owner: slurm
@@ -257,21 +255,21 @@ EXAMPLES = r"""
     serial: "{{ made.serial | default('', true) }}"
   no_log: true
 
-- name: A key for RS256, on the host where tokens are made
+- name: A key for RS256, on the host where tokens are signed
   hpc.slurm_jwt.slurm_jwt_key:
     path: /etc/slurm-tokens/rs256.pem
     algorithm: RS256
     owner: slurm-tokens
   register: signer
 
-- name: Have Slurm trust its public half
+- name: Let Slurm trust its public half
   hpc.slurm_jwt.slurm_jwks:
     path: /etc/slurm/jwks.json
     owner: slurm
     sources:
       - data: "{{ signer.public_jwk }}"
 
-- name: Stage the next key beside the one in force, once for each serial
+- name: Stage the next key, once for each serial
   hpc.slurm_jwt.slurm_jwt_key:
     path: /var/spool/slurmctld/jwt_hs256.key
     state: staged
@@ -283,14 +281,14 @@ EXAMPLES = r"""
     state: active
     method: in_place
 
-- name: Replace a key made by hand that is too weak, and keep the old one
+- name: Replace a weak key that was made by hand, and keep the old one
   hpc.slurm_jwt.slurm_jwt_key:
     path: /var/spool/slurmctld/jwt_hs256.key
     owner: slurm
     weak: replace
     backup: true
 
-- name: Take the key away, and keep it under another name
+- name: Remove the key, and keep it under another name
   hpc.slurm_jwt.slurm_jwt_key:
     path: /var/spool/slurmctld/jwt_hs256.key
     state: absent
@@ -317,7 +315,7 @@ size:
   sample: 32
 fingerprint:
   description:
-    - SHA-256 of the key file, to compare the keys of several hosts. What follows the colon is what C(sha256sum) prints.
+    - SHA-256 of the key file, to compare hosts. The part after the colon is what C(sha256sum) prints.
     - Null if there is no key, and in check mode for a random key that would be made.
   returned: success
   type: str
@@ -329,8 +327,8 @@ previous_fingerprint:
   sample: SHA256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
 differs:
   description:
-    - Whether the key, its record, its owner or its mode were not as they were to be. For whoever only looks, in check
-      mode, and so says C(changed_when=false).
+    - Whether the key, its record, its owner or its mode differ from what the task declares. For tasks that only
+      inspect, in check mode with C(changed_when=false).
   returned: success
   type: bool
   sample: false
@@ -357,7 +355,7 @@ public_jwk:
     n: sfT9GvX0
     e: AQAB
 next_public_jwk:
-  description: The same of the staged key. Null if there is none.
+  description: The public half of the staged key. Null if there is none.
   returned: success
   type: dict
   sample: null
@@ -367,17 +365,17 @@ next_serial:
   type: str
   sample: 2026-12
 next_by:
-  description: Who had the staged key made, where that is on record.
+  description: Who made the staged key, if that is on record.
   returned: success
   type: str
   sample: root@mgmt1
 next_run:
-  description: The name of the run that is at work on the staged key, where it has one.
+  description: The name of the run that is working on the staged key, if it has one.
   returned: success
   type: str
   sample: "mgmt1:0f3a:4026531836:4711:123456"
 next_run_age:
-  description: Seconds since that run took the staged key up. Null if there is none.
+  description: Seconds since that run claimed the staged key. Null if there is none.
   returned: success
   type: int
   sample: 12
@@ -387,7 +385,7 @@ activated:
   type: float
   sample: 1795405500.25
 by:
-  description: Who had the key made, where that is on record.
+  description: Who made the key, if that is on record.
   returned: success
   type: str
   sample: root@mgmt1
@@ -416,7 +414,7 @@ age:
   type: int
   sample: 86400
 backup_file:
-  description: Where the key that was replaced or removed is kept. Null if it is not kept.
+  description: The copy of the key that was replaced or removed. Null if there is none.
   returned: success
   type: str
   sample: /var/spool/slurmctld/jwt_hs256.key.20261123T034500Z.bak

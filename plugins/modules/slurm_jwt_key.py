@@ -18,7 +18,7 @@ description:
   - A rotation without a failed request has three states. V(staged) writes the next key beside the current one,
     V(active) brings it into force, in place on request, and V(unstaged) removes the next key. The playbook
     C(hpc.slurm_jwt.rotate) does this on all key hosts together.
-  - With O(algorithm=RS256) it makes a local signing key: the private key of a site that signs tokens itself, and has
+  - With O(algorithm=RS256) it makes a local signing key, the private key of a site that signs tokens itself, and has
     Slurm trust its public half. Slurm's daemons never have that key.
   - Any number of runs at once, on one host or on several that share a file system, make one key, and one of them
     reports a change. This needs hard links or locks; a file system without both is refused.
@@ -88,7 +88,7 @@ options:
     description:
       - The key to install, in base64, for a host that must have the same key as another. A key in PEM may also be given
         as it is.
-      - A different existing key is replaced: this option asks for it.
+      - A different existing key is replaced, since this option asks for it.
     type: str
   created:
     description:
@@ -196,8 +196,8 @@ options:
   owner:
     description:
       - Name or number of the owner. SlurmUser works with every release of Slurm.
-      - If not given, it is the user who runs the module, usually root. An existing key of another user is then refused:
-        it is neither left to an undeclared user, nor taken from a daemon that runs as that user.
+      - If not given, it is the user who runs the module, usually root. An existing key of another user is then refused.
+        It is neither left to an undeclared user, nor taken from a daemon that runs as that user.
     type: str
   mode:
     description:

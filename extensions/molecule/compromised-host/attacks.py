@@ -256,7 +256,7 @@ def every_fact(site, order, *arguments, **environment):
     code, said, _time = site.play("rollout", *arguments, order=order, **environment)
     want(code == 0, "the rollout failed", said)
     want(
-        all(re.search(rf"{host}: the answer of \w+ had members", re.sub(r"\s+", " ", said)) for host in EVIL),
+        all(re.search(rf"{host}: the result of \w+ had undeclared", re.sub(r"\s+", " ", said)) for host in EVIL),
         "the run does not say which host sends what does not belong there",
         said,
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the inspections of hosts amount to: which failed, whom a run goes on without. Private to this collection."""
+"""Which inspections failed, and which hosts a run leaves out. Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.unreachable
 _NEEDED = ("problems", "daemons", "capabilities", "differences", "plugins")
 
 
-def failed(look: Observed) -> bool:
-    """Whether the inspection failed, or says of a file neither what it holds nor what is wrong with it."""
-    if look.get("failed") or "conf" not in look:
+def failed(observed: Observed) -> bool:
+    """Whether the inspection failed, or reports neither the content of a file nor what is wrong with it."""
+    if observed.get("failed") or "conf" not in observed:
         return True
-    files = [conf for conf in (look["conf"], look.get("dbd_conf")) if conf and conf["exists"]]
-    return any("auth_alt_parameters" not in conf for conf in files) and not errors_of(look, removing=False)
+    files = [conf for conf in (observed["conf"], observed.get("dbd_conf")) if conf and conf["exists"]]
+    return any("auth_alt_parameters" not in conf for conf in files) and not errors_of(observed, removing=False)
 
 
 def key_hosts_of(components: Mapping[str, Sequence[str]]) -> list[str]:
@@ -30,39 +30,39 @@ def key_hosts_of(components: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def left_out(
-    looks: Mapping[str, Observed],
+    observations: Mapping[str, Observed],
     components: Mapping[str, Sequence[str]],
     removing: bool = False,
     unreachable_too: bool = False,
 ) -> dict[str, str]:
-    """The hosts without a key that a run goes on without, each with the reason.
+    """The hosts without a key that a run leaves out, each with the reason.
 
-    Such a host decides nothing about another one, so whatever it answers stops no run. One that cannot be reached stops
-    a rollout before its first change, and no rotation.
+    Such a host decides nothing about another one, so its result stops no run. If it cannot be reached, a rollout is
+    refused, and a rotation is not.
     """
-    trusted = key_hosts_of(components)
-    found = {}
-    for host, look in looks.items():
-        if host in trusted:
+    key_hosts = key_hosts_of(components)
+    reasons = {}
+    for host, observed in observations.items():
+        if host in key_hosts:
             continue
-        if unreachable(look):
+        if unreachable(observed):
             if unreachable_too:
-                found[host] = f"It cannot be reached ({reason_of(look)})."
-        elif failed(look) or any(member not in look for member in _NEEDED):
-            found[host] = reason_of(look)
+                reasons[host] = f"It cannot be reached ({reason_of(observed)})."
+        elif failed(observed) or any(member not in observed for member in _NEEDED):
+            reasons[host] = reason_of(observed)
         else:
-            errors = errors_of(look, removing)
+            errors = errors_of(observed, removing)
             if errors:
-                found[host] = " ".join(sentences_of(problem) for problem in errors)
-    return found
+                reasons[host] = " ".join(sentences_of(problem) for problem in errors)
+    return reasons
 
 
-_UNREAD = "its answer says neither what its configuration file holds nor what is wrong with that"
+_NEITHER = "its result has neither the content of its configuration file nor what is wrong with that"
 
 
-def reason_of(look: Observed) -> str:
-    unread = not look.get("failed") and "conf" in look
-    return _UNREAD if unread and not str(look.get("msg", "")).strip() else reason(look)
+def reason_of(observed: Observed) -> str:
+    unread = not observed.get("failed") and "conf" in observed
+    return _NEITHER if unread and not str(observed.get("msg", "")).strip() else reason(observed)
 
 
 def short(name: str) -> str:
@@ -70,7 +70,7 @@ def short(name: str) -> str:
 
 
 def sentences_of(problem: Mapping[str, str]) -> str:
-    """A problem as sentences; what was found in a file is often a bare phrase."""
+    """A problem as sentences; what was found in a file is often only a phrase."""
     found, effect = (problem[name].rstrip(".") for name in ("found", "effect"))
     return f"{found}. {effect}. {problem['remedy']}"
 
@@ -79,20 +79,19 @@ def host_and_problem(host: str, problem: Mapping[str, str]) -> str:
     return f"{host}: {sentences_of(problem)}"
 
 
-def errors_of(look: Observed, removing: bool) -> list[Mapping[str, str]]:
-    """What stands in the way of a run on a host. Whether it has to write its files is not its own to know."""
+def errors_of(observed: Observed, removing: bool) -> list[Mapping[str, str]]:
+    """The errors that stop a run on a host. Whether it has to write its files is decided elsewhere."""
     return [
         problem
-        for problem in look.get("problems") or ()
+        for problem in observed.get("problems") or ()
         if problem["severity"] == "error"
         and problem["code"] != CONF_NOT_WRITABLE
         and (not removing or problem["code"] in _STOPS_REMOVAL)
     ]
 
 
-# What stands in the way of taking JWT back as well; anything else that is wrong with JWT goes with it.
+# Errors that stop a removal as well. All others end with JWT itself.
 _STOPS_REMOVAL = (
     "slurm_missing", "release_unknown", "conf_missing", "conf_broken", "dbd_conf_missing", "unit_missing", "no_room",
     UNDECLARED,
 )  # fmt: skip
-# Of a file that would be edited, if not another host that sees it does.

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages that a run has to install on a host, and why it could not. Private to this collection.
+"""Packages that a run has to install on a host, and why it cannot. Private to this collection.
 
-All of this is known before the first change: that they may not be installed, that no repository has them, that they
-would be installed for another Python than the one that Ansible uses.
+All reasons are known before the first change: packages may not be installed, no repository has them, or they are for
+another Python than the one that Ansible uses.
 """
 
 from __future__ import annotations
@@ -14,61 +14,63 @@ from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.packages import LIBRARIES, of_library
 
-Look = Mapping[str, Any]
+Observed = Mapping[str, Any]
 
-# What pip calls a library.
+# Name of a library in pip.
 _PIP = {"pyjwt": "PyJWT>=1.7", "cryptography": "cryptography"}
 _LEAST_PYJWT = (1, 7)
 
 _FORBIDDEN = "Install them, or let the rollout do it: slurm_jwt_install is false, or --tags leaves out packages."
 
 
-def missing(look: Look, signs: bool, rs256: bool) -> list[str]:
-    """NAME=VERSION of what brings missing plugins, and names of the Python libraries that are missing where a host
-    signs tokens; with RSA keys it needs one more."""
-    found = list((look["plugins"] or {}).get("packages", ()))
+def missing(observed: Observed, signs: bool, rs256: bool) -> list[str]:
+    """NAME=VERSION of packages with missing plugins, and the packages of missing Python libraries on a host that signs
+    tokens."""
+    packages = list((observed["plugins"] or {}).get("packages", ()))
     libraries = ["pyjwt", *(["cryptography"] if rs256 else [])] if signs else []
-    return found + [of_library(name, look.get("os_family")) for name in _absent(look, libraries)]
+    return packages + [of_library(name, observed.get("os_family")) for name in _absent(observed, libraries)]
 
 
-def _absent(look: Look, libraries: Sequence[str]) -> list[str]:
-    return [name for name in libraries if look["python"].get(name) is None]
+def _absent(observed: Observed, libraries: Sequence[str]) -> list[str]:
+    return [name for name in libraries if observed["python"].get(name) is None]
 
 
-def obstacles(look: Look, packages: Sequence[str], may_install: bool) -> list[str]:
-    """Why these packages cannot be brought to a host, each with what to do."""
-    python = look["python"]
-    libraries = [name for name in LIBRARIES if of_library(name, look.get("os_family")) in packages]
+def obstacles(observed: Observed, packages: Sequence[str], may_install: bool) -> list[str]:
+    """Why these packages cannot be installed on a host, each with the remedy."""
+    python = observed["python"]
+    libraries = [name for name in LIBRARIES if of_library(name, observed.get("os_family")) in packages]
     if libraries and python.get("served") is False:
         return [_of_another_python(python, libraries)]
     if not packages:
         return _too_old(python)
     if not may_install:
         return [f"Missing packages: {' and '.join(packages)}. {_FORBIDDEN}"]
-    none = [*python.get("unavailable", ()), *(look["plugins"] or {}).get("unavailable", ())]
+    none = [*python.get("unavailable", ()), *(observed["plugins"] or {}).get("unavailable", ())]
     none = [name for name in packages if name in none]
-    return [_unavailable(look, none)] if none else []
+    return [_unavailable(observed, none)] if none else []
 
 
 def _pip(python: Mapping[str, Any], libraries: Sequence[str]) -> str:
-    words = " ".join(f"'{_PIP[name]}'" for name in libraries)
-    return f"{python.get('executable') or 'python3'} -m pip install {words}"
+    requirements = " ".join(f"'{_PIP[name]}'" for name in libraries)
+    return f"{python.get('executable') or 'python3'} -m pip install {requirements}"
 
 
 def _of_another_python(python: Mapping[str, Any], libraries: Sequence[str]) -> str:
     names = " and ".join(_PIP[name].partition(">")[0] for name in libraries)
-    own = python.get("distributions")
-    other = f"Set ansible_python_interpreter to {own} for this host, or install it" if own else "Install it"
-    whose = f"the distribution's Python, {own}" if own else "another Python"
+    distribution = python.get("distributions")
+    other = "Install it"
+    if distribution:
+        other = f"Set ansible_python_interpreter to {distribution} for this host, or install it"
+    other_python = f"the distribution's Python, {distribution}" if distribution else "another Python"
     executable, version, command = python.get("executable"), python.get("version"), _pip(python, libraries)
     return (
         f"Ansible uses {executable}, Python {version}, which has no {names}. The distribution's packages are for "
-        f"{whose}, so they would be of no use to it. {other} for the one in use: {command}."
+        f"{other_python}, so Ansible would not find them. {other} for the one in use: {command}."
     )
 
 
 def _too_old(python: Mapping[str, Any]) -> list[str]:
-    """A library that is there and of no use."""
+    """A library that is installed, and too old."""
     version = str(python.get("pyjwt") or "")
     numbers = tuple(int(number) for number in version.split(".")[:2] if number.isdigit())
     if len(numbers) < 2 or numbers >= _LEAST_PYJWT:
@@ -77,8 +79,8 @@ def _too_old(python: Mapping[str, Any]) -> list[str]:
     return [f"{executable} has PyJWT {version}, and 1.7 or later is needed. Install a newer one for it: {command}."]
 
 
-def _unavailable(look: Look, names: Sequence[str]) -> str:
-    family = look.get("os_family")
+def _unavailable(observed: Observed, names: Sequence[str]) -> str:
+    family = observed.get("os_family")
     where = "Add a repository that has them."
     if family == "Debian":
         where = "Refresh what apt knows (apt-get update), add a mirror that has them, or install them from files."

@@ -1,11 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One slurm.conf that several hosts see is one file: who edits it. Private to this collection.
+"""A slurm.conf that several hosts see is one file, which one of them edits. Private to this collection.
 
-Among key hosts one that may write does it, for all that see the file. A host without a key that sees a key host's file
-never edits it. What such a host says of its file decides about that alone: one that lies keeps its own from being
-edited, and no other.
+Of the key hosts that see a file, one that can write it edits it. A host without a key never edits the file of a key
+host. The observation of such a host decides only about its own file: if it lies, that is not edited, and no other.
 """
 
 from __future__ import annotations
@@ -16,88 +15,87 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import CONF_NOT_WRITABLE_REMEDY
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
 
-Look = Mapping[str, Any]
+Observed = Mapping[str, Any]
 
 SLURM, SLURMDBD = "conf", "dbd_conf"
 _DIFFERENCES = {SLURM: "slurm_conf", SLURMDBD: "slurmdbd_conf"}
 
 
-def edited(look: Look, kind: str) -> list[Look]:
-    """The identities of the files that a run would edit on a host: those that differ, or the file itself."""
-    found = {each["path"]: each for each in (look[kind] or {}).get("identities") or ()}
-    paths = [change.get("path") for change in look["differences"][_DIFFERENCES[kind]]]
-    paths = paths or [(look[kind] or {}).get("path")]
-    return [found[path] for path in dict.fromkeys(paths) if path in found]
+def edited(observed: Observed, kind: str) -> list[Observed]:
+    """The identities of the files that a run would edit on a host: those with differences, or the file itself."""
+    identities = {each["path"]: each for each in (observed[kind] or {}).get("identities") or ()}
+    paths = [change.get("path") for change in observed["differences"][_DIFFERENCES[kind]]]
+    paths = paths or [(observed[kind] or {}).get("path")]
+    return [identities[path] for path in dict.fromkeys(paths) if path in identities]
 
 
-def is_same(one: Look, other: Look) -> bool:
-    """Whether two hosts see one file, by what each says of it."""
+def is_same(one: Observed, other: Observed) -> bool:
+    """Whether two hosts see one file, by the identities that they report."""
     if one["here"] and one["here"] == other["here"]:
         return True
     return bool(one["network"] or other["network"]) and one["anywhere"] == other["anywhere"]
 
 
-def sees(look: Look, other: Look, kind: str) -> bool:
-    """Whether every file that would be edited on a host is one that the other one sees."""
-    files = edited(look, kind)
+def sees(observed: Observed, other: Observed, kind: str) -> bool:
+    """Whether the other host sees every file that would be edited on a host."""
+    files = edited(observed, kind)
     theirs = (other[kind] or {}).get("identities") or ()
     return bool(files) and all(any(is_same(file, their) for their in theirs) for file in files)
 
 
-def may_be_shared(look: Look, kind: str) -> bool:
-    """Whether hosts that were not asked may see a file that would be edited."""
-    return any(file["may_be_shared"] for file in edited(look, kind))
+def may_be_shared(observed: Observed, kind: str) -> bool:
+    """Whether hosts outside this run may see a file that would be edited."""
+    return any(file["may_be_shared"] for file in edited(observed, kind))
 
 
-def obstacle(look: Look, kind: str) -> str | None:
-    """Why a host cannot edit its file; None if nothing is known against it."""
-    return next((file["obstacle"] for file in edited(look, kind) if file["obstacle"]), None)
+def obstacle(observed: Observed, kind: str) -> str | None:
+    """Why a host cannot edit its file; None if no reason is known."""
+    return next((file["obstacle"] for file in edited(observed, kind) if file["obstacle"]), None)
 
 
-def editors(looks: Mapping[str, Look], hosts: Sequence[str], kind: str) -> dict[str, str | None]:
-    """Key host -> the one that edits its file, itself or another; None where none of those that see it may write.
+def editors(observations: Mapping[str, Observed], hosts: Sequence[str], kind: str) -> dict[str, str | None]:
+    """Key host -> the one that edits its file, itself or another; None if none that sees it can write it.
 
-    HOSTS are those whose file differs, the first choice first.
+    ``hosts`` are those whose file differs, in order of preference.
     """
     groups: list[list[str]] = []
     for host in hosts:
-        group = next((each for each in groups if sees(looks[host], looks[each[0]], kind)), None)
+        group = next((each for each in groups if sees(observations[host], observations[each[0]], kind)), None)
         if group is None:
             groups.append([host])
         else:
             group.append(host)
-    found: dict[str, str | None] = {}
+    chosen: dict[str, str | None] = {}
     for group in groups:
-        editor = next((host for host in group if obstacle(looks[host], kind) is None), None)
-        found.update(dict.fromkeys(group, editor))
-    return found
+        editor = next((host for host in group if obstacle(observations[host], kind) is None), None)
+        chosen.update(dict.fromkeys(group, editor))
+    return chosen
 
 
-def unwritable(looks: Mapping[str, Look], chosen: Mapping[str, str | None], kind: str) -> list[str]:
-    """A sentence for each key host whose file nobody may write."""
+def unwritable(observations: Mapping[str, Observed], chosen: Mapping[str, str | None], kind: str) -> list[str]:
+    """A sentence for each key host whose file no key host can write."""
     lost = [host for host, editor in chosen.items() if editor is None]
     shared = "No controller and no host of slurmdbd that sees this file may write it. " if len(lost) > 1 else ""
-    found = [(host, obstacle(looks[host], kind), looks[host][kind]["path"]) for host in lost]
+    obstacles = [(host, obstacle(observations[host], kind), observations[host][kind]["path"]) for host in lost]
     return [
         f"{host}: {why}, so a rollout could not edit {path}. {shared}{CONF_NOT_WRITABLE_REMEDY}"
-        for host, why, path in found
+        for host, why, path in obstacles
     ]
 
 
-def left_out(look: Look, kind: str) -> str:
-    """The same of a host without a key, which is left out."""
-    why, path = obstacle(look, kind), look[kind]["path"]
+def left_out(observed: Observed, kind: str) -> str:
+    """The same for a host without a key, which is left out."""
+    why, path = obstacle(observed, kind), observed[kind]["path"]
     return f"{why}, so a rollout could not edit {path}. {CONF_NOT_WRITABLE_REMEDY}"
 
 
-def notes(looks: Mapping[str, Look], hosts: Sequence[str], kind: str = SLURM) -> list[str]:
-    """What is said of files that wait for the controllers' turn, as this run has none."""
+def notes(observations: Mapping[str, Observed], hosts: Sequence[str], kind: str = SLURM) -> list[str]:
+    """Warnings about files that wait for a run with the controllers."""
     alike: dict[str, list[str]] = {}
     for host in hosts:
-        alike.setdefault(looks[host][kind]["path"], []).append(host)
+        alike.setdefault(observations[host][kind]["path"], []).append(host)
     return [
         f"{folded(names)}: {path} is on a file system that other hosts may see, controllers among them, and this run "
-        "has no controller. It is left as it is: a rollout with the controllers changes it at their turn, after the "
-        "key is in place."
+        "has no controller. It stays as it is: a rollout with the controllers changes it after the key is in place."
         for path, names in alike.items()
     ]

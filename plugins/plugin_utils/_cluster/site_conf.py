@@ -1,10 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What slurm.conf and slurmdbd.conf have to say where a site's own tool writes them. Private to this collection.
+"""What slurm.conf and slurmdbd.conf must say if another tool of the site writes them. Private to this collection.
 
-With ``slurm_jwt_manage_conf: false`` no run edits either file. What is not as declared is told, line by line, for the
-tool that writes it.
+With ``slurm_jwt_manage_conf: false`` no run edits either file. Differences are reported as lines for that tool.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from typing import Any, NamedTuple
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.auth_alt import PARAMETERS, TYPES
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
 
-Look = Mapping[str, Any]
+Observed = Mapping[str, Any]
 
 VARIABLE = "slurm_jwt_manage_conf"
 
-# Tags of what has to be there before a file names it. They change no configuration file and touch no daemon.
-BEFORE_THE_LINES = ("packages", "key")
+# Tags that prepare what the files name. They change no configuration file and no daemon.
+PREPARING_TAGS = ("packages", "key")
 
 
 class Lines(NamedTuple):
@@ -29,38 +28,38 @@ class Lines(NamedTuple):
     host: str
     path: str
     wanted: tuple[str, ...]
-    """Lines that the file is to have, each in the place of one with the same name."""
+    """Lines that the file must have, each instead of a line with the same name."""
     unwanted: tuple[str, ...]
-    """Parameters that it is not to have at all."""
+    """Parameters that it must not have."""
 
     def what(self) -> str:
-        """What is to become of the file, as the end of a sentence."""
-        told = []
+        """What must change in the file, as the end of a sentence."""
+        changes = []
         if self.wanted:
-            told.append(f"must have the line{'s' if self.wanted[1:] else ''} {' and '.join(self.wanted)}")
+            changes.append(f"must have the line{'s' if self.wanted[1:] else ''} {' and '.join(self.wanted)}")
         if self.unwanted:
-            told.append(f"must have no line {' and no line '.join(self.unwanted)}")
-        return ", and ".join(told)
+            changes.append(f"must have no line {' and no line '.join(self.unwanted)}")
+        return ", and ".join(changes)
 
 
 def only_prepares(run_tags: Sequence[str]) -> bool:
-    """Whether the run was told to bring what the lines name, and nothing else."""
-    return set(run_tags) <= {*BEFORE_THE_LINES, "always"}
+    """Whether the run only prepares what the lines name."""
+    return set(run_tags) <= {*PREPARING_TAGS, "always"}
 
 
 def missing(
-    host: str, conf: Look, wanted: Look, differences: Sequence[Look], key_path: str | None
+    host: str, conf: Observed, desired: Observed, differences: Sequence[Observed], key_path: str | None
 ) -> Lines | None:
-    """What a file misses; None where it is as declared. KEY_PATH is given where jwt_key= has to name that key."""
-    elsewhere = key_path is not None and conf["auth_alt_parameters"].get("jwt_key") not in (None, key_path)
+    """The lines that a file needs; None if it is as declared. ``key_path``: what jwt_key= has to name."""
+    names_another_key = key_path is not None and conf["auth_alt_parameters"].get("jwt_key") not in (None, key_path)
     after = {change["parameter"]: change.get("after") for change in differences}
-    if not after and not elsewhere:
+    if not after and not names_another_key:
         return None
     lines: dict[str, str] = {}
     if TYPES in after:
         lines[TYPES] = after[TYPES] or ""
-    if PARAMETERS in after or elsewhere:
-        lines[PARAMETERS] = _parameters(conf["auth_alt_parameters"], wanted, key_path)
+    if PARAMETERS in after or names_another_key:
+        lines[PARAMETERS] = _parameters(conf["auth_alt_parameters"], desired, key_path)
     return Lines(
         host,
         conf["path"],
@@ -69,53 +68,53 @@ def missing(
     )
 
 
-def _parameters(current: Mapping[str, str], wanted: Look, key_path: str | None) -> str:
-    """The value that AuthAltParameters is to have, with what the site has in it beside that."""
+def _parameters(current: Mapping[str, str], desired: Observed, key_path: str | None) -> str:
+    """The desired value of AuthAltParameters, with other members that the site has in it."""
     members: dict[str, Any] = {
-        name: value for name, value in current.items() if name not in wanted["parameters_absent"]
+        name: value for name, value in current.items() if name not in desired["parameters_absent"]
     }
-    members.update({name: "" if value is True else value for name, value in wanted["parameters"].items()})
+    members.update({name: "" if value is True else value for name, value in desired["parameters"].items()})
     if key_path is not None:
         members["jwt_key"] = key_path
     return ",".join(f"{name}={value}" if value != "" else name for name, value in members.items())
 
 
-def sentences(found: Sequence[Lines]) -> list[str]:
-    """One for each file; hosts whose files miss the same share it."""
+def sentences(missing_lines: Sequence[Lines]) -> list[str]:
+    """One for each file. Hosts whose files need the same share it."""
     alike: dict[Lines, list[str]] = {}
-    for lines in found:
+    for lines in missing_lines:
         alike.setdefault(lines._replace(host=""), []).append(lines.host)
     return [f"{folded(hosts)}: {lines.path} {lines.what()}." for lines, hosts in alike.items()]
 
 
-def refusals(found: Sequence[Lines], prepared: bool, removing: bool, key_path: str = "") -> list[str]:
-    """Why a run does not begin, and in which order it goes well. KEY_PATH: where the lines alone name the key."""
-    if not found:
+def refusals(missing_lines: Sequence[Lines], prepared: bool, removing: bool, key_path: str = "") -> list[str]:
+    """Why a run is refused, and in which order to proceed. ``key_path``: set if only the lines name the key."""
+    if not missing_lines:
         return []
-    tool = f"{VARIABLE} is false, so the tool that writes these files has to do that; no run of this collection does."
+    tool = f"{VARIABLE} is false, so the tool that writes these files has to do that; this collection does not."
     if removing:
-        told = f" with slurm_jwt_key_path={key_path}, as no file names that key then" if key_path else ""
-        order = f"Then run this again{told}: it has the daemons forget the key, and puts that aside."
+        path = f" with slurm_jwt_key_path={key_path}, as no file names that key then" if key_path else ""
+        order = f"Then run this again{path}: daemons forget the key, and it is put aside."
     elif prepared:
-        order = "What they name is in place. Have them written, then run this again: it has the daemons load them."
+        order = "What they name is in place. Write them, then run this again: the daemons load them."
     else:
-        # On a host of slurmdbd nobody knows where the key is to be before its file says so.
+        # The path of the key on a host of slurmdbd is unknown before its file names it.
         order = (
             "What the lines name has to be in place before them, as a daemon that starts with them and without the key "
-            "dies: a run with --tags packages,key brings it, edits no such file and touches no daemon. Then have the "
-            "lines written, and run this again without tags."
+            "dies: run this with --tags packages,key, which edits no such file and touches no daemon. Then write the "
+            "lines, and run this again without tags."
         )
-    return [*sentences(found), f"{tool} {order}"]
+    return [*sentences(missing_lines), f"{tool} {order}"]
 
 
 def notes(keyless: Sequence[Lines], key_hosts: Sequence[Lines]) -> list[str]:
-    """What a run says that goes on. A host without the key needs the lines for the peace of slurmctld's log alone."""
-    told = [
-        f"{text} {VARIABLE} is false: have your tool write that next, then run this without tags."
+    """Warnings of a run that begins. On a host without the key the lines only keep messages out of slurmctld's log."""
+    next_lines = [
+        f"{text} {VARIABLE} is false: let your tool write that next, then run this without tags."
         for text in sentences(key_hosts)
     ]
-    return told + [
+    return next_lines + [
         f"{text} {VARIABLE} is false, so your tool has to do that. Until then slurmctld logs that the file differs "
-        "from its own; nothing else comes of it."
+        "from its own; there is no other effect."
         for text in sentences(keyless)
     ]

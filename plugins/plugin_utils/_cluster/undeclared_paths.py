@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a site has to put into its inventory because its Slurm is not at the usual places. Private to this collection.
+"""Variables that a site has to set because its Slurm is not in the usual folders. Private to this collection.
 
-Hosts say what is, the site says what shall be: what was found is shown to be copied, and never used as it is. The value
-for all hosts is that of the hosts with the key; another host's own value is for itself alone.
+Hosts only report values; the site declares them. What was found is shown to be copied, and never used directly. Key
+hosts determine the value for all hosts; the value of another host is for that host only.
 """
 
 from __future__ import annotations
@@ -31,57 +31,60 @@ Value = Any
 
 
 def settings(
-    looks: Mapping[str, Mapping[str, Any]], components: Mapping[str, Sequence[str]], trusted: Sequence[str]
+    observations: Mapping[str, Mapping[str, Any]], components: Mapping[str, Sequence[str]], key_hosts: Sequence[str]
 ) -> dict[str, dict[str, Value]]:
     """File of the inventory -> variable -> value."""
-    found: dict[str, dict[str, Value]] = {}
-    for variable, counting in _COMPONENTS.items():
-        needed = {host: values[variable] for host, look in looks.items() if variable in (values := _of(look))}
+    files: dict[str, dict[str, Value]] = {}
+    for variable, used_by in _COMPONENTS.items():
+        values = {host: _of(observed) for host, observed in observations.items()}
+        needed = {host: value[variable] for host, value in values.items() if variable in value}
         if not needed:
             continue
-        common = _for_all(variable, needed, looks, [host for name in counting for host in components[name]], trusted)
+        hosts = [host for name in used_by for host in components[name]]
+        common = _for_all(variable, needed, observations, hosts, key_hosts)
         if common is not None:
-            found.setdefault(FOR_ALL, {})[variable] = common
+            files.setdefault(FOR_ALL, {})[variable] = common
         for host, value in needed.items():
             if value != common:
-                found.setdefault(f"host_vars/{host}.yml", {})[variable] = value
-    return found
+                files.setdefault(f"host_vars/{host}.yml", {})[variable] = value
+    return files
 
 
-def _of(look: Mapping[str, Any]) -> Mapping[str, Value]:
-    return look.get("undeclared") or {}
+def _of(observed: Mapping[str, Any]) -> Mapping[str, Value]:
+    return observed.get("undeclared") or {}
 
 
 def _for_all(
     variable: str,
     needed: Mapping[str, Value],
-    looks: Mapping[str, Mapping[str, Any]],
-    users: Sequence[str],
-    trusted: Sequence[str],
+    observations: Mapping[str, Mapping[str, Any]],
+    hosts: Sequence[str],
+    key_hosts: Sequence[str],
 ) -> Value | None:
-    """The value that fits every host for which the variable counts; None if there is none."""
-    # Folders that a host does not have are no harm to it; a path or a unit that it does not have is.
+    """The value that fits every host of these components; None if there is none."""
+    # A folder that a host does not have is harmless; a path or a unit that it does not have is not.
     harmless = variable == "slurm_jwt_bin_dirs"
-    if not harmless and any(host in looks and host not in needed and _uses(looks[host], variable) for host in users):
+    others = [host for host in hosts if host in observations and host not in needed]
+    if not harmless and any(_uses(observations[host], variable) for host in others):
         return None
-    deciding = [value for host, value in needed.items() if host in trusted]
+    deciding = [value for host, value in needed.items() if host in key_hosts]
     if harmless and not deciding:
-        # Hosts with the key would run programs from there: no other host is to propose that.
+        # Key hosts would run programs from there, so no other host may propose it.
         return None
     deciding = deciding or list(needed.values())
     return deciding[0] if all(value == deciding[0] for value in deciding) else None
 
 
-def _uses(look: Mapping[str, Any], variable: str) -> bool:
-    """Whether the value that is declared now is in use on a host."""
+def _uses(observed: Mapping[str, Any], variable: str) -> bool:
+    """Whether a host uses the value that is declared now."""
     if variable != "slurm_jwt_conf_path":
         return True
-    conf = look.get("conf") or {}
+    conf = observed.get("conf") or {}
     return bool(conf.get("exists")) and not conf.get("configless")
 
 
 def text(files: Mapping[str, Mapping[str, Value]]) -> str:
-    """The same as YAML, to be copied."""
+    """The same as YAML, to copy."""
     lines = ["Put this into the inventory, then run it again:"]
     for file, variables in files.items():
         lines += ["", f"# {file}", *(f"{name}: {_yaml(value)}" for name, value in variables.items())]
@@ -94,13 +97,13 @@ def _yaml(value: Value) -> str:
 
 
 def are_all(errors: Sequence[Mapping[str, str]]) -> bool:
-    """Whether nothing else is wrong with a host."""
+    """Whether a host has no other errors."""
     return all(problem["code"] == CODE for problem in errors)
 
 
 def sentences(errors: Sequence[tuple[str, Mapping[str, str]]]) -> list[str]:
-    """What was found, hosts with the same together; ``errors`` are hosts, each with a problem."""
-    hosts: dict[str, list[str]] = {}
+    """The problems of hosts, those with the same problem together."""
+    by_problem: dict[str, list[str]] = {}
     for host, problem in errors:
-        hosts.setdefault(problem["found"], []).append(host)
-    return [f"{', '.join(found_on)}: {found}" for found, found_on in hosts.items()]
+        by_problem.setdefault(problem["found"], []).append(host)
+    return [f"{', '.join(names)}: {problem_text}" for problem_text, names in by_problem.items()]

@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarations import DeclarationError
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
 
-Look = Mapping[str, Any]
+Observed = Mapping[str, Any]
 Components = Mapping[str, Sequence[str]]
 
 VARIABLE = "slurm_jwt_nodes_unreachable_max"
@@ -25,23 +25,27 @@ class AllowanceError(DeclarationError):
     """The variable is neither a number nor a percentage."""
 
 
-def unreachable(look: Look) -> bool:
-    return bool(look.get("unreachable"))
+def unreachable(observed: Observed) -> bool:
+    return bool(observed.get("unreachable"))
 
 
-def reason(look: Look) -> str:
-    """Ansible's words, of which the first line says why."""
-    return (str(look.get("msg", "")).strip() or "no reason given").splitlines()[0].rstrip(".")
+def reason(observed: Observed) -> str:
+    """The first line of Ansible's message, which has the reason."""
+    return (str(observed.get("msg", "")).strip() or "no reason given").splitlines()[0].rstrip(".")
 
 
-def servers(looks: Mapping[str, Look], components: Components) -> list[str]:
+def servers(observations: Mapping[str, Observed], components: Components) -> list[str]:
     """The silent hosts of slurmctld, slurmdbd and slurmrestd."""
-    return [host for host, look in looks.items() if unreachable(look) and host in _servers(components)]
+    return [host for host in _silent(observations) if host in _servers(components)]
 
 
-def nodes(looks: Mapping[str, Look], components: Components) -> list[str]:
+def nodes(observations: Mapping[str, Observed], components: Components) -> list[str]:
     """The silent hosts that are nodes and nothing else."""
-    return [host for host, look in looks.items() if unreachable(look) and host not in _servers(components)]
+    return [host for host in _silent(observations) if host not in _servers(components)]
+
+
+def _silent(observations: Mapping[str, Observed]) -> list[str]:
+    return [host for host, observed in observations.items() if unreachable(observed)]
 
 
 def _servers(components: Components) -> set[str]:
@@ -58,25 +62,28 @@ def allowed(declared: str, number: int) -> int:
     return int(match[1]) if match[1] else number * int(match[2]) // 100
 
 
-def refusals(looks: Mapping[str, Look], components: Components) -> list[str]:
+def refusals(observations: Mapping[str, Observed], components: Components) -> list[str]:
     """A sentence for each server, and one for all nodes: there may be hundreds."""
-    told = [f"{host}: cannot be reached ({reason(looks[host])}). Bring it up." for host in servers(looks, components)]
-    silent = nodes(looks, components)
+    reasons = [
+        f"{host}: cannot be reached ({reason(observations[host])}). Bring it up."
+        for host in servers(observations, components)
+    ]
+    silent = nodes(observations, components)
     if silent:
         it = "it" if len(silent) == 1 else "them"
         limit = f"leave {it} out for now with --limit 'all:!{':!'.join(silent)}', " if len(silent) <= 3 else ""
-        told.append(
-            f"{folded(silent)}: cannot be reached ({reason(looks[silent[0]])}). Bring {it} up, {limit}or allow so many "
-            f"nodes to be down: {VARIABLE}={len(silent)}."
+        reasons.append(
+            f"{folded(silent)}: cannot be reached ({reason(observations[silent[0]])}). Bring {it} up, {limit}or allow "
+            f"so many nodes to be down: {VARIABLE}={len(silent)}."
         )
-    return told
+    return reasons
 
 
 def notes(silent: Sequence[str]) -> list[str]:
-    """What a run says of nodes that it went on without."""
+    """The warning about nodes that a run skips."""
     if not silent:
         return []
     return [
         f"{len(silent)} node(s) cannot be reached and were left out, as {VARIABLE} allows: {folded(silent)}. A later "
-        "rollout brings them up to date. Until then slurmctld logs that their slurm.conf differs."
+        "rollout changes them. Until then slurmctld logs that their slurm.conf differs."
     ]

@@ -279,5 +279,5 @@ def why(member, value, errors):
     if errors:
         return " ".join(["F. E. R."] * len(errors))
     if member in ("conf", "dbd_conf") and value and value["exists"] and "auth_alt_parameters" not in value:
-        return "its answer says neither what its configuration file holds nor what is wrong with that"
+        return "its result has neither the content of its configuration file nor what is wrong with that"
     return None

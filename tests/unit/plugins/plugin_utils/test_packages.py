@@ -28,7 +28,7 @@ def test_packages_are_of_no_use_to_another_python():
     found = decide(cluster(jwt=True, ctl1=python(**OPT)))
     assert found["refusals"] == [
         "ctl1: Ansible uses /opt/python/bin/python3, Python 3.11.4, which has no PyJWT. The distribution's packages "
-        "are for the distribution's Python, /usr/bin/python3, so they would be of no use to it. Set "
+        "are for the distribution's Python, /usr/bin/python3, so Ansible would not find them. Set "
         "ansible_python_interpreter to /usr/bin/python3 for this host, or install it for the one in use: "
         "/opt/python/bin/python3 -m pip install 'PyJWT>=1.7'."
     ]

@@ -179,7 +179,7 @@ def test_nodes_alone_leave_it_to_the_controllers():
     assert (found["refusals"], found["left_out"], found["conf"], found["outer_hosts"]) == ([], {}, [], [])
     (note,) = [each for each in found["warnings"] if PATH in each]
     assert note.startswith(f"node[1-2]: {PATH} is on a file system that other hosts may see")
-    assert "at their turn" in note
+    assert "after the key is in place" in note
 
 
 def test_nodes_alone_with_copies_of_their_own():

@@ -59,7 +59,7 @@ def test_the_key_comes_before_the_lines():
     assert (found["conf"], found["dbd_conf"]) == ([], [])
     # What comes next is told.
     assert f"ctl1: /etc/slurm/slurm.conf must have the lines {TWO_LINES}." in found["warnings"][0]
-    assert "have your tool write that next" in found["warnings"][0]
+    assert "let your tool write that next" in found["warnings"][0]
 
 
 @pytest.mark.parametrize("tags", [("all",), ("key", "daemons"), ("conf",), ("proof",), ("slurmrestd", "key")])
@@ -72,7 +72,7 @@ def test_a_key_that_is_in_place_is_not_asked_for_again():
     (first, order) = decide(cluster(jwt=True, ctl1=without))["refusals"]
     assert first == f"ctl1: /etc/slurm/slurm.conf must have the lines {TWO_LINES}."
     assert "--tags" not in order
-    assert "Have them written" in order
+    assert "Write them" in order
 
 
 def test_what_the_site_has_beside_them_stays():

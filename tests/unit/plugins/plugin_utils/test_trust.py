@@ -63,7 +63,7 @@ class TestNothingIsDecidedSilently:
                 ["has renew"],
             ),
             (BOTH, {"hs256": True, "jwks": True, "signing": "RS256"}, ["signing_algorithm is RS256", "rs256_key_path"]),
-            (RS256, {"hs256": False, "jwks": True, "signing": "HS256"}, ["HS256 tokens do not count"]),
+            (RS256, {"hs256": False, "jwks": True, "signing": "HS256"}, ["HS256 tokens are not accepted"]),
             (RS256, {"jwks": True, "local_key": LocalKey("/own.pem", refusal="ctl1: is no key")}, ["ctl1: is no key"]),
         ],
     )
@@ -116,7 +116,7 @@ class TestSources:
         failed = [{"source": "https://idp", "reason": "https://idp has not answered."}]
         made = plan(cluster(RS256, {"ctl1": {**seen(), "failed_sources": failed}, "dbd1": seen()}), jwks=True)
         assert made["refusals"] == []
-        assert any("ctl1: https://idp has not answered. The keys" in warning for warning in made["warnings"])
+        assert any("ctl1: https://idp has not answered. Its keys" in warning for warning in made["warnings"])
 
     def test_keys_that_only_stay_may_differ(self):
         found = cluster(RS256, {"ctl1": seen(["a"], retired=["old"]), "dbd1": seen(["a"])})

@@ -25,6 +25,7 @@ _PROPERTIES = (
     "ExecStart",
     "ExecMainStartTimestampMonotonic",
     "InvocationID",
+    "NextElapseUSecRealtime",
 )
 
 
@@ -52,6 +53,8 @@ class Unit(NamedTuple):
     """When its main process was started last, in seconds since 1970; 0 if systemd does not report it."""
     invocation: str = ""
     """The identifier of its present start, in the journal too."""
+    next_start: str = ""
+    """When a timer starts its service next, as systemd prints it; empty if that is not known."""
 
     @property
     def exists(self) -> bool:
@@ -73,7 +76,7 @@ NO_UNIT = Unit()
 
 def unit_name(service: str) -> str:
     """The unit's whole name: systemctl guesses it, the control groups do not."""
-    return service if service.endswith(".service") else f"{service}.service"
+    return service if service.endswith((".service", ".timer")) else f"{service}.service"
 
 
 def show(services: Sequence[str], systemctl: str = "systemctl") -> list[str]:
@@ -115,4 +118,5 @@ def _parse(block: str) -> Unit:
         result=last("Result"),
         started=since_boot and time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + since_boot,
         invocation=last("InvocationID"),
+        next_start=last("NextElapseUSecRealtime"),
     )

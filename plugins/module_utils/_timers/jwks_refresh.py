@@ -92,8 +92,8 @@ def write_settings(settings: JwksTimerSettings) -> str:
 
 
 def read_settings(text: str) -> JwksTimerSettings:
-    def build(found: dict[str, Any]) -> JwksTimerSettings:
-        return JwksTimerSettings(**{**found, "daemons": [ReloadedDaemon(**daemon) for daemon in found["daemons"]]})
+    def build(content: dict[str, Any]) -> JwksTimerSettings:
+        return JwksTimerSettings(**{**content, "daemons": [ReloadedDaemon(**daemon) for daemon in content["daemons"]]})
 
     return parse_settings(build, text, "hpc.slurm_jwt.rollout")
 

@@ -12,6 +12,7 @@ from typing import Any, Mapping
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import NO_UNIT, Unit
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import option_seconds
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_program, jwks_refresh, runtime
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import (
@@ -23,11 +24,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import paths_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.program_files import program_files, stale_files
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.sandbox import quoted, sandbox
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.systemctl import (
-    Systemctl,
-    TimerState,
-    remove_boot_files,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.systemctl import Systemctl, remove_boot_files, works
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.unit_files import service_unit, timer_unit
 
 PATHS = paths_of(jwks_refresh.UNIT)
@@ -60,7 +57,7 @@ class JwksTimer:
             removed = self.files.remove_all(stale_files(PATHS.program, desired))
             if _environment_path() not in desired and self.files.remove(_environment_path(), secret=True):
                 removed.append(_environment_path())
-        idle = [] if state.works else [PATHS.timer_unit()]
+        idle = [] if works(state) else [PATHS.timer_unit()]
         if not self.task.check_mode:
             rewritten = [PATHS.timer_unit()] if PATHS.timer() in written else []
             self.systemctl.start(idle, rewritten, bool(idle or rewritten or PATHS.service() in written))
@@ -155,10 +152,10 @@ class JwksTimer:
 
     # -- results -------------------------------------------------------------------------------------------------------
 
-    def _state(self) -> TimerState:
-        return self.systemctl.timers([PATHS.timer_unit()]).get(PATHS.timer_unit(), TimerState())
+    def _state(self) -> Unit:
+        return self.systemctl.timers([PATHS.timer_unit()]).get(PATHS.timer_unit(), NO_UNIT)
 
-    def _result(self, state: TimerState, changed: bool) -> dict[str, Any]:
+    def _result(self, state: Unit, changed: bool) -> dict[str, Any]:
         record = runtime.last_record(PATHS.record(_RECORD), jwks_refresh.read_record)
         return {
             "changed": changed,

@@ -51,14 +51,14 @@ def stale_files(folder: str, desired: Container[str]) -> list[str]:
 
 def _sources(main: ModuleType) -> dict[str, str]:
     """Name and source of a module, and of every module of this collection that it imports, directly or not."""
-    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
     waiting = [main.__name__]
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found[name] = _source_of(importlib.import_module(name))
-            waiting += _imported(found[name])
-    return dict(sorted(found.items()))
+        if name not in sources:
+            sources[name] = _source_of(importlib.import_module(name))
+            waiting += _imported(sources[name])
+    return dict(sorted(sources.items()))
 
 
 def _imported(source: str) -> list[str]:

@@ -6,25 +6,15 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, NamedTuple, Sequence
+from typing import Callable, Sequence
 
-_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NextElapseUSecRealtime", "NeedDaemonReload")
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import units as systemd_units
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import Unit
 
 
-class TimerState(NamedTuple):
-    """A timer, as ``systemctl show`` reports it."""
-
-    active: str = ""
-    enabled: bool = False
-    next: str = ""
-    """When it starts its service next, in systemd's words; empty if that is not known."""
-    needs_reload: bool = False
-    """Whether its file is newer than what systemd has read, as after a run that was killed."""
-
-    @property
-    def works(self) -> bool:
-        """Whether it does what its file says, now and after the next boot."""
-        return self.active == "active" and self.enabled and not self.needs_reload
+def works(timer: Unit) -> bool:
+    """Whether a timer does what its file says, now and after the next boot."""
+    return timer.active == "active" and timer.enabled == "enabled" and not timer.needs_reload
 
 
 class Systemctl:
@@ -37,24 +27,12 @@ class Systemctl:
     def call(self, verb: str, *units: str) -> str:
         return self._run([self.path, verb, *(["--", *units] if units else [])])
 
-    def timers(self, units: Sequence[str]) -> dict[str, TimerState]:
+    def timers(self, units: Sequence[str]) -> dict[str, Unit]:
         """The state of each timer, by its unit."""
         if not units:
             return {}
-        output = self._run([self.path, "show", "--property", ",".join(_PROPERTIES), "--", *units])
-        blocks = [
-            dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in output.split("\n\n")
-        ]
-        return {
-            block["Id"]: TimerState(
-                block.get("ActiveState", ""),
-                block.get("UnitFileState") == "enabled",
-                block.get("NextElapseUSecRealtime", ""),
-                block.get("NeedDaemonReload") == "yes",
-            )
-            for block in blocks
-            if "Id" in block
-        }
+        output = self._run(systemd_units.show(units, self.path))
+        return dict(zip(units, systemd_units.parse(output)))
 
     def start(self, idle: Sequence[str], rewritten: Sequence[str], reload: bool) -> None:
         """Have timers do what their files say: those that do not work, and those whose files are new."""

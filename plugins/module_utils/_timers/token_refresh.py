@@ -100,7 +100,7 @@ def write_settings(settings: TokenTimerSettings) -> str:
 
 
 def read_settings(text: str) -> TokenTimerSettings:
-    return parse_settings(lambda found: TokenTimerSettings(**found), text, "hpc.slurm_jwt.tokens")
+    return parse_settings(lambda content: TokenTimerSettings(**content), text, "hpc.slurm_jwt.tokens")
 
 
 def read_record(text: str) -> TokenTimerRecord | None:
@@ -146,8 +146,8 @@ def rotation_is_running(ages: Sequence[float], live: TokenInFile, settings: Toke
 
 def clock_in(output: str) -> int | None:
     """slurmctld's clock in the output of sdiag."""
-    found = _SDIAG.search(output)
-    return int(found[1]) if found else None
+    match = _SDIAG.search(output)
+    return int(match[1]) if match else None
 
 
 def offset_of(theirs: int, before: float, after: float) -> int:

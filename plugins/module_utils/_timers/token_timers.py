@@ -15,6 +15,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import T
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS, beside
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import client_reply
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import NO_UNIT, Unit
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import option_seconds
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import runtime, token_program, token_refresh
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_files import (
@@ -26,11 +27,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.managed_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import paths_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.program_files import program_files, stale_files
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.sandbox import is_hidden, sandbox
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.systemctl import (
-    Systemctl,
-    TimerState,
-    remove_boot_files,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.systemctl import Systemctl, remove_boot_files, works
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.unit_files import service_unit, timer_unit
 
 PATHS = paths_of(token_refresh.UNIT)
@@ -61,7 +58,7 @@ class TokenTimers:
             os.makedirs(PATHS.records, mode=0o700, exist_ok=True)
         written = self.files.write_all(desired)
         removed = self._remove(obsolete, desired)
-        idle = [name for name in names if not _state(states, name).works]
+        idle = [name for name in names if not works(_state(states, name))]
         if not self.task.check_mode:
             self._start(obsolete, idle, written, reload=bool(written or removed or _any_unread(states)))
         results = [self._result(name, _state(states, name), name in idle or _is_new(name, written)) for name in names]
@@ -187,15 +184,15 @@ class TokenTimers:
         self.systemctl.start([*map(PATHS.timer_unit, idle)], [*map(PATHS.timer_unit, rewritten)], reload)
 
     @staticmethod
-    def _result(name: str, state: TimerState, changed: bool) -> dict[str, Any]:
+    def _result(name: str, state: Unit, changed: bool) -> dict[str, Any]:
         record = runtime.last_record(PATHS.record(name), token_refresh.read_record)
         return {
             "name": name,
             "unit": PATHS.timer_unit(name),
             "changed": changed,
             "active": state.active,
-            "enabled": state.enabled,
-            "next": state.next,
+            "enabled": state.enabled == "enabled",
+            "next": state.next_start,
             "attempt": None if record is None else record._asdict(),
         }
 
@@ -227,11 +224,11 @@ def _metrics_in(settings_file: str) -> str | None:
         return None
 
 
-def _state(states: Mapping[str, TimerState], name: str) -> TimerState:
-    return states.get(PATHS.timer_unit(name), TimerState())
+def _state(states: Mapping[str, Unit], name: str) -> Unit:
+    return states.get(PATHS.timer_unit(name), NO_UNIT)
 
 
-def _any_unread(states: Mapping[str, TimerState]) -> bool:
+def _any_unread(states: Mapping[str, Unit]) -> bool:
     return any(state.needs_reload for state in states.values())
 
 

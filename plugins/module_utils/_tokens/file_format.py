@@ -16,7 +16,7 @@ _JSON_MEMBERS = ("user", "token", "expires")
 _DIRECTIVES = {"nginx": ("proxy_set_header", r"[ \t]*;"), "apache": (r"RequestHeader[ \t]+set", "")}
 FORMATS = ("raw", "env", "header", "json", "nginx", "apache")
 """raw: the token and nothing else, not even a newline; env: for a shell or a systemd unit's EnvironmentFile;
-header: both headers that slurmrestd of any release wants, for curl -H @FILE; json: an object; nginx and apache: one
+header: both headers that slurmrestd of any release accepts, for curl -H @FILE; json: an object; nginx and apache: one
 line to be included in their configuration, which sets the header with the token on requests to slurmrestd."""
 
 

@@ -124,7 +124,7 @@ class PresentTokens:
                     yield request.path
             elif there.reason is not None and token is not None:
                 if request.dest is not None and request.path != request.dest:
-                    # Of an earlier rotation: nobody may ever go back to it.
+                    # Of an earlier rotation, to which no rollback may lead.
                     remove(beside(request.dest, PREVIOUS))
                 files.append(NewFile(request.path, render(request.form, token, request.user), *desired))
             elif drifted and file is not None and file.uid not in (0, desired.uid):

@@ -81,9 +81,9 @@ def dest_of(entry: Entry, state: str) -> str:
 def requests(task: Task) -> list[TokenRequest]:
     """All tokens of the task. TaskError names the first that cannot be made, and why."""
     policy = site_policy(task.params)
-    found = [_request(entry, task, policy) for entry in entries(task.params)]
-    refuse_shared_files([each.dest for each in found])
-    return found
+    checked = [_request(entry, task, policy) for entry in entries(task.params)]
+    refuse_shared_files([request.dest for request in checked])
+    return checked
 
 
 def refuse_shared_files(paths: Sequence[str | None]) -> None:

@@ -43,7 +43,7 @@ SETTINGS = token_refresh.TokenTimerSettings(
 )
 
 
-FOLLOWING = jwks_refresh.JwksTimerSettings(
+JWKS_SETTINGS = jwks_refresh.JwksTimerSettings(
     path="/jwks.json",
     sources=[],
     retain=3600,
@@ -63,9 +63,9 @@ FOLLOWING = jwks_refresh.JwksTimerSettings(
 
 
 def written():
-    renewed = token_refresh.metrics(SETTINGS, token_refresh.TokenTimerRecord(1000, "kept", "", 5000, 900, -7))
-    followed = jwks_refresh.metrics(FOLLOWING, jwks_refresh.JwksTimerRecord(1000, "kept", "", 900, 800, ["a"]))
-    return renewed + followed + key_metrics.metrics({"slurm_jwt_observation": {"key": KEY}})
+    token_metrics = token_refresh.metrics(SETTINGS, token_refresh.TokenTimerRecord(1000, "kept", "", 5000, 900, -7))
+    jwks_metrics = jwks_refresh.metrics(JWKS_SETTINGS, jwks_refresh.JwksTimerRecord(1000, "kept", "", 900, 800, ["a"]))
+    return token_metrics + jwks_metrics + key_metrics.metrics({"slurm_jwt_observation": {"key": KEY}})
 
 
 def test_every_metric_that_is_asked_for_is_written():

@@ -252,8 +252,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-path:
-  description: The key set.
+jwks_path:
+  description: The path of the key set.
   returned: success
   type: str
   sample: /etc/slurm/jwks.json
@@ -488,8 +488,6 @@ ARGUMENTS = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    # Ansible would inspect the path again, and crash if another run has just removed the file.
-    module.add_path_info = lambda result: result
     try:
         os.environ.update(variables(module.params["environment"]))
         task = KeySetTask(Task(module.params, module.check_mode, module._diff, module.warn))

@@ -130,8 +130,9 @@ class KeySetTask:
             self.task.warn(text)
 
     def _empty_result(self) -> dict[str, Any]:
+        # Ansible would read the owner and mode of a result's path again, and fail if another run has removed the file.
         lists: dict[str, Any] = {name: [] for name in _LISTS}
-        return {"path": self.path, **lists, **dict.fromkeys(_NULLS)}
+        return {"jwks_path": self.path, **lists, **dict.fromkeys(_NULLS)}
 
     def _summary(self, current: CurrentKeySet) -> dict[str, Any]:
         """What a diff shows: enough to tell one key from another."""

@@ -86,7 +86,7 @@ KEY = observation(
 JWKS = observation(
     {
         **_FILE,
-        "path": PATH,
+        "jwks_path": PATH,
         "content_changed": flag,
         "differs": flag,
         "backup_files": map_of(LINE, LINE),

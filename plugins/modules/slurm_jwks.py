@@ -346,7 +346,7 @@ dropped:
       type: str
       sample: https://keycloak.example.org/realms/hpc
     kid:
-      description: The key, or its place in the source if it has no kid.
+      description: The key, or its position in the source if it has no kid.
       returned: success
       type: str
       sample: qW0yEDBhQnVxPpHvBqLr9jM4yqPVFkCpyYtU3uyBG0A

@@ -79,8 +79,8 @@ class Editor:
         self._check_apart(key, present, absent)
         if key.lower() == "authalttypes" and JWT in present:
             absent += JWT_MEANT - {JWT}
-        wanted = [members.list_member(key, member) for member in present]
-        return self._edit(key, wanted, frozenset(absent), members.is_unwanted_member)
+        desired = [members.list_member(key, member) for member in present]
+        return self._edit(key, desired, frozenset(absent), members.is_unwanted_member)
 
     def edit_options(
         self, key: str, present: Mapping[str, str | None] | None = None, absent: Iterable[str] = ()
@@ -92,8 +92,8 @@ class Editor:
         for name in absent:
             self._check_member(key, name)
         self._check_apart(key, present, absent)
-        wanted = [members.option(name, value) for name, value in present.items()]
-        return self._edit(key, wanted, frozenset(absent), members.is_unwanted_option)
+        desired = [members.option(name, value) for name, value in present.items()]
+        return self._edit(key, desired, frozenset(absent), members.is_unwanted_option)
 
     def _edit(
         self,

@@ -50,21 +50,21 @@ def drop(line: ValueLine, unwanted: Callable[[str], bool]) -> bool:
     return bool(spans)
 
 
-def list_member(key: str, wanted: str) -> Present:
+def list_member(key: str, name: str) -> Present:
     """A member of a list of names. One that was surely meant to be it is corrected."""
-    is_jwt = wanted == JWT and key.lower() == "authalttypes"
+    is_jwt = name == JWT and key.lower() == "authalttypes"
 
     def correct(line: ValueLine) -> bool:
         spans = _spans(line)
-        if any(span.member == wanted for span in spans):
+        if any(span.member == name for span in spans):
             return True
         for span in spans:
-            if means_jwt(span.member) if is_jwt else span.member.strip() == wanted:
-                line.replace(span.begin, span.end, encoded(wanted))
+            if means_jwt(span.member) if is_jwt else span.member.strip() == name:
+                line.replace(span.begin, span.end, encoded(name))
                 return True
         return False
 
-    return Present(wanted, correct)
+    return Present(name, correct)
 
 
 def is_unwanted_member(key: str, member: str, absent: AbstractSet[str]) -> bool:

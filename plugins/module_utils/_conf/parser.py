@@ -132,11 +132,11 @@ class ParsedConf:
             if b"\0" in raw:
                 self.faults.append(Fault("nul", path, number, b"", ""))
             number += 1
-            kept = continued_length(text)
-            if kept is None:
+            length = continued_length(text)
+            if length is None:
                 parts.append(text)
                 break
-            parts.append(text[:kept])
+            parts.append(text[:length])
         return _without_escapes(b"".join(parts)), number
 
     def _stray(self, path: str, line: int, stray: bytes) -> None:
@@ -255,25 +255,25 @@ def _without_escapes(text: bytes) -> bytes:
 
 def joined_line(lines: list[bytes], first: int, last: int) -> JoinedLine:
     """The joined line of these lines, with the position of each byte in the raw lines."""
-    kept: list[int] = []
+    positions: list[int] = []
     raw = b"".join(lines[first : last + 1])
     base = 0
     for line in lines[first : last + 1]:
         text = without_comment(line)
         length = continued_length(text)
-        kept.extend(range(base, base + (len(text) if length is None else length)))
+        positions.extend(range(base, base + (len(text) if length is None else length)))
         base += len(line)
     text_bytes, starts, ends = bytearray(), [], []
     at = 0
-    while at < len(kept):
-        starts.append(kept[at])
-        if raw[kept[at]] == 0x5C:
+    while at < len(positions):
+        starts.append(positions[at])
+        if raw[positions[at]] == 0x5C:
             at += 1
-            if at == len(kept):
+            if at == len(positions):
                 starts.pop()
                 break
-        text_bytes.append(raw[kept[at]])
-        ends.append(kept[at] + 1)
+        text_bytes.append(raw[positions[at]])
+        ends.append(positions[at] + 1)
         at += 1
     return JoinedLine(bytes(text_bytes), starts, ends)
 

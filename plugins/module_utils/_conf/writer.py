@@ -196,7 +196,7 @@ class _LikeOriginal(AtomicFile):
         self._model = change
 
     def is_secret(self) -> bool:
-        """Its folder is not checked: it was the site's choice, whoever may read the file."""
+        """Its folder is not checked: the site chose it, also for a file that not everyone may read."""
         return False
 
     def _write(self) -> None:

@@ -17,9 +17,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import Jwk, modulus_fingerprint, thumbprints
 
 
-def reason(found: DistrustedModulus) -> str:
+def reason(distrusted: DistrustedModulus) -> str:
     """Why a key with this modulus is not trusted; a predicate."""
-    if found.name is None:
+    if distrusted.name is None:
         return "has a modulus whose private part was published"
     return "is named in remove, or has the modulus of a key that is"
 
@@ -39,9 +39,9 @@ class Distrust:
     def __init__(self, record: KeySetRecord, remove: Collection[str], remembers: bool, now: int) -> None:
         self._remove = frozenset(remove)
         self._now = now
-        kept = [each for each in record.distrusted if each.name is None or remembers or each.name in self._remove]
-        self._everywhere = {each.modulus: each for each in kept if not each.scoped}
-        self._scoped = {(each.modulus, each.sources[0]): each for each in kept if each.scoped and each.sources}
+        valid = [each for each in record.distrusted if each.name is None or remembers or each.name in self._remove]
+        self._everywhere = {each.modulus: each for each in valid if not each.scoped}
+        self._scoped = {(each.modulus, each.sources[0]): each for each in valid if each.scoped and each.sources}
 
     def add_trusted(self, key: Jwk, sources: tuple[str, ...]) -> None:
         """A key that is trusted now: each of its names means its modulus."""
@@ -61,10 +61,10 @@ class Distrust:
     def find(self, key: Jwk, sources: Sequence[str]) -> DistrustedModulus | None:
         """Why a key of these sources is distrusted; None if it is not."""
         modulus = modulus_fingerprint(key.n)
-        found = self._everywhere.get(modulus)
-        if found is None and len(sources) == 1:
-            found = self._scoped.get((modulus, sources[0]))
-        return found
+        distrusted = self._everywhere.get(modulus)
+        if distrusted is None and len(sources) == 1:
+            distrusted = self._scoped.get((modulus, sources[0]))
+        return distrusted
 
     @property
     def known(self) -> tuple[DistrustedModulus, ...]:
@@ -88,14 +88,14 @@ class Distrust:
     def _add_scoped(self, modulus: str, name: str, source: str) -> None:
         self._scoped.setdefault((modulus, source), DistrustedModulus(modulus, self._now, name, (source,), True))
 
-    def to_remember(self) -> tuple[DistrustedModulus, ...]:
+    def to_record(self) -> tuple[DistrustedModulus, ...]:
         """What is recorded. A source that publishes ever new keys to be distrusted does not fill the disk."""
         counts: dict[str, int] = {}
-        found = []
+        recorded = []
         for each in sorted(self.known, key=lambda each: (each.since, each.modulus)):
             floods = each.scoped or each.name is None
             for source in each.sources if floods else ():
                 counts[source] = counts.get(source, 0) + 1
             if not floods or all(counts[source] <= MAX_KEYS for source in each.sources):
-                found.append(each)
-        return tuple(found)
+                recorded.append(each)
+        return tuple(recorded)

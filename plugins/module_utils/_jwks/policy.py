@@ -130,7 +130,7 @@ class _Decider:
         self._refuse_extremes()
         return TrustDecision(
             list(trusted.keys),
-            KeySetRecord(self._keys_to_record(), self.distrust.to_remember()),
+            KeySetRecord(self._keys_to_record(), self.distrust.to_record()),
             sorted(added),
             sorted(trusted.kept),
             sorted(RetiredKey(key.kid, until) for key, until in trusted.retired.items()),

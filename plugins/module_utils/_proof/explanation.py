@@ -21,12 +21,12 @@ _NOT_LOADED = ("header lengths are longer",)
 
 def explain(answers: list[Answer]) -> str:
     """What was not as expected, and what to do. Empty for a proven cluster."""
-    found = []
+    texts = []
     for daemon, asked in dict.fromkeys((answer.daemon, answer.asked) for answer in answers):
         wrong = [one for one in answers if (one.daemon, one.asked) == (daemon, asked) and one.answer != one.expected]
         if wrong:
-            found.append(_explain_daemon(wrong, answers))
-    return " ".join(dict.fromkeys(found))
+            texts.append(_explain_daemon(wrong, answers))
+    return " ".join(dict.fromkeys(texts))
 
 
 def _explain_daemon(wrong: list[Answer], answers: list[Answer]) -> str:

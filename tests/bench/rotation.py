@@ -16,8 +16,10 @@ from figures import Cell, IsSelected, Measurement
 
 #: The client's host, with a token and no key.
 CLIENT = "svc1"
-HOSTS = f"ctl1,ctl2,dbd1,rest1,node1,{CLIENT}"
+HOSTS = f"ctl1,ctl2,dbd1,rest1,{CLIENT},svc2"
 TOKEN = "/var/lib/load/token"
+#: The token of the beginning, in the hands of somebody who does not give it up.
+STOLEN = "/var/lib/load/stolen"
 RATE = 20
 REQUESTS = 1000
 
@@ -90,39 +92,60 @@ def run(release: str, is_selected: IsSelected) -> Iterator[Cell]:
         for name in chosen:
             log(f"{release}: {name}")
             try:
-                seconds, report = under_load(cluster, PROCEDURES[name])
+                seconds, refused, report = under_load(cluster, PROCEDURES[name])
             except Failed as failure:
                 yield Cell((release, name), {}, problem=str(failure))
             else:
-                yield cell(release, name, seconds, report)
+                yield cell(release, name, seconds, refused, report)
 
 
 def prepare(cluster: Cluster) -> None:
-    service_token = {"name": "load", "user": USER, "dest": TOKEN, "format": "raw", "owner": USER}
-    variables = {"slurmrestd_listen": ["0.0.0.0:6820"], "slurm_jwt_tokens_services": [service_token]}
+    load = {"name": "load", "user": USER, "dest": TOKEN, "format": "raw", "owner": USER, "hosts": [CLIENT]}
+    other = {**load, "name": "other", "dest": "/etc/other.token", "hosts": ["svc2"]}
+    variables = {"slurmrestd_listen": ["0.0.0.0:6820"], "slurm_jwt_tokens_services": [load, other]}
     cluster.add_inventory(all={"vars": variables})
     cluster.put(CLIENT, (HERE / "load.py").read_text(), "/usr/local/lib/load.py")
     cluster.on(CLIENT, f"install -d -o {USER} -m 0700 {TOKEN.rpartition('/')[0]}")
     cluster.play("rollout")
 
 
-def under_load(cluster: Cluster, procedure: Callable[[Cluster], None]) -> tuple[float, dict[str, Any]]:
-    """The seconds of the procedure, and the client's report."""
+def under_load(cluster: Cluster, procedure: Callable[[Cluster], None]) -> tuple[float, float, dict[str, Any]]:
+    """Seconds that the procedure took, seconds until the old token was refused, and what the client saw."""
+    cluster.on(CLIENT, f"cp --preserve=all {TOKEN} {STOLEN}")
     version = releases.rest_version(cluster.release)
-    words = (f"/usr/bin/python3 /usr/local/lib/load.py --url=http://rest1:6820 --version={version} --user={USER} "
-             f"--token-file={TOKEN} --rate={RATE}")
-    with service(cluster, CLIENT, "load", words) as output:
+    words = f"/usr/bin/python3 /usr/local/lib/load.py --url=http://rest1:6820 --version={version} --user={USER}"
+    load, thief = f"{words} --token-file={TOKEN} --rate={RATE}", f"{words} --token-file={STOLEN} --rate=5"
+    with service(cluster, CLIENT, "load", load) as said, service(cluster, CLIENT, "thief", thief) as heard:
         start = time.monotonic()
         time.sleep(5)
-        begin = time.monotonic()
+        begin, clock = time.monotonic(), time.time()
         procedure(cluster)
         end = time.monotonic()
-        # Until the last request has ended, and there are enough.
+        # Until everything that is going to fail has failed, and there are enough requests.
         time.sleep(max(10, start + REQUESTS / RATE + 1 - end))
-    return end - begin, json.loads(cluster.on(CLIENT, f"cat {output}"))
+    refused = refused_from(json.loads(cluster.on(CLIENT, f"cat {heard}"))) - clock
+    return end - begin, refused, json.loads(cluster.on(CLIENT, f"cat {said}"))
 
 
-def cell(release: str, procedure: str, seconds: float, report: dict[str, Any]) -> Cell:
+def refused_from(heard: dict[str, Any]) -> float:
+    """The moment from which on both daemons refuse a token. A call that failed, and did not later, was no refusal."""
+    failed: dict[float, set[str]] = {failure["time"]: set() for failure in heard["failures"]}
+    for failure in heard["failures"]:
+        failed[failure["time"]].add(failure["call"])
+    both = [moment for moment, calls in failed.items() if len(calls) == 2]
+    expected = heard["seconds"] * heard["rate"]
+    if not both or heard["failures"][-1]["second"] < heard["seconds"] - 1:
+        raise Failed(f"The old token was not refused to the end: {len(both)} of {expected:.0f} requests.")
+    # Backwards from the end, as long as there is a failed request for every one that was sent.
+    first = both[-1]
+    for moment in reversed(both):
+        if first - moment > 1.5 / heard["rate"]:
+            break
+        first = moment
+    return first
+
+
+def cell(release: str, procedure: str, seconds: float, refused: float, report: dict[str, Any]) -> Cell:
     if report["latest_ms"] > 1000 or report["requests"] < REQUESTS:
         raise Failed(f"The client was too slow, or sent too few requests: {report}")
     return Cell((release, procedure), {
@@ -133,6 +156,7 @@ def cell(release: str, procedure: str, seconds: float, report: dict[str, Any]) -
         "caught by a second read": report["caught_by_a_second_read"],
         "reset": report["resets"],
         "p50, p99, max": " / ".join(f"{report['latency_ms'][name]:.0f}" for name in ("p50", "p99", "max")) + " ms",
+        "old token refused after": f"{refused:.1f} s",
         "rotation took": f"{seconds:.1f} s",
     }, report)
 

@@ -1,8 +1,8 @@
 """Attacks a cluster from hosts that were broken into: attacks.py --lab=FOLDER --scratch=FOLDER --project=FOLDER
 
-The hosts node1, rest1 and svc1 get a Python that changes the answers of modules (evil_python.py). Each attack says what
-it tries, runs a playbook as a person would, and looks afterwards on every host, and where Ansible runs, for what must
-not be there. The last line counts the attacks and those that got through.
+The hosts node1, rest1 and svc1 get a Python that changes the answers of modules (evil_python.py). Each attack runs a
+playbook, and then searches every host, and the host where Ansible runs, for signs of success. The last line counts the
+attacks and those that succeeded.
 """
 
 import argparse
@@ -24,7 +24,7 @@ EVIL, HONEST = ("node1", "rest1", "svc1"), ("ctl1", "dbd1")
 KEY = "/var/lib/slurm/slurmctld/jwt_hs256.key"
 ROOT_TOKEN = {"name": "x", "user": "root", "allow_privileged": True, "dest": "/root/x", "lifespan": "300d"}
 TEMPLATE = "{{ lookup('pipe', 'touch FILE') }}"
-#: Seconds that a task may take, so that a host which hangs does not take the limits of the collection.
+#: Timeout of a task, so that a host that hangs does not use up the limits of the collection.
 TASK_TIMEOUT = 20
 
 RESERVED = """
@@ -39,7 +39,7 @@ for kind, loader in (("connection", connection_loader), ("shell", shell_loader),
 print(json.dumps(sorted(names)))
 """
 
-# Looks for a key, given in hex, in every place where somebody might have put it down.
+# Searches for a key, given in hex, in every folder where it may have been written.
 HUNT = """
 import base64, os, sys
 key = bytes.fromhex(sys.argv[1])
@@ -53,12 +53,12 @@ for top in ("/root", "/tmp", "/etc", "/home", "/run", "/var/tmp"):
 """
 
 
-class GotThrough(Exception):
-    """An attack had a success. The text says which."""
+class Success(Exception):
+    """An attack succeeded. The text says how."""
 
 
 class Site:
-    """The cluster, and where Ansible runs."""
+    """The cluster, and the host where Ansible runs."""
 
     def __init__(self, lab, scratch, project, programs):
         self.lab, self.scratch, self.project = Path(lab), Path(scratch), Path(project)
@@ -88,13 +88,13 @@ class Site:
         )
 
     def on(self, host, command, given=None):
-        """What a shell command on a host prints."""
+        """The output of a shell command on a host."""
         argv = ["ssh", "-F", str(self.lab / "ssh_config"), host, command]
         done = subprocess.run(argv, input=given, capture_output=True, text=True, timeout=120, check=False)
         return done.stdout.strip()
 
     def play(self, playbook, *arguments, order="node1", **environment):
-        """Runs a playbook of the collection. Its exit code, and what it said."""
+        """Runs a playbook of the collection. Its exit code, and what it output."""
         first = self.scratch / f"first-{order}.yml"
         first.write_text(f"all: {{hosts: {{{order}: {{}}}}}}\n")
         argv = [
@@ -107,10 +107,10 @@ class Site:
         ]
         begin = time.monotonic()
         done = self.run(argv, cwd=self.scratch, env=self.environment(**environment))
-        said = done.stdout + done.stderr
-        with open(self.scratch / "said.log", "a", encoding="utf-8") as log:
-            log.write(f"\n$ {playbook} {' '.join(map(str, arguments))} ({self.core}, {environment})\n{said}\n")
-        return done.returncode, said, time.monotonic() - begin
+        output = done.stdout + done.stderr
+        with open(self.scratch / "output.log", "a", encoding="utf-8") as log:
+            log.write(f"\n$ {playbook} {' '.join(map(str, arguments))} ({self.core}, {environment})\n{output}\n")
+        return done.returncode, output, time.monotonic() - begin
 
     def environment(self, **more):
         return {
@@ -118,7 +118,7 @@ class Site:
             "ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"],
             "ANSIBLE_HOME": str(self.scratch / "ansible"),
             "ANSIBLE_NOCOLOR": "1",
-            # As a person has it who has set nothing.
+            # Without the user's settings.
             "ANSIBLE_CONFIG": str(self.config),
             "COLUMNS": "250",
             **more,
@@ -147,8 +147,8 @@ class Site:
                 "rm -rf /usr/bin/evil /etc/evil.json /tmp/pwned* /root/x",
             )
 
-    def tell(self, host, *rules):
-        """What a host that was broken into does to the answers of its modules."""
+    def set_rules(self, host, *rules):
+        """Sets how a host that was broken into changes the answers of its modules."""
         self.on(host, "cat > /etc/evil.json", json.dumps(rules))
 
     def key(self, host):
@@ -157,39 +157,39 @@ class Site:
     def fingerprint(self, host):
         return "SHA256:" + hashlib.sha256(bytes.fromhex(self.key(host))).hexdigest()
 
-    def is_taken(self, key):
-        """Whether slurmctld and slurmdbd take a token that the key signs."""
+    def is_accepted(self, key):
+        """Whether slurmctld and slurmdbd accept a token of the key."""
         code = (HERE.parent / "shared/tokens.py").read_text()
         self.on("ctl1", "cat > /run/tokens.py", code)
         self.on(
             "ctl1",
             f"echo {key} | python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))' > /run/k",
         )
-        said = self.on("ctl1", "python3 /run/tokens.py /run/k; rm /run/k")
-        token = json.loads(said)["good"]
+        output = self.on("ctl1", "python3 /run/tokens.py /run/k; rm /run/k")
+        token = json.loads(output)["good"]
         return [
             self.on("ctl1", f"SLURM_JWT={token} {client} > /dev/null 2>&1 && echo yes || echo no") == "yes"
             for client in ("sinfo", "sacctmgr -n list cluster")
         ]
 
-    def look(self):
-        """Raises GotThrough if anything is where it must not be."""
-        found = [f"where Ansible runs: {path.name}" for path in self.pwned.iterdir()]
+    def inspect(self):
+        """Raises Success if there is a sign of success."""
+        problems = [f"where Ansible runs: {path.name}" for path in self.pwned.iterdir()]
         key = self.key("ctl1")
         for host in (*EVIL, *HONEST):
-            found += [f"{host}: {line}" for line in self.on(host, "ls -d /tmp/pwned* /root/x 2>/dev/null").split()]
+            problems += [f"{host}: {line}" for line in self.on(host, "ls -d /tmp/pwned* /root/x 2>/dev/null").split()]
             if host in EVIL:
-                found += [
+                problems += [
                     f"{host}: the key in {line}"
                     for line in self.on(host, f"$(readlink -f /usr/bin/python3.real) - {key}", HUNT).split()
                 ]
         owners = {self.on(host, f"stat -c '%U %a' {KEY}") for host in HONEST}
         if owners != {"slurm 400"}:
-            found.append(f"the key: {owners}")
+            problems.append(f"the key: {owners}")
         if self.key("dbd1") != key:
-            found.append("ctl1 and dbd1 have different keys")
-        if found:
-            raise GotThrough("; ".join(found))
+            problems.append("ctl1 and dbd1 have different keys")
+        if problems:
+            raise Success("; ".join(problems))
 
     def hostile_facts(self, host):
         """Each variable of the collection, and each of Ansible's connection, shell and become plugins, as a fact."""
@@ -200,7 +200,7 @@ class Site:
         }
         facts.update({name: "all" for name in self.specs if "_group_" in name})
         facts["slurm_jwt_tokens_services"] = [{**ROOT_TOKEN, "hosts": [host]}]
-        # What tasks of the collection leave with a host.
+        # Facts that tasks of the collection set.
         facts.update(
             {
                 "slurm_jwt_plan": {},
@@ -226,24 +226,24 @@ class Site:
         return re.search(rf"Host {host}\n    HostName (\S+)", (self.lab / "ssh_config").read_text())[1]
 
 
-def want(condition, text, said=""):
+def check(condition, text, output=""):
     if not condition:
-        lines = [line for line in said.splitlines() if line.strip()][-25:]
-        raise GotThrough(text + ("\n      | " + "\n      | ".join(line[:240] for line in lines) if lines else ""))
+        lines = [line for line in output.splitlines() if line.strip()][-25:]
+        raise Success(text + ("\n      | " + "\n      | ".join(line[:240] for line in lines) if lines else ""))
 
 
-def names(said, *hosts):
-    """Whether what a run said names each host as one that was left out."""
-    flat = re.sub(r"\s+", " ", said)
-    part = flat[flat.rfind("These were left out") :]
-    return [host for host in hosts if f"{host}: " not in part]
+def not_named(output, *hosts):
+    """The hosts that a run does not name as left out."""
+    flat = re.sub(r"\s+", " ", output)
+    end = flat[flat.rfind("These were left out") :]
+    return [host for host in hosts if f"{host}: " not in end]
 
 
 # -- the attacks ------------------------------------------------------------------------------------------------------
 
 
 def every_fact(site, order, *arguments, **environment):
-    """All answers of three hosts carry facts of every name, and add hosts and groups."""
+    """All answers of three hosts have facts of every name, and add hosts and groups."""
     for host in EVIL:
         added = {
             "ansible_facts": site.hostile_facts(host),
@@ -251,25 +251,25 @@ def every_fact(site, order, *arguments, **environment):
             "add_group": "slurmctld",
             "_ansible_facts_cacheable": True,
         }
-        site.tell(host, {"module": "*", "add": added})
+        site.set_rules(host, {"module": "*", "add": added})
     key = site.key("ctl1")
-    code, said, _time = site.play("rollout", *arguments, order=order, **environment)
-    want(code == 0, "the rollout failed", said)
-    want(
-        all(re.search(rf"{host}: the result of \w+ had undeclared", re.sub(r"\s+", " ", said)) for host in EVIL),
-        "the run does not say which host sends what does not belong there",
-        said,
+    code, output, _time = site.play("rollout", *arguments, order=order, **environment)
+    check(code == 0, "the rollout failed", output)
+    check(
+        all(re.search(rf"{host}: the result of \w+ had undeclared", re.sub(r"\s+", " ", output)) for host in EVIL),
+        "the run does not name the hosts with undeclared members",
+        output,
     )
-    code, said, _time = site.play("tokens", *arguments, order=order, **environment)
-    want(code == 0, "the playbook tokens failed", said)
-    want(site.key("ctl1") == key, "the key is another")
+    code, output, _time = site.play("tokens", *arguments, order=order, **environment)
+    check(code == 0, "the playbook tokens failed", output)
+    check(site.key("ctl1") == key, "the key has changed")
 
 
 def fact_cache(site, name, value):
-    """A host that was cleaned has left a fact in the cache of an earlier run."""
+    """A repaired host has left a fact in the cache of an earlier run."""
     cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(site.scratch / "cache")}
     shutil.rmtree(site.scratch / "cache", ignore_errors=True)
-    site.tell("svc1", {"module": "*", "add": {"ansible_facts": {name: value, "ansible_distribution": "Debian"}}})
+    site.set_rules("svc1", {"module": "*", "add": {"ansible_facts": {name: value, "ansible_distribution": "Debian"}}})
     ping = [
         site.programs / "ansible",
         f"--inventory={site.lab}/inventory.yml",
@@ -277,17 +277,17 @@ def fact_cache(site, name, value):
         "--module-name=ansible.builtin.ping",
     ]
     site.run(ping, cwd=site.scratch, env=site.environment(**cache))
-    site.tell("svc1")
-    code, said, _time = site.play("tokens", **cache)
-    want(
-        code != 0 and f"svc1 has a fact {name}" in re.sub(r"\s+", " ", said),
+    site.set_rules("svc1")
+    code, output, _time = site.play("tokens", **cache)
+    check(
+        code != 0 and f"svc1 has a fact {name}" in re.sub(r"\s+", " ", output),
         f"{name} in the cache did not stop the run",
-        said,
+        output,
     )
 
 
 def templates_in_texts(site):
-    """What a host says for people to read is a template, in verify and in check mode."""
+    """Texts of a host are templates, in verify and in check mode."""
     text = TEMPLATE.replace("FILE", f"{site.pwned}/text")
     for host, severity in zip(EVIL, ("error", "warning", "error")):
         problem = {
@@ -299,76 +299,77 @@ def templates_in_texts(site):
             "effect": text,
             "remedy": text,
         }
-        site.tell(
+        site.set_rules(
             host,
             {"module": "slurm_jwt_info", "set": {"problems": [problem]}},
             {"module": "slurm_jwt_token", "add": {"warnings": [text], "msg": text}},
             {"module": "slurm_jwt_proof", "add": {"msg": text, "failed": True}},
         )
     for playbook, *arguments in (("verify",), ("rollout", "--check")):
-        _code, said, _time = site.play(playbook, *arguments)
-        want("lookup('pipe'" in re.sub(r"\s+", " ", said), "nobody is told what the host said", said)
+        _code, output, _time = site.play(playbook, *arguments)
+        check("lookup('pipe'" in re.sub(r"\s+", " ", output), "the host's text is not shown", output)
 
 
-def misfits(site):
-    """Three hosts answer what no module answers: another type, ten megabytes, tokens that are none."""
-    site.tell("node1", {"module": "slurm_jwt_info", "set": {"conf": 17}})
-    site.tell("rest1", {"module": "slurm_jwt_info", "set": {"hostname": "x" * 10_000_000}})
-    site.tell("svc1", {"module": "slurm_jwt_token", "set": {"tokens": [{}]}})
-    code, said, _time = site.play("rollout")
-    want(code != 0, "the run says that all is well", said)
-    want(not names(said, *EVIL), f"the run does not name {names(said, *EVIL)}", said)
-    want("slurmctld 4/4, slurmdbd 4/4" in said, "the controllers were not proven", said)
-    want(
-        "KeyError" not in said and "Traceback" not in said and "xxxxxxxxxx" * 50 not in said,
+def invalid_answers(site):
+    """Three hosts return invalid answers: another type, ten megabytes, invalid tokens."""
+    site.set_rules("node1", {"module": "slurm_jwt_info", "set": {"conf": 17}})
+    site.set_rules("rest1", {"module": "slurm_jwt_info", "set": {"hostname": "x" * 10_000_000}})
+    site.set_rules("svc1", {"module": "slurm_jwt_token", "set": {"tokens": [{}]}})
+    code, output, _time = site.play("rollout")
+    check(code != 0, "the run reports success", output)
+    check(not not_named(output, *EVIL), f"the run does not name {not_named(output, *EVIL)}", output)
+    check("slurmctld 4/4, slurmdbd 4/4" in output, "the controllers were not proven", output)
+    check(
+        "KeyError" not in output and "Traceback" not in output and "xxxxxxxxxx" * 50 not in output,
         "the run shows a traceback",
-        said,
+        output,
     )
 
 
 def escape_codes(site):
-    """A host forges lines of the closing table."""
+    """A host forges lines of the run summary."""
     forged = "ok\nctl1   99.99   nothing to do   slurmctld 9/9\x1b[2K\r"
-    site.tell("node1", {"module": "slurm_jwt_info", "set": {"release": forged}})
-    site.tell("rest1", {"module": "slurm_jwt_info", "set": {"conf.cluster_name": forged}})
-    site.tell("svc1", {"module": "slurm_jwt_token", "say": forged})
-    _code, said, _time = site.play("rollout")
-    want(
-        "99.99" not in said.replace("\\n", "\n").split("PLAY RECAP")[0].split("What ran, host by host")[-1],
+    site.set_rules("node1", {"module": "slurm_jwt_info", "set": {"release": forged}})
+    site.set_rules("rest1", {"module": "slurm_jwt_info", "set": {"conf.cluster_name": forged}})
+    site.set_rules("svc1", {"module": "slurm_jwt_token", "output": forged})
+    _code, output, _time = site.play("rollout")
+    check(
+        "99.99" not in output.replace("\\n", "\n").split("PLAY RECAP")[0].split("What ran, host by host")[-1],
         "a line of the table is forged",
-        said,
+        output,
     )
 
 
 def veto(site, rules, name):
     """A host of services or of slurmrestd wants a rotation to fail or to go back."""
     for host, more in rules.items():
-        site.tell(host, *more)
+        site.set_rules(host, *more)
     old, serial = site.key("ctl1"), f"{name}-{time.time():.0f}"
-    code, said, seconds = site.play(
+    code, output, seconds = site.play(
         "rotate", f"--extra-vars=slurm_jwt_key_serial={serial}", ANSIBLE_TASK_TIMEOUT=str(TASK_TIMEOUT)
     )
     new = site.key("ctl1")
-    want(new != old and site.key("dbd1") == new, "the key was not rotated", said)
-    want(
-        site.is_taken(new) == [True, True] and site.is_taken(old) == [False, False],
+    check(new != old and site.key("dbd1") == new, "the key was not rotated", output)
+    check(
+        site.is_accepted(new) == [True, True] and site.is_accepted(old) == [False, False],
         "the daemons do not have the new key",
-        said,
+        output,
     )
-    want(code != 0 and not names(said, *rules), f"the run does not name {names(said, *rules) or 'the failure'}", said)
-    want(seconds < 240, f"the rotation took {seconds:.0f} s", said)
-    return said
+    missing = not_named(output, *rules)
+    check(code != 0 and not missing, f"the run does not name {missing or 'the failure'}", output)
+    check(seconds < 240, f"the rotation took {seconds:.0f} s", output)
+    return output
 
 
 def fake_proof(site):
     """slurmrestd is down, and its host says that all is proven."""
     listen = '--extra-vars={"slurmrestd_listen": ["0.0.0.0:6820"]}'
-    site.tell("rest1")
-    code, said, _time = site.play("rollout", listen)
-    want(
-        code == 0 and "slurmrestd 12/12, seen from the controller" in said,
+    site.set_rules("rest1")
+    code, output, _time = site.play("rollout", listen)
+    check(
+        code == 0 and "slurmrestd 12/12, seen from the controller" in output,
         "the controller did not see slurmrestd",
-        said,
+        output,
     )
     right = [
         {
@@ -392,83 +393,83 @@ def fake_proof(site):
             "left_out": [],
         },
     }
-    site.tell("rest1", fake)
+    site.set_rules("rest1", fake)
     site.on("rest1", "systemctl stop slurmrestd")
-    code, said, _time = site.play("verify", listen)
+    code, output, _time = site.play("verify", listen)
     site.on("rest1", "systemctl start slurmrestd")
-    want(code != 0 and "rest1" in said[said.rfind("not proven") :], "the faked proof was believed", said)
-    site.tell("rest1")
-    # Said aloud: clients at the address of before would be cut off.
-    code, said, _time = site.play("rollout", "--extra-vars=slurmrestd_listen=127.0.0.1:6820")
-    want(code == 0 and "slurmrestd 12/12, by its own word" in said, "the table does not say whose word it is", said)
+    check(code != 0 and "rest1" in output[output.rfind("not proven") :], "the faked proof was believed", output)
+    site.set_rules("rest1")
+    # Declared: clients of the earlier address are disconnected.
+    code, output, _time = site.play("rollout", "--extra-vars=slurmrestd_listen=127.0.0.1:6820")
+    check(code == 0 and "slurmrestd 12/12, by its own word" in output, "the table hides who has checked", output)
 
 
-def way_back(site):
+def rollback(site):
     """No attack: a key host fails in the step that waits for the instant, while the swap is still pending."""
     site.break_into("dbd1")
-    site.tell("dbd1", {"module": "async_status", "say": "the connection broke", "rc": 1})
+    site.set_rules("dbd1", {"module": "async_status", "output": "the connection broke", "rc": 1})
     old, before = site.key("ctl1"), site.fingerprint("ctl1")
     try:
-        code, said, _time = site.play("rotate", f"--extra-vars=slurm_jwt_key_serial=back-{time.time():.0f}")
+        code, output, _time = site.play("rotate", f"--extra-vars=slurm_jwt_key_serial=back-{time.time():.0f}")
     finally:
         site.heal("dbd1")
-    # Whatever is in force is what the run says.
+    # The run must report the current keys.
     keys = {host: site.fingerprint(host) for host in HONEST}
-    flat = re.sub(r"\s+", " ", said)
-    told = dict(re.findall(r"(SHA256:[0-9a-f]{12}) on ([\w, ]+)", flat[flat.rfind("The current key:") :]))
-    want(code != 0 and "dbd1 failed in the step" in flat, "the failure is not told", said)
-    want(
-        all(host in told.get(key[:19], "") for host, key in keys.items() if host == "ctl1"),
-        f"told {told}, in force {keys}",
-        said,
+    flat = re.sub(r"\s+", " ", output)
+    reported = dict(re.findall(r"(SHA256:[0-9a-f]{12}) on ([\w, ]+)", flat[flat.rfind("The current key:") :]))
+    check(code != 0 and "dbd1 failed in the step" in flat, "the failure is not reported", output)
+    check(
+        all(host in reported.get(key[:19], "") for host, key in keys.items() if host == "ctl1"),
+        f"reported {reported}, current {keys}",
+        output,
     )
-    want(keys["ctl1"] == before and site.is_taken(old)[0], "the old key is not in force on ctl1", said)
+    check(keys["ctl1"] == before and site.is_accepted(old)[0], "the old key is not in force on ctl1", output)
     if keys["dbd1"] != before:
-        want(
+        check(
             "could not be put back" in flat and "dbd1" in flat[flat.rfind("could not be put back") :],
-            "the run says what is not so",
-            said,
+            "the report is wrong",
+            output,
         )
     site.play("rotate", f"--extra-vars=slurm_jwt_key_serial=again-{time.time():.0f}")
-    want(site.key("ctl1") == site.key("dbd1"), "the next rotation did not finish it", said)
+    check(site.key("ctl1") == site.key("dbd1"), "the next rotation did not finish it", output)
 
 
 def every_member(site):
     """Each member of each answer is replaced by another type, ten megabytes, a template, a line and a path."""
-    kept = site.scratch / "answers"
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir()
+    stored = site.scratch / "answers"
+    shutil.rmtree(stored, ignore_errors=True)
+    stored.mkdir()
     for host in EVIL:
         site.on(host, "rm -rf /run/answers")
-        site.tell(host, {"module": "*", "keep": "/run/answers"})
+        site.set_rules(host, {"module": "*", "store": "/run/answers"})
     for playbook in ("rollout", "verify"):
-        code, said, _time = site.play(playbook)
-        want(code == 0, f"{playbook} failed", said)
+        code, output, _time = site.play(playbook)
+        check(code == 0, f"{playbook} failed", output)
     for host in EVIL:
         for name in site.on(host, "ls /run/answers | grep -x 'slurm_.*[.]json'").split():
-            (kept / name).write_text(site.on(host, f"cat /run/answers/{name}"))
-    want(len(list(kept.iterdir())) >= 4, f"no answers were kept: {list(kept.iterdir())}")
+            (stored / name).write_text(site.on(host, f"cat /run/answers/{name}"))
+    check(len(list(stored.iterdir())) >= 4, f"no answers were stored: {list(stored.iterdir())}")
     done = site.run(
-        [site.programs / "python", HERE / "mutations.py", kept],
+        [site.programs / "python", HERE / "mutations.py", stored],
         env=site.environment(PYTHONPATH=os.environ["ANSIBLE_COLLECTIONS_PATH"]),
     )
-    want(done.returncode == 0 and int(done.stdout or 0) > 1000, f"{done.stdout}{done.stderr}"[-500:])
+    check(done.returncode == 0 and int(done.stdout or 0) > 1000, f"{done.stdout}{done.stderr}"[-500:])
 
 
 def kept_files(site):
-    """Ansible is told to leave its files on the hosts."""
-    code, said, _time = site.play("tokens", ANSIBLE_KEEP_REMOTE_FILES="1")
-    want(code != 0 and "KEEP_REMOTE_FILES" in said, "the run went on", said)
+    """Ansible is configured to leave its files on the hosts."""
+    code, output, _time = site.play("tokens", ANSIBLE_KEEP_REMOTE_FILES="1")
+    check(code != 0 and "KEEP_REMOTE_FILES" in output, "the run was not refused", output)
 
 
 def attacks(site, thorough):
-    """Name, and what to do. On one of the cores all of them, on the other what differs between cores."""
+    """Names and functions. All of them on one ansible-core, on the other those that differ between releases."""
     hang = {
         "svc1": [{"module": "slurm_jwt_token", "hang": True}],
         "rest1": [{"module": "slurm_jwt_info", "flood": True}],
     }
     empty = {"svc1": [{"module": "slurm_jwt_token", "set": {"tokens": [{}]}, "add": {"msg": "no"}}]}
-    late = {"svc1": [{"module": "async_status", "say": "{}", "rc": 1}]}
+    late = {"svc1": [{"module": "async_status", "output": "{}", "rc": 1}]}
     cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(site.scratch / "facts")}
     yield "facts, from the first host, with pipelining", lambda: every_fact(site, "node1")
     yield (
@@ -489,23 +490,23 @@ def attacks(site, thorough):
         lambda: fact_cache(site, "ansible_remote_tmp", "/tmp/.a$(id>/tmp/pwned)"),
     )
     yield "templates in texts", lambda: templates_in_texts(site)
-    yield "answers that do not fit", lambda: misfits(site)
-    yield "veto: tokens that are none, while they are staged", lambda: veto(site, empty, "empty")
+    yield "invalid answers", lambda: invalid_answers(site)
+    yield "veto: invalid tokens while they are staged", lambda: veto(site, empty, "empty")
     yield "each member of each answer", lambda: every_member(site)
     if thorough:
         yield "forged lines", lambda: escape_codes(site)
-        yield "veto: a job that cannot be asked for after the swap", lambda: veto(site, late, "late")
-        yield "veto: a host hangs, and one sends without an end", lambda: veto(site, hang, "hang")
+        yield "veto: a job without a result after the swap", lambda: veto(site, late, "late")
+        yield "veto: one host hangs, and one sends endless output", lambda: veto(site, hang, "hang")
         yield "a faked proof", lambda: fake_proof(site)
-        yield "the way back, while a swap is pending", lambda: way_back(site)
-        yield "files that Ansible is to keep", lambda: kept_files(site)
+        yield "a rollback while a swap is pending", lambda: rollback(site)
+        yield "files that Ansible keeps", lambda: kept_files(site)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("lab", "scratch", "project"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--only", default="", help="a part of the names of the attacks to try")
+    parser.add_argument("--only", default="", help="part of the names of the attacks to run")
     parser.add_argument("--which", default="newest,oldest", help="ansible-core; the last one has all the attacks")
     parser.add_argument("--core", action="append", help="instead, the folder of the programs of an ansible-core")
     options = parser.parse_args()
@@ -518,7 +519,7 @@ def main():
         ).stdout.strip()
         for which in options.which.split(",")
     ]
-    tried, through = 0, 0
+    tried, succeeded = 0, 0
     for number, programs in enumerate(cores):
         site = Site(options.lab, f"{options.scratch}/{number}", options.project, programs)
         try:
@@ -530,28 +531,28 @@ def main():
                 begin, why = time.monotonic(), ""
                 try:
                     attack()
-                    site.look()
-                except GotThrough as error:
+                    site.inspect()
+                except Success as error:
                     why = str(error)
-                    through += 1
-                came_of_it = f"GOT THROUGH: {why}" if why else "nothing"
-                print(f"{site.core} {time.monotonic() - begin:4.0f} s  {name}: {came_of_it}", flush=True)
+                    succeeded += 1
+                outcome = f"SUCCEEDED: {why}" if why else "nothing"
+                print(f"{site.core} {time.monotonic() - begin:4.0f} s  {name}: {outcome}", flush=True)
                 for host in EVIL:
-                    site.tell(host)
+                    site.set_rules(host)
                     site.on(host, "rm -rf /tmp/pwned* /root/x")
                 for path in site.pwned.iterdir():
                     path.unlink()
         finally:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 site.heal(*EVIL)
-        # A host that was left out of a rotation gets its token now.
+        # Hosts that were left out of a rotation get their tokens.
         site.play("tokens")
-        code, said, _time = site.play("verify")
+        code, output, _time = site.play("verify")
         if code:
-            through += 1
-            print(f"{site.core}: the cluster is not as before:\n{said[-3000:]}", flush=True)
-    print(f"{tried} attacks on {len(cores)} releases of ansible-core, {through} got through")
-    return 1 if through else 0
+            succeeded += 1
+            print(f"{site.core}: the cluster is not as before:\n{output[-3000:]}", flush=True)
+    print(f"{tried} attacks on {len(cores)} releases of ansible-core, {succeeded} succeeded")
+    return 1 if succeeded else 0
 
 
 sys.exit(main())

@@ -1,12 +1,12 @@
-"""A /usr/bin/python3 of somebody who has broken into the host: runs the real one, and changes what modules answer.
+"""The /usr/bin/python3 of an attacker: runs the real one, and changes the answers of modules.
 
-Reads /etc/evil.json, a list of rules. Each names a module (or "*") and what happens to its answer:
+Reads /etc/evil.json, a list of rules. Each names a module (or "*") and a change of its answer:
   {"module": "slurm_jwt_info", "set": {"conf.path": 17}}     members replaced; "*.x" is a member of each entry of a list
   {"module": "*", "add": {"ansible_facts": {...}}}           members added
-  {"module": "slurm_jwt_token", "say": "..."}                something else than the answer
-  {"module": "slurm_jwt_info", "hang": true}                 no answer at all
-  {"module": "slurm_jwt_info", "flood": true}                an answer without an end
-  {"module": "*", "keep": "/root/answers"}                   the answer is kept
+  {"module": "slurm_jwt_token", "output": "..."}             text instead of the answer
+  {"module": "slurm_jwt_info", "hang": true}                 no answer
+  {"module": "slurm_jwt_info", "flood": true}                an endless answer
+  {"module": "*", "store": "/root/answers"}                  the answer is stored
 """
 
 import contextlib
@@ -24,18 +24,18 @@ STARTED = re.compile(
 
 
 def module_in(code):
-    found = STARTED.search(code)
-    return (found.group(1) or found.group(2)).decode() if found else None
+    match = STARTED.search(code)
+    return (match.group(1) or match.group(2)).decode() if match else None
 
 
 def replace(answer, path, value):
     name, _dot, rest = path.partition(".")
-    places = range(len(answer)) if name == "*" and isinstance(answer, list) else [name]
-    for place in places:
-        if rest and answer[place] is not None:
-            replace(answer[place], rest, value)
+    members = range(len(answer)) if name == "*" and isinstance(answer, list) else [name]
+    for member in members:
+        if rest and answer[member] is not None:
+            replace(answer[member], rest, value)
         elif not rest:
-            answer[place] = value
+            answer[member] = value
 
 
 def main():
@@ -69,13 +69,13 @@ def main():
                 with contextlib.suppress(KeyError, IndexError, TypeError):
                     replace(answer, path, value)
             answer.update(rule.get("add", {}))
-            if "keep" in rule:
-                os.makedirs(rule["keep"], exist_ok=True)
-                with open(f"{rule['keep']}/{module}.json", "w", encoding="utf-8") as stream:
+            if "store" in rule:
+                os.makedirs(rule["store"], exist_ok=True)
+                with open(f"{rule['store']}/{module}.json", "w", encoding="utf-8") as stream:
                     json.dump(answer, stream)
     for rule in rules:
-        if "say" in rule:
-            print(rule["say"])
+        if "output" in rule:
+            print(rule["output"])
             sys.exit(rule.get("rc", 1))
     print("\n".join([*before, last if answer is None else json.dumps(answer)]))
     sys.exit(done.returncode)

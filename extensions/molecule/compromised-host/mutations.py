@@ -1,7 +1,7 @@
-"""Replaces each member of real answers by what no module would say, and has it checked: mutations.py FOLDER
+"""Replaces each member of real answers with invalid values, and checks what is accepted: mutations.py FOLDER
 
-FOLDER holds answers that evil_python.py has kept, MODULE.json each. Whatever comes in has no template, no line of its
-own and no end of text, or the answer as a whole stays outside. Prints how many answers were tried.
+FOLDER has answers that evil_python.py has stored, MODULE.json each. An accepted answer must have no template, no line
+break and no endless text. Prints the number of answers.
 """
 
 import copy
@@ -27,20 +27,20 @@ ODD = (
     "../../x",
     LONG,
 )
-# What is shown as a difference keeps its lines.
+# Members that may have several lines.
 SHOWN = ("diff", "before", "after", "prepared", "stdout", "stderr")
 TEMPLATE = re.compile(r"\{[{%#]|#jinja2:")
 
 
-def places(value, path=()):
-    """Every place in an answer; of a list the first entry stands for all."""
+def paths_in(value, path=()):
+    """The path of every member of an answer. The first entry of a list stands for all."""
     if isinstance(value, dict):
         for name in value:
             yield (*path, name)
-            yield from places(value[name], (*path, name))
+            yield from paths_in(value[name], (*path, name))
     elif isinstance(value, list) and value:
         yield (*path, 0)
-        yield from places(value[0], (*path, 0))
+        yield from paths_in(value[0], (*path, 0))
 
 
 def replaced(answer, path, value):
@@ -64,15 +64,15 @@ def texts(value, name=""):
         yield value, name
 
 
-def let_in(module, answer):
+def accept(module, answer):
     action = CheckedAction.__new__(CheckedAction)
     action._task = SimpleNamespace(async_val=0, action=f"hpc.slurm_jwt.{module}", args={})
     return action._accept(answer, action.observation(), "node1")
 
 
-def wrong(found):
-    """What of it must not have come in."""
-    for text, name in texts(found):
+def violation(answer):
+    """Why an accepted answer is wrong."""
+    for text, name in texts(answer):
         if TEMPLATE.search(text):
             return f"a template in {name}"
         if "\n" in text and name not in SHOWN:
@@ -87,14 +87,14 @@ def main():
     for path in sorted(Path(sys.argv[1]).glob("*.json")):
         answer = json.loads(path.read_text())
         module = path.stem
-        if let_in(module, answer).get("failed") and not answer.get("failed"):
-            sys.exit(f"{module}: a real answer does not fit: {let_in(module, answer)['msg']}")
-        for place in places(answer):
+        if accept(module, answer).get("failed") and not answer.get("failed"):
+            sys.exit(f"{module}: a real answer is refused: {accept(module, answer)['msg']}")
+        for member in paths_in(answer):
             for value in ODD:
                 tried += 1
-                said = wrong(let_in(module, replaced(answer, place, value)))
-                if said:
-                    sys.exit(f"{module}, {place} = {str(value)[:40]!r}: {said}")
+                problem = violation(accept(module, replaced(answer, member, value)))
+                if problem:
+                    sys.exit(f"{module}, {member} = {str(value)[:40]!r}: {problem}")
     print(tried)
 
 

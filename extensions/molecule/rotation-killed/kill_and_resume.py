@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills a rotation at task after task, and each time runs it again: the cluster must end consistent.
+"""Kills a rotation at task after task, and runs it again each time: the cluster must end consistent.
 
-One key on all key hosts and the one before it, nothing staged, the declared serial on record, a service token that both
-daemons take, and slurmctld and slurmdbd the very processes that they were at the beginning.
+All key hosts have the same current and previous key, nothing is staged, the declared serial is on record, both daemons
+accept the service token, and slurmctld and slurmdbd are the same processes as in the beginning.
 
     kill_and_resume.py CLUSTER_FOLDER SITE [--every N] [--method METHOD]
 """
@@ -25,21 +25,21 @@ LEFT = ["jwt_hs256.key", "jwt_hs256.key.previous", "jwt_hs256.key.previous.recor
 
 class Cluster(killing.Cluster):
     def complaints(self, serial: str) -> list[str]:
-        found = []
+        problems = []
         keys = {host: self.on(host, f"sha256sum < {STATE}/jwt_hs256.key") for host in ("ctl1", "ctl2", "dbd1")}
         if len(set(keys.values())) != 1:
-            found.append(f"different keys: {keys}")
+            problems.append(f"different keys: {keys}")
         for host in keys:
             names = [name for name in self.on(host, f"ls {STATE}").split() if name.startswith("jwt_")]
             if names != LEFT:
-                found.append(f"{host} is left with {names}")
+                problems.append(f"{host} is left with {names}")
             record = json.loads(self.on(host, f"cat {STATE}/jwt_hs256.key.record"))
             if record["serial"] != serial or "run" in record:
-                found.append(f"{host} has on record: {record}")
+                problems.append(f"{host} has on record: {record}")
         for name in self.on("svc1", "ls /etc").split():
             if name.startswith("load.token."):
-                found.append(f"svc1 is left with /etc/{name}")
-        return found + self.refusals_of_the_service()
+                problems.append(f"svc1 is left with /etc/{name}")
+        return problems + self.refusals_of_the_service()
 
 
 def main() -> int:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills a rollout at task after task on a cluster with one slurm.conf for all hosts, and each time runs it again.
+"""Kills a rollout at task after task on a cluster with one slurm.conf for all hosts, and runs it again each time.
 
-Wherever it was killed, slurmctld must start again with the file as it is, and the next run must come to its end. Each
-point begins on a cluster without JWT.
+After each kill, slurmctld must start with the file as it is, and the next run must succeed. Each point begins on a
+cluster without JWT.
 
     kill_and_resume.py CLUSTER_FOLDER [--every N]
 """
@@ -24,24 +24,24 @@ KEY = "/var/lib/slurm/slurmctld/jwt_hs256.key"
 class Cluster(killing.Cluster):
     def attempt(self, serial: str, kill_at: int | None = None, when: str = "before") -> tuple[int, str]:
         if kill_at is not None:
-            code, said = self.play("remove", [])
+            code, output = self.play("remove", [])
             if code:
-                return code, said
+                return code, output
         return self.play("rollout", [], kill_at, when)
 
     def killed(self) -> list[str]:
-        """Somebody restarts slurmctld before the next run."""
-        alive = self.on("ctl1", "systemctl restart slurmctld; sleep 2; systemctl is-active slurmctld; true")
-        return [] if alive == "active" else [f"slurmctld is {alive}"]
+        """Restarts slurmctld before the next run."""
+        state = self.on("ctl1", "systemctl restart slurmctld; sleep 2; systemctl is-active slurmctld; true")
+        return [] if state == "active" else [f"slurmctld is {state}"]
 
     def complaints(self, serial: str) -> list[str]:
         keys = {self.on(host, f"sha256sum < {KEY}") for host in ("ctl1", "ctl2", "dbd1")}
         lines = self.on("node1", "grep -c ^AuthAlt /etc/slurm/slurm.conf; true")
-        asked = self.on("ctl1", "SLURM_JWT=$(scontrol token lifespan=60 | cut -d= -f2) sinfo -h | wc -l")
+        answers = self.on("ctl1", "SLURM_JWT=$(scontrol token lifespan=60 | cut -d= -f2) sinfo -h | wc -l")
         return [
             *(["different keys"] if len(keys) != 1 else []),
             *([f"slurm.conf has {lines} lines of JWT"] if lines != "2" else []),
-            *([] if asked == "1" else ["sinfo with a token says nothing"]),
+            *([] if answers == "1" else ["sinfo with a token prints nothing"]),
         ]
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills ansible-playbook with SIGKILL at one of its tasks: before the Nth, or when its work has begun on one host.
+"""Kills ansible-playbook with SIGKILL at one of its tasks: before the Nth, or when it has started on one host.
 
-KILL_AT is N; KILL_WHEN is before or during. Before a task is after the one that precedes it.
+KILL_AT is N; KILL_WHEN is before or during.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self.at, self.when = int(os.environ["KILL_AT"]), os.environ["KILL_WHEN"]
-        self.tasks = self.begun = 0
+        self.tasks = self.started = 0
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        self.tasks, self.begun = self.tasks + 1, 0
+        self.tasks, self.started = self.tasks + 1, 0
         if self.tasks == self.at and self.when == "before":
             self._kill(task)
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        # The second host is about to be told, so the first one's worker is at work.
-        self.begun += 1
-        if self.tasks == self.at and self.begun == 2:
+        # The second host is about to start, so the first one's worker is running.
+        self.started += 1
+        if self.tasks == self.at and self.started == 2:
             self._kill(task)
 
     def _kill(self, task: Any) -> None:

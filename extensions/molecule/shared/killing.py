@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills a playbook at task after task, and each time runs it again: what kill_and_resume.py of each scenario shares."""
+"""Kills a playbook at task after task, and runs it again each time. Shared by the scenarios' kill_and_resume.py."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 MOST = 200
-"""More tasks than a playbook will ever have."""
+"""More than the tasks of any playbook."""
 
 
 class Cluster:
-    """The cluster that is worked on; complaints() says in what it is not as the playbook leaves it."""
+    """The cluster. complaints() lists differences from the state after a complete run."""
 
     def __init__(self, folder: pathlib.Path, declared: list[str]) -> None:
         self.folder, self.declared = folder, declared
@@ -28,7 +28,7 @@ class Cluster:
         raise NotImplementedError
 
     def killed(self) -> list[str]:
-        """What must not be so even before the next run."""
+        """Problems before the next run."""
         return []
 
     def on(self, host: str, command: str) -> str:
@@ -36,7 +36,7 @@ class Cluster:
         return subprocess.run(ssh, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
     def attempt(self, serial: str, kill_at: int | None = None, when: str = "before") -> tuple[int, str]:
-        """One run, by its serial: the exit code, and what was said."""
+        """One run, by its serial: the exit code and the output."""
         return self.play("rotate", [*self.declared, f"slurm_jwt_key_serial={serial}"], kill_at, when)
 
     def play(
@@ -65,42 +65,42 @@ class Cluster:
         }
 
     def refusals_of_the_service(self) -> list[str]:
-        """What the service token is refused for: by a host with the plugin that a client with SLURM_JWT needs."""
-        token, found = self.on("svc1", "cat /etc/load.token"), []
+        """Refusals of the service token, on a host with the plugin that a client needs for SLURM_JWT."""
+        token, problems = self.on("svc1", "cat /etc/load.token"), []
         for client in ("sinfo -h", "sacctmgr -n list cluster"):
             try:
                 self.on("ctl1", f"SLURM_JWT={token} {client}")
             except subprocess.CalledProcessError as error:
-                found.append(f"{client} with the service token ended with {error.returncode}")
-        return found
+                problems.append(f"{client} with the service token ended with {error.returncode}")
+        return problems
 
 
 def arguments(doc: str, site: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path, help="of the cluster")
+    parser.add_argument("folder", type=pathlib.Path, help="the cluster's folder")
     if site:
-        parser.add_argument("site", type=pathlib.Path, help="the file with what the site declares")
+        parser.add_argument("site", type=pathlib.Path, help="the file with the site's declarations")
     parser.add_argument("--every", type=int, default=1, help="only every Nth point; default: all of them")
-    parser.add_argument("--first", type=int, default=1, help="where to begin")
+    parser.add_argument("--first", type=int, default=1, help="the first point")
     return parser
 
 
 def kill_and_resume(cluster: Cluster, first: int, every: int, same_processes: bool) -> int:
-    """Kill at each point in turn and run it again; 1 if any of them ended badly, or none was met."""
+    """Kills at each point in turn and runs it again. Returns 1 if one of them failed, or there was no point."""
     before, killed, bad = cluster.processes(), 0, 0
     points = [(number, when) for number in range(1, MOST) for when in ("before", "during")]
     for number, when in points[first - 1 :: every]:
         serial, begin = f"{when}-{number}-{int(time.time())}", time.monotonic()
-        code, said = cluster.attempt(serial, number, when)
-        point = re.search(r"^killed .*", said, re.MULTILINE)
+        code, output = cluster.attempt(serial, number, when)
+        point = re.search(r"^killed .*", output, re.MULTILINE)
         if code != -signal.SIGKILL:
             if code or (when == "before" and not killed):
-                print(said)
+                print(output)
                 bad += 1
             if when == "before":
-                # It came to its end: there is no such task.
+                # The run is complete: there is no such task.
                 break
-            # A task of one host only, or of none.
+            # A task on one host, or on none.
             continue
         killed += 1
         complaints = cluster.killed()
@@ -110,7 +110,7 @@ def kill_and_resume(cluster: Cluster, first: int, every: int, same_processes: bo
             complaints.append(f"daemons were restarted: {before} {cluster.processes()}")
             before = cluster.processes()
         bad += bool(complaints)
-        print(f"{point[0] if point else '?'}: {'; '.join(complaints) or 'finished by the next run'}"
+        print(f"{point[0] if point else '?'}: {'; '.join(complaints) or 'completed by the next run'}"
               f" ({time.monotonic() - begin:.0f} s)", flush=True)
-    print(f"killed {killed} times, {bad} times badly", flush=True)
+    print(f"killed {killed} times, {bad} failed", flush=True)
     return 1 if bad or not killed else 0

@@ -1,6 +1,6 @@
-"""Makes tokens by hand from the key on standard input, with nothing of the collection: RFC 7519 and hashlib alone.
+"""Makes tokens by hand from a key file, without the collection: only RFC 7519 and hashlib.
 
-Prints one JSON object, case -> token. Run on the controller, as whoever reads the key.
+Prints one JSON object, case -> token. Run on the controller by a user who can read the key.
 """
 
 import base64

@@ -15,15 +15,13 @@ otherwise, with the reason on standard error.
 
 from __future__ import annotations
 
-import grp
-import pwd
 import shutil
 import time
 from typing import Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import DeclaredOwnership
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError, declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_if_there
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import FileChange, KeySetRefused
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import PolicySettings, next_change
@@ -114,7 +112,8 @@ class JwksRefresh:
         settings = self.settings
         # A rollout that distrusts a key writes the record before it writes these settings.
         policy = PolicySettings(settings.retain, frozenset(settings.remove), remembers=True)
-        key_set = KeySetSettings(settings.path, settings.sources, policy, ownership_of(settings), tolerant=True)
+        ownership = declared({"owner": settings.owner, "group": settings.group, "mode": "0400"}, False)
+        key_set = KeySetSettings(settings.path, settings.sources, policy, ownership, tolerant=True)
         update = KeySetUpdate(key_set, self.notes.append)
         try:
             dummy_current, change = update.run()
@@ -226,25 +225,13 @@ class JwksRefresh:
         return report(settings.record, record._asdict(), settings.metrics, metrics(settings, record))
 
 
-def ownership_of(settings: JwksTimerSettings) -> DeclaredOwnership:
-    """Ownership of the key set."""
-    try:
-        uid, gid = pwd.getpwnam(settings.owner).pw_uid, grp.getgrnam(settings.group).gr_gid
-    except KeyError as exc:
-        raise JwksRefreshFailed(
-            f"The key set is to belong to a user or group that this host does not know: {exc}. Create it, or run"
-            " hpc.slurm_jwt.rollout again."
-        ) from None
-    return DeclaredOwnership(settings.owner, settings.group, uid, gid, 0o400)
-
-
 def attempt(settings: JwksTimerSettings) -> int:
     """Update the key set once, and report. The exit code."""
     refresh = JwksRefresh(settings, last_record(settings.record, read_record))
     level = INFO
     try:
         result = refresh.run()
-    except (JwksRefreshFailed, KeySetRefused, ClientError, SecretFileError, LibraryMissing) as exc:
+    except (JwksRefreshFailed, KeySetRefused, ClientError, OwnershipError, SecretFileError, LibraryMissing) as exc:
         result, level = FAILED, ERROR
         refresh.notes.insert(0, str(exc))
     if result in (WAITING, POSTPONED):

@@ -14,14 +14,16 @@ reason on standard error. A token goes into the environment of Slurm's client an
 from __future__ import annotations
 
 import time
-from typing import Callable
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import remove_stale, replace
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import Ownership, gid_of, ownership, uid_of
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import (
+    Ownership,
+    OwnershipError,
+    declared,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import (
     SecretFile,
-    parse_mode,
     read_if_there,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import (
@@ -235,17 +237,8 @@ def run_client(argv: list[str], more: dict[str, str]) -> tuple[int, str, str]:
 
 def ownership_of(settings: TokenTimerSettings) -> Ownership:
     """Ownership of the token file, as the module slurm_jwt_token gives it."""
-    uid = number_of(settings.owner, "user", uid_of)
-    gid = number_of(settings.group, "group", gid_of)
-    return ownership(uid, gid, parse_mode(settings.mode))
-
-
-def number_of(name: str | None, kind: str, find: Callable[[str], int | None]) -> int | None:
-    """The uid or gid behind a name or a number; None if none is declared."""
-    number = None if name is None else find(name)
-    if name is not None and number is None:
-        raise TokenRefreshFailed(f"There is no {kind} {name!r} on this host, to own the file. Create it.")
-    return number
+    options = {"owner": settings.owner, "group": settings.group, "mode": settings.mode}
+    return declared(options, False).ownership(None)
 
 
 def attempt(settings: TokenTimerSettings) -> int:
@@ -254,7 +247,7 @@ def attempt(settings: TokenTimerSettings) -> int:
     level = INFO
     try:
         result = refresh.run()
-    except (TokenRefreshFailed, TokenError, SecretFileError, ClientError) as exc:
+    except (TokenRefreshFailed, TokenError, OwnershipError, SecretFileError, ClientError) as exc:
         result, level = FAILED, ERROR
         refresh.notes.insert(0, str(exc))
     try:

@@ -208,6 +208,16 @@ class TestRefresh:
         assert (code, site.calls, site.result) == (0, RECONFIGURED, "changed"), output
 
 
+class TestOwnership:
+    def test_numbers_as_in_slurm_jwks(self, site):
+        code, output = site.run(owner=str(os.geteuid()), group=str(os.getegid()))
+        assert (code, site.kids) == (0, ["a"]), output
+
+    def test_a_user_that_does_not_exist(self, site):
+        code, output = site.run(owner="nemo")
+        assert code == 1 and "owner: there is no user 'nemo' on this host" in output
+
+
 class TestReloadInterval:
     def test_not_twice_within_the_interval(self, site):
         site.run(min_reload_interval=900)

@@ -138,7 +138,7 @@ class TestFile:
         token = host.put(left=10)
         done = host.run(owner="nemo")
         assert done.returncode == 1 and host.token == token
-        assert "There is no user 'nemo' on this host" in done.stderr
+        assert "owner: there is no user 'nemo' on this host" in done.stderr
 
     def test_no_folder(self, host):
         host.dest.parent.rmdir()

@@ -1,4 +1,4 @@
-"""Two more providers of keys on one host, an honest one and a hostile one, with nothing of the collection:
+"""Two more providers of keys on one host, an honest one and a hostile one, without the collection:
 python3 hostile.py setup|serve|lie|again|token ...
 
 setup            keys for both, and what each publishes at first: honest-1 and evil-1
@@ -58,21 +58,21 @@ def setup():
 
 
 def modulus():
-    """What looks like one."""
+    """A number that looks like a modulus."""
     while True:
-        found = secrets.randbits(2048) | 1 << 2047 | 1
-        if math.gcd(found, SMALL) == 1:
-            return number(found)
+        candidate = secrets.randbits(2048) | 1 << 2047 | 1
+        if math.gcd(candidate, SMALL) == 1:
+            return number(candidate)
 
 
 def lie(path):
     victims = [key for key in json.loads(pathlib.Path(path).read_text())["keys"] if key["kid"] != "evil-1"]
     keys = [public("evil", "evil-1")]
-    for place, key in enumerate(victims):
-        keys.append({**key, "kid": f"leak-{place}", "d": "AQAB"})
-        keys.append({**key, "kid": f"copy-{place}"})
+    for index, key in enumerate(victims):
+        keys.append({**key, "kid": f"leak-{index}", "d": "AQAB"})
+        keys.append({**key, "kid": f"copy-{index}"})
         keys.append({**public("second", key["kid"])})
-    keys += [{**public("evil", f"flood-{place}"), "n": modulus()} for place in range(98 - len(keys))]
+    keys += [{**public("evil", f"flood-{index}"), "n": modulus()} for index in range(98 - len(keys))]
     publish("hostile", keys)
 
 

@@ -1,4 +1,4 @@
-"""Logs a user in at the lab's OpenID provider, as his browser and a portal would, and prints his tokens as JSON:
+"""Logs a user in at the lab's OpenID provider, as a browser and a portal would, and prints the tokens as JSON:
 python3 login.py CA REALM USER
 
 The authorization code flow of OpenID Connect, with nothing of the collection.
@@ -18,7 +18,7 @@ PASSWORD = "the-lab-is-open-to-all"
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
-    """Where a redirect leads to is what we want to know."""
+    """Does not follow redirects: their target is the result."""
 
     def redirect_request(self, *args):
         return None
@@ -28,7 +28,7 @@ def main():
     authority, realm, user = sys.argv[1:]
     tls = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority))
     opener = urllib.request.build_opener(tls, Stay)
-    # By hand: Python's cookie jar takes none for the domain of a name without dots.
+    # By hand: Python's cookie jar refuses cookies for a name without dots.
     session = {}
 
     def ask(method, url, data=None, kind="application/json"):
@@ -46,7 +46,7 @@ def main():
 
     _headers, body = ask("GET", f"{BASE}/api/{realm}/.well-known/openid-configuration")
     provider = json.loads(body)
-    # The user types his password, and lets the portal have his name.
+    # The user enters the password, and allows the portal to read the name.
     ask("POST", f"{BASE}/api/auth", json.dumps({"username": user, "password": PASSWORD}))
     ask("PUT", f"{BASE}/api/auth/grant/slurm", json.dumps({"scope": "openid"}))
     query = {

@@ -37,7 +37,7 @@ class Api:
 
     def __init__(self):
         self.tls = ssl.create_default_context(cafile=str(CA))
-        # By hand: Python's cookie jar takes none for the domain of a name without dots.
+        # By hand: Python's cookie jar refuses cookies for a name without dots.
         self.cookie = ""
         self.ask("POST", "/auth", {"username": "admin", "password": "password"})
 
@@ -95,10 +95,10 @@ def number(value):
 
 
 def private_jwk(kid):
-    found = rsa_key().private_numbers()
-    public = found.public_numbers
-    members = {"n": public.n, "e": public.e, "d": found.d, "p": found.p, "q": found.q}
-    members.update(dp=found.dmp1, dq=found.dmq1, qi=found.iqmp)
+    private = rsa_key().private_numbers()
+    public = private.public_numbers
+    members = {"n": public.n, "e": public.e, "d": private.d, "p": private.p, "q": private.q}
+    members.update(dp=private.dmp1, dq=private.dmq1, qi=private.iqmp)
     numbers = {name: number(value) for name, value in members.items()}
     return {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": kid, **numbers}
 
@@ -115,8 +115,8 @@ def configure():
         "login_url": '"login.html"',
     }
     for name, value in values.items():
-        text, found = re.subn(rf"(?m)^#?\s*{name}\s*=.*$", f"{name}={value}", text, count=1)
-        if not found:
+        text, count = re.subn(rf"(?m)^#?\s*{name}\s*=.*$", f"{name}={value}", text, count=1)
+        if not count:
             text = f"{name}={value}\n{text}"
     CONF.write_text(text)
     subprocess.run(["chown", "glewlwyd:", KEY], check=True)
@@ -173,12 +173,12 @@ def setup(realms, claim, lifespan):
 
 
 def change_keys(name, change):
-    """Give a realm other keys, and have it load them."""
+    """Gives a realm other keys, and makes it load them."""
     api = Api()
-    found = api.ask("GET", f"/mod/plugin/{name}")
-    keys = json.loads(found["parameters"]["jwks-private"])["keys"]
-    found["parameters"]["jwks-private"] = json.dumps({"keys": change(keys)})
-    api.ask("PUT", f"/mod/plugin/{name}", found)
+    plugin = api.ask("GET", f"/mod/plugin/{name}")
+    keys = json.loads(plugin["parameters"]["jwks-private"])["keys"]
+    plugin["parameters"]["jwks-private"] = json.dumps({"keys": change(keys)})
+    api.ask("PUT", f"/mod/plugin/{name}", plugin)
     api.ask("PUT", f"/mod/plugin/{name}/reset")
 
 

@@ -1,4 +1,4 @@
-"""Lets nobody, as the user of that name, read a file by an access control list, as setfacl makes it: acl.py FILE"""
+"""Lets the user nobody read a file by an access control list, as setfacl makes it: acl.py FILE"""
 
 import os
 import pwd

@@ -1,13 +1,12 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An unprivileged user who wants keys, tokens and decisions: attacker.py TASK FOLDER
+"""An unprivileged user who attacks a host to get keys, tokens and decisions: attacker.py TASK FOLDER
 
-TASK is a file of JSON that says what is worth having and where to try (see Task). FOLDER is the attacker's own. In it:
-gains.jsonl, one line for each thing that was gained; tries.json, how often each attack tried; loot, everything that
-might hold a key, for whoever knows the key to search.
+TASK is a JSON file with targets (see Task). FOLDER belongs to the attacker and gets: gains.jsonl, a line for each gain;
+tries.json, the number of attempts of each attack; loot, everything that may contain a key, for a later search.
 
-The attacks do not stop before the program is ended. What they gain they keep; nothing of it is printed.
+The attacks run until the program is stopped. Gains are stored, and never printed.
 """
 
 from __future__ import annotations
@@ -25,35 +24,35 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-LIMIT = 256 * 1024  # of what is read of one file
-KEPT = 64 * 1024  # of what is kept as loot
+LIMIT = 256 * 1024  # bytes to read of a file
+STORED = 64 * 1024  # bytes to store as loot
 TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.(eyJ[A-Za-z0-9_-]{8,})\.[A-Za-z0-9_-]{20,}")
 PRIVATE = re.compile(rb"-----BEGIN (?:RSA |EC )?PRIVATE KEY-----\s+[A-Za-z0-9+/]{20}")
-# What could be a key of 32 bytes or more: as it is, in hex, in base64.
+# A possible key of 32 bytes or more: in hex, in base64.
 LIKE_A_KEY = re.compile(rb"[0-9a-fA-F]{64}|[A-Za-z0-9+/_-]{42}")
 
 
 class Task(NamedTuple):
-    """What the scenario tells the attacker. He could find all of it out by himself."""
+    """The targets. The attacker could find all of them himself."""
 
     ports: list[int]
-    """Where somebody may connect on a loopback address."""
+    """Ports on loopback addresses where programs connect."""
     sockets: list[str]
-    """Where somebody may look for a Unix socket."""
+    """Paths of Unix sockets."""
     marks: list[str]
-    """Passwords that are worth having, to be recognised."""
+    """Passwords to recognize."""
     links: list[str]
-    """Files of root's that root is to write to by mistake; none need exist."""
+    """Files of root that root should write to by mistake; they need not exist."""
     planted: list[str]
-    """Files that root writes, in folders of the attacker's, which he replaces all the time."""
+    """Files that root writes in the attacker's folders, and that he replaces all the time."""
     swapped: dict[str, str]
-    """Folders of the attacker's in which root writes, and the folder of root's to which a link takes their place."""
+    """The attacker's folders in which root writes, and a folder of root for a link in their place."""
     folders: list[str]
-    """The attacker's folders: a default ACL in each lets him read what is made there."""
+    """The attacker's folders. A default ACL lets him read files that are made there."""
 
 
 class Ledger:
-    """What was tried and gained, by all attacks."""
+    """The attempts and gains of all attacks."""
 
     def __init__(self, folder: pathlib.Path, task: Task) -> None:
         self.folder = folder
@@ -69,7 +68,7 @@ class Ledger:
             self.tries[attack] = self.tries.get(attack, 0) + times
 
     def gained(self, attack: str, what: str, where: str, **more: Any) -> None:
-        """The same thing twice counts once."""
+        """The same gain counts once."""
         name = hashlib.sha256(f"{attack}\0{what}\0{where}\0{more}".encode()).digest()
         with self._lock:
             if name not in self._seen:
@@ -79,7 +78,7 @@ class Ledger:
                     file.write(json.dumps(line) + "\n")
 
     def inspect(self, attack: str, where: str, data: bytes) -> None:
-        """See whether something that was read is worth having."""
+        """Searches data for secrets."""
         digest = hashlib.sha256(data).digest()
         with self._lock:
             if not data or digest in self._seen:
@@ -87,7 +86,7 @@ class Ledger:
             self._seen.add(digest)
         for match in TOKEN.finditer(data):
             user = user_of(match[1])
-            # A token of the attacker's own is none that he should not have.
+            # He may have his own token.
             if user not in ("", "mallory"):
                 self.gained(attack, "token", where, user=user)
         if PRIVATE.search(data):
@@ -95,27 +94,27 @@ class Ledger:
         for mark in self.marks:
             if mark in data:
                 self.gained(attack, "password", where, mark=mark.decode())
-        # Bytes that are no text, or what stands for such bytes.
+        # Binary data, or its encoding.
         if (len(data) <= 128 and not data.isascii()) or LIKE_A_KEY.search(data):
-            (self.folder / "loot" / digest.hex()).write_bytes(data[:KEPT])
+            (self.folder / "loot" / digest.hex()).write_bytes(data[:STORED])
 
     def write_tries(self) -> None:
-        draft = self.folder / "tries.new"
-        draft.write_text(json.dumps(self.tries))
-        draft.rename(self.folder / "tries.json")
+        temporary = self.folder / "tries.new"
+        temporary.write_text(json.dumps(self.tries))
+        temporary.rename(self.folder / "tries.json")
 
 
 def user_of(claims: bytes) -> str:
-    """Whose token it is; empty for one that is not for Slurm."""
+    """The user of a token; empty if it is not for Slurm."""
     try:
-        found = json.loads(base64.urlsafe_b64decode(claims + b"=" * (-len(claims) % 4)))
-        return str(found.get("sun", found.get("username", "")))
+        members = json.loads(base64.urlsafe_b64decode(claims + b"=" * (-len(claims) % 4)))
+        return str(members.get("sun", members.get("username", "")))
     except (ValueError, AttributeError):
         return ""
 
 
 def read(path: str) -> bytes | None:
-    """What this user can read of a file; never waits."""
+    """The content of a file, if this user can read it; never waits."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -129,7 +128,7 @@ def read(path: str) -> bytes | None:
 
 
 class Attack(threading.Thread):
-    """One way to gain something; step() is called again and again."""
+    """One attack; step() is called repeatedly."""
 
     name = ""
     pause = 0.01
@@ -144,7 +143,7 @@ class Attack(threading.Thread):
             try:
                 self.step()
             except OSError as error:
-                # Too many open files, a full disk: others are not to notice.
+                # Too many open files, a full disk: the other attacks go on.
                 self.ledger.tried(f"{self.name} failed: {error.strerror}")
             time.sleep(self.pause)
 
@@ -153,14 +152,14 @@ class Attack(threading.Thread):
 
 
 def main() -> None:
-    from files import Everything, FolderLinks, NewFiles, OwnPlaces, Plants
+    from files import FolderLinks, LocalFolders, NewFiles, Plants, ReadableFiles
     from hosts import Journals, Locks, Processes, Units
     from sockets import Ports, Sockets
 
     task = Task(**json.loads(pathlib.Path(sys.argv[1]).read_text()))
     ledger = Ledger(pathlib.Path(sys.argv[2]), task)
     everything = (
-        Ports, Sockets, NewFiles, Everything, OwnPlaces, Plants, FolderLinks, Processes, Units, Journals, Locks,
+        Ports, Sockets, NewFiles, ReadableFiles, LocalFolders, Plants, FolderLinks, Processes, Units, Journals, Locks,
     )  # fmt: skip
     for attack in everything:
         attack(ledger, task).start()
@@ -170,6 +169,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # The other files import this one by its name.
+    # The other files import this one by name.
     sys.modules["attacker"] = sys.modules["__main__"]
     main()

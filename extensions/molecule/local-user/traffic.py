@@ -1,6 +1,6 @@
-"""Asks the proxy as alice, ten times a second, until it is ended: traffic.py VERSION FILE
+"""Sends the proxy requests as alice, ten per second, until it is stopped: traffic.py VERSION FILE
 
-FILE says how many answers there were of each status, and how many of them mallory gave.
+FILE gets the number of answers of each status, and the number of answers by mallory.
 """
 
 import base64
@@ -26,7 +26,7 @@ while True:
     except (OSError, http.client.HTTPException) as error:
         counts[type(error).__name__] += 1
     connection.close()
-    # Somebody may read it at any time.
+    # The file may be read at any time.
     written = pathlib.Path(f"{sys.argv[2]}.new")
     written.write_text(json.dumps(counts))
     written.replace(sys.argv[2])

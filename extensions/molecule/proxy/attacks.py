@@ -1,8 +1,8 @@
-"""Attacks on the proxy, each with what has to come of it: python3 attacks.py KIND VERSION FOLDER
+"""Attacks on the proxy, each with its expected outcome: python3 attacks.py KIND VERSION FOLDER
 
 Run on the proxy's host, where port 443 is the proxy. If port 8443 is one that lets headers through (naive.conf),
 attacks by headers have to succeed with that: else they would prove nothing. KIND is basic, hook, certificate or openid;
-FOLDER has certificates, and tokens.json. Jobs tell on whose behalf a request was answered: alice and bob have some
+FOLDER has certificates, and tokens.json. Jobs show in whose name a request was answered: alice and bob have some
 each, called by their owner's name; everybody sees their own, SlurmUser and root all.
 
 Prints a line for each attack that did not end as it has to, and then one that counts them.
@@ -25,7 +25,7 @@ REFUSALS = {400, 401, 403, 404, 405, 408, 411, 413, 414, 429, 431, 494, 501, 505
 
 
 def ask(port, data, certificate):
-    """All that is answered until the connection ends, or nothing comes any more."""
+    """All answers until the connection ends, or a timeout."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if certificate:
@@ -43,7 +43,7 @@ def ask(port, data, certificate):
 
 
 def outcome(answer):
-    """What came of it: whose jobs were shown, or that nothing was. Several answers count as the worst of them."""
+    """Whose jobs were shown, or that none were. The worst of several answers counts."""
     owners = set(re.findall(rb'"name": *"(alice|bob)"', answer))
     codes = [int(code) for code in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer) if code != b"100"]
     if owners - {b"alice"}:
@@ -60,7 +60,7 @@ def basic(user, password="lab"):
 
 
 def who(user):
-    """What proves the user: a header, and the name of a certificate."""
+    """The user's credentials: a header, and the name of a certificate."""
     if KIND == "openid":
         return [bearer(TOKENS["good"][user])], None
     return ([], user) if KIND == "certificate" else ([basic(user)], None)
@@ -88,13 +88,13 @@ MINE, CERTIFICATE = who("alice")
 ATTACKS = []
 
 
-def attack(name, data, wanted, naive=None, certificate=CERTIFICATE):
-    ATTACKS.append((name, data, wanted if isinstance(wanted, tuple) else (wanted,), naive, certificate))
+def attack(name, data, expected, naive=None, certificate=CERTIFICATE):
+    ATTACKS.append((name, data, expected if isinstance(expected, tuple) else (expected,), naive, certificate))
 
 
-# -- headers beside alice's own proof. The last column: what the naive proxy makes of it ------------------------------
+# -- headers in addition to alice's credentials. The last column: the outcome with the naive proxy ---------------------
 
-for header, wanted, naive in (
+for header, expected, naive in (
     ("X-Harmless: yes", ALICE, ALICE),
     ("X-SLURM-USER-NAME: root", ALICE, OTHERS),
     ("X-SLURM-USER-NAME: bob", ALICE, OTHERS),
@@ -140,15 +140,15 @@ for header, wanted, naive in (
     ("Sec-Fetch-Site: cross-site", REFUSED, ALICE),
     ("X-Large: " + "x" * 20000, (ALICE, REFUSED), None),
 ):
-    attack(f"header {header[:60]!r}", get(headers=[*MINE, header]), wanted, naive)
-    attack(f"before {header[:60]!r}", get(headers=[header, *MINE]), wanted, naive)
+    attack(f"header {header[:60]!r}", get(headers=[*MINE, header]), expected, naive)
+    attack(f"before {header[:60]!r}", get(headers=[header, *MINE]), expected, naive)
 
 for trailer in ("X-SLURM-USER-NAME: root", "X_SLURM_USER_NAME: root", "X-SLURM-USER-TOKEN: x"):
     chunked = ["Transfer-Encoding: chunked", "Trailer: X-SLURM-USER-NAME", "TE: trailers"]
     ended = get(headers=[*MINE, *chunked], body=f"1\r\n \r\n0\r\n{trailer}\r\n\r\n")
     attack(f"trailer {trailer!r}", ended, (ALICE, REFUSED))
 
-# -- another proof beside the right one, and none ---------------------------------------------------------------------
+# -- other credentials in addition to the right ones, and none --------------------------------------------------------
 
 attack("no proof at all", get(), REFUSED, None, None)
 attack("a name alone", get(headers=["X-SLURM-USER-NAME: alice"]), REFUSED, ALICE, None)
@@ -230,7 +230,7 @@ attack("HTTP/0.9", f"GET {JOBS}\r\n".encode(), (ALICE, REFUSED))
 attack("HTTP/1.0", get(headers=MINE, version="HTTP/1.0"), (ALICE, REFUSED))
 attack("HTTP/2.0", get(headers=MINE, version="HTTP/2.0"), REFUSED)
 
-# -- two readings of where a request ends -----------------------------------------------------------------------------
+# -- requests with an ambiguous end ------------------------------------------------------------------------------------
 
 HIDDEN = get(headers=["X-SLURM-USER-NAME: root"]).decode()
 LENGTH = len(HIDDEN)
@@ -269,17 +269,17 @@ def main():
     wrong = 0
     by_naive = 0
     naive_too = naive_is_there()
-    for name, data, wanted, naive, certificate in ATTACKS:
-        found = outcome(ask(PROXY, data, certificate))
-        if found not in wanted:
+    for name, data, expected, naive, certificate in ATTACKS:
+        actual = outcome(ask(PROXY, data, certificate))
+        if actual not in expected:
             wrong += 1
-            print(f"{name}: {found}, and not {' or '.join(wanted)}")
+            print(f"{name}: {actual}, and not {' or '.join(expected)}")
         if naive and naive_too:
             by_naive += 1
-            found = outcome(ask(NAIVE, data, certificate))
-            if found != naive:
+            actual = outcome(ask(NAIVE, data, certificate))
+            if actual != naive:
                 wrong += 1
-                print(f"{name}: the naive proxy answers {found}, and not {naive}")
+                print(f"{name}: the naive proxy answers {actual}, and not {naive}")
     print(f"{len(ATTACKS)} attacks, {by_naive} of them on the naive proxy, {wrong} wrong")
     return 1 if wrong else 0
 

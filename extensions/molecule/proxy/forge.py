@@ -1,4 +1,4 @@
-"""Tokens of the lab's OpenID provider, and such as somebody would like to be taken for them, as JSON by name:
+"""Good and forged tokens of the lab's OpenID provider, as JSON by name:
 python3 forge.py REALM NAME...
 
 Run on the provider's host beside provider.py of the scenario jwks. It signs with the provider's own key, as the

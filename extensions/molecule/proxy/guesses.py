@@ -1,4 +1,4 @@
-"""Guesses of passwords at the proxy, and what others notice of them: python3 guesses.py VERSION
+"""Guesses passwords at the proxy, and tests the effect on others: python3 guesses.py VERSION
 
 Run on the proxy's host, as a host has more addresses than one: 127.0.0.0/8. alice and bob have the password "lab". Says
 what did not end as it has to, and then how many did not.
@@ -16,12 +16,12 @@ PATH = f"/slurm/{sys.argv[1]}/ping"
 CONTEXT = ssl.create_default_context()
 CONTEXT.check_hostname, CONTEXT.verify_mode = False, ssl.CERT_NONE
 ATTACKERS = 60
-# Whoever has a right password is to be answered within.
+# The longest time of an answer for a correct password.
 SECONDS = 3
 
 
 def ask(source, name, password, keep=None):
-    """The status, the seconds that it took, and Retry-After."""
+    """The status, the seconds, and Retry-After."""
     begin = time.monotonic()
     client = keep or http.client.HTTPSConnection("127.0.0.1", timeout=20, context=CONTEXT, source_address=(source, 0))
     proof = base64.b64encode(f"{name}:{password}".encode()).decode()
@@ -39,7 +39,7 @@ def ask(source, name, password, keep=None):
 
 
 def refusals():
-    """A refusal takes as long for a name that nobody has."""
+    """A refusal takes as long for a name that does not exist."""
     times = {}
     for number in range(7):
         for name in ("alice", "nobody-at-all"):
@@ -58,20 +58,20 @@ def refusals():
 
 
 def limits():
-    """One address guesses for so long, and no longer; a name is not guessed from everywhere; nobody is locked out."""
-    found = [ask("127.0.11.1", f"user{number}", "x") for number in range(40)]
-    if found[0][0] != 401 or found[-1][0] != 429 or int(found[-1][2] or 0) not in range(1, 61):
-        yield f"the first of 40 guesses is answered with {found[0]}, the last with {found[-1]}"
-    found = [ask(f"127.0.12.{number}", "bob", f"{number}-{again}") for number in range(1, 50) for again in range(2)]
-    if found[-1][0] != 429:
-        yield f"the last of 98 guesses at bob's password from 49 addresses is answered with {found[-1]}"
+    """Guesses from one address are limited, guesses of a name from many addresses too, and nobody is locked out."""
+    answers = [ask("127.0.11.1", f"user{number}", "x") for number in range(40)]
+    if answers[0][0] != 401 or answers[-1][0] != 429 or int(answers[-1][2] or 0) not in range(1, 61):
+        yield f"the first of 40 guesses is answered with {answers[0]}, the last with {answers[-1]}"
+    answers = [ask(f"127.0.12.{number}", "bob", f"{number}-{again}") for number in range(1, 50) for again in range(2)]
+    if answers[-1][0] != 429:
+        yield f"the last of 98 guesses at bob's password from 49 addresses is answered with {answers[-1]}"
     status, _seconds, _later = ask("127.0.13.1", "bob", "lab")
     if status not in (200, 204):
         yield f"bob himself, from an address of his own, is answered with {status} after that"
 
 
 def flood():
-    """While one address sends as many as it can, others come in as usual."""
+    """While one address sends as many as it can, others log in as usual."""
     over = threading.Event()
     seen = set()
 

@@ -1,7 +1,7 @@
-"""TLS sessions that must not count, and a body that nobody told of: python3 sessions.py VERSION FOLDER BACKEND
+"""TLS sessions that must be refused, and a body without a header: python3 sessions.py VERSION FOLDER BACKEND
 
 Run on the proxy's host, which takes certificates, beside another server of the site's at the same port, foreign-*.conf.
-slurmrestd is stopped: this program listens at BACKEND in its place, and sees what the proxy sends.
+slurmrestd is stopped: this program listens on BACKEND in its place, and records what the proxy sends.
 
 Prints a line for each check that did not end as it has to, and then one that counts them.
 """
@@ -22,7 +22,7 @@ received: list[bytes] = []
 
 
 def stand_in():
-    """Answer each request, and remember all that came."""
+    """Answers each request, and records all of them."""
     pathlib.Path(BACKEND).parent.mkdir(exist_ok=True)
     server = socket.socket(socket.AF_UNIX)
     server.bind(BACKEND)
@@ -56,7 +56,7 @@ def context_for(certificate, version):
 
 
 def ask(context, name, session=None):
-    """The status, the session and whether that was taken up again. name is what the client calls the server in TLS."""
+    """The status, the session and whether it was resumed. name is the client's SNI."""
     answer = b""
     try:
         raw = socket.create_connection(("127.0.0.1", 443), timeout=5)
@@ -72,7 +72,7 @@ def ask(context, name, session=None):
 
 
 def checks():
-    """What was tried, and whether it ended as it has to."""
+    """The attempts, and whether they ended as expected."""
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         stranger, alice = context_for("forged", version), context_for("alice", version)
         yield f"{version.name}: alice", ask(alice, OURS)[0] == 200

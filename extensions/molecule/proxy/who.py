@@ -1,4 +1,4 @@
-"""A site's own program that knows who somebody is: python3 who.py SOCKET
+"""A site's own program that authenticates users: python3 who.py SOCKET
 
 Whoever says a name and the password "lab" is that.
 """
@@ -33,7 +33,7 @@ class Who(http.server.BaseHTTPRequestHandler):
 
 
 class Here(socketserver.ThreadingUnixStreamServer):
-    # As many as ask at once, and more.
+    # More than concurrent requests.
     request_queue_size = 128
 
     def server_bind(self):
@@ -41,7 +41,7 @@ class Here(socketserver.ThreadingUnixStreamServer):
         os.chmod(self.server_address, 0o666)
 
     def get_request(self):
-        # Of a socket the handler wants to know no address.
+        # A Unix socket has no client address.
         return super().get_request()[0], ("here", 0)
 
 

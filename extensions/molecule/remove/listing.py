@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run could have made or changed on this host, a line each: path, type, owner, mode, sha256; and units."""
+"""Lists everything that a run may make or change on this host: path, type, owner, mode, sha256; and units."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import subprocess
 
 TREES = ("/etc", "/usr/local", "/var/lib/systemd", "/var/lib/slurm", "/run/systemd/system")
 
-# What other programs write as they please: copies of useradd's and userdel's, states of daemons, a seed.
+# Files that other programs write: copies by useradd and userdel, states of daemons, a seed.
 OTHERS = re.compile(
     r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-"
     r"|/var/lib/slurm/[^/]+/(?!jwt).*"
@@ -23,11 +23,11 @@ OTHERS = re.compile(
 
 
 def main() -> None:
-    found = [*(os.path.join("/var/lib", name) for name in os.listdir("/var/lib"))]
+    paths = [*(os.path.join("/var/lib", name) for name in os.listdir("/var/lib"))]
     for tree in TREES:
         for folder, folders, files in os.walk(tree):
-            found += (os.path.join(folder, name) for name in [*folders, *files])
-    for path in sorted(found):
+            paths += (os.path.join(folder, name) for name in [*folders, *files])
+    for path in sorted(paths):
         if not OTHERS.fullmatch(path):
             print(line(path))
     argv = ["systemctl", "list-unit-files", "--no-legend", "--no-pager"]

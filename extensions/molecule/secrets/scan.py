@@ -1,4 +1,4 @@
-"""Looks for the signing key and for tokens in files: scan.py KEY_IN_HEX PATH...
+"""Searches files for the signing key and for tokens: scan.py KEY_IN_HEX PATH...
 
 The key is looked for raw, in hex and in base64 (both alphabets, at each of three offsets); a token is anything
 that has the shape of a signed JWT with a claim for Slurm's user (PyJWT's own documentation has one without). Prints
@@ -15,12 +15,12 @@ TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.(eyJ[A-Za-z0-9_-]{8,})\.[A-Za-z0-9_-
 NOT_REAL = ("/proc", "/sys", "/dev", "/run/user")
 
 
-def disguises(key):
+def encodings(key):
     yield "raw", key
     yield "hex", key.hex().encode()
     yield "HEX", key.hex().upper().encode()
     for offset in range(3):
-        # The middle of the key, whatever stands before and after it.
+        # The middle of the key, whatever is before and after it.
         coded = base64.b64encode(key[offset : offset + (len(key) - offset) // 3 * 3])
         yield "base64", coded
         yield "base64url", coded.replace(b"+", b"-").replace(b"/", b"_")
@@ -53,9 +53,9 @@ for path in files(sys.argv[2:]):
     except OSError:
         continue
     read += 1
-    found = [name for name, text in disguises(KEY) if text in data]
-    found += ["token"] if has_token(data) else []
-    for name in dict.fromkeys(found):
+    matches = [name for name, text in encodings(KEY) if text in data]
+    matches += ["token"] if has_token(data) else []
+    for name in dict.fromkeys(matches):
         hits += 1
         print(f"{path}: {name}")
 print(f"{read} files read, {hits} hits")

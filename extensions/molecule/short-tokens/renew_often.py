@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the timer's own program so many times as its unit would, for two users in turn: renew_often.py SERVICE TIMES.
+"""Runs the timer's program many times as its unit would, for two users in turn: renew_often.py SERVICE TIMES.
 
 A token of the other user is renewed whatever its age, so each run writes, unless the timer was first. It goes on until
 as many have written as were asked for. Prints how many did, and the seconds of one.

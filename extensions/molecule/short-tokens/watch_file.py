@@ -52,14 +52,14 @@ def main(path: str, who: str) -> None:
         going = False
 
     signal.signal(signal.SIGTERM, end)
-    look = {"owner": as_owner, "stranger": as_stranger}[who]
+    check = {"owner": as_owner, "stranger": as_stranger}[who]
     polls, files, wrong = 0, set(), []
     while going:
-        said = look(path)
+        problem = check(path)
         polls += 1
         files.add(os.stat(path).st_ino)
-        if said and len(wrong) < 10:
-            wrong.append(said)
+        if problem and len(wrong) < 10:
+            wrong.append(problem)
     print(json.dumps({"polls": polls, "files": len(files), "wrong": wrong}))
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What setfacl and getfacl would do, which hosts need not have: let_in.py PATH [UID], prints a + if there is a list."""
+"""Sets an access control list, or prints a + if there is one, without setfacl and getfacl: let_in.py PATH [UID]"""
 
 from __future__ import annotations
 

@@ -225,9 +225,9 @@ class Comparison:
             key, *rest = edit.arguments
             if edit == Edit("set", ("AuthType", "auth/none")):
                 # The plugins are sure to be these, the key set is taken out: the daemon must name the new key.
-                wanted = ("key", _latin(next(e for e in edits if e.method == "edit_options").arguments[1]["jwt_key"]))  # type: ignore[index]
-                if after != wanted:
-                    raise Disagreement(f"{edits} should lead to {wanted}, the daemon ends with {after}")
+                intended = ("key", _latin(next(e for e in edits if e.method == "edit_options").arguments[1]["jwt_key"]))  # type: ignore[index]
+                if after != intended:
+                    raise Disagreement(f"{edits} should lead to {intended}, the daemon ends with {after}")
             if edit.method == "edit_list" and rest[1] and after[0] in ("key", "no key"):
                 raise Disagreement(f"{edits}: the daemon still loads auth/jwt")
             if (

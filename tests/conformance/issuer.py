@@ -65,8 +65,8 @@ class Pair(NamedTuple):
 
     def members(self, kid: str | None = None, **more: Any) -> dict[str, Any]:
         """The public half as a JSON Web Key; a member that is None is left out."""
-        found = {"kid": kid, "kty": "RSA", "alg": "RS256", "use": "sig", "n": encode(self.n), "e": encode(self.e)}
-        return {name: value for name, value in {**found, **more}.items() if value is not None}
+        standard = {"kid": kid, "kty": "RSA", "alg": "RS256", "use": "sig", "n": encode(self.n), "e": encode(self.e)}
+        return {name: value for name, value in {**standard, **more}.items() if value is not None}
 
 
 def pair(bits: int = 2048) -> Pair:

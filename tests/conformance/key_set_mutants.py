@@ -31,9 +31,9 @@ def _with_members(change: Callable[[jwk.Jwk, dict[str, str]], dict[str, str]]) -
     return patch.object(key_set, "members", lambda key: change(key, _members(key)))
 
 
-def _without_kid(key: jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
+def _without_kid(key: jwk.Jwk, entry: dict[str, str]) -> dict[str, str]:
     """As if a key without kid went through; else it is called by its thumbprint."""
-    return {name: value for name, value in found.items() if name != "kid" or value != key.thumbprint}
+    return {name: value for name, value in entry.items() if name != "kid" or value != key.thumbprint}
 
 
 def _with_an_elliptic_key(keys: Any) -> bytes:
@@ -42,26 +42,26 @@ def _with_an_elliptic_key(keys: Any) -> bytes:
     return json.dumps(content).encode()
 
 
-def _damaged(_key: jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
-    return {**found, "n": found["n"][:40] + "!" + found["n"][41:]}
+def _damaged(_key: jwk.Jwk, entry: dict[str, str]) -> dict[str, str]:
+    return {**entry, "n": entry["n"][:40] + "!" + entry["n"][41:]}
 
 
-def _cut(_key: jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
-    return {**found, "n": found["n"][:-4]}
+def _cut(_key: jwk.Jwk, entry: dict[str, str]) -> dict[str, str]:
+    return {**entry, "n": entry["n"][:-4]}
 
 
-def _of_another(key: jwk.Jwk, found: dict[str, str]) -> dict[str, str]:
+def _of_another(key: jwk.Jwk, entry: dict[str, str]) -> dict[str, str]:
     octets = (key.n - 2).to_bytes(key.bits // 8, "big")
-    return {**found, "n": base64.urlsafe_b64encode(octets).rstrip(b"=").decode()}
+    return {**entry, "n": base64.urlsafe_b64encode(octets).rstrip(b"=").decode()}
 
 
 MUTANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "a key without kid goes through": lambda: _with_members(_without_kid),
-    "alg is left out": lambda: _with_members(lambda key, found: {k: v for k, v in found.items() if k != "alg"}),
-    "e is left out": lambda: _with_members(lambda key, found: {k: v for k, v in found.items() if k != "e"}),
+    "alg is left out": lambda: _with_members(lambda key, entry: {k: v for k, v in entry.items() if k != "alg"}),
+    "e is left out": lambda: _with_members(lambda key, entry: {k: v for k, v in entry.items() if k != "e"}),
     "n is not base64url": lambda: _with_members(_damaged),
     "n is cut off": lambda: _with_members(_cut),
     "n is another number": lambda: _with_members(_of_another),
     "an elliptic key goes through": lambda: patch.object(key_set, "render", _with_an_elliptic_key),
-    "kids are called by something else": lambda: _with_members(lambda key, found: {**found, "kid": found["kid"] + "x"}),
+    "kids are called by something else": lambda: _with_members(lambda key, entry: {**entry, "kid": entry["kid"] + "x"}),
 }

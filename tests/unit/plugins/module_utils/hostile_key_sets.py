@@ -32,11 +32,11 @@ _VALUES: tuple[Any, ...] = (
 def written(data: bytes, current: Sequence[jwk.Jwk] = ()) -> bytes | None:
     """The file that would take the place of CURRENT for a document, None if that is refused in words."""
     try:
-        found = key_set.parse(data)
+        parsed = key_set.parse(data)
         outcome = policy.decide(
             current,
             record.KeySetRecord(),
-            [distrust.PublishedKeys("the issuer", found)],
+            [distrust.PublishedKeys("the issuer", parsed)],
             policy.PolicySettings(retain=3600),
             1_800_000_000,
         )
@@ -102,12 +102,12 @@ def _change_number(chance: random.Random, document: dict[str, Any]) -> None:
     text = key.get(member)
     if not isinstance(text, str) or not text:
         return
-    place = chance.randrange(len(text))
+    position = chance.randrange(len(text))
     key[member] = chance.choice(
         (
-            text[:place],
-            text[place:],
-            text[:place] + chance.choice("AZaz09-_+/=. ") + text[place + 1 :],
+            text[:position],
+            text[position:],
+            text[:position] + chance.choice("AZaz09-_+/=. ") + text[position + 1 :],
             "AAAA" + text,
             text + "=" * chance.randint(1, 3),
             text * chance.randint(2, 5),
@@ -151,8 +151,8 @@ _CHANGES: tuple[Callable[[random.Random, dict[str, Any]], None], ...] = (
 
 
 def _flip(chance: random.Random, data: bytes) -> bytes:
-    place = chance.randrange(len(data)) if data else 0
-    return data[:place] + bytes([chance.randrange(256)]) + data[place + 1 :]
+    position = chance.randrange(len(data)) if data else 0
+    return data[:position] + bytes([chance.randrange(256)]) + data[position + 1 :]
 
 
 def _cut(chance: random.Random, data: bytes) -> bytes:

@@ -34,7 +34,7 @@ AFTER = b"AuthType=auth/munge\nAuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=
 KEYS = {"path", "files", "changed_files", "backup_files", "before", "effective", "problems", "changed"}
 
 
-class Place:
+class Site:
     """A folder with a slurm.conf, and the module set on it."""
 
     def __init__(self, folder: pathlib.Path) -> None:
@@ -50,55 +50,55 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: pathlib.Path) -> Place:
+def site(tmp_path: pathlib.Path) -> Site:
     tmp_path.chmod(0o755)
-    return Place(tmp_path)
+    return Site(tmp_path)
 
 
-def test_copies_go_when_the_file_is_as_it_was_before_the_first(place: Place) -> None:
+def test_copies_go_when_the_file_is_as_it_was_before_the_first(site: Site) -> None:
     switch = {"lists": {"AuthAltTypes": {"present": ["auth/jwt"]}}, "backup": True}
     off = {"lists": {"AuthAltTypes": {"absent": ["auth/jwt"]}}, "backup": True}
-    before = place.names()
-    place.run(**switch)
-    kept = set(place.names()) - set(before)
+    before = site.names()
+    site.run(**switch)
+    kept = set(site.names()) - set(before)
     assert len(kept) == 1
     # It may be all that is left of what the site had.
-    result = place.run(prune_backups=True)
+    result = site.run(prune_backups=True)
     assert (result["changed"], result["pruned_backups"]) == (False, [])
-    place.run(**off)
-    (place.folder / "slurm.conf.mine~").write_text("")
-    assert len(place.run(check=True, prune_backups=True)["pruned_backups"]) == 2
-    assert kept < set(place.names())
-    result = place.run(prune_backups=True)
+    site.run(**off)
+    (site.folder / "slurm.conf.mine~").write_text("")
+    assert len(site.run(check=True, prune_backups=True)["pruned_backups"]) == 2
+    assert kept < set(site.names())
+    result = site.run(prune_backups=True)
     assert result["changed"] and len(result["pruned_backups"]) == 2
-    assert set(place.names()) == {*before, "slurm.conf.mine~"}
-    assert not place.run(prune_backups=True)["changed"]
+    assert set(site.names()) == {*before, "slurm.conf.mine~"}
+    assert not site.run(prune_backups=True)["changed"]
 
 
-def test_switches_tokens_on_and_off_again(place: Place) -> None:
-    result = place.run(backup=True, **ON)
+def test_switches_tokens_on_and_off_again(site: Site) -> None:
+    result = site.run(backup=True, **ON)
     assert result["changed"] is True
-    assert place.file.read_bytes() == SLURM.replace(b"AuthType=auth/munge\n", AFTER)
-    assert result["changed_files"] == [str(place.file)]
+    assert site.file.read_bytes() == SLURM.replace(b"AuthType=auth/munge\n", AFTER)
+    assert result["changed_files"] == [str(site.file)]
     assert result["before"] == {"AuthAltTypes": None, "AuthAltParameters": None}
     assert result["effective"] == {
         "AuthAltTypes": "auth/jwt",
         "AuthAltParameters": "jwt_key=/k,disable_token_creation",
     }
     assert result["problems"] == []
-    assert pathlib.Path(result["backup_files"][str(place.file)]).read_bytes() == SLURM
-    again = place.run(backup=True, **ON)
+    assert pathlib.Path(result["backup_files"][str(site.file)]).read_bytes() == SLURM
+    again = site.run(backup=True, **ON)
     assert again["changed"] is False
     assert (again["changed_files"], again["backup_files"], again["diff"]) == ([], {}, [])
-    assert place.run(**OFF)["changed"] is True
-    assert place.file.read_bytes() == SLURM
+    assert site.run(**OFF)["changed"] is True
+    assert site.file.read_bytes() == SLURM
 
 
-def test_check_mode_says_the_same_and_does_nothing(place: Place) -> None:
-    checked = place.run(check=True, backup=True, **ON)
-    assert place.file.read_bytes() == SLURM
-    assert place.names() == ["slurm.conf"]
-    done = place.run(backup=True, **ON)
+def test_check_mode_says_the_same_and_does_nothing(site: Site) -> None:
+    checked = site.run(check=True, backup=True, **ON)
+    assert site.file.read_bytes() == SLURM
+    assert site.names() == ["slurm.conf"]
+    done = site.run(backup=True, **ON)
     for result in (checked, done):
         assert set(result) >= KEYS
     assert {key: checked[key] for key in KEYS - {"backup_files"}} == {key: done[key] for key in KEYS - {"backup_files"}}
@@ -106,9 +106,9 @@ def test_check_mode_says_the_same_and_does_nothing(place: Place) -> None:
     assert checked["backup_files"] == {}
 
 
-def test_the_difference_has_the_changed_lines_alone(place: Place) -> None:
-    place.file.write_bytes(b"A=1\n" * 4 + b"#AuthAltTypes=\nAuthAltParameters=jwt_key=/old")
-    [difference] = place.run(check=True, allow_unknown=True, **ON)["diff"]
+def test_the_difference_has_the_changed_lines_alone(site: Site) -> None:
+    site.file.write_bytes(b"A=1\n" * 4 + b"#AuthAltTypes=\nAuthAltParameters=jwt_key=/old")
+    [difference] = site.run(check=True, allow_unknown=True, **ON)["diff"]
     assert difference["prepared"].split("\n")[2:] == [
         "@@ -6 +6,2 @@",
         "-AuthAltParameters=jwt_key=/old",
@@ -120,8 +120,8 @@ def test_the_difference_has_the_changed_lines_alone(place: Place) -> None:
     ]
 
 
-def test_nothing_of_slurmdbd_conf_but_the_change_comes_out(place: Place) -> None:
-    dbd = place.folder / "slurmdbd.conf"
+def test_nothing_of_slurmdbd_conf_but_the_change_comes_out(site: Site) -> None:
+    dbd = site.folder / "slurmdbd.conf"
     dbd.write_bytes(b"DbdHost=x\nAuthType=auth/munge\nStoragePass=geheim one\nStorageHost=secret.example\n")
     dbd.chmod(0o600)
     result = forked.run(slurm_conf, {"path": str(dbd), "backup": True, **ON})
@@ -135,14 +135,14 @@ def test_nothing_of_slurmdbd_conf_but_the_change_comes_out(place: Place) -> None
     assert "geheim" not in result["everything"]
 
 
-def test_a_password_is_not_taken(place: Place) -> None:
-    result = place.run(settings={"storagepass": "geheim"})
+def test_a_password_is_not_taken(site: Site) -> None:
+    result = site.run(settings={"storagepass": "geheim"})
     assert result["failed"] and "is a password" in result["msg"]
     assert "geheim" not in result["msg"]
 
 
-def test_slurmdbd_conf_becomes_private(place: Place) -> None:
-    dbd = place.folder / "slurmdbd.conf"
+def test_slurmdbd_conf_becomes_private(site: Site) -> None:
+    dbd = site.folder / "slurmdbd.conf"
     dbd.write_bytes(b"DbdHost=x\n")
     dbd.chmod(0o644)
     for check in (True, False):
@@ -153,22 +153,22 @@ def test_slurmdbd_conf_becomes_private(place: Place) -> None:
     assert forked.run(slurm_conf, {"path": str(dbd)})["changed"] is False
 
 
-def test_settings(place: Place) -> None:
-    place.file.write_bytes(b"ClusterName=lab\nFastSchedule=1\nReturnToService=1\n")
-    result = place.run(settings={"slurmctldtimeout": 300, "FastSchedule": None, "UsePAM": True, "MailProg": "a b"})
-    assert place.file.read_bytes() == (
+def test_settings(site: Site) -> None:
+    site.file.write_bytes(b"ClusterName=lab\nFastSchedule=1\nReturnToService=1\n")
+    result = site.run(settings={"slurmctldtimeout": 300, "FastSchedule": None, "UsePAM": True, "MailProg": "a b"})
+    assert site.file.read_bytes() == (
         b'ClusterName=lab\nReturnToService=1\nSlurmctldTimeout=300\nUsePAM=yes\nMailProg="a b"\n'
     )
     assert result["before"] == {"slurmctldtimeout": None, "FastSchedule": "1", "UsePAM": None, "MailProg": None}
     assert result["effective"] == {"slurmctldtimeout": "300", "FastSchedule": None, "UsePAM": "yes", "MailProg": "a b"}
 
 
-def test_an_include_is_changed_where_it_holds_the_value(place: Place) -> None:
-    place.file.write_bytes(SLURM + b"Include auth.conf\n")
-    auth = place.folder / "auth.conf"
+def test_an_include_is_changed_where_it_holds_the_value(site: Site) -> None:
+    site.file.write_bytes(SLURM + b"Include auth.conf\n")
+    auth = site.folder / "auth.conf"
     auth.write_bytes(b"AuthAltTypes=auth/jwt\nAuthAltParameters=max_token_lifespan=60\n")
-    result = place.run(backup=True, **ON)
-    assert result["files"] == [str(place.file), str(auth)]
+    result = site.run(backup=True, **ON)
+    assert result["files"] == [str(site.file), str(auth)]
     assert result["changed_files"] == [str(auth)]
     assert list(result["backup_files"]) == [str(auth)]
     assert auth.read_bytes().endswith(b"=max_token_lifespan=60,jwt_key=/k,disable_token_creation\n")
@@ -196,24 +196,24 @@ def test_an_include_is_changed_where_it_holds_the_value(place: Place) -> None:
         ({"kind": "slurmdbd", "lists": {"AuthAltTypes": {"present": ["auth/jwt"]}}}, "slurmdbd has no default key"),
     ],
 )
-def test_what_would_hurt_is_refused(place: Place, params: dict[str, Any], words: str) -> None:
+def test_what_would_hurt_is_refused(site: Site, params: dict[str, Any], words: str) -> None:
     for check in (True, False):
-        result = place.run(check, **params)
+        result = site.run(check, **params)
         assert result.get("failed") is True
         assert words in result["msg"]
-        assert place.file.read_bytes() == SLURM
-        assert place.names() == ["slurm.conf"]
+        assert site.file.read_bytes() == SLURM
+        assert site.names() == ["slurm.conf"]
 
 
-def test_the_unknown_can_be_allowed(place: Place) -> None:
-    assert place.run(settings={"FromTheFuture": 1}, allow_unknown=True)["changed"] is True
-    assert place.run(settings={"FromTheFuture": 2})["changed"] is True
-    assert b"FromTheFuture=2\n" in place.file.read_bytes()
+def test_the_unknown_can_be_allowed(site: Site) -> None:
+    assert site.run(settings={"FromTheFuture": 1}, allow_unknown=True)["changed"] is True
+    assert site.run(settings={"FromTheFuture": 2})["changed"] is True
+    assert b"FromTheFuture=2\n" in site.file.read_bytes()
 
 
-def test_old_problems_are_told_and_do_not_hinder(place: Place) -> None:
-    place.file.write_bytes(SLURM + b"stray words\nNoSuchKey=1\nAuthAltParameters=site_option\n")
-    result = place.run(**ON)
+def test_old_problems_are_told_and_do_not_hinder(site: Site) -> None:
+    site.file.write_bytes(SLURM + b"stray words\nNoSuchKey=1\nAuthAltParameters=site_option\n")
+    result = site.run(**ON)
     assert result["changed"] is True
     assert [problem["found"].split(",")[0] for problem in result["problems"]] == [
         "text that is not name=value",
@@ -227,24 +227,24 @@ def test_old_problems_are_told_and_do_not_hinder(place: Place) -> None:
     assert len(result["warnings"]) == 1
 
 
-def test_without_anything_to_do_it_only_looks(place: Place) -> None:
-    result = place.run()
+def test_without_anything_to_do_it_only_looks(site: Site) -> None:
+    result = site.run()
     assert set(result) >= KEYS
     assert result["changed"] is False
     assert (result["before"], result["effective"]) == ({}, {})
 
 
-def test_a_link_that_a_stranger_could_have_made_is_refused(place: Place) -> None:
+def test_a_link_that_a_stranger_could_have_made_is_refused(site: Site) -> None:
     if os.geteuid() != 0:
         pytest.skip("changes owners, which only root can")
-    open_folder = place.folder / "open"
+    open_folder = site.folder / "open"
     open_folder.mkdir()
     os.chown(open_folder, 1234, 1234)
-    (open_folder / "slurm.conf").symlink_to(place.file)
+    (open_folder / "slurm.conf").symlink_to(site.file)
     for check in (True, False):
         result = forked.run(slurm_conf, {"path": str(open_folder / "slurm.conf"), **ON}, check)
         assert "is a symbolic link in" in result["msg"]
-    assert place.file.read_bytes() == SLURM
+    assert site.file.read_bytes() == SLURM
 
 
 def test_a_place_where_we_may_not_write_is_named() -> None:
@@ -256,55 +256,55 @@ def test_a_place_where_we_may_not_write_is_named() -> None:
         pytest.skip("becomes another user, which only root can")
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        place = Place(pathlib.Path(folder))
-        result = forked.run(slurm_conf, {"path": str(place.file), **ON}, prepare=become_nobody)
-        assert str(place.file) in result["msg"] and "Permission denied" in result["msg"]
-        assert place.file.read_bytes() == SLURM
+        site = Site(pathlib.Path(folder))
+        result = forked.run(slurm_conf, {"path": str(site.file), **ON}, prepare=become_nobody)
+        assert str(site.file) in result["msg"] and "Permission denied" in result["msg"]
+        assert site.file.read_bytes() == SLURM
 
 
-def test_many_runs_at_once_lose_nothing(place: Place) -> None:
+def test_many_runs_at_once_lose_nothing(site: Site) -> None:
     def one(number: int) -> dict[str, Any]:
-        return place.run(options={"SlurmctldParameters": {"present": {f"site{number}": str(number)}}})
+        return site.run(options={"SlurmctldParameters": {"present": {f"site{number}": str(number)}}})
 
     with ThreadPoolExecutor(12) as pool:
         results = list(pool.map(one, range(24)))
     assert all(result["changed"] for result in results)
-    [line] = [line for line in place.file.read_bytes().split(b"\n") if line.startswith(b"SlurmctldParameters")]
+    [line] = [line for line in site.file.read_bytes().split(b"\n") if line.startswith(b"SlurmctldParameters")]
     assert sorted(line.partition(b"=")[2].split(b",")) == sorted(
         b"site%d=%d" % (number, number) for number in range(24)
     )
-    assert place.names() == ["slurm.conf"]
+    assert site.names() == ["slurm.conf"]
 
 
-def test_a_run_waits_for_another(place: Place) -> None:
+def test_a_run_waits_for_another(site: Site) -> None:
     with ThreadPoolExecutor(1) as pool:
-        with run_lock.locked(str(place.file)):
-            waiting = pool.submit(place.run, **ON)
+        with run_lock.locked(str(site.file)):
+            waiting = pool.submit(site.run, **ON)
             time.sleep(0.3)
-            assert place.file.read_bytes() == SLURM
+            assert site.file.read_bytes() == SLURM
         assert waiting.result()["changed"] is True
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can lock where nobody else can")
-def test_a_user_who_can_only_read_the_file_keeps_nobody_from_changing_it(place: Place) -> None:
-    with open(place.file, "rb") as file:
+def test_a_user_who_can_only_read_the_file_keeps_nobody_from_changing_it(site: Site) -> None:
+    with open(site.file, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         begin = time.monotonic()
-        assert place.run(**ON)["changed"] is True
+        assert site.run(**ON)["changed"] is True
         assert time.monotonic() - begin < 10
 
 
-def test_killed_at_any_time_the_file_is_old_or_new(place: Place) -> None:
+def test_killed_at_any_time_the_file_is_old_or_new(site: Site) -> None:
     new = SLURM.replace(b"AuthType=auth/munge\n", AFTER)
     outcomes = {SLURM: 0, new: 0}
     dice = random.Random(1)
     for _attempt in range(50):
-        place.file.write_bytes(SLURM)
+        site.file.write_bytes(SLURM)
         pid = os.fork()
         if pid == 0:
             os.setpgrp()
             try:
-                place.run(**ON)
+                site.run(**ON)
             finally:
                 os._exit(0)
         time.sleep(dice.random() * 0.06)
@@ -312,7 +312,7 @@ def test_killed_at_any_time_the_file_is_old_or_new(place: Place) -> None:
             os.killpg(pid, signal.SIGKILL)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        outcomes[place.file.read_bytes()] += 1
+        outcomes[site.file.read_bytes()] += 1
     assert sum(outcomes.values()) == 50
-    place.run(**ON)
-    assert place.file.read_bytes() == new
+    site.run(**ON)
+    assert site.file.read_bytes() == new

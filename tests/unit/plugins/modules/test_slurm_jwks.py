@@ -104,12 +104,12 @@ class TestPresent:
         documented = yaml.safe_load(slurm_jwks.RETURN)
         result = host.works(A)
         assert set(result) - {"invocation", "diff", "changed", "everything", "warnings"} == set(documented)
-        said = yaml.safe_load(slurm_jwks.DOCUMENTATION)["options"]
-        assert set(said) | {"owner", "group"} == set(slurm_jwks.ARGUMENTS)
-        assert set(said["sources"]["suboptions"]) == set(slurm_jwks.SOURCE_OPTIONS)
+        message = yaml.safe_load(slurm_jwks.DOCUMENTATION)["options"]
+        assert set(message) | {"owner", "group"} == set(slurm_jwks.ARGUMENTS)
+        assert set(message["sources"]["suboptions"]) == set(slurm_jwks.SOURCE_OPTIONS)
         for name, option in slurm_jwks.ARGUMENTS.items():
-            if name in said:
-                assert (said[name]["type"], said[name].get("default")) == (option["type"], option.get("default"))
+            if name in message:
+                assert (message[name]["type"], message[name].get("default")) == (option["type"], option.get("default"))
 
     @pytest.mark.parametrize("issuer", sorted(SAMPLES))
     def test_documents_as_issuers_publish_them(self, host, issuer):
@@ -179,9 +179,9 @@ class TestPresent:
         assert "does not say whose it is to be" in host.fails(A, mode="0440")
         host.path.chmod(0o646)
         os.chown(host.path, 0, 0)
-        mended = host.works(A, owner="nobody", mode="0440")
-        assert (mended["changed"], mended["content_changed"]) == (True, False)
-        assert "every user of the host could write it" in mended["everything"]
+        result = host.works(A, owner="nobody", mode="0440")
+        assert (result["changed"], result["content_changed"]) == (True, False)
+        assert "every user of the host could write it" in result["everything"]
         for path in (host.path, host.record):
             assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (65534, 0o440)
 
@@ -189,13 +189,13 @@ class TestPresent:
 class TestWithdrawnKeys:
     def test_one_stays_for_its_tokens_and_goes(self, host):
         host.works(A)
-        gone = host.works(B, retain="2h")
+        after = host.works(B, retain="2h")
         assert host.kids == ["a", "b"]
-        assert [each["kid"] for each in gone["retired"]] == ["a"]
-        assert gone["next_change"] == gone["retired"][0]["until"]
+        assert [each["kid"] for each in after["retired"]] == ["a"]
+        assert after["next_change"] == after["retired"][0]["until"]
         quiet = host.works(B, retain="2h", ahead=7000)
         assert not quiet["changed"]
-        assert quiet["retired"] == gone["retired"]
+        assert quiet["retired"] == after["retired"]
         assert quiet["diff"]["before"] == quiet["diff"]["after"]
         end = host.works(B, retain="2h", ahead=7300)
         assert host.kids == ["b"]
@@ -219,12 +219,12 @@ class TestWithdrawnKeys:
 
     def test_a_host_that_joins_inherits_them(self, host, tmp_path):
         host.works(A, B)
-        gone = host.works(B, retain="2h")["retired"][0]
-        jwk = {"jwk": one_jwk.members(A), "until": gone["until"]}
+        after = host.works(B, retain="2h")["retired"][0]
+        jwk = {"jwk": one_jwk.members(A), "until": after["until"]}
         (tmp_path / "late").mkdir()
         late = Host(tmp_path / "late")
         first = late.works(B, retain="2h", inherited=[jwk], ahead=3600)
-        assert (first["retired"], first["added"]) == ([gone], ["b"])
+        assert (first["retired"], first["added"]) == ([after], ["b"])
         assert sorted(late.kids) == ["a", "b"]
         again = late.works(B, retain="2h", inherited=[jwk], ahead=3600)
         assert not again["changed"]
@@ -281,7 +281,7 @@ class TestSourcesAreApart:
     """A source that fails, floods or lies takes no key of another, and keeps none trusted."""
 
     @staticmethod
-    def beside(idp, *keys):
+    def with_data(idp, *keys):
         return [{"url": idp.url + "/keys", "allow_http": True}, *({"data": key_set(key)} for key in keys)]
 
     @pytest.mark.parametrize(
@@ -302,36 +302,36 @@ class TestSourcesAreApart:
     )
     def test_distrust_waits_for_none(self, host, page):
         with Issuer({"/keys": json.dumps(key_set(A, B)).encode()}) as idp:
-            host.works(sources=self.beside(idp, C))
+            host.works(sources=self.with_data(idp, C))
             idp.pages["/keys"] = page
-            result = host.works(sources=self.beside(idp, C), remove=["a"], timeout=1)
+            result = host.works(sources=self.with_data(idp, C), remove=["a"], timeout=1)
             assert host.kids == ["b", "c"]
             assert [(lost["kid"], lost["reason"][:18]) for lost in result["removed"]] == [("a", "is named in remove")]
             assert result["distrusts"]
             assert [failed["source"] for failed in result["failed_sources"]] == [idp.url + "/keys"]
-            assert not host.works(sources=self.beside(idp, C), remove=["a"], timeout=1)["changed"]
+            assert not host.works(sources=self.with_data(idp, C), remove=["a"], timeout=1)["changed"]
 
     def test_the_end_of_a_withdrawn_key_waits_for_none(self, host):
         with Issuer({"/keys": json.dumps(key_set(A, B)).encode()}) as idp:
-            host.works(sources=self.beside(idp, C), retain="2h")
+            host.works(sources=self.with_data(idp, C), retain="2h")
             idp.pages["/keys"] = json.dumps(key_set(B)).encode()
-            host.works(sources=self.beside(idp, C), retain="2h")
+            host.works(sources=self.with_data(idp, C), retain="2h")
             idp.pages.clear()
-            host.works(sources=self.beside(idp, C), retain="2h", ahead=7000)
+            host.works(sources=self.with_data(idp, C), retain="2h", ahead=7000)
             assert host.kids == ["a", "b", "c"]
-            host.works(sources=self.beside(idp, C), retain="2h", ahead=7300)
+            host.works(sources=self.with_data(idp, C), retain="2h", ahead=7300)
             assert host.kids == ["b", "c"]
 
     def test_every_key_may_be_distrusted_while_nobody_answers(self, host):
         with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
-            host.works(sources=self.beside(idp))
+            host.works(sources=self.with_data(idp))
             idp.pages.clear()
-            result = host.works(sources=self.beside(idp), remove=["a"])
+            result = host.works(sources=self.with_data(idp), remove=["a"])
             assert (result["jwks"], result["content_changed"], result["kids"]) == ({"keys": []}, True, [])
-            again = host.works(sources=self.beside(idp), remove=["a"])
+            again = host.works(sources=self.with_data(idp), remove=["a"])
             assert not again["changed"]
             idp.pages["/keys"] = json.dumps(key_set(A, B)).encode()
-            assert host.works(sources=self.beside(idp), remove=["a"])["kids"] == ["b"]
+            assert host.works(sources=self.with_data(idp), remove=["a"])["kids"] == ["b"]
 
     def test_a_removed_key_is_known_by_its_modulus(self, host):
         host.works(A, B)
@@ -342,15 +342,15 @@ class TestSourcesAreApart:
 
     def test_the_others_are_followed_while_one_fails(self, host):
         with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
-            host.works(sources=self.beside(idp, B))
+            host.works(sources=self.with_data(idp, B))
             idp.pages.clear()
-            assert host.works(sources=self.beside(idp, C))["added"] == ["c"]
+            assert host.works(sources=self.with_data(idp, C))["added"] == ["c"]
 
     def test_a_source_that_nobody_knows_has_to_answer(self, host):
         host.works(A)
         with Issuer({}) as idp:
-            assert "answers 404" in host.fails(sources=self.beside(idp, A))
-            assert host.works(sources=[*self.beside(idp, A, B)], remove=["a"])["kids"] == ["b"]
+            assert "answers 404" in host.fails(sources=self.with_data(idp, A))
+            assert host.works(sources=[*self.with_data(idp, A, B)], remove=["a"])["kids"] == ["b"]
 
     def test_a_published_private_part_that_is_made_up_takes_nothing_away(self, host):
         host.works(A, B)
@@ -368,11 +368,11 @@ class TestSourcesAreApart:
     def test_a_weak_key_of_the_file_goes_before_anybody_is_asked(self, host):
         weak = one_jwk.Jwk("weak", PRIVATE[0].private_numbers().p ** 3, 65537)
         with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
-            host.works(sources=self.beside(idp))
+            host.works(sources=self.with_data(idp))
             host.path.chmod(0o600)
             host.path.write_bytes(key_sets.render([A, weak]))
             idp.pages.clear()
-            assert host.works(sources=self.beside(idp))["kids"] == host.kids == ["a"]
+            assert host.works(sources=self.with_data(idp))["kids"] == host.kids == ["a"]
 
 
 class TestRefusals:
@@ -395,10 +395,10 @@ class TestRefusals:
     def test_a_page_that_is_no_key_set(self, host, page, because):
         host.works(A)
         with Issuer({"/keys": page} if page is not None else {}) as idp:
-            said = host.fails(sources=[{"url": idp.url + "/keys", "allow_http": True}])
-        assert because in said
-        assert idp.url in said
-        assert f"{host.path} was left as it is." in said
+            message = host.fails(sources=[{"url": idp.url + "/keys", "allow_http": True}])
+        assert because in message
+        assert idp.url in message
+        assert f"{host.path} was left as it is." in message
 
     def test_one_bad_source_among_good_ones(self, host):
         host.works(A)
@@ -406,14 +406,14 @@ class TestRefusals:
 
     def test_a_kid_for_what_has_one_already(self, host):
         for keys in ((A,), (A, B)):
-            said = host.fails(sources=[{"data": key_set(*keys), "kid": "site"}])
-            assert "kid: site names none of them" in said
+            message = host.fails(sources=[{"data": key_set(*keys), "kid": "site"}])
+            assert "kid: site names none of them" in message
 
     def test_a_slow_one(self, host):
         with Issuer({"/keys": ("trickle", "body")}) as idp:
             begin = time.monotonic()
-            said = host.fails(sources=[{"url": idp.url + "/keys", "allow_http": True}], timeout=1)
-        assert "within 1 s" in said or "timed out" in said
+            message = host.fails(sources=[{"url": idp.url + "/keys", "allow_http": True}], timeout=1)
+        assert "within 1 s" in message or "timed out" in message
         assert time.monotonic() - begin < 8
 
     def test_plain_http(self, host):
@@ -438,9 +438,9 @@ class TestRefusals:
     def test_private_parts_are_never_written_nor_said(self, host):
         private = PRIVATE[0].private_numbers()
         secret = one_jwk.encode(private.d)
-        said = host.fails(sources=[{"data": {"keys": [{**one_jwk.members(A), "d": secret}]}}])
-        assert "private part" in said
-        assert secret not in said
+        message = host.fails(sources=[{"data": {"keys": [{**one_jwk.members(A), "d": secret}]}}])
+        assert "private part" in message
+        assert secret not in message
         result = host.works(sources=[{"data": {"keys": [{**one_jwk.members(A), "d": secret}, one_jwk.members(B)]}}])
         assert "sources[0] publishes the private part of a key" in result["everything"]
         assert host.kids == ["b"]
@@ -493,8 +493,8 @@ class TestAbsent:
         host.works(A)
         assert host.works(state="absent", check=True)["changed"]
         assert host.state()
-        gone = host.works(state="absent")
-        assert (gone["changed"], gone["content_changed"], gone["state"]) == (True, True, "absent")
+        after = host.works(state="absent")
+        assert (after["changed"], after["content_changed"], after["state"]) == (True, True, "absent")
         assert not host.state()
         again = host.works(state="absent")
         assert (again["changed"], again["content_changed"]) == (False, False)

@@ -30,24 +30,24 @@ def test_nothing_said() -> None:
 
 def test_switched_on() -> None:
     text = "authalttypes = auth/jwt\nAuthAltParameters=disable_token_creation,jwt_key=/a/b,max_token_lifespan=60\n"
-    found = read(text)
-    assert found.enabled
-    assert found.types == ["auth/jwt"]
-    assert found.parameters == {"disable_token_creation": "", "jwt_key": "/a/b", "max_token_lifespan": "60"}
-    assert found.key_path == "/a/b"
+    settings = read(text)
+    assert settings.enabled
+    assert settings.types == ["auth/jwt"]
+    assert settings.parameters == {"disable_token_creation": "", "jwt_key": "/a/b", "max_token_lifespan": "60"}
+    assert settings.key_path == "/a/b"
 
 
 def test_jwks_alone_loads_no_other_key() -> None:
-    found = read("AuthAltTypes=auth/jwt\nAuthAltParameters=jwks=/a/jwks.json\n")
-    assert (found.key_path, found.jwks_path) == (None, "/a/jwks.json")
+    settings = read("AuthAltTypes=auth/jwt\nAuthAltParameters=jwks=/a/jwks.json\n")
+    assert (settings.key_path, settings.jwks_path) == (None, "/a/jwks.json")
     both = read("AuthAltTypes=auth/jwt\nAuthAltParameters=jwks=/a/jwks.json,jwt_key=/a/b\n")
     assert (both.key_path, both.jwks_path) == ("/a/b", "/a/jwks.json")
 
 
 def test_what_slurm_does_not_see_does_not_count() -> None:
-    found = read('AuthAltTypes=auth/jwt\nAuthAltParameters="userclaimfield=u, jwt_key=/a/b"\n')
-    assert found.parameters == {"userclaimfield": "u"}
-    assert found.key_path == KEY
+    settings = read('AuthAltTypes=auth/jwt\nAuthAltParameters="userclaimfield=u, jwt_key=/a/b"\n')
+    assert settings.parameters == {"userclaimfield": "u"}
+    assert settings.key_path == KEY
 
 
 def declare(**options: Any) -> auth_alt.DeclaredAuthAlt:

@@ -114,8 +114,8 @@ def test_reads_a_value_as_slurm_does(text: str, value: str | None) -> None:
 
 
 def test_says_where_a_setting_stands() -> None:
-    found = conf("# one\nAuthType=a\nauthalttypes=x,\\\ny\\\n,z\nAuthAltTypes=b\n").occurrences("AuthAltTypes")
-    assert found == [Setting("authalttypes", "x,y,z", TOP, 3, 5), Setting("AuthAltTypes", "b", TOP, 6, 6)]
+    result = conf("# one\nAuthType=a\nauthalttypes=x,\\\ny\\\n,z\nAuthAltTypes=b\n").occurrences("AuthAltTypes")
+    assert result == [Setting("authalttypes", "x,y,z", TOP, 3, 5), Setting("AuthAltTypes", "b", TOP, 6, 6)]
 
 
 def test_the_last_setting_is_in_force_in_whichever_file() -> None:
@@ -148,9 +148,9 @@ def test_relative_names_start_from_the_top_folder_and_then_from_the_including_fi
             raise FileNotFoundError(2, "No such file or directory", path)
         return files[path]
 
-    found = Conf.load(TOP, read)
-    assert (found.value("AuthType"), found.value("AuthInfo")) == ("top", "c")
-    assert [problem.severity for problem in found.problems()] == ["warning"]
+    result = Conf.load(TOP, read)
+    assert (result.value("AuthType"), result.value("AuthInfo")) == ("top", "c")
+    assert [problem.severity for problem in result.problems()] == ["warning"]
 
 
 def test_a_cycle_of_includes_ends() -> None:
@@ -190,7 +190,7 @@ def test_reads_real_files(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "name", "found"),
+    ("value", "name", "result"),
     [
         ("jwt_key=/a", "jwt_key", "/a"),
         ("x,jwt_key=/a=b,y", "jwt_key", "/a=b"),
@@ -209,8 +209,8 @@ def test_reads_real_files(tmp_path) -> None:
         ("site=1,flag", "site", "1"),
     ],
 )
-def test_reads_an_option_as_the_strictest_release(value: str, name: str, found: str | None) -> None:
-    assert conf(f"AuthAltParameters={value}\n").option("AuthAltParameters", name) == found
+def test_reads_an_option_as_the_strictest_release(value: str, name: str, result: str | None) -> None:
+    assert conf(f"AuthAltParameters={value}\n").option("AuthAltParameters", name) == result
 
 
 def test_reads_members() -> None:
@@ -321,13 +321,13 @@ def glibc() -> tuple[ctypes.CDLL, ctypes.Array[ctypes.c_char]]:
 @settings(max_examples=500)
 def test_a_pair_is_what_the_c_library_finds(line: bytes) -> None:
     libc, compiled = glibc()
-    found = (_Match * 8)()
-    misses = libc.regexec(compiled, line, 8, found, 0)
+    result = (_Match * 8)()
+    misses = libc.regexec(compiled, line, 8, result, 0)
     mine = PAIR.match(line)
     assert (mine is None) == bool(misses)
     if mine is not None:
-        group = 5 if found[5].start != -1 else 6
-        assert mine.span(3 if group == 5 else 4) == (found[group].start, found[group].end)
-        assert mine.end() == found[3].end
-        assert mine.group(1) == line[found[1].start : found[1].end]
-        assert mine.group(2) == line[found[2].start : found[2].end]
+        group = 5 if result[5].start != -1 else 6
+        assert mine.span(3 if group == 5 else 4) == (result[group].start, result[group].end)
+        assert mine.end() == result[3].end
+        assert mine.group(1) == line[result[1].start : result[1].end]
+        assert mine.group(2) == line[result[2].start : result[2].end]

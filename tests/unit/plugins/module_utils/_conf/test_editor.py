@@ -29,17 +29,17 @@ def conf(text: bytes, **others: bytes) -> Editor:
 
 def edited(text: bytes, edit: Callable[[Editor], bool]) -> bytes:
     """The top file afterwards; the edit's answer has to be true exactly if it changed something."""
-    found = conf(text)
-    assert edit(found) == bool(found.changed())
-    return found.changed().get(TOP, text)
+    editor = conf(text)
+    assert edit(editor) == bool(editor.changed())
+    return editor.changed().get(TOP, text)
 
 
-def switch_on(found: Editor) -> bool:
-    return found.edit_list(TYPES, ["auth/jwt"])
+def switch_on(editor: Editor) -> bool:
+    return editor.edit_list(TYPES, ["auth/jwt"])
 
 
-def with_key(found: Editor) -> bool:
-    return found.edit_options(PARAMETERS, {"jwt_key": "/k"})
+def with_key(editor: Editor) -> bool:
+    return editor.edit_options(PARAMETERS, {"jwt_key": "/k"})
 
 
 # Where a new line goes, and how it looks
@@ -80,45 +80,45 @@ def with_key(found: Editor) -> bool:
 def test_a_new_line_goes_where_an_administrator_would_put_it(before: bytes, after: bytes) -> None:
     result = edited(before, switch_on)
     assert result == after.replace(b"+", b"AuthAltTypes=auth/jwt")
-    assert edited(result, lambda found: found.edit_list(TYPES, absent=["auth/jwt"])) == before
+    assert edited(result, lambda editor: editor.edit_list(TYPES, absent=["auth/jwt"])) == before
 
 
 def test_parameters_go_below_types_even_in_an_include() -> None:
-    found = conf(b"AuthType=m\nInclude a.conf\n", a_conf=b"AuthAltTypes=auth/jwt\n# end\n")
-    assert with_key(found)
-    assert found.changed() == {"/etc/slurm/a.conf": b"AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=/k\n# end\n"}
+    editor = conf(b"AuthType=m\nInclude a.conf\n", a_conf=b"AuthAltTypes=auth/jwt\n# end\n")
+    assert with_key(editor)
+    assert editor.changed() == {"/etc/slurm/a.conf": b"AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=/k\n# end\n"}
 
 
 def test_a_new_line_is_not_put_behind_an_include_that_lacks_its_line_feed() -> None:
-    found = conf(b"Include a.conf\nInclude b.conf", a_conf=b"", b_conf=b"")
-    assert switch_on(found)
+    editor = conf(b"Include a.conf\nInclude b.conf", a_conf=b"", b_conf=b"")
+    assert switch_on(editor)
     # And that line feed is added: without it Slurm may find something else there after any change.
-    assert found.changed() == {TOP: b"Include a.conf\nAuthAltTypes=auth/jwt\nInclude b.conf\n"}
+    assert editor.changed() == {TOP: b"Include a.conf\nAuthAltTypes=auth/jwt\nInclude b.conf\n"}
 
 
 @pytest.mark.parametrize("include", [b"Include a.conf", b"Inc\\lude a.conf", b"Include \\\na.conf"])
 def test_an_include_that_comes_to_be_the_last_line_keeps_its_line_feed(include: bytes) -> None:
-    found = conf(include + b"\r\nAuthAltTypes=auth/jwt", a_conf=b"")
-    assert found.edit_list(TYPES, absent=["auth/jwt"])
-    assert found.changed() == {TOP: include + b"\r\n"}
+    editor = conf(include + b"\r\nAuthAltTypes=auth/jwt", a_conf=b"")
+    assert editor.edit_list(TYPES, absent=["auth/jwt"])
+    assert editor.changed() == {TOP: include + b"\r\n"}
 
 
 def test_jwt_means_itself_in_other_lists() -> None:
     text = b"JobSubmitPlugins=jwt\n"
-    assert edited(text, lambda found: found.edit_list("JobSubmitPlugins", ["auth/jwt"])) == (
+    assert edited(text, lambda editor: editor.edit_list("JobSubmitPlugins", ["auth/jwt"])) == (
         b"JobSubmitPlugins=jwt,auth/jwt\n"
     )
 
 
 def test_an_include_that_ends_in_a_blank_needs_no_line_feed() -> None:
-    found = conf(b"AuthType=m\nInclude a.conf ", a_conf=b"")
-    assert switch_on(found)
-    assert found.changed() == {TOP: b"AuthType=m\nAuthAltTypes=auth/jwt\nInclude a.conf "}
+    editor = conf(b"AuthType=m\nInclude a.conf ", a_conf=b"")
+    assert switch_on(editor)
+    assert editor.changed() == {TOP: b"AuthType=m\nAuthAltTypes=auth/jwt\nInclude a.conf "}
 
 
 def test_the_name_is_written_as_slurm_writes_it() -> None:
-    assert edited(b"", lambda found: found.set("slurmctldtimeout", "5")) == b"SlurmctldTimeout=5\n"
-    assert edited(b"", lambda found: found.set("Unknown.key", "5")) == b"Unknown.key=5\n"
+    assert edited(b"", lambda editor: editor.set("slurmctldtimeout", "5")) == b"SlurmctldTimeout=5\n"
+    assert edited(b"", lambda editor: editor.set("Unknown.key", "5")) == b"Unknown.key=5\n"
 
 
 # Values
@@ -145,15 +145,15 @@ def test_the_name_is_written_as_slurm_writes_it() -> None:
     ],
 )
 def test_a_value_changes_where_it_stands_and_nothing_beside_it(before: bytes, value: str, after: bytes) -> None:
-    assert edited(before, lambda found: found.set("AuthInfo", value)) == after
+    assert edited(before, lambda editor: editor.set("AuthInfo", value)) == after
 
 
 def test_a_value_in_an_include_changes_there() -> None:
-    found = conf(b"AuthInfo=a\nInclude a.conf\n", a_conf=b"authinfo=b")
-    assert found.set("AuthInfo", "c")
-    assert found.changed() == {"/etc/slurm/a.conf": b"authinfo=c"}
-    assert found.set("AuthInfo", "b")
-    assert found.changed() == {}
+    editor = conf(b"AuthInfo=a\nInclude a.conf\n", a_conf=b"authinfo=b")
+    assert editor.set("AuthInfo", "c")
+    assert editor.changed() == {"/etc/slurm/a.conf": b"authinfo=c"}
+    assert editor.set("AuthInfo", "b")
+    assert editor.changed() == {}
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_a_value_in_an_include_changes_there() -> None:
     ],
 )
 def test_a_value_that_slurm_cannot_be_given_is_refused(value: str, reason: str) -> None:
-    found = conf(b"AuthInfo=x\n")
+    editor = conf(b"AuthInfo=x\n")
     with pytest.raises(ConfError, match=reason):
-        found.set("AuthInfo", value)
-    assert found.changed() == {}
+        editor.set("AuthInfo", value)
+    assert editor.changed() == {}
 
 
 def test_a_password_is_not_repeated_in_a_refusal() -> None:
@@ -182,30 +182,30 @@ def test_a_password_is_not_repeated_in_a_refusal() -> None:
 
 @pytest.mark.parametrize("key", ["NodeName", "partitionname", "SlurmctldHost", "Include", "a b", ""])
 def test_what_has_no_single_value_is_not_edited(key: str) -> None:
-    found = conf(b"NodeName=a\n")
-    for edit in (lambda: found.set(key, "x"), lambda: found.remove(key), lambda: found.edit_list(key, ["x"])):
+    editor = conf(b"NodeName=a\n")
+    for edit in (lambda: editor.set(key, "x"), lambda: editor.remove(key), lambda: editor.edit_list(key, ["x"])):
         with pytest.raises(ConfError):
             edit()
 
 
 def test_programs_of_which_there_may_be_many_are_edited_while_there_is_one() -> None:
-    assert edited(b"Prolog=/a\n", lambda found: found.set("Prolog", "/b")) == b"Prolog=/b\n"
+    assert edited(b"Prolog=/a\n", lambda editor: editor.set("Prolog", "/b")) == b"Prolog=/b\n"
     with pytest.raises(ConfError, match="many times"):
         conf(b"Prolog=/a\nProlog=/b\n").set("Prolog", "/c")
 
 
 def test_a_line_at_which_slurm_stops_is_not_edited() -> None:
-    found = conf(b"AuthAltParameters=a, b\n")
+    editor = conf(b"AuthAltParameters=a, b\n")
     with pytest.raises(ConfError, match=r"slurm\.conf:1: the line of AuthAltParameters holds more than one"):
-        with_key(found)
+        with_key(editor)
 
 
 def test_a_change_that_would_change_more_is_refused() -> None:
     files = {TOP: b"ClusterName=a\nInclude %c.conf\n", "/etc/slurm/a.conf": b"AuthType=a\n", "/etc/slurm/b.conf": b""}
-    found = Editor(load(files))
+    editor = Editor(load(files))
     with pytest.raises(ConfError, match="without changing something else"):
-        found.set("ClusterName", "b")
-    assert found.changed() == {}
+        editor.set("ClusterName", "b")
+    assert editor.changed() == {}
 
 
 # Removal
@@ -227,16 +227,16 @@ def test_a_change_that_would_change_more_is_refused() -> None:
     ],
 )
 def test_a_parameter_goes_with_all_its_lines(before: bytes, after: bytes) -> None:
-    found = conf(before, a_conf=b"")
-    assert found.remove("AuthInfo") == (before != after)
-    assert found.changed().get(TOP, before) == after
+    editor = conf(before, a_conf=b"")
+    assert editor.remove("AuthInfo") == (before != after)
+    assert editor.changed().get(TOP, before) == after
 
 
 def test_none_that_was_overruled_comes_to_life() -> None:
-    found = conf(b"AuthInfo=a\nInclude a.conf\nAuthInfo=c\n", a_conf=b"AuthInfo=b\n")
-    assert found.remove("AuthInfo")
-    assert found.conf.value("AuthInfo") is None
-    assert found.changed() == {TOP: b"Include a.conf\n", "/etc/slurm/a.conf": b""}
+    editor = conf(b"AuthInfo=a\nInclude a.conf\nAuthInfo=c\n", a_conf=b"AuthInfo=b\n")
+    assert editor.remove("AuthInfo")
+    assert editor.conf.value("AuthInfo") is None
+    assert editor.changed() == {TOP: b"Include a.conf\n", "/etc/slurm/a.conf": b""}
 
 
 # Lists and options
@@ -276,7 +276,7 @@ def test_none_that_was_overruled_comes_to_life() -> None:
     ],
 )
 def test_a_list_is_edited_member_by_member(before: bytes, present: list[str], absent: list[str], after: bytes) -> None:
-    assert edited(before, lambda found: found.edit_list(TYPES, present, absent)) == after
+    assert edited(before, lambda editor: editor.edit_list(TYPES, present, absent)) == after
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_options_are_edited_one_by_one(
     before: bytes, present: dict[str, str | None], absent: list[str], after: bytes | None
 ) -> None:
     key = b"AuthAltParameters="
-    result = edited(key + before, lambda found: found.edit_options(PARAMETERS, present, absent))
+    result = edited(key + before, lambda editor: editor.edit_options(PARAMETERS, present, absent))
     assert result == (b"" if after is None else key + after)
 
 
@@ -334,10 +334,10 @@ def test_options_are_edited_one_by_one(
 )
 def test_options_that_slurm_would_misread_are_refused(present: dict[str, str | None]) -> None:
     for text in (b"", b"AuthAltParameters=jwt_key=/old\n"):
-        found = conf(text)
+        editor = conf(text)
         with pytest.raises(ConfError, match="nothing was changed|cannot be a member|not an option name"):
-            found.edit_options(PARAMETERS, present)
-        assert found.changed() == {}
+            editor.edit_options(PARAMETERS, present)
+        assert editor.changed() == {}
 
 
 @pytest.mark.parametrize("member", ["", "a,b", " a", "a\n"])
@@ -347,10 +347,10 @@ def test_members_that_are_none_are_refused(member: str) -> None:
 
 
 def test_a_blank_and_a_quote_cannot_meet_in_a_list() -> None:
-    found = conf(b'AuthAltParameters="a,b c"\n')
+    editor = conf(b'AuthAltParameters="a,b c"\n')
     with pytest.raises(ConfError, match="needs quotes"):
-        found.edit_options(PARAMETERS, {"jwt_key": '/a"b'})
-    assert found.changed() == {}
+        editor.edit_options(PARAMETERS, {"jwt_key": '/a"b'})
+    assert editor.changed() == {}
 
 
 def test_present_and_absent_at_once_is_refused() -> None:
@@ -359,11 +359,11 @@ def test_present_and_absent_at_once_is_refused() -> None:
 
 
 def test_what_was_read_stays_as_it_was() -> None:
-    found = conf(b"AuthInfo=a\n")
-    before = found.conf
-    found.set("AuthInfo", "b")
-    assert (before.value("AuthInfo"), found.conf.value("AuthInfo")) == ("a", "b")
-    assert before is found.original
+    editor = conf(b"AuthInfo=a\n")
+    before = editor.conf
+    editor.set("AuthInfo", "b")
+    assert (before.value("AuthInfo"), editor.conf.value("AuthInfo")) == ("a", "b")
+    assert before is editor.original
     assert before.data == {TOP: b"AuthInfo=a\n"}
 
 
@@ -395,20 +395,20 @@ def files(draw: Any) -> dict[str, bytes]:
 
 
 EDITS: list[tuple[Callable[[Editor], bool], Callable[[Editor], bool]]] = [
-    (switch_on, lambda found: found.edit_list(TYPES, absent=["auth/jwt"])),
-    (with_key, lambda found: found.edit_options(PARAMETERS, absent=["jwt_key"])),
-    (lambda found: found.set("SlurmctldTimeout", "a # b"), lambda found: found.remove("slurmctldtimeout")),
-    (lambda found: found.set("NewKey", ""), lambda found: found.remove("NewKey")),
+    (switch_on, lambda editor: editor.edit_list(TYPES, absent=["auth/jwt"])),
+    (with_key, lambda editor: editor.edit_options(PARAMETERS, absent=["jwt_key"])),
+    (lambda editor: editor.set("SlurmctldTimeout", "a # b"), lambda editor: editor.remove("slurmctldtimeout")),
+    (lambda editor: editor.set("NewKey", ""), lambda editor: editor.remove("NewKey")),
 ]
 
 
 @pytest.mark.parametrize("include", [b"Include b.conf # x", b"Include b.conf ", b"\\\nInclude b.conf # x"])
 def test_an_include_that_a_blank_ends_needs_no_line_feed(include: bytes) -> None:
     texts = {TOP: b"ClusterName=x\n" + include, "/etc/slurm/b.conf": b""}
-    found = Editor(load(texts))
-    assert switch_on(found)
-    assert found.edit_list(TYPES, absent=["auth/jwt"])
-    assert not found.changed()
+    editor = Editor(load(texts))
+    assert switch_on(editor)
+    assert editor.edit_list(TYPES, absent=["auth/jwt"])
+    assert not editor.changed()
 
 
 @given(files(), st.lists(st.sampled_from(EDITS), min_size=1, max_size=4, unique=True))
@@ -416,34 +416,34 @@ def test_an_include_that_a_blank_ends_needs_no_line_feed(include: bytes) -> None
 def test_what_was_added_goes_again_without_a_trace(
     texts: dict[str, bytes], edits: list[tuple[Callable[[Editor], bool], Callable[[Editor], bool]]]
 ) -> None:
-    found = Editor(load(texts))
-    faults = len(found.conf.parsed.faults)
-    values = {key: [entry.value for entry in entries] for key, entries in found.conf.parsed.entries.items()}
+    editor = Editor(load(texts))
+    faults = len(editor.conf.parsed.faults)
+    values = {key: [entry.value for entry in entries] for key, entries in editor.conf.parsed.entries.items()}
     for there, _back in edits:
-        assert there(found)
-        assert not there(found)
-    after = found.changed()
+        assert there(editor)
+        assert not there(editor)
+    after = editor.changed()
     again = Conf.load(TOP, lambda path: after.get(path, texts[path]))
     assert {
         key: [entry.value for entry in entries] for key, entries in again.parsed.entries.items() if key in values
     } == values
     assert len(again.parsed.faults) <= faults
     for _there, back in reversed(edits):
-        assert back(found)
-    if found.changed():
+        assert back(editor)
+    if editor.changed():
         # A line feed that an Include lacked stays.
         assert [fault.code for fault in load(texts).parsed.faults] == ["include_unended"]
-        assert found.changed()[TOP].rstrip(b"\r\n") == texts[TOP]
+        assert editor.changed()[TOP].rstrip(b"\r\n") == texts[TOP]
 
 
 @given(files(), st.text(min_size=1, max_size=12))
 @settings(max_examples=200)
 def test_any_value_is_read_back_or_refused(texts: dict[str, bytes], value: str) -> None:
-    found = Editor(load(texts))
+    editor = Editor(load(texts))
     try:
-        found.set("AuthInfo", value)
+        editor.set("AuthInfo", value)
     except ConfError:
-        assert found.changed() == {}
+        assert editor.changed() == {}
         return
-    after = found.changed()
+    after = editor.changed()
     assert Conf.load(TOP, lambda path: after.get(path, texts[path])).value("AuthInfo") == value

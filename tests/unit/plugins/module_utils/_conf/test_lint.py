@@ -94,10 +94,10 @@ def test_sound_files_have_none(text: str) -> None:
     ],
 )
 def test_what_hurts_is_named(text: str, severity: str, line: int, found: str) -> None:
-    said = [problem for problem in problems(text) if found in problem.found]
-    assert len(said) == 1, problems(text)
-    assert (said[0].severity, said[0].line, said[0].path) == (severity, line, TOP)
-    assert said[0].effect.endswith(".") and said[0].remedy.endswith(".")
+    matches = [problem for problem in problems(text) if found in problem.found]
+    assert len(matches) == 1, problems(text)
+    assert (matches[0].severity, matches[0].line, matches[0].path) == (severity, line, TOP)
+    assert matches[0].effect.endswith(".") and matches[0].remedy.endswith(".")
 
 
 def test_slurmdbd_needs_a_key() -> None:
@@ -109,9 +109,9 @@ def test_slurmdbd_needs_a_key() -> None:
 
 def test_no_password_is_repeated() -> None:
     text = "StoragePass=geheim word\nStoragePass=geheim2\ngeheim3\nStoragePass+=geheim4\nNoPass=geheim5\\\n  geheim6\n"
-    said = problems(text, "slurmdbd")
-    assert len(said) > 4
-    assert "geheim" not in repr(said)
+    matches = problems(text, "slurmdbd")
+    assert len(matches) > 4
+    assert "geheim" not in repr(matches)
 
 
 def test_they_come_in_the_order_of_the_lines() -> None:

@@ -99,8 +99,8 @@ class TestAnswers:
     def test_a_byte_a_second(self, what):
         with Issuer({"/keys": ("trickle", what)}) as idp:
             begin = time.monotonic()
-            said = refusal(idp.url + "/keys", PLAIN._replace(timeout=1.5))
-            assert "not answered in full within 1.5 s" in said or "timed out" in said
+            message = refusal(idp.url + "/keys", PLAIN._replace(timeout=1.5))
+            assert "not answered in full within 1.5 s" in message or "timed out" in message
             assert time.monotonic() - begin < 8
 
     def test_slow_ones_do_not_wait_for_each_other(self):
@@ -158,9 +158,9 @@ class TestRedirects:
         with Issuer({"/keys": KEYS}) as plain:
             pages = {"/old": ("redirect", plain.url + "/keys")}
             with Issuer(pages, tls=authority(trusted)) as idp:
-                said = refusal(idp.url + "/old", FetchRules(timeout=20), str(trusted / "ca.pem"))
-        assert "/old redirects: http://" in said
-        assert "plain http" in said
+                message = refusal(idp.url + "/old", FetchRules(timeout=20), str(trusted / "ca.pem"))
+        assert "/old redirects: http://" in message
+        assert "plain http" in message
 
 
 class TestCertificates:
@@ -174,15 +174,15 @@ class TestCertificates:
         (tmp_path / "other").mkdir()
         trusted, other = make_authority(tmp_path), make_authority(tmp_path / "other")
         with Issuer({"/keys": KEYS}, tls=authority(trusted)) as idp:
-            said = refusal(idp.url + "/keys", FetchRules(timeout=20), ca and str(other / "ca.pem"))
-        assert "its certificate cannot be verified" in said
-        assert "ca_path" in said
+            message = refusal(idp.url + "/keys", FetchRules(timeout=20), ca and str(other / "ca.pem"))
+        assert "its certificate cannot be verified" in message
+        assert "ca_path" in message
 
 
 class TestDiscovery:
-    def fetch(self, idp, said=None, **more):
-        said = idp.url if said is None else said
-        idp.pages[DISCOVERY] = json.dumps({"issuer": said, "jwks_uri": idp.url + "/keys", **more}).encode()
+    def fetch(self, idp, stated=None, **more):
+        stated = idp.url if stated is None else stated
+        idp.pages[DISCOVERY] = json.dumps({"issuer": stated, "jwks_uri": idp.url + "/keys", **more}).encode()
         return fetch_keys_of_issuer(idp.url, opener(None), PLAIN)()
 
     def refused(self, idp, *args, **kwargs):
@@ -193,11 +193,11 @@ class TestDiscovery:
     def test_the_keys_of_an_issuer(self):
         with Issuer({"/keys": KEYS}) as idp:
             assert self.fetch(idp) == (idp.url + "/keys", KEYS)
-            assert self.fetch(idp, said=idp.url + "/") == (idp.url + "/keys", KEYS)
+            assert self.fetch(idp, stated=idp.url + "/") == (idp.url + "/keys", KEYS)
 
     def test_another_issuer(self):
         with Issuer({"/keys": KEYS}) as idp:
-            assert "is the configuration of the issuer 'https://evil'" in self.refused(idp, said="https://evil")
+            assert "is the configuration of the issuer 'https://evil'" in self.refused(idp, stated="https://evil")
             assert "of the issuer None" in self.refused(idp, issuer=None)
 
     def test_no_address_of_keys(self):

@@ -27,8 +27,8 @@ OTHER = rsa.generate_private_key(65537, 2048)
 
 
 def numbers(private=PRIVATE):
-    found = private.public_key().public_numbers()
-    return found.n, found.e
+    parsed = private.public_key().public_numbers()
+    return parsed.n, parsed.e
 
 
 def jwk(private=PRIVATE, **change):
@@ -44,9 +44,9 @@ def key_set(*keys):
 
 def reason(**change):
     """Why a key set's only key is dropped."""
-    found = key_sets.parse(key_set(jwk(**change)))
-    assert not found.keys
-    return found.dropped[0].reason
+    parsed = key_sets.parse(key_set(jwk(**change)))
+    assert not parsed.keys
+    return parsed.dropped[0].reason
 
 
 def refusal(data):
@@ -89,12 +89,12 @@ class TestPublishedShapes:
         ],
     )
     def test_every_signature_key_is_taken(self, issuer, taken, dropped):
-        found = key_sets.parse(SAMPLES[issuer])
-        assert len(found.keys) == taken
-        assert [lost.reason for lost in found.dropped] == ([dropped] if dropped else [])
+        parsed = key_sets.parse(SAMPLES[issuer])
+        assert len(parsed.keys) == taken
+        assert [lost.reason for lost in parsed.dropped] == ([dropped] if dropped else [])
         published = json.loads(SAMPLES[issuer])
         kids = {key["kid"] for key in published.get("keys", [])} or set(published)
-        assert {key.kid for key in found.keys} <= kids
+        assert {key.kid for key in parsed.keys} <= kids
 
     def test_all_samples_are_tried(self):
         assert set(SAMPLES) == {"keycloak", "cognito", "entra", "google", "google_certificates", "okta", "auth0"}
@@ -130,13 +130,13 @@ class TestForm:
             "ZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-"
             "kEgU8awapJzKnqDKgw"
         )
-        found = key_sets.parse(key_set({"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256"})).keys
-        assert found[0].kid == found[0].thumbprint == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+        parsed = key_sets.parse(key_set({"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256"})).keys
+        assert parsed[0].kid == parsed[0].thumbprint == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
     @pytest.mark.parametrize("kid", [None, ""])
     def test_a_key_without_kid_is_called_by_its_thumbprint(self, kid):
-        found = key_sets.parse(key_set(jwk(kid=kid))).keys[0]
-        assert found.kid == found.thumbprint
+        parsed = key_sets.parse(key_set(jwk(kid=kid))).keys[0]
+        assert parsed.kid == parsed.thumbprint
 
     def test_a_single_key_without_kid_can_be_given_one(self):
         assert key_sets.parse(key_set(jwk(kid=None)), kid="site").keys[0].kid == "site"
@@ -222,49 +222,49 @@ class TestDroppedKeys:
     @pytest.mark.parametrize(("member", "name"), [("d", "d"), ("p", "p"), ("q", "q"), ("dp", "dmp1"), ("dq", "dmq1")])
     @pytest.mark.parametrize("e", ["AQAB", None, "Aw"])
     def test_a_private_part(self, member, name, e):
-        found = key_sets.parse(key_set(jwk(e=e, **{member: one_jwk.encode(getattr(PRIVATE.private_numbers(), name))})))
-        assert not found.keys
-        assert "comes with its private part" in found.dropped[0].reason
-        assert found.leaked == {numbers()[0]}
+        parsed = key_sets.parse(key_set(jwk(e=e, **{member: one_jwk.encode(getattr(PRIVATE.private_numbers(), name))})))
+        assert not parsed.keys
+        assert "comes with its private part" in parsed.dropped[0].reason
+        assert parsed.leaked == {numbers()[0]}
 
     @pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
     @pytest.mark.parametrize("value", ["AQAB", "AQ", "?", 7, one_jwk.encode(numbers()[0])], ids=range(5))
     def test_a_private_part_that_is_made_up_voids_only_its_entry(self, member, value):
         made_up = jwk(kid="bogus", **{member: value})
-        found = key_sets.parse(key_set(made_up, jwk()))
-        assert [key.kid for key in found.keys] == ["one"]
-        assert "was not shown to be that of its modulus" in found.dropped[0].reason
-        assert not found.leaked
+        parsed = key_sets.parse(key_set(made_up, jwk()))
+        assert [key.kid for key in parsed.keys] == ["one"]
+        assert "was not shown to be that of its modulus" in parsed.dropped[0].reason
+        assert not parsed.leaked
 
     def test_an_exponent_of_one_proves_nothing(self):
-        found = key_sets.parse(key_set(jwk(kid="bogus", e="AQ", d="AQ"), jwk()))
-        assert ([key.kid for key in found.keys], found.leaked) == (["one"], frozenset())
+        parsed = key_sets.parse(key_set(jwk(kid="bogus", e="AQ", d="AQ"), jwk()))
+        assert ([key.kid for key in parsed.keys], parsed.leaked) == (["one"], frozenset())
 
     def test_a_member_twice(self):
         text = json.dumps(jwk()).replace('"kid"', '"n": "AQAB", "kid"')
-        found = key_sets.parse(f'{{"keys": [{text}]}}'.encode())
-        assert [lost.reason for lost in found.dropped] == ["has the member 'n' twice"]
+        parsed = key_sets.parse(f'{{"keys": [{text}]}}'.encode())
+        assert [lost.reason for lost in parsed.dropped] == ["has the member 'n' twice"]
 
     def test_the_others_are_kept(self):
         keys = [jwk(kty="EC", kid="ec"), jwk(), 7, None, "key", [], jwk(OTHER, kid="two")]
-        found = key_sets.parse(key_set(*keys))
-        assert [key.kid for key in found.keys] == ["one", "two"]
-        assert [lost.kid for lost in found.dropped] == ["ec", "number 3", "number 4", "number 5", "number 6"]
+        parsed = key_sets.parse(key_set(*keys))
+        assert [key.kid for key in parsed.keys] == ["one", "two"]
+        assert [lost.kid for lost in parsed.dropped] == ["ec", "number 3", "number 4", "number 5", "number 6"]
 
     def test_whatever_goes_wrong_with_one_key(self, monkeypatch):
         def explode(*_args):
             raise RecursionError
 
         monkeypatch.setattr(one_jwk, "numbers_of_certificate", explode)
-        found = key_sets.parse(key_set(jwk(kid="odd", n=None, e=None, x5c=["AQAB"]), jwk()))
-        assert [key.kid for key in found.keys] == ["one"]
-        assert found.dropped == [key_sets.DroppedKey("odd", "cannot be read (RecursionError)")]
+        parsed = key_sets.parse(key_set(jwk(kid="odd", n=None, e=None, x5c=["AQAB"]), jwk()))
+        assert [key.kid for key in parsed.keys] == ["one"]
+        assert parsed.dropped == [key_sets.DroppedKey("odd", "cannot be read (RecursionError)")]
 
     def test_a_chain_without_the_library_voids_one_key(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "cryptography", None)
-        found = key_sets.parse(key_set(jwk(kid="odd", n=None, e=None, x5c=["AQAB"]), jwk()))
-        assert [key.kid for key in found.keys] == ["one"]
-        assert "python3-cryptography" in found.dropped[0].reason
+        parsed = key_sets.parse(key_set(jwk(kid="odd", n=None, e=None, x5c=["AQAB"]), jwk()))
+        assert [key.kid for key in parsed.keys] == ["one"]
+        assert "python3-cryptography" in parsed.dropped[0].reason
 
     def test_the_same_key_twice_is_one(self):
         assert len(key_sets.parse(key_set(jwk(), jwk(x5t="other"))).keys) == 1
@@ -333,9 +333,9 @@ class TestRefusedDocuments:
     def test_private_keys_in_pem(self):
         for form in (serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL):
             data = PRIVATE.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-            said = refusal(data + pem())
-            assert "holds a private key" in said
-            assert "-pubout" in said
+            message = refusal(data + pem())
+            assert "holds a private key" in message
+            assert "-pubout" in message
 
 
 class TestPem:
@@ -343,33 +343,33 @@ class TestPem:
         n, e = numbers()
         pkcs1 = PRIVATE.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1)
         for data in (pem(), pkcs1, certificate_pem(), certificate_pem(authority=True), b"subject=x\n\n" + pem()):
-            found = key_sets.parse(data.replace(b"\n", b"\r\n"))
-            assert [(key.n, key.e) for key in found.keys] == [(n, e)]
-            assert found.keys[0].kid == found.keys[0].thumbprint
+            parsed = key_sets.parse(data.replace(b"\n", b"\r\n"))
+            assert [(key.n, key.e) for key in parsed.keys] == [(n, e)]
+            assert parsed.keys[0].kid == parsed.keys[0].thumbprint
 
     def test_several_in_one_file(self):
-        found = key_sets.parse(pem() + certificate_pem(OTHER), kid="site")
-        assert [key.kid for key in found.keys] == [one_jwk.thumbprint(*numbers(each)) for each in (PRIVATE, OTHER)]
+        parsed = key_sets.parse(pem() + certificate_pem(OTHER), kid="site")
+        assert [key.kid for key in parsed.keys] == [one_jwk.thumbprint(*numbers(each)) for each in (PRIVATE, OTHER)]
 
     def test_the_authority_of_a_chain_signs_no_tokens(self):
-        found = key_sets.parse(certificate_pem() + certificate_pem(OTHER, authority=True))
-        assert [(key.n, key.e) for key in found.keys] == [numbers()]
-        assert "certificate of an authority" in found.dropped[0].reason
+        parsed = key_sets.parse(certificate_pem() + certificate_pem(OTHER, authority=True))
+        assert [(key.n, key.e) for key in parsed.keys] == [numbers()]
+        assert "certificate of an authority" in parsed.dropped[0].reason
 
     def test_other_keys(self):
         curve = ec.generate_private_key(ec.SECP256R1())
         parameters = b"-----BEGIN DH PARAMETERS-----\nAA\n-----END DH PARAMETERS-----\n"
-        found = key_sets.parse(pem(curve) + certificate_pem(curve) + parameters)
-        assert not found.keys
-        assert [lost.kid for lost in found.dropped] == ["PEM block 1", "PEM block 2", "PEM block 3"]
-        assert "not an RSA key" in found.dropped[0].reason
-        assert "not an RSA key" in found.dropped[1].reason
-        assert "of type DH PARAMETERS" in found.dropped[2].reason
+        parsed = key_sets.parse(pem(curve) + certificate_pem(curve) + parameters)
+        assert not parsed.keys
+        assert [lost.kid for lost in parsed.dropped] == ["PEM block 1", "PEM block 2", "PEM block 3"]
+        assert "not an RSA key" in parsed.dropped[0].reason
+        assert "not an RSA key" in parsed.dropped[1].reason
+        assert "of type DH PARAMETERS" in parsed.dropped[2].reason
 
     def test_damaged_ones(self):
         for label in ("PUBLIC KEY", "CERTIFICATE", "RSA PUBLIC KEY"):
-            found = key_sets.parse(f"-----BEGIN {label}-----\nAQAB\n-----END {label}-----\n".encode())
-            assert "cannot be read" in found.dropped[0].reason
+            parsed = key_sets.parse(f"-----BEGIN {label}-----\nAQAB\n-----END {label}-----\n".encode())
+            assert "cannot be read" in parsed.dropped[0].reason
 
     def test_a_short_one(self):
         short = rsa.generate_private_key(65537, 1024)

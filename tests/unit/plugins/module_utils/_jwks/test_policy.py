@@ -58,7 +58,7 @@ class TestSources:
         outcome = run([], [source(B, A)])
         assert outcome.keys == [B, A]
         assert (outcome.added, outcome.kept, outcome.retired, outcome.removed) == (["a", "b"], [], [], [])
-        assert [(noted.kid, noted.since, noted.withdrawn) for noted in outcome.record.keys] == [
+        assert [(recorded.kid, recorded.since, recorded.withdrawn) for recorded in outcome.record.keys] == [
             ("a", NOW, None), ("b", NOW, None)
         ]
 
@@ -81,7 +81,7 @@ class TestSources:
     def test_several_sources_are_merged(self):
         outcome = run([], [source(A), source(A, B, name="file")])
         assert outcome.keys == [A, B]
-        assert [noted.sources for noted in outcome.record.keys] == [("file", IDP), ("file",)]
+        assert [recorded.sources for recorded in outcome.record.keys] == [("file", IDP), ("file",)]
 
     def test_what_a_source_has_that_is_no_key_is_told(self):
         lost = DroppedKey("ec", "is of kty 'EC', not RSA")
@@ -101,7 +101,7 @@ class TestSources:
         new = Jwk("a", 1007, 3)
         outcome = run([A, B], [source(new, B)])
         assert outcome.keys == [A, B]
-        assert [gone.kid for gone in outcome.retired] == ["a"]
+        assert [after.kid for after in outcome.retired] == ["a"]
         assert [lost.kid for _name, lost in outcome.conflicts] == ["a"]
         outcome = run([A, B], [source(new, B)], remove=[A.thumbprint])
         assert outcome.keys == [B, new]
@@ -176,9 +176,9 @@ class TestSourcesAreApart:
     def test_silence_keeps_what_is_trusted_and_nothing_else(self):
         keys, record = self.after(source(A, B), source(C, name=self.HOSTILE))
         outcome = run(keys, [source(name=self.HOSTILE)], record, silent=[IDP])
-        assert (outcome.kept, [gone.kid for gone in outcome.retired]) == (["a", "b"], ["c"])
-        gone = run(keys, [source(B), source(C, name=self.HOSTILE)], record)
-        later = run(gone.keys, [], gone.record, silent=[IDP, self.HOSTILE], now=NOW + DAY)
+        assert (outcome.kept, [after.kid for after in outcome.retired]) == (["a", "b"], ["c"])
+        after = run(keys, [source(B), source(C, name=self.HOSTILE)], record)
+        later = run(after.keys, [], after.record, silent=[IDP, self.HOSTILE], now=NOW + DAY)
         assert set(later.keys) == {B, C}
 
     def test_a_copy_that_is_withdrawn_while_its_owner_is_silent(self):
@@ -206,22 +206,22 @@ class TestSourcesAreApart:
 class TestWithdrawnKeys:
     def test_one_stays_until_its_last_token_has_run_out(self):
         first = run([], [source(A)])
-        gone = run(first.keys, [source(B)], first.record, now=NOW + 100)
-        assert gone.keys == [A, B]
-        assert gone.retired == [RetiredKey("a", NOW + 100 + DAY)]
-        assert next_change(gone) == NOW + 100 + DAY
-        later = run(gone.keys, [source(B)], gone.record, now=NOW + 100 + DAY - 1)
-        assert (later.keys, later.record, later.retired) == (gone.keys, gone.record, gone.retired)
-        end = run(gone.keys, [source(B)], gone.record, now=NOW + 100 + DAY)
+        after = run(first.keys, [source(B)], first.record, now=NOW + 100)
+        assert after.keys == [A, B]
+        assert after.retired == [RetiredKey("a", NOW + 100 + DAY)]
+        assert next_change(after) == NOW + 100 + DAY
+        later = run(after.keys, [source(B)], after.record, now=NOW + 100 + DAY - 1)
+        assert (later.keys, later.record, later.retired) == (after.keys, after.record, after.retired)
+        end = run(after.keys, [source(B)], after.record, now=NOW + 100 + DAY)
         assert end.keys == [B]
         assert end.removed == [DroppedKey("a", "is in no source any more")]
-        assert [noted.kid for noted in end.record.keys] == ["b"]
+        assert [recorded.kid for recorded in end.record.keys] == ["b"]
         assert next_change(end) is None
 
     def test_one_that_comes_back_is_as_before(self):
         first = run([], [source(A, B)])
-        gone = run(first.keys, [source(B)], first.record, now=NOW + 100)
-        back = run(gone.keys, [source(A, B)], gone.record, now=NOW + 200)
+        after = run(first.keys, [source(B)], first.record, now=NOW + 100)
+        back = run(after.keys, [source(A, B)], after.record, now=NOW + 200)
         assert (back.record, back.retired) == (first.record, [])
 
     def test_without_retaining_one_goes_at_once(self):
@@ -242,7 +242,7 @@ class TestWithdrawnKeys:
         assert outcome.retired == [RetiredKey("a", NOW + DAY)]
         merged = run([A], [source(B)], merge=True)
         assert (merged.keys, merged.kept, merged.retired) == ([A, B], ["a"], [])
-        assert [noted.kid for noted in merged.record.keys] == ["b"]
+        assert [recorded.kid for recorded in merged.record.keys] == ["b"]
 
     def test_merging_keeps_no_key_that_came_from_a_source(self):
         first = run([], [source(A, B)], merge=True)
@@ -271,17 +271,17 @@ class TestRemoval:
 class TestRefusals:
     def test_no_key_is_left(self):
         lost = DroppedKey("ec", "is of kty 'EC', not RSA")
-        said = refusal([], [source(dropped=[lost])])
-        assert "No key would be trusted" in said
-        assert "ec of https://idp/keys is of kty 'EC'" in said
+        message = refusal([], [source(dropped=[lost])])
+        assert "No key would be trusted" in message
+        assert "ec of https://idp/keys is of kty 'EC'" in message
 
     def test_no_key_is_left_as_the_site_has_named_all(self):
         assert run([A], [source(A)], remove=["a"]).keys == []
         assert run([], [source(A)], remove=["a"]).keys == []
 
     def test_every_key_goes_at_once(self):
-        said = refusal([A, C], [source(B)], retain=0)
-        assert "Every key that is trusted now would be removed at once" in said
+        message = refusal([A, C], [source(B)], retain=0)
+        assert "Every key that is trusted now would be removed at once" in message
         assert run([A, C], [source(B)], retain=0, force=True).keys == [B]
 
 
@@ -294,10 +294,10 @@ class TestRecord:
         st.lists(st.builds(RecordedKey, TEXT, TEXT, TIME, st.none() | TIME, SOURCES)),
         st.lists(st.builds(DistrustedModulus, TEXT, TIME, st.none() | TEXT, SOURCES, st.booleans())),
     )
-    def test_it_is_read_as_it_was_written(self, noted, distrusted):
-        found = parse_record(format_record(KeySetRecord(tuple(noted), tuple(distrusted))))
-        assert sorted(found.keys, key=repr) == sorted(noted, key=repr)
-        assert sorted(found.distrusted, key=repr) == sorted(distrusted, key=repr)
+    def test_it_is_read_as_it_was_written(self, recorded, distrusted):
+        parsed = parse_record(format_record(KeySetRecord(tuple(recorded), tuple(distrusted))))
+        assert sorted(parsed.keys, key=repr) == sorted(recorded, key=repr)
+        assert sorted(parsed.distrusted, key=repr) == sorted(distrusted, key=repr)
 
     @pytest.mark.parametrize(
         "data", [b"", b"{}", b"[]", b'{"keys": [7]}', b'{"keys": [{"kid": 1}]}', b"\xff", b"[" * 9999], ids=range(7)

@@ -58,12 +58,12 @@ class TestMint:
     def test_each_differs_from_the_good_one_in_one_thing(self):
         tokens = mint("nobody", SIGNER, NOW, 300)
         assert list(tokens) == CASES
-        found = {case: refusals(token, KEY, parse("24.11"), NOW) for case, token in tokens.items()}
-        assert found["good"] == []
-        assert [len(found[case]) for case in CASES] == [0, 1, 1, 1]
-        assert "expired 3600 s ago" in found["expired"][0]
-        assert "not signed by this key" in found["forged"][0]
-        assert "algorithm is 'none'" in found["unsigned"][0]
+        refused = {case: refusals(token, KEY, parse("24.11"), NOW) for case, token in tokens.items()}
+        assert refused["good"] == []
+        assert [len(refused[case]) for case in CASES] == [0, 1, 1, 1]
+        assert "expired 3600 s ago" in refused["expired"][0]
+        assert "not signed by this key" in refused["forged"][0]
+        assert "algorithm is 'none'" in refused["unsigned"][0]
         assert split(tokens["forged"]).claims == split(tokens["unsigned"]).claims == split(tokens["good"]).claims
 
     def test_the_key_before_this_one_signs_a_token_that_is_good_but_for_that(self):
@@ -120,25 +120,25 @@ class TestWithoutAGoodToken:
 
     def test_the_clusters_own_authentication_tells_what_silence_means(self):
         closed = Reply(client_reply.CLOSED, "zero bytes")
-        found = self.answers({"own": Reply(ACCEPTED, ""), "forged": closed}, ["forged"])
-        assert [(one.case, one.expected, one.answer) for one in found] == [
+        answers = self.answers({"own": Reply(ACCEPTED, ""), "forged": closed}, ["forged"])
+        assert [(one.case, one.expected, one.answer) for one in answers] == [
             ("own", ACCEPTED, ACCEPTED), ("forged", REFUSED, REFUSED)
         ]  # fmt: skip
 
     def test_if_that_is_refused_nothing_is_proven(self):
         closed = Reply(client_reply.CLOSED, "zero bytes")
-        found = self.answers({"own": closed, "forged": closed}, ["forged"])
-        assert "refused the cluster's own authentication" in explanation.explain(found)
+        answers = self.answers({"own": closed, "forged": closed}, ["forged"])
+        assert "refused the cluster's own authentication" in explanation.explain(answers)
 
     def test_slurmrestd_counts_only_where_it_is_clear(self):
         replies = {"forged": Reply(REFUSED, "status 511"), "unsigned": Reply(UNCLEAR, "status 500: Unspecified error")}
-        found, vague = probe.probe_blindly("slurmrestd", "GET /x", list(replies), replies.__getitem__)
-        assert [(one.case, one.answer) for one in found] == [("forged", REFUSED)]
+        answers, vague = probe.probe_blindly("slurmrestd", "GET /x", list(replies), replies.__getitem__)
+        assert [(one.case, one.answer) for one in answers] == [("forged", REFUSED)]
         assert vague == {"unsigned": "status 500: Unspecified error"}
 
     def test_slurmrestd_that_accepts_is_found_out(self):
-        found, _vague = probe.probe_blindly("slurmrestd", "GET /x", ["forged"], lambda case: Reply(ACCEPTED, ""))
-        assert found[0].answer != found[0].expected
+        answers, _vague = probe.probe_blindly("slurmrestd", "GET /x", ["forged"], lambda case: Reply(ACCEPTED, ""))
+        assert answers[0].answer != answers[0].expected
 
 
 class TestClients:
@@ -534,7 +534,7 @@ class TestExplain:
         assert explanation.explain(answers) == ""
 
     @pytest.mark.parametrize(
-        ("answers", "texts"),
+        ("answers", "parts"),
         [
             (
                 [
@@ -592,11 +592,11 @@ class TestExplain:
             ([answer("slurmctld", "forged", UNCLEAR, "what")], ["(was unclear: what)", "Run the proof again"]),
         ],
     )
-    def test_daemon_case_and_remedy_are_named(self, answers, texts):
-        found = explanation.explain(answers)
-        for text in texts:
-            assert text in found
-        assert found.endswith((".", "?"))
+    def test_daemon_case_and_remedy_are_named(self, answers, parts):
+        text = explanation.explain(answers)
+        for part in parts:
+            assert part in text
+        assert text.endswith((".", "?"))
 
     def test_a_slurmrestd_that_is_not_there_is_named_once(self):
         paths = ("GET /slurm/v/diag", "GET /slurmdb/v/clusters")

@@ -147,17 +147,18 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import LEA
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError, forget_environment
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF, SLURMDBD_CONF
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import VerifyingDaemon, identify
 
 _OLD_LIBJWT = "libjwt.so.0"
 
-_FILES = {"slurmctld": "slurm.conf", "slurmdbd": "slurmdbd.conf"}
+_CONF_PATHS = {"slurmctld": SLURM_CONF, "slurmdbd": SLURMDBD_CONF}
 
 
 def configured_daemon(module: AnsibleModule) -> VerifyingDaemon:
     """What the daemon would load if it started now."""
     kind = module.params["daemon"]
-    path = module.params["conf_path"] or f"/etc/slurm/{_FILES[kind]}"
+    path = module.params["conf_path"] or _CONF_PATHS[kind]
 
     def run(argv: list[str]) -> str:
         return str(module.run_command(argv)[1])
@@ -217,7 +218,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "token": {"type": "str", "required": True, "no_log": True},
-            "daemon": {"type": "str", "choices": sorted(_FILES), "default": "slurmctld"},
+            "daemon": {"type": "str", "choices": sorted(_CONF_PATHS), "default": "slurmctld"},
             "conf_path": {"type": "path"},
             "release": {"type": "str"},
             "bin_dir": {"type": "path"},

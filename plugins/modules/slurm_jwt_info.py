@@ -768,6 +768,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.auth_alt import DeclaredError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import node
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import COMPONENTS, Options, Run
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF, SLURMDBD_CONF
 
 _SERVICES = ("slurmctld", "slurmdbd", "slurmrestd", "slurmd")
 
@@ -776,8 +777,8 @@ def _argument_spec() -> dict[str, Any]:
     strings = {"type": "list", "elements": "str", "default": []}
     return {
         "components": {"type": "list", "elements": "str", "choices": list(COMPONENTS)},
-        "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},
-        "dbd_conf_path": {"type": "path", "default": "/etc/slurm/slurmdbd.conf"},
+        "conf_path": {"type": "path", "default": SLURM_CONF},
+        "dbd_conf_path": {"type": "path", "default": SLURMDBD_CONF},
         "key_path": {"type": "path", "no_log": False},
         "jwks_path": {"type": "path"},
         "declared": {

@@ -256,6 +256,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import Lib
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import ProofError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.proof import prove
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import ClientError, forget_environment
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
 
 try:
@@ -283,7 +284,7 @@ ARGUMENTS = {
     "tokens": {"type": "dict", "no_log": True},
     "user": {"type": "str", "default": "nobody"},
     "lifespan": {"type": "str", "default": "5m"},
-    "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},
+    "conf_path": {"type": "path", "default": SLURM_CONF},
     "bin_dir": {"type": "path"},
     "rest_url": {"type": "str"},
     "rest_ca_path": {"type": "path"},

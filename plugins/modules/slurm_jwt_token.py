@@ -503,6 +503,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import RunCommand, Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import ClientError, forget_environment
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import InstantTooFar
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.absent import absent, unstaged
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.active import active
@@ -555,7 +557,7 @@ ARGUMENTS = dict(
     allow_endless={"type": "bool", "default": False},
     slurm_user={"type": "str"},
     max_lifespan={"type": "str"},
-    conf_path={"type": "path", "default": "/etc/slurm/slurm.conf"},
+    conf_path={"type": "path", "default": SLURM_CONF},
     bin_dir={"type": "path"},
     timeout={"type": "int", "default": 15},
     release={"type": "str"},
@@ -596,7 +598,7 @@ def main() -> None:
     except TaskError as exc:
         mask_tokens(exc.result)
         module.fail_json(msg=str(exc), **exc.result)
-    except (TokenError, InstantTooFar, SecretFileError, ClientError) as exc:
+    except (TokenError, DurationError, InstantTooFar, SecretFileError, ClientError) as exc:
         module.fail_json(msg=str(exc))
     mask_tokens(result)
     module.exit_json(**result)

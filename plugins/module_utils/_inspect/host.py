@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import problems
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF, SLURMDBD_CONF
 
 if TYPE_CHECKING:
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import User
@@ -30,8 +31,8 @@ class Options(NamedTuple):
     """The options of slurm_jwt_info; see its documentation."""
 
     components: list[str] | None = None
-    conf_path: str = "/etc/slurm/slurm.conf"
-    dbd_conf_path: str = "/etc/slurm/slurmdbd.conf"
+    conf_path: str = SLURM_CONF
+    dbd_conf_path: str = SLURMDBD_CONF
     key_path: str | None = None
     jwks_path: str | None = None
     declared: dict[str, Any] | None = None

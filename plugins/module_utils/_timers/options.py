@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF
+
 PROGRAM_OPTIONS = {
     "python": {"type": "path", "default": "/usr/bin/python3"},
-    "conf_path": {"type": "path", "default": "/etc/slurm/slurm.conf"},
+    "conf_path": {"type": "path", "default": SLURM_CONF},
     "bin_dir": {"type": "path"},
     "metrics_dir": {"type": "path"},
 }

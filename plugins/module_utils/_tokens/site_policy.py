@@ -9,7 +9,7 @@ import os
 from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import TaskError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import option_seconds
 
 
 class SitePolicy(NamedTuple):
@@ -27,10 +27,7 @@ def site_policy(params: Mapping[str, Any]) -> SitePolicy:
         conf_user, conf_limit = _read_conf(params["conf_path"])
         slurm_user = conf_user if slurm_user is None else slurm_user
         limit = conf_limit if limit is None else limit
-    try:
-        return SitePolicy(slurm_user or "slurm", duration(limit) if limit else None)
-    except DurationError as exc:
-        raise TaskError(f"max_lifespan: {exc}") from exc
+    return SitePolicy(slurm_user or "slurm", option_seconds("max_lifespan", limit) if limit else None)
 
 
 def _read_conf(path: str) -> tuple[str, str | None]:

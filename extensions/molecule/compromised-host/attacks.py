@@ -334,7 +334,7 @@ def escape_codes(site):
     site.set_rules("svc1", {"module": "slurm_jwt_token", "output": forged})
     _code, output, _time = site.play("rollout")
     check(
-        "99.99" not in output.replace("\\n", "\n").split("PLAY RECAP")[0].split("What ran, host by host")[-1],
+        "99.99" not in output.replace("\\n", "\n").split("PLAY RECAP")[0].split("Run summary")[-1],
         "a line of the table is forged",
         output,
     )

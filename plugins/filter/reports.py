@@ -27,7 +27,7 @@ def cluster_report(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[st
 
 def left_out(hostvars: Mapping[str, Any], hosts: Sequence[str] = ()) -> list[str]:
     """The sentences."""
-    return left_out_hosts.told(hostvars, hosts)
+    return left_out_hosts.sentences(hostvars, hosts)
 
 
 def rollout_failure(hostvars: Mapping[str, Any], everybody: Sequence[str], left: Sequence[str]) -> dict[str, str]:
@@ -38,9 +38,9 @@ def rollout_failure(hostvars: Mapping[str, Any], everybody: Sequence[str], left:
 def token_findings(
     hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], now: float
 ) -> list[dict[str, Any]]:
-    """The findings, as dictionaries."""
-    found = token_states.findings(token_states.states(hostvars, groups, now))
-    return [{**one._asdict(), "told": f"{one.host}: {one.text}"} for one in found]
+    """The problems, as dictionaries."""
+    problems = token_states.findings(token_states.states(hostvars, groups, now))
+    return [{**one._asdict(), "message": f"{one.host}: {one.text}"} for one in problems]
 
 
 def token_table(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], now: float) -> list[str]:

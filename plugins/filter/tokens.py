@@ -9,14 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services, token_timers
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import (
+    declared_services,
+    token_exchange,
+    token_signer,
+    token_timers,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
 def token_orders(hostvars: Mapping[str, Any], hosts: Sequence[str]) -> list[dict[str, Any]]:
-    """The orders, made from what is declared now as it was at the beginning of the run."""
+    """The requests, if the declarations have not changed since the beginning of the run."""
     inventory_hosts.check_declarations(hostvars, hosts)
-    return declared_services.orders(hostvars, hosts)
+    return token_exchange.requests(hostvars, hosts)
 
 
 def token_services(
@@ -29,16 +34,23 @@ def token_services(
     return declared_services.services_on(host, services, groups, group)
 
 
+def signer(
+    hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], hosts: Sequence[str]
+) -> dict[str, Any]:
+    """The controller that signs, as a dictionary."""
+    return token_signer.signer(hostvars, groups, hosts)._asdict()
+
+
 class FilterModule:
     """Filters about tokens of services."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return filters(
-            token_delivery=declared_services.delivery,
-            token_entries=declared_services.entries,
+            token_delivery=token_exchange.delivery,
+            token_entries=token_exchange.entries,
             token_orders=token_orders,
             token_services=token_services,
-            token_signer=declared_services.signer,
+            token_signer=signer,
             token_timers=token_timers.timers,
-            token_units=declared_services.units,
+            token_units=token_exchange.units,
         )

@@ -12,6 +12,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import miss
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired, Observed
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.inspections import failed, short
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.unreachable_hosts import unreachable
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import COMPONENTS
 
 
 class Cluster:
@@ -77,6 +78,12 @@ class Cluster:
         signs = host == self.primary
         # The proof presents forged RS256 tokens.
         return missing_packages.missing(self.observations[host], signs, signs and bool(self.desired.trust.jwks))
+
+
+def controllers_only(observations: Mapping[str, Observed]) -> Cluster:
+    """The controllers of a cluster, to find the primary one."""
+    components: dict[str, Sequence[str]] = {component: [] for component in COMPONENTS}
+    return Cluster(observations, {**components, "slurmctld": list(observations)}, Desired())
 
 
 def _without_unread_files(observed: Observed) -> Observed:

@@ -107,17 +107,17 @@ class Report(NamedTuple):
 
 
 def gather(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]], now: float) -> Report:
-    """What a look at every host has found."""
+    """What the inspection of every host found."""
     hosts = [host for host in cluster_hosts(groups, any_variables(groups, hostvars)) if host in hostvars]
     observations = {host: hostvars[host].get("slurm_jwt_observation") or {} for host in hosts}
     names = [str((observed.get("conf") or {}).get("cluster_name") or "") for observed in observations.values()]
     tokens = states(hostvars, groups, now)
     copies = [copy for host, observed in observations.items() for copy in copies_on(host, observed)]
-    found = [*_of_inspections(observations), *_of_keys(copies), *findings(tokens)]
+    problems = [*_of_inspections(observations), *_of_keys(copies), *findings(tokens)]
     return Report(
         next(filter(None, names), "?"),
         now,
-        sorted(found, key=lambda one: _RANKS.index(one.severity)),
+        sorted(problems, key=lambda one: _RANKS.index(one.severity)),
         copies,
         observations,
         tokens,
@@ -125,16 +125,16 @@ def gather(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]
 
 
 def _of_inspections(observations: Mapping[str, Variables]) -> list[Finding]:
-    found = []
+    problems = []
     for host, observed in observations.items():
         if "conf" not in observed:
-            said = str(observed.get("msg") or "it did not answer")
-            found.append(Finding(ERROR, host, f"The host could not be looked at: {said}"))
+            message = str(observed.get("msg") or "it did not answer")
+            problems.append(Finding(ERROR, host, f"The host could not be inspected: {message}"))
         for problem in observed.get("problems") or ():
             text = " ".join(str(problem.get(name) or "") for name in ("found", "effect", "remedy")).strip()
             severity = problem["severity"] if problem["severity"] in _RANKS else INFO
-            found.append(Finding(severity, host, text))
-    return found
+            problems.append(Finding(severity, host, text))
+    return problems
 
 
 def _of_keys(copies: Sequence[KeyCopy]) -> list[Finding]:
@@ -144,8 +144,8 @@ def _of_keys(copies: Sequence[KeyCopy]) -> list[Finding]:
             key_hosts.setdefault(str(one.key["fingerprint"]), []).append(one.host)
     if len(key_hosts) < 2:
         return []
-    told = "; ".join(f"{short(key)} on {', '.join(hosts)}" for key, hosts in key_hosts.items())
-    text = f"Key hosts have different keys: {told}. Some daemons refuse what others sign. See the playbook rotate."
+    keys = "; ".join(f"{short(key)} on {', '.join(hosts)}" for key, hosts in key_hosts.items())
+    text = f"Key hosts have different keys: {keys}. Some daemons refuse what others sign. See the playbook rotate."
     return [Finding(ERROR, next(iter(key_hosts.values()))[0], text)]
 
 

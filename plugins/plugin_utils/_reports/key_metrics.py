@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The age of the signing key for Prometheus. Private to this collection.
+"""The creation time of the signing key for Prometheus. Private to this collection.
 
-Given as the instant at which it was made, so that the file stays right without anybody writing it again.
+A time, not an age, so that the file stays right without being written again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CREATED = "slurm_jwt_key_created_timestamp_seconds"
 
 
 def metrics(variables: Mapping[str, Any]) -> str:
-    """The metrics of the key that a look at a host has found, empty if it has found none."""
+    """The metric of the key that the inspection of a host found, empty if it found none."""
     for name in ("slurm_jwt_observation", "slurm_jwt_tokens_controller"):
         key = (variables.get(name) or {}).get("key") or {}
         if key.get("created") and key.get("fingerprint"):

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hosts that a run went on without, and why. Private to this collection.
+"""The hosts that a run left out, and why. Private to this collection.
 
-A host without a key stops nobody: it is left out before the first change by what it answered, or later by a step that
-failed on it alone. At its end the run names each, and fails.
+A host without a key stops no run: it is left out before the first change because of its inspection, or later because a
+step failed on it. At its end the run names each, and fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory
 
 Variables = Mapping[str, Any]
 
-# Results that say whether a host was lost on the way.
+# Results that show whether a host was lost.
 _STEPS = (
     "slurm_jwt_conf",
     "slurmrestd_dropin",
@@ -33,23 +33,23 @@ _STEPS = (
 
 
 def reasons(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str, str]:
-    """Host -> why the run went on without it, for the plan's hosts and those of a list."""
+    """Host -> why it was left out, for the hosts of the plan and those of a list."""
     plan = left_with_localhost(hostvars).get(PLAN) or {}
-    found = {str(host): str(why) for host, why in (plan.get("left_out") or {}).items()}
+    by_host = {str(host): str(why) for host, why in (plan.get("left_out") or {}).items()}
     planned = [host for member in ("hosts_to_change", "services", "receiving") for host in plan.get(member) or ()]
     for host in dict.fromkeys([*planned, *hosts]):
-        if host in found or host not in hostvars:
+        if host in by_host or host not in hostvars:
             continue
         variables = hostvars[host]
         if is_left_out(hostvars, host):
             failed = variables[LEFT_OUT]
-            found[host] = f"It failed in the step '{failed['task']}': {failed['cause']}"
+            by_host[host] = f"It failed in the step '{failed['task']}': {failed['cause']}"
         elif any(_unreachable(variables.get(name)) for name in _STEPS):
-            found[host] = "It could not be reached any more."
-    return found
+            by_host[host] = "It could not be reached any more."
+    return by_host
 
 
-def told(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> list[str]:
+def sentences(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> list[str]:
     """A sentence for each reason: it may be the same on thousands of nodes."""
     alike: dict[str, list[str]] = {}
     for host, why in reasons(hostvars, hosts).items():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who a sample token would be on each host of a cluster, told to a person. Private to this collection."""
+"""Which user a sample token would be on each host of a cluster. Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,54 +11,57 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.text_table import layout
 
 RESULTS = ("slurm_jwt_identity_slurmctld", "slurm_jwt_identity_slurmdbd")
-"""What the tasks of the role register on a host."""
+"""Results that tasks register on a host."""
 
 _HEAD = ("host", "daemon", "Slurm reads", "user", "uid", "would be")
 
 
 def table(hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]) -> list[str]:
-    """A line for each daemon, then each refusal and each caution once, with the hosts that it is of."""
-    seen = list(_seen(hostvars, hosts))
-    if not seen:
+    """A line for each daemon, then each refusal and each caution once, with its hosts."""
+    results = list(_results(hostvars, hosts))
+    if not results:
         return []
-    rows = [_HEAD, *(_row(host, found) for host, found in seen)]
-    remarks = [*_remarks(seen, "refusals", "refused"), *_remarks(seen, "cautions", "caution")]
-    return [*layout(rows), *_differences(seen), *remarks]
+    rows = [_HEAD, *(_row(host, result) for host, result in results)]
+    remarks = [*_remarks(results, "refusals", "refused"), *_remarks(results, "cautions", "caution")]
+    return [*layout(rows), *_differences(results), *remarks]
 
 
-def _seen(
+def _results(
     hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name in RESULTS:
         for host in hosts:
-            found = hostvars[host].get(name)
-            if isinstance(found, Mapping) and "accepted" in found:
-                yield host, found
+            result = hostvars[host].get(name)
+            if isinstance(result, Mapping) and "accepted" in result:
+                yield host, result
 
 
-def _row(host: str, found: Mapping[str, Any]) -> tuple[str, ...]:
-    uid = "-" if found["uid"] is None else str(found["uid"])
-    accepted = "accepted" if found["accepted"] else "refused"
-    return host, found["daemon"], found["claim"] or "nothing", found["user"] or "-", uid, accepted
+def _row(host: str, result: Mapping[str, Any]) -> tuple[str, ...]:
+    uid = "-" if result["uid"] is None else str(result["uid"])
+    accepted = "accepted" if result["accepted"] else "refused"
+    return host, result["daemon"], result["claim"] or "nothing", result["user"] or "-", uid, accepted
 
 
-def _differences(seen: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Daemons that would take the bearer for different people, or of which only some would let him in."""
-    if len({(found["user"], found["uid"]) for _host, found in seen}) > 1:
-        people = ", ".join(f"{found['user'] or 'nobody'} ({_row(host, found)[4]}) on {host}" for host, found in seen)
-        return [f"differs: the bearer is not the same user everywhere: {people}. Let users and userclaimfield= agree."]
-    if len({found["accepted"] for _host, found in seen}) > 1:
+def _differences(results: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Daemons for which the token is another user, or of which only some accept it."""
+    if len({(result["user"], result["uid"]) for _host, result in results}) > 1:
+        users = [f"{result['user'] or 'nobody'} ({_row(host, result)[4]}) on {host}" for host, result in results]
+        return [
+            f"differs: the token is not the same user everywhere: {', '.join(users)}. Use the same users and "
+            "userclaimfield= everywhere."
+        ]
+    if len({result["accepted"] for _host, result in results}) > 1:
         return ["differs: some daemons would accept it and others not. Give all of them the same keys and settings."]
     return []
 
 
-def _remarks(seen: Sequence[tuple[str, Mapping[str, Any]]], result: str, label: str) -> list[str]:
+def _remarks(results: Sequence[tuple[str, Mapping[str, Any]]], member: str, label: str) -> list[str]:
     by_text: dict[str, list[str]] = {}
-    for host, found in seen:
-        for text in found[result]:
-            by_text.setdefault(text, []).append(f"{found['daemon']} on {host}")
-    everywhere = len(seen)
+    for host, result in results:
+        for text in result[member]:
+            by_text.setdefault(text, []).append(f"{result['daemon']} on {host}")
+    everywhere = len(results)
     return [
-        f"{label}: {text}" if len(who) == everywhere else f"{label} ({', '.join(who)}): {text}"
-        for text, who in by_text.items()
+        f"{label}: {text}" if len(daemons) == everywhere else f"{label} ({', '.join(daemons)}): {text}"
+        for text, daemons in by_text.items()
     ]

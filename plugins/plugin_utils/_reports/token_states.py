@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was found of every declared token, and what somebody should do about it. Private to this collection.
+"""The state of every declared token, and the problems. Private to this collection.
 
-Put together from what the role slurm_jwt_tokens has left with each host: what its files hold, what the controller says
-of that with the key, and what its timers do.
+The role slurm_jwt_tokens has registered the parts on each host: the tokens in its files, the result of their check with
+the key on the controller, and its timers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_refresh import UNIT
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import any_variables
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.text_table import layout
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services, token_exchange
 
 Variables = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ MINTED, RENEWAL = "slurm_jwt_tokens_minted", "slurm_jwt_tokens_timer_result"
 OK, WARNING, ERROR = "ok", "warning", "error"
 RANKS = (ERROR, WARNING, OK)
 
-# Why a token would be made anew -> how it is told, and how bad it is.
+# Reason to replace a token -> text and severity.
 _REASONS = {
     "missing": ("there is none", ERROR),
     "unreadable": ("the file holds no token in that format", ERROR),
@@ -41,7 +41,7 @@ _REASONS = {
 
 
 class State(NamedTuple):
-    """One declared token, as it was found."""
+    """One declared token."""
 
     service: str
     user: str
@@ -58,12 +58,12 @@ class State(NamedTuple):
     severity: str
     timer: str
     timer_severity: str
-    said: str
-    """What the last attempt to renew it has left as its word."""
+    message: str
+    """The message of the last attempt to renew it."""
 
 
 class Finding(NamedTuple):
-    """Something that somebody should look at."""
+    """A problem."""
 
     severity: str
     host: str
@@ -78,39 +78,44 @@ def states(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]
         for host in groups.get("all") or ()
         for answer in ((hostvars[host].get(MINTED) or {}) if host in hostvars else {}).get("tokens") or ()
     }
-    found = []
+    tokens_of_all = []
     for host in groups.get("all") or ():
         if host not in hostvars:
             continue
         variables = hostvars[host]
         declared = variables.get(declared_services.DECLARED) or ()
-        seen = (variables.get(declared_services.LOOK) or {}).get("tokens") or ()
-        looks = {look["name"]: look for look in seen}
+        tokens = (variables.get(token_exchange.OBSERVATION) or {}).get("tokens") or ()
+        observations = {observed["name"]: observed for observed in tokens}
         timers = {timer["name"]: timer for timer in (variables.get(RENEWAL) or {}).get("timers") or ()}
         for service in declared_services.services_on(host, declared, groups, group):
             name = service["name"]
-            answer = answers.get(declared_services.order_name(name, host))
-            found.append(_state(service, host, looks.get(name), answer, timers.get(name), now))
-    return sorted(found, key=lambda one: (min(map(RANKS.index, (one.severity, one.timer_severity))), one.left or 0))
+            answer = answers.get(token_exchange.request_name(name, host))
+            tokens_of_all.append(_state(service, host, observations.get(name), answer, timers.get(name), now))
+    return sorted(tokens_of_all, key=_rank)
+
+
+def _rank(one: State) -> tuple[int, int]:
+    """The worst first, and those that expire first."""
+    return min(map(RANKS.index, (one.severity, one.timer_severity))), one.left or 0
 
 
 def _state(
     service: Variables,
     host: str,
-    look: Variables | None,
+    observed: Variables | None,
     answer: Variables | None,
     timer: Variables | None,
     now: float,
 ) -> State:
-    claims = (look or {}).get("found") or {}
+    claims = (observed or {}).get("found") or {}
     made, expires = _second(claims.get("iat")), _second(claims.get("exp"))
     left = None if expires is None else expires - int(now)
-    words, severity = _judged(look, answer, left)
+    state, severity = _token(observed, answer, left)
     key, fingerprint = "?", None
-    if look is not None and look["reason"] in (None, "attributes") and answer is not None:
+    if observed is not None and observed["reason"] in (None, "attributes") and answer is not None:
         key = "another" if answer["reason"] == "key" else "current"
         fingerprint = answer["key_fingerprint"] if key == "current" else None
-    renewal, bad, said = _timer(service, timer)
+    timer_state, timer_severity, message = _timer(service, timer)
     return State(
         service["name"],
         service["user"],
@@ -122,11 +127,11 @@ def _state(
         left,
         key,
         fingerprint,
-        words,
+        state,
         severity,
-        renewal,
-        bad,
-        said,
+        timer_state,
+        timer_severity,
+        message,
     )
 
 
@@ -134,61 +139,61 @@ def _second(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _judged(look: Variables | None, answer: Variables | None, left: int | None) -> tuple[str, str]:
-    """The token in words, and how bad it is."""
-    if look is None:
-        return "not looked at: the host did not answer", ERROR
-    reason = look["reason"]
+def _token(observed: Variables | None, answer: Variables | None, left: int | None) -> tuple[str, str]:
+    """Text and severity of a token."""
+    if observed is None:
+        return "not inspected: the host did not answer", ERROR
+    reason = observed["reason"]
     if reason == "expiring" and left is not None and left <= 0:
         return "expired", ERROR
-    if reason is None and look["changed"]:
+    if reason is None and observed["changed"]:
         reason = "attributes"
     if reason in (None, "attributes") and answer is not None and answer["reason"] is not None:
         reason = answer["reason"]
     if reason is None:
-        return ("good", OK) if answer is not None else ("good, as far as shows without the key", WARNING)
+        return ("good", OK) if answer is not None else ("good, as far as can be seen without the key", WARNING)
     return _REASONS.get(reason, (str(reason), WARNING))
 
 
 def _timer(service: Variables, timer: Variables | None) -> tuple[str, str, str]:
-    """The timer in words, how bad that is, and what its last attempt said."""
+    """Text and severity of the timer, and the message of its last attempt."""
     if not service.get("renew"):
         return "-", OK, ""
     if timer is None:
         return "?", WARNING, ""
     attempt = timer["attempt"] or {}
-    said = str(attempt.get("said") or "")
+    message = str(attempt.get("said") or "")
     if timer["active"] != "active" or not timer["enabled"]:
-        return "not running", ERROR, said
+        return "not running", ERROR, message
     if attempt.get("result") == "failed":
-        return "last attempt failed", ERROR, said
+        return "last attempt failed", ERROR, message
     if timer["changed"]:
-        return "not as declared", WARNING, said
-    return str(attempt.get("result") or "waits").replace("_", " "), OK, said
+        return "not as declared", WARNING, message
+    return str(attempt.get("result") or "waits").replace("_", " "), OK, message
 
 
-def findings(found: Iterable[State]) -> list[Finding]:
-    """What somebody should do something about, a sentence or two each."""
+def findings(tokens: Iterable[State]) -> list[Finding]:
+    """The problems, a sentence or two each."""
     remedy = "Run the playbook hpc.slurm_jwt.tokens."
-    told = []
-    for one in found:
+    problems = []
+    for one in tokens:
         what = f"The token of {one.user} for {one.service} in {one.dest}"
         if one.severity != OK:
-            told.append(Finding(one.severity, one.host, f"{what}: {one.state}. {remedy}"))
+            problems.append(Finding(one.severity, one.host, f"{what}: {one.state}. {remedy}"))
         if one.timer_severity != OK:
-            said = f" It said: {one.said}" if one.said else ""
-            text = f"The timer that renews the token for {one.service}: {one.timer}.{said}"
+            message = f" Its message: {one.message}" if one.message else ""
+            text = f"The timer that renews the token for {one.service}: {one.timer}.{message}"
             unit = f"{UNIT}@{one.service}"
-            told.append(Finding(one.timer_severity, one.host, f"{text} {remedy} See journalctl -u {unit}."))
-    return told
+            problems.append(Finding(one.timer_severity, one.host, f"{text} {remedy} See journalctl -u {unit}."))
+    return problems
 
 
-def table(found: Sequence[State]) -> list[str]:
+def table(tokens: Sequence[State]) -> list[str]:
     """Every declared token, a line each."""
-    if not found:
+    if not tokens:
         return []
     rows = [("service", "user", "host", "lifespan", "left", "key", "token", "timer")]
-    for one in found:
+    for one in tokens:
         rows.append(
             (one.service, one.user, one.host, one.lifespan, span(one.left), one.key, one.state, one.timer)
         )
@@ -196,7 +201,7 @@ def table(found: Sequence[State]) -> list[str]:
 
 
 def span(seconds: int | None) -> str:
-    """Seconds as a person says them."""
+    """Seconds in their largest unit."""
     if seconds is None:
         return "-"
     if seconds <= 0:

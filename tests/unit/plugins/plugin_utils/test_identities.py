@@ -36,7 +36,7 @@ def test_another_user_on_the_host_of_slurmdbd():
     both = {"slurm_jwt_identity_slurmctld": found("slurmctld"), "slurm_jwt_identity_slurmdbd": refused}
     lines = sample_token.table({"one": both}, ["one"])
     assert lines[3].split() == ["one", "slurmdbd", "nothing", "-", "-", "refused"]
-    assert lines[4].startswith("differs: the bearer is not the same user everywhere: alice (1001) on one, nobody (-)")
+    assert lines[4].startswith("differs: the token is not the same user everywhere: alice (1001) on one, nobody (-)")
     assert lines[5:] == ["refused (slurmdbd on one): no claim", "caution: look out"]
     one_refuses = {**both, "slurm_jwt_identity_slurmdbd": found("slurmdbd", accepted=False, refusals=["no key"])}
     assert "some daemons would accept it" in sample_token.table({"one": one_refuses}, ["one"])[4]

@@ -22,41 +22,41 @@ def hostvars(plan=None, **hosts):
 
 
 def test_nobody():
-    assert left_out_hosts.told(hostvars(), []) == []
-    assert left_out_hosts.told(hostvars(), ["rest1"]) == []
+    assert left_out_hosts.sentences(hostvars(), []) == []
+    assert left_out_hosts.sentences(hostvars(), ["rest1"]) == []
 
 
 @pytest.mark.parametrize("without", [{}, {"ctl1": {}}, {"localhost": {}}, {"localhost": {inventory_hosts.PLAN: None}}])
 def test_before_anything_is_planned(without):
-    assert left_out_hosts.told(without, []) == []
-    assert left_out_hosts.told(without, ["ctl1"]) == []
+    assert left_out_hosts.sentences(without, []) == []
+    assert left_out_hosts.sentences(without, ["ctl1"]) == []
 
 
 def test_what_the_plan_left_out():
     plan = {**PLAN, "left_out": {"node9": "It cannot be reached.", "node1": "It has no Slurm."}}
-    assert left_out_hosts.told(hostvars(plan), []) == ["node9: It cannot be reached.", "node1: It has no Slurm."]
+    assert left_out_hosts.sentences(hostvars(plan), []) == ["node9: It cannot be reached.", "node1: It has no Slurm."]
 
 
 def test_a_step_that_failed():
     found = hostvars(node1={inventory_hosts.LEFT_OUT: FAILED})
-    assert left_out_hosts.told(found, []) == ["node1: It failed in the step 'Edit slurm.conf': No space left on device"]
+    assert left_out_hosts.sentences(found, []) == ["node1: It failed in the step 'Edit slurm.conf': No space left on device"]
 
 
 def test_a_step_that_failed_in_another_run_of_the_same_process():
-    assert left_out_hosts.told(hostvars(node1={inventory_hosts.LEFT_OUT: {**FAILED, "run": "another"}}), []) == []
+    assert left_out_hosts.sentences(hostvars(node1={inventory_hosts.LEFT_OUT: {**FAILED, "run": "another"}}), []) == []
 
 
 @pytest.mark.parametrize("step", left_out_hosts._STEPS)
 def test_a_host_that_was_lost_on_the_way(step):
     found = hostvars(svc1={step: {"unreachable": True, "msg": "no route"}})
-    assert left_out_hosts.told(found, []) == ["svc1: It could not be reached any more."]
-    assert left_out_hosts.told(hostvars(svc1={step: {"unreachable": False}}), []) == []
-    assert left_out_hosts.told(hostvars(svc1={step: "unreachable"}), []) == []
+    assert left_out_hosts.sentences(found, []) == ["svc1: It could not be reached any more."]
+    assert left_out_hosts.sentences(hostvars(svc1={step: {"unreachable": False}}), []) == []
+    assert left_out_hosts.sentences(hostvars(svc1={step: "unreachable"}), []) == []
 
 
 def test_hosts_beside_those_of_the_plan():
     found = hostvars(rest1={inventory_hosts.LEFT_OUT: FAILED})
-    assert left_out_hosts.told(found, []) == []
+    assert left_out_hosts.sentences(found, []) == []
     assert list(left_out_hosts.reasons(found, ["rest1", "rest1", "unheard-of"])) == ["rest1"]
 
 

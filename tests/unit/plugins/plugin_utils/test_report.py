@@ -101,7 +101,7 @@ class TestPage:
         found, groups = {"ctl1": {}}, {"all": ["ctl1"], "slurmctld": ["ctl1"]}
         text = page(found, groups)
         Wellformed(text)
-        assert "The host could not be looked at" in text and "No service is declared" in text
+        assert "The host could not be inspected" in text and "No service is declared" in text
 
     def test_nodes_alike_share_a_line(self):
         node = {"components": ["node"], "release": "24.11.5", "conf": CONF, "problems": []}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
+from ansible_collections.hpc.slurm_jwt.plugins.filter import tokens
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services, token_exchange
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
 
 GROUPS = {
@@ -75,16 +76,16 @@ class TestHosts:
 class TestSigner:
     def test_the_plan_knows(self):
         local = {"slurm_jwt_plan": {"primary": "ctl1", "signing_key": "/key", "algorithm": "RS256"}}
-        found = declared_services.signer({"localhost": local}, GROUPS, ["ctl1", "svc1"])
+        found = tokens.signer({"localhost": local}, GROUPS, ["ctl1", "svc1"])
         assert found == {"host": "ctl1", "key_path": "/key", "algorithm": "RS256"}
-        assert declared_services.signer({"localhost": local}, GROUPS, ["svc1"])["host"] is None
+        assert tokens.signer({"localhost": local}, GROUPS, ["svc1"])["host"] is None
 
     def test_a_cluster_without_hs256_has_a_key_of_its_own(self):
         conf = {**looks.conf(), "jwks_path": "/jwks.json", "key_path": None}
         look = dict(looks.look("ctl1", "slurmctld", True), conf=conf)
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look, "slurm_jwt_rs256_key_path": "/own.pem"})
         wanted = {"host": "ctl1", "key_path": "/own.pem", "algorithm": "RS256"}
-        assert declared_services.signer(variables, GROUPS, ["ctl1", "svc1"]) == wanted
+        assert tokens.signer(variables, GROUPS, ["ctl1", "svc1"]) == wanted
 
     def test_the_site_may_say_which_signs(self):
         conf = {**looks.conf({"jwt_key": looks.KEY_PATH}), "jwks_path": "/jwks.json"}
@@ -92,18 +93,18 @@ class TestSigner:
         for signing, path in (("RS256", "/own.pem"), ("", looks.KEY_PATH)):
             own = {"slurm_jwt_rs256_key_path": "/own.pem", "slurm_jwt_signing_algorithm": signing}
             variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look, **own})
-            assert declared_services.signer(variables, GROUPS, ["ctl1", "svc1"])["key_path"] == path
+            assert tokens.signer(variables, GROUPS, ["ctl1", "svc1"])["key_path"] == path
 
     def test_else_a_look_at_the_controllers(self):
         look = dict(looks.look("ctl1", "slurmctld", True), conf=looks.conf())
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look})
-        found = declared_services.signer(variables, GROUPS, GROUPS["all"])
+        found = tokens.signer(variables, GROUPS, GROUPS["all"])
         assert found == {"host": "ctl1", "key_path": looks.KEY_PATH, "algorithm": "HS256"}
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": {"unreachable": True}})
-        assert declared_services.signer(variables, GROUPS, GROUPS["all"])["host"] is None
+        assert tokens.signer(variables, GROUPS, GROUPS["all"])["host"] is None
         without = {"conf": {"exists": False, "path": "/etc/slurm/slurm.conf"}}
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": without})
-        assert declared_services.signer(variables, GROUPS, GROUPS["all"])["host"] is None
+        assert tokens.signer(variables, GROUPS, GROUPS["all"])["host"] is None
 
 
 class TestToAndFro:
@@ -121,12 +122,12 @@ class TestToAndFro:
         return [{"name": name, "reason": reason, "token": token} for name, (reason, token) in named.items()]
 
     def test_what_the_module_is_told(self):
-        assert declared_services.entries(self.MINE)[0] == {
+        assert token_exchange.entries(self.MINE)[0] == {
             "name": "web", "user": "alice", "lifespan": "1d", "dest": "/etc/web", "format": "raw"
         }  # fmt: skip
 
     def test_what_the_controller_is_asked(self):
-        orders = declared_services.orders({"svc1": self.variables(), "ctl1": {}}, ["ctl1", "svc1"])
+        orders = token_exchange.requests({"svc1": self.variables(), "ctl1": {}}, ["ctl1", "svc1"])
         assert orders == [
             {"name": "web on svc1", "user": "alice", "lifespan": "1d", "current": ""},
             {"name": "proxy on svc1", "user": "bob", "lifespan": "1d", "current": "p"},
@@ -137,35 +138,35 @@ class TestToAndFro:
         variables = self.variables(web="w", changed=True)
         found = variables["slurm_jwt_tokens_observation"]["tokens"]
         found.reverse()
-        orders = declared_services.orders({"svc1": variables}, ["svc1"])
+        orders = token_exchange.requests({"svc1": variables}, ["svc1"])
         assert [(order["name"], order["current"]) for order in orders] == [("web on svc1", "w"), ("proxy on svc1", "p")]
         found[0] = {"name": "root", "token": "r", "changed": True}
-        orders = declared_services.orders({"svc1": variables}, ["svc1"])
+        orders = token_exchange.requests({"svc1": variables}, ["svc1"])
         assert [(order["name"], order["current"]) for order in orders] == [("web on svc1", "w")]
-        entries = declared_services.delivery(variables, "svc1", self.answers(web=(None, None)))
+        entries = token_exchange.delivery(variables, "svc1", self.answers(web=(None, None)))
         assert [(entry["name"], entry["token"]) for entry in entries] == [("web", "w")]
         found[:] = []
-        assert declared_services.orders({"svc1": variables}, ["svc1"]) == []
-        assert declared_services.delivery(variables, "svc1", self.answers()) == []
+        assert token_exchange.requests({"svc1": variables}, ["svc1"]) == []
+        assert token_exchange.delivery(variables, "svc1", self.answers()) == []
 
     def test_what_is_delivered(self):
-        entries = declared_services.delivery(self.variables(), "svc1", self.answers())
+        entries = token_exchange.delivery(self.variables(), "svc1", self.answers())
         assert [(entry["name"], entry["token"]) for entry in entries] == [("web", "w"), ("proxy", "p")]
 
     def test_nothing_where_nothing_is_due(self):
         up_to_date = self.answers(web=(None, None))
-        assert declared_services.delivery(self.variables(web="w"), "svc1", up_to_date) == []
-        assert declared_services.delivery(self.variables(), "svc1", None) == []
-        assert declared_services.delivery({}, "svc1", self.answers()) == []
-        assert declared_services.delivery(self.variables(), "svc2", self.answers()) == []
+        assert token_exchange.delivery(self.variables(web="w"), "svc1", up_to_date) == []
+        assert token_exchange.delivery(self.variables(), "svc1", None) == []
+        assert token_exchange.delivery({}, "svc1", self.answers()) == []
+        assert token_exchange.delivery(self.variables(), "svc2", self.answers()) == []
 
     def test_a_file_that_drifted_is_mended_with_the_token_that_it_has(self):
         answers = self.answers(web=(None, None))
-        entries = declared_services.delivery(self.variables(web="w", changed=True), "svc1", answers)
+        entries = token_exchange.delivery(self.variables(web="w", changed=True), "svc1", answers)
         assert [entry["token"] for entry in entries] == ["w", "p"]
 
     def test_in_check_mode_the_token_is_unknown(self):
-        entries = declared_services.delivery(self.variables(), "svc1", self.answers(web=("key", None)))
+        entries = token_exchange.delivery(self.variables(), "svc1", self.answers(web=("key", None)))
         assert [entry["token"] for entry in entries] == ["", "p"]
 
 
@@ -175,7 +176,7 @@ class TestUnits:
     def units(self, web, proxy=None, **more):
         named = {"web": web, "proxy": proxy}
         tokens = [{"name": name, "changed": bool(reason), "reason": reason} for name, reason in named.items()]
-        return declared_services.units(self.MINE, {"tokens": tokens}, **more)
+        return token_exchange.units(self.MINE, {"tokens": tokens}, **more)
 
     @pytest.mark.parametrize("reason", [None, "attributes", "same", "leftover"])
     def test_old_tokens_are_no_news(self, reason):
@@ -192,4 +193,4 @@ class TestUnits:
         assert self.units(None, everybody=True)["restarts"] == ["web.service", "both.service"]
 
     def test_a_step_that_was_left_out(self):
-        assert declared_services.units(self.MINE, {"skipped": True}) == {"restarts": [], "reloads": []}
+        assert token_exchange.units(self.MINE, {"skipped": True}) == {"restarts": [], "reloads": []}

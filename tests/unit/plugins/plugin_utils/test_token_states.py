@@ -45,8 +45,8 @@ class TestState:
             (look(), answer(reason="key"), "signed by another key", "error", "another"),
             (look(changed=True), answer(), "owner, group or mode differ", "warning", "current"),
             (look(changed=True), answer(reason="key"), "signed by another key", "error", "another"),
-            (look(), None, "good, as far as shows without the key", "warning", "?"),
-            (None, None, "not looked at: the host did not answer", "error", "?"),
+            (look(), None, "good, as far as can be seen without the key", "warning", "?"),
+            (None, None, "not inspected: the host did not answer", "error", "?"),
         ],
     )
     def test_others(self, a_look, an_answer, state, severity, key):
@@ -73,7 +73,7 @@ class TestState:
         assert (found.timer, found.timer_severity) == (words, severity)
         assert len(token_states.findings([found])) == (severity != "ok")
         if words == "last attempt failed":
-            assert "It said: web: slurmctld does not answer." in token_states.findings([found])[0].text
+            assert "Its message: web: slurmctld does not answer." in token_states.findings([found])[0].text
 
     def test_without_a_timer(self):
         assert one(look(), answer(), service=dict(WEB, renew=False)).timer == "-"
@@ -117,4 +117,4 @@ class TestFilters:
             ("warning", "svc2"),
             ("error", "svc1"),
         ]
-        assert found[2]["told"].startswith("svc1: The token of alice for web in /etc/web: signed by another key.")
+        assert found[2]["message"].startswith("svc1: The token of alice for web in /etc/web: signed by another key.")

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the guide "Troubleshooting" from the code: every refusal and warning by its first words.
 
-A name in capitals stands for what a message fills in. Nothing is imported: the texts are read from the syntax tree, so
-that no message can be left out because nobody ran into it.
+A name in capitals stands for a value in a message. Nothing is imported: the texts are read from the syntax tree, so no
+message is missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 PLUGINS = "ansible_collections.hpc.slurm_jwt.plugins."
 PAGE = ROOT / "docs/docsite/rst/guide_troubleshooting.rst"
 
-#: More alternatives of one text than these are not worth telling apart.
+#: At most so many alternatives of one text are shown.
 AT_MOST = 4
 
 HEAD = """\
@@ -35,8 +35,8 @@ HEAD = """\
 Troubleshooting
 ===============
 
-Search this page for the first words of a message. What a message fills in stands here in capitals: ``PATH`` is the path
-that it names. A message begins with the host that it is about, if it is about one.
+Search this page for the first words of a message. Values in a message are in capitals here: ``PATH`` is the path that it
+names. A message about a host begins with the name of the host.
 
 .. contents::
    :local:
@@ -291,27 +291,27 @@ def sections() -> list[Section]:
     modules = sorted((ROOT / "plugins/modules").glob("*.py"))
     return [
         Section(
-            "What a run refuses",
-            "A playbook decides before its first change. What it refuses, it refuses with all reasons at once.",
+            "Refusals of a playbook",
+            "A playbook is refused before its first change, with all reasons at once.",
             [each for path in python[plans] for each in messages_of(path, spoken)],
         ),
         Section(
-            "What is wrong with a host",
-            "``slurm_jwt_info`` finds it, ``verify`` shows it, and a rollout refuses what would end badly.",
+            "Problems of a host",
+            "``slurm_jwt_info`` finds them, ``verify`` shows them, and errors refuse a rollout.",
             [
                 each for path in [*python[utils], *modules] if path != conf_problems
                 for each in messages_of(path, problem)
             ],
         ),
         Section(
-            "What is wrong with slurm.conf and slurmdbd.conf",
-            "``slurm_conf`` and ``slurm_jwt_info`` say it, with file and line before it.",
+            "Problems of slurm.conf and slurmdbd.conf",
+            "``slurm_conf`` and ``slurm_jwt_info`` report them, with file and line before the message.",
             [*fixed(conf_problems, "_FAULTS"), *messages_of(conf_problems, problem)],
         ),
-        Section("What roles refuse", "Variables and files that a role does not accept.", list(of_roles())),
+        Section("Refusals of roles", "Variables and files that a role does not accept.", list(of_roles())),
         Section(
-            "What modules refuse",
-            "Keys, key sets, tokens, files and daemons.",
+            "Errors of modules",
+            "Errors with keys, key sets, tokens, files and daemons.",
             [each for path in [*python[utils], *modules] for each in messages_of(path, raised)],
         ),
     ]
@@ -324,7 +324,7 @@ def page() -> str:
 
 def _section(section: Section) -> Iterator[str]:
     yield from (section.title, "-" * len(section.title), "", section.text, "")
-    columns = ("It says", "What will happen", "What to do")
+    columns = ("Message", "Effect", "What to do")
     rows = sorted(told_apart(each for each in section.messages if _is_said(each)), key=lambda each: each.found.lower())
     wide = any(each.effect for each in rows)
     yield from (".. list-table::", "   :header-rows: 1", f"   :widths: {'35 30 35' if wide else '45 55'}", "")

@@ -35,8 +35,8 @@ HEAD = """\
 Troubleshooting
 ===============
 
-Search this page for the first words of a message. Values in a message are in capitals here: ``PATH`` is the path that it
-names. A message about a host begins with the name of the host.
+Search this page for the first words of a message. Values in a message are in capitals here: ``PATH`` is the path that
+it names. A message about a host begins with the name of the host.
 
 .. contents::
    :local:

@@ -16,14 +16,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import 
 
 
 class Reader(NamedTuple):
-    """A process's user and all its groups, by number. A user who does not exist yet has the uid -1."""
+    """The user of a process and all its groups, by number. A user who does not exist yet has the uid -1."""
 
     uid: int
     gids: frozenset[int]
 
 
 def reader_of(user: User | None, gid: int | None) -> Reader:
-    """As systemd starts a service with User= and, unless GID is None, with Group=."""
+    """The user and groups with which systemd starts a service: User= and, unless GID is None, Group=."""
     if user is None:
         return Reader(-1, frozenset() if gid is None else frozenset([gid]))
     primary = user.gid if gid is None else gid
@@ -39,7 +39,7 @@ def gid_named(name: str) -> int | None:
 
 
 def first_denied(path: str, reader: Reader) -> str | None:
-    """The first folder on the way to a file that somebody may not enter, or the file itself; None if he can read it."""
+    """The first folder on the way to a file that a user may not enter, or the file itself; None if it can be read."""
     real = os.path.realpath(path)
     for folder in _folders(real):
         if not allows(inspect(folder), reader, EXECUTE):
@@ -55,7 +55,7 @@ def _folders(path: str) -> Iterator[str]:
 
 
 def allows(place: PathInfo, reader: Reader, wanted: int) -> bool:
-    """Whether the kernel would let somebody do that, in the order in which it asks."""
+    """Whether the kernel would grant that, checked in its order."""
     if reader.uid == 0:
         return True
     if reader.uid == place.uid:

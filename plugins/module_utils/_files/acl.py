@@ -1,11 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may do what with a file or folder beyond what its mode says: POSIX access control lists. Private to this
-collection.
+"""POSIX access control lists: who has access to a file beyond its mode. Private to this collection.
 
-The kernel shows a list as an extended attribute. Where there is one, the group bits of the mode are its mask, the most
-that anybody named in it gets, and not what the owning group has.
+The kernel shows a list as an extended attribute. If there is one, the group bits of the mode are its mask: the most
+that it grants to anyone, and not the permissions of the owning group.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _NONE = (errno.ENODATA, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOENT, errno.EIN
 
 
 class Grant(NamedTuple):
-    """What a list gives to a user or a group that it names."""
+    """What a list grants to a user or a group."""
 
     is_user: bool
     number: int
@@ -43,9 +42,9 @@ class Acl(NamedTuple):
     """A list, with its mask applied."""
 
     grants: tuple[Grant, ...] = ()
-    """Entries that give something."""
+    """Entries that grant something."""
     group: int | None = None
-    """What the owning group has; None where the mode says it."""
+    """The permissions of the owning group; None if the mode has them."""
 
     def words(self) -> str:
         return ", ".join(map(str, self.grants))
@@ -59,7 +58,7 @@ NO_ACL = Acl()
 
 def read_acl(target: int | str) -> Acl:
     """The list of an open file, or of a path, links followed."""
-    # A descriptor that was opened only to pass through a folder has no attributes; its name in /proc does.
+    # A descriptor opened with O_PATH has no attributes; its name in /proc does.
     path = f"/proc/self/fd/{target}" if isinstance(target, int) else target
     try:
         data = os.getxattr(path, _ATTRIBUTE)
@@ -84,7 +83,7 @@ def parse_acl(data: bytes) -> Acl:
 
 
 def drop_acl(fd: int) -> None:
-    """Leave an open file with what its mode says, and nothing else."""
+    """Remove the list of an open file, so that only its mode counts."""
     try:
         os.removexattr(fd, _ATTRIBUTE)
     except OSError as exc:
@@ -93,24 +92,24 @@ def drop_acl(fd: int) -> None:
 
 
 def writers(info: os.stat_result, acl: Acl) -> list[str]:
-    """Who may write to a folder beside root, its owner, and groups that are as good as these; in words."""
-    found = []
+    """Who may write to a folder besides root, its owner, and groups that are as good as these; in words."""
+    words = []
     if info.st_mode & 0o002:
-        found.append("every user of the host")
+        words.append("every user of the host")
     if acl.group_permissions(info.st_mode) & WRITE and not _is_harmless(info.st_gid, info.st_uid):
-        found.append(f"the group {group_name(info.st_gid)}")
+        words.append(f"the group {group_name(info.st_gid)}")
     for grant in acl.grants:
         harmless = grant.number in (0, info.st_uid) if grant.is_user else _is_harmless(grant.number, info.st_uid)
         if grant.permissions & WRITE and not harmless:
-            found.append(f"by an access control list, the {grant}")
-    return found
+            words.append(f"by an access control list, the {grant}")
+    return words
 
 
 def _is_harmless(gid: int, owner: int) -> bool:
-    """Whether members of a group may do what the owner may, or root.
+    """Whether the members of a group are as trusted as the owner or root.
 
-    It is the primary group of the owner; or in a folder of root's the group of one user alone, whose folder it then is
-    as if he owned it, such as StateSaveLocation with root:slurm and 0770.
+    That is the primary group of the owner. In a folder of root's it is the group of a single user, who could as well
+    own the folder, such as StateSaveLocation with root:slurm and 0770.
     """
     import grp
     import pwd
@@ -130,5 +129,5 @@ def _is_harmless(gid: int, owner: int) -> bool:
 
 
 def mode_text(mode: int, acl: Acl) -> str:
-    """Permissions in octal, with a + where a list gives more, as ls shows it."""
+    """Permissions in octal, with a + if a list grants more, as ls shows it."""
     return f"{stat.S_IMODE(mode):04o}{'+' if acl.grants else ''}"

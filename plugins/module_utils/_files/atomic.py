@@ -3,17 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes, replaces, renames and removes files that hold secrets. Private to this collection.
 
-A file written here is at every instant the old one or the new one, complete, and readable by nobody whom its
-final owner and mode would keep out. What that rests on:
+At every instant a file written here is the old one or the new one, complete, and nobody can read it who could not
+read it with its final owner and mode. That rests on the following:
 
-* Its folder is reached as folder.py does it.
-* A new file gets a random private name in the same folder, made with O_EXCL and mode 0600, rid of the access control
-  list that its folder may have given it, given its owner and mode while it is empty, filled, flushed to disk, and only
-  then given its name: by link(), which fails when the name is taken, or by rename(), which replaces the old file. Both
-  are atomic on NFS too.
-* Nothing is ever opened for truncation. slurmctld and slurmdbd map their key, and would die of it. For the same
-  reason overwrite() exists: bytes that change where they are, in one write of the same length, change in every process
-  that has mapped the file.
+* Its folder is opened by folder.py.
+* A new file gets a random temporary name in the same folder. It is created with O_EXCL and mode 0600, without the
+  access control list that its folder may have given it, gets its owner and mode while it is empty, is filled, flushed
+  to disk, and only then gets its name: by link(), which fails if the name exists, or by rename(), which replaces the
+  old file. Both are atomic on NFS too.
+* Nothing is ever opened for truncation. slurmctld and slurmdbd map their key, and would die of it. That is also why
+  overwrite() works: bytes that are overwritten, in one write of the same length, change in every process that has
+  mapped the file.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
     unlink_quietly,
 )
 
-_STALE = 600  # seconds after which a temporary file was surely left by a run that was killed
-_BATCH = 100  # files that are flushed together, each with two descriptors of the 1024 that a process usually has
+_STALE = 600  # seconds after which a temporary file must be of a run that was killed
+_BATCH = 100  # files flushed together, each with two of the 1024 descriptors that a process usually has
 _LINKINGS = 10  # attempts, against runs that remove stale files at the same time
 _TEMPORARY = re.compile(r"^\.slurm_jwt\..+\.[0-9a-f]{16}\.tmp$")
 _REWRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -58,19 +58,19 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 def create(path: str, data: bytes, uid: int, gid: int, mode: int) -> bool:
-    """Make PATH with this content unless it exists. False if it does: another was first."""
+    """Create PATH with this content; False if it exists already."""
     with AtomicFile(path, data, uid, gid, mode) as temporary:
         return temporary.link()
 
 
 def replace(path: str, data: bytes, uid: int, gid: int, mode: int) -> None:
-    """Put a new file with this content in the place of PATH, whether it exists or not."""
+    """Replace PATH, or create it, with this content."""
     with AtomicFile(path, data, uid, gid, mode) as temporary:
         temporary.rename()
 
 
 class NewFile(NamedTuple):
-    """A file that is to be put in its place."""
+    """A file to be written."""
 
     path: str
     data: bytes
@@ -80,11 +80,10 @@ class NewFile(NamedTuple):
 
 
 def replace_all(files: Sequence[NewFile]) -> Iterator[NewFile]:
-    """Put new files in the places of many, and yield each once it is there for good.
+    """Replace many files, and yield each once it is on disk.
 
-    For each of them the same holds as with replace(). It is many times faster, because what costs time is the disk, and
-    a hundred files are flushed as one. If something goes wrong with a file, those that were not yielded yet are mostly
-    as they were, and none of them is half written.
+    This does the same as replace() for each, but is many times faster, as a hundred files are flushed together. If one
+    fails, most of those that were not yielded yet are unchanged, and none is half written.
     """
     for first in range(0, len(files), _BATCH):
         batch = files[first : first + _BATCH]
@@ -98,8 +97,8 @@ def replace_all(files: Sequence[NewFile]) -> Iterator[NewFile]:
 
 
 def _flush(files: Sequence[AtomicFile]) -> None:
-    # One journal entry for all of them. It alone says nothing of failures on older kernels; fsync() does, and finds
-    # little left to do.
+    # One journal entry for all of them. On older kernels it does not report failures; fsync() does, and has little
+    # left to write.
     syncfs = _syncfs() if len(files) > 1 else None
     if syncfs is not None:
         for fd in {os.fstat(temporary.fd).st_dev: temporary.fd for temporary in files}.values():
@@ -116,14 +115,14 @@ def _flush_folders(files: Sequence[AtomicFile]) -> None:
 
 
 def _syncfs() -> Callable[[int], int] | None:
-    """syncfs(2), which Python lacks; None where the C library does, too."""
+    """syncfs(2), which Python does not have; None if the C library does not have it either."""
     import ctypes
 
     return getattr(ctypes.CDLL(None), "syncfs", None)
 
 
 def remove(path: str) -> bool:
-    """Remove PATH. False if it was not there."""
+    """Remove PATH; False if it did not exist."""
     with folder_of(path, secret=False) as (folder, name), explained("remove", path):
         if plain(folder, name, path) is None:
             return False
@@ -133,7 +132,7 @@ def remove(path: str) -> bool:
 
 
 def move(path: str, target: str) -> None:
-    """Give PATH another name in its folder; a name that is taken is refused."""
+    """Rename PATH within its folder; a name that exists is refused."""
     with folder_of(path) as (folder, name), explained("rename", path):
         new = os.path.basename(target)
         if plain(folder, new, target) is not None:
@@ -143,10 +142,10 @@ def move(path: str, target: str) -> None:
 
 
 def overwrite(path: str, data: bytes) -> None:
-    """Change the bytes of PATH where they are, for every process that has mapped it; the length must be the same.
+    """Overwrite the bytes of PATH, for every process that has mapped it. The length must be the same.
 
-    The one write lies within what is allocated already, so that a full disk cannot stop it half-way, and a kill comes
-    before it or after it. Should it fail all the same, the old bytes are written again.
+    It is one write to blocks that are allocated already, so a full disk cannot stop it half-way, and a kill comes
+    before it or after it. If it fails all the same, the old bytes are written again.
     """
     with folder_of(path) as (folder, name), explained("overwrite", path):
         fd = open_file(folder, name, path, _REWRITE)
@@ -154,8 +153,8 @@ def overwrite(path: str, data: bytes) -> None:
             old = os.pread(fd, LIMIT, 0)
             if len(old) != len(data):
                 raise SecretFileError(
-                    f"{path} has {len(old)} bytes and would get {len(data)}. What has mapped it would die of that, so"
-                    " it was left as it is."
+                    f"{path} has {len(old)} bytes and would get {len(data)}. Processes that have mapped it would"
+                    " die of that, so it was left as it is."
                 )
             if os.fstat(fd).st_nlink > 1:
                 refuse_other_names(fd, path, "its content is")
@@ -171,7 +170,7 @@ def overwrite(path: str, data: bytes) -> None:
 
 
 def link_as(path: str, target: str) -> bool:
-    """Give the very file PATH a second name in its folder, in the place of what has it. False if that cannot be."""
+    """Give PATH a second name in its folder, replacing what has that name. False if there are no hard links."""
     with folder_of(path) as (folder, name), explained("link", path):
         new = os.path.basename(target)
         plain(folder, new, target)
@@ -187,18 +186,18 @@ def link_as(path: str, target: str) -> bool:
                 os.replace(temporary, new, src_dir_fd=folder, dst_dir_fd=folder)
                 break
             except FileNotFoundError:
-                # Another run has just swept: to it a second name of PATH looks like a leftover.
+                # Another run has just removed stale files, and a second name of PATH looks like one.
                 if not attempts_left:
                     raise
             finally:
-                # To rename one name of a file to another does nothing at all, and neither does a rename that fails.
+                # Renaming one name of a file to another name of it does nothing.
                 unlink_quietly(folder, temporary)
         sync_folder(folder)
     return True
 
 
 def rename_over(path: str, target: str) -> None:
-    """Give PATH the name of another file of its folder, in the place of that file."""
+    """Rename PATH to another file of its folder, which it replaces."""
     with folder_of(path) as (folder, name), explained("rename", path):
         new = os.path.basename(target)
         plain(folder, new, target)
@@ -207,21 +206,20 @@ def rename_over(path: str, target: str) -> None:
 
 
 def remove_stale(path: str) -> list[str]:
-    """Remove the temporary files that killed runs left in the folder of PATH; their names are returned."""
-    gone = []
+    """Remove the temporary files that killed runs left in the folder of PATH; returns their names."""
+    removed = []
     with folder_of(path, secret=False) as (folder, name):
         for temporary in filter(_TEMPORARY.match, names_in(folder)):
             if _is_stale(folder, temporary, name):
                 unlink_quietly(folder, temporary)
-                gone.append(temporary)
-    return gone
+                removed.append(temporary)
+    return removed
 
 
 class Renames:
-    """Several renames, each within its folder, that are to happen as nearly at once as can be.
+    """Several renames, each within its folder, at nearly the same instant.
 
-    All that takes time or can be refused is done on entering: folders are reached and held open, files are looked up.
-    go() does nothing but rename.
+    Entering does everything that takes time or can fail: it opens the folders and checks the files. go() only renames.
     """
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
@@ -247,7 +245,7 @@ class Renames:
         self._folders = {}
 
     def go(self) -> list[float | SecretFileError]:
-        """For each rename when it was done, or why it was not; one that fails keeps no other from being done."""
+        """For each rename the time when it was done, or why it failed. A failure does not stop the others."""
         steps = [
             (self._folders[os.path.dirname(path)], os.path.basename(path), os.path.basename(target), path)
             for path, target in self._pairs
@@ -272,12 +270,12 @@ class Renames:
 
 
 class AtomicFile:
-    """A complete file that has no name yet, or rather a private one; it gets its own by link() or rename().
+    """A complete file under a temporary name, which gets its own by link() or rename().
 
-    It is locked as file_lock() would lock it, until the end of the with block, so a reader who wants to change what
-    has just appeared waits until its maker is done. A temporary file that got no name is removed at the end.
+    Until the end of the with block it is locked, as by file_lock(), so that another run which wants to change the new
+    file waits. If it got no name, it is removed at the end.
 
-    One of many, in_batch, neither flushes itself nor its folder: replace_all() does that for all of them at once.
+    One of many, in_batch, does not flush itself or its folder: replace_all() does that for all of them together.
     """
 
     def __init__(self, path: str, data: bytes, uid: int, gid: int, mode: int, in_batch: bool = False) -> None:
@@ -311,7 +309,7 @@ class AtomicFile:
         self._left = False
 
     def is_secret(self) -> bool:
-        """Whether nobody but owner and root may be able to write to any folder on the way."""
+        """Whether all folders on the way must be writable for owner and root only."""
         return is_secret(self._ownership[2])
 
     @property
@@ -323,13 +321,13 @@ class AtomicFile:
         return self._folder
 
     def link(self) -> bool:
-        """Take the name if it is free; False if it is not."""
+        """Give the file its name; False if that exists."""
         with explained("write", self.path):
             try:
                 here = self._folder
                 os.link(self._temporary, self._name, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)
             except FileExistsError:
-                # An NFS server whose first answer was lost says so of a link that it has made.
+                # An NFS server also reports this for a link that it made, if its first answer was lost.
                 if not same_file(self._fd, self._folder, self._name):
                     return False
             except OSError as exc:
@@ -342,7 +340,7 @@ class AtomicFile:
         return True
 
     def rename(self) -> None:
-        """Take the name from whatever file has it."""
+        """Give the file its name, replacing what has it."""
         with explained("write", self.path):
             os.replace(self._temporary, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             self._left = False
@@ -362,10 +360,10 @@ class AtomicFile:
             os.fsync(self._fd)
 
     def _rename_if_free(self) -> bool:
-        """link() for a file system that has no hard links: rename, while nobody else with our manners can.
+        """link() for a file system without hard links: rename, while other runs are locked out.
 
-        The lock is on the folder, since there is no file yet. Without links and locks there is no way to be
-        sure of making one key only, and so none is made.
+        The lock is on the folder, since there is no file yet. Without links and locks nothing guarantees that only one
+        key is made, so none is made.
         """
         try:
             fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -373,7 +371,7 @@ class AtomicFile:
             cause = "another process holds" if exc.errno in TAKEN else "it cannot lock"
             raise SecretFileError(
                 f"The file system of {self.path} has no hard links, and {cause} the folder, so two runs at once"
-                " could not be told apart. Nothing was written. Run again, or choose a folder on another file system."
+                " could both write it. Nothing was written. Run again, or choose a folder on another file system."
             ) from exc
         try:
             if plain(self._folder, self._name, self.path) is not None:
@@ -389,7 +387,7 @@ def _temporary_name(name: str) -> str:
 
 
 def _is_stale(folder: int, temporary: str, name: str) -> bool:
-    """Whether a temporary file is old, or has got its name already and was only not taken away."""
+    """Whether a temporary file is old, or a second name of a file that has its own."""
     try:
         info = os.stat(temporary, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reaches the folder of a secret file, and says what is wrong with it or the way to it. Private to this collection.
+"""Opens the folder of a secret file, and refuses one that others can tamper with. Private to this collection.
 
 A folder is opened component by component without following links, and the file is then named relative to that
-descriptor, so nobody can swap a folder for a link between the look and the write. A symbolic link is followed only
-where no unprivileged user could have put it.
+descriptor, so nobody can replace a folder by a link between the check and the write. A symbolic link is followed only
+if no unprivileged user could have made it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _REMEDIES = {
     errno.EROFS: "The file system is mounted read-only.",
     errno.EACCES: "Run as root (become: true); on an NFS export with root_squash, as the owner (become_user).",
     errno.EPERM: "Run as root (become: true); on an NFS export with root_squash, as the owner (become_user)."
-    " If it is root already, look for an immutable flag with lsattr.",
-    errno.ENAMETOOLONG: "The name leaves no room for a temporary one beside it; choose a shorter name.",
+    " If it is root already, check for an immutable flag with lsattr.",
+    errno.ENAMETOOLONG: "The name is too long for a temporary name beside it; choose a shorter one.",
 }
 
 _KINDS = (
@@ -52,18 +52,18 @@ _KINDS = (
 
 
 class SecretFileError(Exception):
-    """Something is wrong with a file or the place it is in; str() says what, where and what to do."""
+    """Something is wrong with a file or its folder; str() says what, where and what to do."""
 
     path: str | None = None
     """The file that was to be read or written, where it is one of many."""
 
 
 class SecretFileMissing(SecretFileError, FileNotFoundError):
-    """There is no such file."""
+    """The file does not exist."""
 
 
 class FolderMissing(SecretFileMissing):
-    """There is not even the folder."""
+    """The folder does not exist either."""
 
 
 @contextmanager
@@ -77,13 +77,13 @@ def folder_of(path: str, secret: bool = True) -> Iterator[tuple[int, str]]:
 
 
 def open_folder(path: str, secret: bool = True) -> int:
-    """A descriptor of the folder that holds PATH, reached without a step that a stranger could have redirected.
+    """A descriptor of the folder of PATH, reached so that no other user can have redirected it.
 
-    For a SECRET all folders on the way must be such that nobody but their owner and root can put another one there.
-    What everybody may read is written safely into a folder that a group shares, and so is a file removed.
+    For a SECRET, nobody but owner and root may be able to replace any folder on the way. Files that everybody may read
+    can be written in a folder that a group shares, and any file can be removed there.
     """
     if not os.path.isabs(path) or os.path.basename(path) in ("", ".", ".."):
-        raise SecretFileError(f"'{path}' is not the absolute path of a file; write it from / to the file's name.")
+        raise SecretFileError(f"'{path}' is not the absolute path of a file; give the full path from / on.")
     todo = _steps(os.path.dirname(path))
     links = 0
     with explained("reach", path):
@@ -119,7 +119,7 @@ def exchange(old: int, new: int) -> int:
 
 
 def _listable(fd: int) -> int:
-    """The same folder, opened so that it can be listed and flushed; as it is if we may only pass through it."""
+    """The same folder, opened so that it can be listed and flushed; as it is if it may only be entered."""
     try:
         return os.open(".", _LIST, dir_fd=fd)
     except PermissionError:
@@ -127,14 +127,14 @@ def _listable(fd: int) -> int:
 
 
 def _link_target(folder: int, step: str, path: str, secret: bool) -> str | None:
-    """Where a symbolic link on the way leads, if it may be trusted; None for a directory."""
+    """The target of a symbolic link on the way, if it may be trusted; None for a directory."""
     holder = _refuse_shared(folder, path, secret)
     try:
         entry = os.stat(step, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         raise FolderMissing(
             f"The folder {os.path.dirname(path)} does not exist ('{step}' is missing);"
-            " create it first, with the owner it is to have."
+            " create it first, with its owner."
         ) from None
     if stat.S_ISDIR(entry.st_mode):
         return None
@@ -142,8 +142,8 @@ def _link_target(folder: int, step: str, path: str, secret: bool) -> str | None:
         raise SecretFileError(f"'{step}' in {path} is {kind(entry.st_mode)}, not a folder; correct the path.")
     if is_replaceable(holder, entry, folder_acl(folder, holder)):
         raise SecretFileError(
-            f"'{step}' in {path} is a symbolic link in a place where an unprivileged user can write, so that user says"
-            " where the file ends up. Name the folder the link leads to, or put a real folder there."
+            f"'{step}' in {path} is a symbolic link in a folder where an unprivileged user can write, so that user"
+            " decides where the file is written. Name the folder that the link leads to, or put a folder in its place."
         )
     return os.readlink(step, dir_fd=folder)
 
@@ -168,13 +168,13 @@ def _is_shared(folder: os.stat_result, acl: Acl) -> bool:
 
 
 def folder_acl(folder: int | str, info: os.stat_result) -> Acl:
-    """The list of a folder, where it can let anybody write: nobody in it gets what the group bits do not have."""
+    """The list of a folder, if it can let anybody write: the group bits are the most that it grants."""
     return read_acl(folder) if info.st_mode & 0o020 else NO_ACL
 
 
 def _refuse_shared(folder: int, path: str, secret: bool) -> os.stat_result:
     info = os.fstat(folder)
-    # With the sticky bit nobody can put anything in the place of what is there.
+    # With the sticky bit nobody else can replace what is there.
     if not info.st_mode & 0o022 or info.st_mode & stat.S_ISVTX or not (secret or info.st_mode & 0o002):
         return info
     acl = folder_acl(folder, info)
@@ -183,7 +183,7 @@ def _refuse_shared(folder: int, path: str, secret: bool) -> os.stat_result:
         remedy = "chmod o-w" if info.st_mode & 0o002 else "chmod g-w"
         raise SecretFileError(
             f"{_where(folder)}, on the way to {path}, is writable by {' and by '.join(who)} (mode"
-            f" {mode_text(info.st_mode, acl)}), who could put another file or folder in its place. Take that away first"
+            f" {mode_text(info.st_mode, acl)}), who could replace files and folders in it. Remove that permission first"
             f" ({'setfacl -b, ' if acl.grants else ''}{remedy}), or choose another folder."
         )
     return info
@@ -197,13 +197,13 @@ def _where(folder: int) -> str:
 
 
 def kind(mode: int) -> str:
-    """What a mode says that something is."""
+    """The type of file that a mode stands for, in words."""
     return next((name for test, name in _KINDS if test(mode)), "a plain file")
 
 
 @contextmanager
 def explained(doing: str, path: str) -> Iterator[None]:
-    """Turn an OSError into words for the person who has to mend it."""
+    """Turn an OSError into a SecretFileError that says what to do."""
     try:
         yield
     except SecretFileError as exc:

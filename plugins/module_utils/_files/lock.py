@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The exclusive lock on a file that runs at the same time have to respect. Private to this collection."""
+"""The exclusive lock on a file, so that runs change it one after the other. Private to this collection."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 @contextmanager
 def file_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
-    """Hold PATH, which must exist, against other runs: those who hold it change it one after the other.
+    """Lock PATH, which must exist, against other runs.
 
-    The lock is on the file itself, which only its readers can open, so no unprivileged user can keep it from us.
-    Where the file system has no locks there is none to hold; link() and rename() still keep every file whole.
+    The lock is on the file itself. Only its readers can open it, so no unprivileged user can keep it locked. Where the
+    file system has no locks, nothing is locked; link() and rename() still keep every file complete.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -41,7 +41,7 @@ def file_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
             fd = _open_locked(folder, name, path, deadline)
             if same_file(fd, folder, name):
                 break
-            os.close(fd)  # it was replaced while we waited: hold the new one
+            os.close(fd)  # it was replaced meanwhile: lock the new one
     try:
         yield
     finally:
@@ -70,7 +70,7 @@ def uncontested(path: str, attempt: Callable[[], Outcome | None], patience: floa
 
 
 def same_file(fd: int, folder: int, name: str) -> bool:
-    """Whether the name still, or by now, belongs to the open file."""
+    """Whether the name belongs to the open file."""
     return names_it(folder, name, os.fstat(fd))
 
 
@@ -85,7 +85,7 @@ def _open_locked(folder: int, name: str, path: str, deadline: float) -> int:
     fd = open_file(folder, name, path)
     try:
         if not _lock(fd, path, deadline):
-            # NFS locks only what is open for writing. If that is not allowed either, we go on without.
+            # NFS locks only what is open for writing. If that is not allowed either, go on without a lock.
             with suppress(OSError):
                 fd = exchange(fd, os.open(name, READ | os.O_RDWR, dir_fd=folder))
                 _lock(fd, path, deadline)
@@ -96,7 +96,7 @@ def _open_locked(folder: int, name: str, path: str, deadline: float) -> int:
 
 
 def _lock(fd: int, path: str, deadline: float) -> bool:
-    """Wait for the lock; False if there is none to be had on this descriptor."""
+    """Wait for the lock; False if this descriptor cannot be locked."""
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,8 +106,8 @@ def _lock(fd: int, path: str, deadline: float) -> bool:
                 return False
         if time.monotonic() > deadline:
             raise SecretFileError(
-                f"Another process has been at work on {path} for too long (see fuser -v {path}). Nothing was changed;"
-                " run again when it is done."
+                f"Another process has locked {path} for too long (see fuser -v {path}). Nothing was changed. Run again"
+                " when it has finished."
             )
         time.sleep(0.05)
 

@@ -1,12 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Owner, group and mode that a file is to have: what is declared, and root where nothing is.
+"""The declared owner, group and mode of a file; root's where nothing is declared. Private to this collection.
 
-Private to this collection.
-
-The owner of a file that is there already counts for nothing by itself: whoever can write to the folder may have put it
-there to be given the secret that is written next.
+The owner of an existing file proves nothing: anyone who can write to the folder may have created it, to be given the
+secret that is written next.
 """
 
 from __future__ import annotations
@@ -20,19 +18,19 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFile, parse_mode
 
 UNKNOWN = -1
-"""Stands for a user or group that does not exist yet."""
+"""The number of a user or group that does not exist yet."""
 
 
 class OwnershipError(Exception):
-    """Whose a file is to be cannot be told. The text says why, and what to do."""
+    """The owner of a file is not known. The text says why, and what to do."""
 
 
 class UnknownOwner(OwnershipError):
-    """A user or group is declared whom this host does not know."""
+    """A declared user or group does not exist on this host."""
 
 
 class OwnerUndeclared(OwnershipError):
-    """A file belongs to somebody whom nobody has declared, and daemons may need that it does."""
+    """A file belongs to an undeclared user or group, which daemons may need."""
 
 
 class Ownership(NamedTuple):
@@ -44,7 +42,7 @@ class Ownership(NamedTuple):
 
 
 class DeclaredOwnership(NamedTuple):
-    """What a task says of a file; None is what it does not say."""
+    """What a task declares for a file; None for what it does not."""
 
     owner: str | None
     group: str | None
@@ -53,58 +51,58 @@ class DeclaredOwnership(NamedTuple):
     mode: int
 
     def ownership(self, file: SecretFile | None) -> Ownership:
-        """What the file is to have. One that is there keeps its owner and group only if they are root's or ours.
+        """The ownership that the file gets. An existing one keeps owner and group only if they are root's or ours.
 
-        Neither is it simply taken from another owner: a daemon that runs as that user would not start again.
+        Other owners are refused, since a daemon that runs as that user would not start again.
         """
-        wanted = ownership(self.uid, self.gid, self.mode)
+        desired = ownership(self.uid, self.gid, self.mode)
         if file is None:
-            return wanted
+            return desired
         if self.uid is None:
             self._refuse("owner", f"the user {user_name(file.uid)}", file.uid in (0, os.geteuid()))
-            wanted = ownership(file.uid, self.gid, self.mode)
+            desired = ownership(file.uid, self.gid, self.mode)
         if self.gid is None:
-            known = file.gid in (0, wanted.gid) or not self.mode & 0o070
+            known = file.gid in (0, desired.gid) or not self.mode & 0o070
             self._refuse("group", f"the group {group_name(file.gid)}", known)
-            wanted = wanted._replace(gid=file.gid)
-        return wanted
+            desired = desired._replace(gid=file.gid)
+        return desired
 
     def _refuse(self, option: str, whom: str, known: bool) -> None:
         if not known:
             raise OwnerUndeclared(
-                f"{option}: the file belongs to {whom}, and the task does not say whose it is to be. Nothing was"
-                f" changed. If it belongs to them by right, name them in {option}; if not, name root."
+                f"{option}: the file belongs to {whom}, and the task declares no {option}. Nothing was changed. If"
+                f" that is right, name them in {option}; if not, name root."
             )
 
     @staticmethod
-    def of_copy(file: SecretFile, wanted: Ownership) -> Ownership:
-        """What a copy of a file is to have that is kept aside: what the file has as far as that is root's or WANTED."""
-        uid = file.uid if file.uid in (0, wanted.uid) else wanted.uid
-        gid = file.gid if file.gid in (0, wanted.gid) else wanted.gid
-        # Whoever does not exist on this host can own nothing.
+    def of_copy(file: SecretFile, desired: Ownership) -> Ownership:
+        """The ownership of a backup: that of the file, as far as it is root's or DESIRED."""
+        uid = file.uid if file.uid in (0, desired.uid) else desired.uid
+        gid = file.gid if file.gid in (0, desired.gid) else desired.gid
+        # A user who does not exist on this host can own nothing.
         return Ownership(os.geteuid() if uid == UNKNOWN else uid, os.getegid() if gid == UNKNOWN else gid, 0o400)
 
-    def names(self, found: Ownership) -> dict[str, Any]:
-        """In names; those of the task where check mode allows them to be missing on the host."""
-        owner = self.owner if found.uid == UNKNOWN else user_name(found.uid)
-        group = (self.group or owner) if found.gid == UNKNOWN else group_name(found.gid)
+    def names(self, current: Ownership) -> dict[str, Any]:
+        """By name; those of the task if they do not exist on the host, which check mode allows."""
+        owner = self.owner if current.uid == UNKNOWN else user_name(current.uid)
+        group = (self.group or owner) if current.gid == UNKNOWN else group_name(current.gid)
         numbers = {
-            "uid": None if found.uid == UNKNOWN else found.uid,
-            "gid": None if found.gid == UNKNOWN else found.gid,
+            "uid": None if current.uid == UNKNOWN else current.uid,
+            "gid": None if current.gid == UNKNOWN else current.gid,
         }
-        return {"owner": owner, "group": group, "mode": f"{found.mode:04o}", **numbers}
+        return {"owner": owner, "group": group, "mode": f"{current.mode:04o}", **numbers}
 
 
-def declared(params: Mapping[str, Any], may_lack: bool) -> DeclaredOwnership:
-    """The options owner, group and mode of a task; NobodyOfThatName unless users and groups MAY_LACK."""
+def declared(params: Mapping[str, Any], may_be_missing: bool) -> DeclaredOwnership:
+    """The options owner, group and mode of a task; UnknownOwner unless they may be missing."""
     mode = parse_mode(params["mode"])
-    uid = _number(params, "owner", "user", uid_of, may_lack)
-    gid = _number(params, "group", "group", gid_of, may_lack)
+    uid = _number(params, "owner", "user", uid_of, may_be_missing)
+    gid = _number(params, "group", "group", gid_of, may_be_missing)
     return DeclaredOwnership(params["owner"], params["group"], uid, gid, mode)
 
 
 def _number(
-    params: Mapping[str, Any], option: str, kind: str, find: Callable[[str], int | None], may_lack: bool
+    params: Mapping[str, Any], option: str, kind: str, find: Callable[[str], int | None], may_be_missing: bool
 ) -> int | None:
     name = params[option]
     if name is None:
@@ -112,7 +110,7 @@ def _number(
     number = find(name)
     if number is not None:
         return number
-    if may_lack:
+    if may_be_missing:
         return UNKNOWN
     raise UnknownOwner(
         f"{option}: there is no {kind} '{name}' on this host. Install Slurm or create the {kind} first, or correct"
@@ -141,7 +139,7 @@ def _number_in(name: str) -> int | None:
 
 
 def ownership(uid: int | None, gid: int | None, mode: int) -> Ownership:
-    """Owner and group as given, else ours, who are root as a rule, and the primary group of the owner."""
+    """Owner and group as given, else this process's user, usually root, and the primary group of the owner."""
     uid = os.geteuid() if uid is None else uid
     return Ownership(uid, _primary_group(uid) if gid is None else gid, mode)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files, folders and file systems of a host: whose they are, and whether there is room. Private to this collection."""
+"""Files, folders, file systems and users of a host. Private to this collection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PathInfo(NamedTuple):
     modified: float
     inode: int
     acl: Acl = NO_ACL
-    """Whom an access control list gives more than owner, group and mode say."""
+    """What an access control list grants beyond owner, group and mode."""
 
     @property
     def octal(self) -> str:
@@ -41,7 +41,7 @@ MISSING = PathInfo("missing", False, -1, -1, 0, 0, 0.0, 0)
 
 
 def inspect(path: str) -> PathInfo:
-    """What is at the path. A folder that may not be searched counts as nothing there."""
+    """What is at the path; MISSING as well if its folder may not be entered."""
     try:
         is_link = stat.S_ISLNK(os.lstat(path).st_mode)
     except OSError:
@@ -57,7 +57,7 @@ def inspect(path: str) -> PathInfo:
     else:
         kind = "other"
     mode = stat.S_IMODE(found.st_mode)
-    # Nobody in a list gets what the group bits do not have.
+    # The group bits are the most that a list grants.
     acl = read_acl(path) if mode & 0o070 else NO_ACL
     return PathInfo(kind, is_link, found.st_uid, found.st_gid, mode, found.st_size, found.st_mtime, found.st_ino, acl)
 
@@ -79,20 +79,20 @@ def find_user(name: str) -> User | None:
     for find in finders:
         try:
             entry = find()
-        except (KeyError, ValueError, OverflowError):  # what a token says may be no name at all
+        except (KeyError, ValueError, OverflowError):  # a token may contain anything as a name
             continue
         return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
     return None
 
 
 class Mount(NamedTuple):
-    """The file system that a path lies on."""
+    """The file system of a path."""
 
     point: str
     type: str
     source: str
     is_part: bool = False
-    """Whether only a part of the file system is mounted here, such as a folder of the machine in a container."""
+    """Whether only a part of the file system is mounted, such as a folder of the machine in a container."""
 
 
 def mount_of(path: str, mountinfo: str) -> Mount:
@@ -105,7 +105,7 @@ def mount_of(path: str, mountinfo: str) -> Mount:
         if len(fields) < 5 or len(described) < 2:
             continue
         point = _unescape(fields[4])
-        # A later mount on the same point lies over the earlier one.
+        # A later mount on the same point hides the earlier one.
         if len(point) >= len(best.point) and _is_below(real, point):
             best = Mount(point, described[0], _unescape(described[1]), _is_part(fields[3], described[2:]))
     return best
@@ -128,19 +128,19 @@ def _unescape(text: str) -> str:
 
 
 def obstacle(folder: str) -> str | None:
-    """Why nothing can be written to a folder, in words that end no sentence; None if nothing is known against it."""
+    """Why nothing can be written to a folder, without a full stop; None if no obstacle is known."""
     while not os.path.isdir(folder) and folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
     try:
         found = os.statvfs(folder)
     except OSError as error:
-        return f"{folder} cannot be asked for its free space ({error.strerror})"
+        return f"{folder} has an unknown amount of free space ({error.strerror})"
     if found.f_flag & os.ST_RDONLY:
         return f"{folder} is on a read-only file system"
-    # A file server may take root for nobody.
+    # A file server may map root to nobody.
     if not os.access(folder, os.W_OK | os.X_OK):
-        return f"{folder} cannot be written by {user_name(os.geteuid())}, who does the work"
-    # Everything is written as root, whom the reserved blocks serve.
+        return f"{folder} cannot be written by {user_name(os.geteuid())}, the user of this run"
+    # Everything is written as root, who may use the reserved blocks.
     free = found.f_bfree * found.f_frsize
     if free < ROOM_NEEDED:
         return f"{folder} is on a file system with only {free} bytes free"

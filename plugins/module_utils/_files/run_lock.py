@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps two runs on one host from changing a file at once that every user can read. Private to this collection.
+"""The lock for files that every user can read. Private to this collection.
 
-Whoever can open a file can lock it, for reading too, and keep the lock for ever: any user could keep root from changing
-slurm.conf. So the lock is not on the file but on one of its own, in a folder that only root can enter.
+Anyone who can open a file, even only for reading, can lock it for ever: any user could keep root from changing
+slurm.conf. So the lock is on a separate file, in a folder that only root can enter.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ PATIENCE = 45.0
 
 @contextmanager
 def locked(path: str) -> Iterator[None]:
-    """Hold the file lock of PATH, which must exist and need no symbolic link to be followed."""
+    """Lock PATH, which must exist and have no symbolic link on the way."""
     if os.geteuid() != 0:
-        # On an export with root_squash the owner of the file does it, who has no folder of that kind.
+        # On an export with root_squash this runs as the owner of the file, who has no such folder.
         with file_lock(path, PATIENCE):
             yield
         return
@@ -38,7 +38,7 @@ def locked(path: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # While it is locked, so that nobody else has it: nothing is left behind.
+        # Removed while it is locked, so that nobody else has it and nothing is left behind.
         with suppress(OSError):
             os.unlink(os.path.join(FOLDER, name))
             os.rmdir(FOLDER)
@@ -59,13 +59,13 @@ def _acquire(path: str, name: str, deadline: float) -> int:
         if time.monotonic() > deadline:
             raise SecretFileError(
                 f"Another run has been changing {path} for more than {PATIENCE:.0f} s (see fuser -v {FOLDER}/*)."
-                " Nothing was changed; run again when it is done."
+                " Nothing was changed. Run again when it has finished."
             )
         time.sleep(0.05)
 
 
 def _open(name: str) -> int | None:
-    """The lock's file; None if somebody who is done is just removing it, or its folder."""
+    """The file to lock; None if another run is just removing it or its folder."""
     with suppress(FileExistsError):
         os.mkdir(FOLDER, 0o700)
     try:
@@ -73,14 +73,13 @@ def _open(name: str) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise SecretFileError(f"{FOLDER} is no folder ({exc.strerror}), and locks are kept there. Remove it.") from exc
+        raise SecretFileError(f"{FOLDER} is no folder ({exc.strerror}), and locks belong there. Remove it.") from exc
     try:
         info = os.fstat(folder)
         if info.st_uid != 0 or info.st_mode & 0o077:
             raise SecretFileError(
-                f"{FOLDER} belongs to the user with the uid {info.st_uid} and has the mode"
-                f" {stat.S_IMODE(info.st_mode):04o}. Locks are kept there, and nobody but root may enter it. Remove it,"
-                " and see who can write to /run."
+                f"{FOLDER} belongs to uid {info.st_uid} and has the mode {stat.S_IMODE(info.st_mode):04o}. Locks belong"
+                " there, and only root may enter it. Remove it, and find out who can write to /run."
             )
         return os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     except FileNotFoundError:
@@ -90,7 +89,7 @@ def _open(name: str) -> int | None:
 
 
 def _same(fd: int, name: str) -> bool:
-    """Whether the lock's file is still the one that others find."""
+    """Whether the file is still the one that other runs lock."""
     try:
         return os.path.samestat(os.fstat(fd), os.lstat(os.path.join(FOLDER, name)))
     except FileNotFoundError:

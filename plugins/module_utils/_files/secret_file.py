@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads files that hold secrets: keys, their records, tokens; sets their owner and mode. Private to this collection.
+"""Reads secret files (keys, their records, tokens) and sets their owner and mode. Private to this collection.
 
-Paths are walked folder by folder, by descriptor, so that nobody can put another file in the way.
+Paths are followed folder by folder, by descriptor, so that nobody can redirect them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import
 )
 
 MODES = ("0400", "0440", "0600", "0640")
-LIMIT = 1024 * 1024  # nothing that this collection keeps secret is larger
+LIMIT = 1024 * 1024  # no secret of this collection is larger
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_SYNC = (errno.EBADF, errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOTSUP)
 
@@ -49,10 +49,10 @@ class SecretFile(NamedTuple):
     mtime: float
     inode: int
     acl: Acl = NO_ACL
-    """Whom an access control list gives more than owner, group and mode say."""
+    """What an access control list grants beyond owner, group and mode."""
 
     def has_ownership(self, uid: int, gid: int, mode: int) -> bool:
-        """Whether it has this owner, group and mode, and gives nobody more than they say."""
+        """Whether it has this owner, group and mode, and grants nothing beyond them."""
         return (self.uid, self.gid, self.mode) == (uid, gid, mode) and not self.acl.grants
 
     def __repr__(self) -> str:
@@ -61,7 +61,7 @@ class SecretFile(NamedTuple):
 
 
 def parse_mode(value: object) -> int:
-    """The permissions a secret file may have, from what a playbook says; anything looser is an error."""
+    """The mode of a secret file from a playbook; SecretFileError for anything looser."""
     allowed = {int(text, 8): text for text in MODES}
     advice = f"Allowed are {', '.join(MODES)}; write it as a quoted octal number, for example mode: '0400'."
     if isinstance(value, int) and not isinstance(value, bool):
@@ -90,15 +90,15 @@ def _objection(mode: int) -> str:
 
 
 def check_path(path: str, secret: bool = True) -> None:
-    """Raise SecretFileError unless PATH is free or a plain file, in a folder that no stranger can tamper with."""
+    """Raise SecretFileError unless PATH is free or a plain file, in a folder that no other user can tamper with."""
     with folder_of(path, secret) as (folder, name):
         plain(folder, name, path)
 
 
 def read_secret(path: str, secret: bool = True, limit: int = LIMIT) -> SecretFile:
-    """The content of a plain file and its attributes; SecretFileMissing when it is not there.
+    """The content of a plain file and its attributes; SecretFileMissing if it does not exist.
 
-    What is no SECRET, or what is only read to be removed, may lie in a folder that a group shares.
+    What is no SECRET, or is only read to be removed, may be in a folder that a group can write to.
     """
     with folder_of(path, secret) as (folder, name), explained("read", path):
         fd = open_file(folder, name, path)
@@ -106,8 +106,8 @@ def read_secret(path: str, secret: bool = True, limit: int = LIMIT) -> SecretFil
             info = os.fstat(fd)
             if info.st_size > limit:
                 raise SecretFileError(
-                    f"{path} has {info.st_size} bytes, which is no secret of ours: at most {limit} are read."
-                    " Check the path, and move the file away if it is the right one."
+                    f"{path} has {info.st_size} bytes, more than any secret of this collection ({limit}). Check the"
+                    " path, and move the file away if it is the right one."
                 )
             data, acl = _drain(fd, limit), _file_acl(fd, info)
         finally:
@@ -115,12 +115,12 @@ def read_secret(path: str, secret: bool = True, limit: int = LIMIT) -> SecretFil
     return SecretFile(data, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode), info.st_mtime, info.st_ino, acl)
 
 
-def read_if_there(path: str, folder_may_lack: bool = True, secret: bool = True) -> SecretFile | None:
+def read_if_there(path: str, folder_may_be_missing: bool = True, secret: bool = True) -> SecretFile | None:
     """The same, or None if there is no such file."""
     try:
         return read_secret(path, secret)
     except FolderMissing:
-        if folder_may_lack:
+        if folder_may_be_missing:
             return None
         raise
     except SecretFileMissing:
@@ -128,24 +128,24 @@ def read_if_there(path: str, folder_may_lack: bool = True, secret: bool = True) 
 
 
 def refuse_public_folder(path: str, what: str) -> None:
-    """Raise SecretFileError where others than root and the folder's owner could put WHAT of theirs there before us."""
+    """Raise SecretFileError if others than root and the folder's owner could create WHAT there first."""
     folder = os.path.dirname(path)
     try:
         info, acl = os.stat(folder), read_acl(folder)
     except OSError:
-        return  # the look that follows says it better
+        return  # reading the file gives a better message
     who = writers(info, acl)
     if who:
         raise SecretFileError(
-            f"{folder} is writable by {' and by '.join(who)} (mode {mode_text(info.st_mode, acl)}), so {what} could be"
-            " put there by them first. Choose another folder, or take that away (chmod go-w, setfacl -b)."
+            f"{folder} is writable by {' and by '.join(who)} (mode {mode_text(info.st_mode, acl)}), so they could"
+            f" create {what} there first. Choose another folder, or remove that permission (chmod go-w, setfacl -b)."
         )
 
 
 def set_attributes(path: str, uid: int, gid: int, mode: int, ours: bool = True) -> bool:
-    """Give PATH this owner, group and mode, and nobody more than they say. False if that was so.
+    """Give PATH this owner, group and mode, and remove all other access. False if that was so already.
 
-    Of a file that is not OURS but the site's, its access control list and its folder are the site's affair.
+    If it is not OURS but the site's, its access control list and its folder are left alone.
     """
     with folder_of(path, ours and is_secret(mode)) as (folder, name), explained("set owner and mode of", path):
         fd = open_file(folder, name, path)
@@ -155,7 +155,7 @@ def set_attributes(path: str, uid: int, gid: int, mode: int, ours: bool = True) 
                 return False
             if info.st_nlink > 1:
                 refuse_other_names(fd, path, "its owner and mode are")
-            # First take away what the new mode does not give, so that a new owner or group never gets the old one's.
+            # First remove what the new mode does not grant, so that a new owner or group never has the old permissions.
             if ours:
                 drop_acl(fd)
             os.fchmod(fd, stat.S_IMODE(info.st_mode) & mode)
@@ -179,7 +179,7 @@ def plain(folder: int, name: str, path: str) -> os.stat_result | None:
 
 
 def open_file(folder: int, name: str, path: str, flags: int = READ) -> int:
-    """A plain file opened for reading, never a link or anything that would block or act on being opened."""
+    """A plain file opened for reading, never a link, a pipe or a device."""
     if plain(folder, name, path) is None:
         raise SecretFileMissing(f"{path} does not exist.")
     try:
@@ -188,7 +188,7 @@ def open_file(folder: int, name: str, path: str, flags: int = READ) -> int:
         raise SecretFileMissing(f"{path} does not exist.") from None
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise SecretFileError(f"{path} was replaced by something that is not a file while it was read. Look who did.")
+        raise SecretFileError(f"{path} was replaced while it was opened, and is not a file now. Find out who did that.")
     return fd
 
 
@@ -209,7 +209,7 @@ def _has_ownership(info: os.stat_result, uid: int, gid: int, mode: int) -> bool:
 
 
 def give_ownership(fd: int, uid: int, gid: int, mode: int, path: str, ours: bool = True) -> None:
-    """Owner first, while nobody else may do anything, then the mode. Then look: some file systems only pretend."""
+    """Set the owner while nobody else has access, then the mode. Then check: some file systems only pretend."""
     info = os.fstat(fd)
     if (info.st_uid, info.st_gid) != (uid, gid):
         os.fchown(fd, uid, gid)
@@ -218,13 +218,13 @@ def give_ownership(fd: int, uid: int, gid: int, mode: int, path: str, ours: bool
     acl = _file_acl(fd, info) if ours else NO_ACL
     if not _has_ownership(info, uid, gid, mode) or acl.grants:
         raise SecretFileError(
-            f"The file system of {path} does not keep owners and modes: asked for {uid}:{gid} {mode:04o}, it made"
+            f"The file system of {path} does not keep owners and modes: instead of {uid}:{gid} {mode:04o} it set"
             f" {info.st_uid}:{info.st_gid} {mode_text(info.st_mode, acl)}. Choose a folder on another file system."
         )
 
 
 def _file_acl(fd: int, info: os.stat_result) -> Acl:
-    """The list of a file, where it can let anybody in: nobody in it gets what the group bits do not have."""
+    """The list of a file, if it can grant anything: the group bits are the most that it grants."""
     return read_acl(fd) if info.st_mode & 0o070 else NO_ACL
 
 
@@ -233,18 +233,18 @@ def is_secret(mode: int) -> bool:
 
 
 def refuse_other_names(fd: int, path: str, what: str) -> None:
-    """A hard link may be somebody's way to have us give them a file of another user.
+    """Refuse a file with hard links: somebody may have made one to be given a file of another user.
 
-    A run that is just making this file gives it a second name for an instant, so look twice.
+    A run that is just creating the file gives it a second name for an instant, so wait for a second.
     """
     for _attempt in range(20):
         if os.fstat(fd).st_nlink < 2:
             return
         time.sleep(0.05)
     raise SecretFileError(
-        f"{path} has {os.fstat(fd).st_nlink} names (hard links), so {what} not changed: whoever has"
-        " another name for it would have it still. Find them with find -samefile, and remove them, or let the secret be"
-        " made anew."
+        f"{path} has {os.fstat(fd).st_nlink} names (hard links), so {what} not changed: anyone"
+        " who has another name for it would keep access. Find them with find -samefile and remove them, or have a new"
+        " secret made."
     )
 
 
@@ -252,11 +252,11 @@ def names_in(folder: int) -> list[str]:
     try:
         return os.listdir(folder)
     except OSError:
-        return []  # a folder that we may pass through and not list
+        return []  # a folder that may be entered and not listed
 
 
 def unlink_quietly(folder: int, name: str) -> None:
-    with suppress(OSError):  # somebody else swept it; or it is a private leftover that the next run sweeps
+    with suppress(OSError):  # another run removed it, or the next one will
         os.unlink(name, dir_fd=folder)
 
 
@@ -264,6 +264,6 @@ def sync_folder(folder: int) -> None:
     try:
         os.fsync(folder)
     except OSError as exc:
-        # A folder that we may not list, or a file system that does not flush folders.
+        # A folder that may not be listed, or a file system that does not flush folders.
         if exc.errno not in _NO_SYNC:
             raise

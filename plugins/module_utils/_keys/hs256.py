@@ -42,20 +42,20 @@ _SSH = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-")
 
 
 def generate(size: int = MIN_SIZE) -> bytes:
-    """A new key of so many random bytes."""
+    """A new key of that many random bytes."""
     while True:
         data = os.urandom(size)
-        if weakness(data) is None:  # it never is not; but this collection must not refuse its own keys
+        if weakness(data) is None:  # never otherwise, but this collection must not refuse its own keys
             return data
 
 
 def fingerprint(data: bytes) -> str:
-    """What tells one key from another and gives neither away; the part after the colon is what sha256sum prints."""
+    """Identifies a key and reveals nothing of it; the part after the colon is what sha256sum prints."""
     return "SHA256:" + hashlib.sha256(data).hexdigest()
 
 
 def not_a_key(data: bytes) -> str | None:
-    """Why this is surely the content of another kind of file; a predicate that fits behind the file's name."""
+    """Why this is another kind of file; a predicate that follows the file's name."""
     if len(data) > MAX_SIZE:
         return f"has {len(data)} bytes, which is no HS256 key ({MAX_SIZE} at most)"
     if _is_der(data):
@@ -65,10 +65,10 @@ def not_a_key(data: bytes) -> str | None:
         return None
     if "-----BEGIN " in text:
         label = text.split("-----BEGIN ", 1)[1].split("-----", 1)[0]
-        return f"is a PEM file ({label[:40]}), not an HS256 key; who has the other half or a copy could sign tokens"
+        return f"is a PEM file ({label[:40]}), not an HS256 key; anyone with the other half or a copy could sign tokens"
     for known, kind in (
         (text.startswith(_SSH), "an SSH public key"),
-        (text.startswith("$ANSIBLE_VAULT;"), "a file that Ansible Vault encrypted and nobody decrypted"),
+        (text.startswith("$ANSIBLE_VAULT;"), "a file that is still encrypted by Ansible Vault"),
         (_TOKEN.match(text), "a token"),
         (_PAGE.match(text), "an HTML or XML page"),
         (_is_json(text), "JSON, perhaps a JWK"),
@@ -80,14 +80,14 @@ def not_a_key(data: bytes) -> str | None:
 
 
 def weakness(data: bytes) -> str | None:
-    """Why nobody should sign with this key; a predicate that fits behind the file's name. None for a good key."""
+    """Why this key should not be used; a predicate that follows the file's name. None for a good key."""
     if not data:
         return "is empty, and Slurm's daemons do not start with an empty key"
     return not_a_key(data) or _too_short(data) or _not_random(data) or _weak_text(data)
 
 
 def remark(data: bytes) -> str | None:
-    """What is worth knowing of a key that is good enough; a predicate, None if there is nothing."""
+    """What its owner should know of a good key; a predicate, None if there is nothing."""
     text = _text(data)
     if text is None:
         return None
@@ -96,14 +96,14 @@ def remark(data: bytes) -> str | None:
         return f"is text ({kind}) worth about {bits} bits; a random key of {MIN_SIZE} bytes is worth {8 * MIN_SIZE}"
     if text[-1:] in ("\n", "\r"):
         return (
-            "is text that ends with a newline, and for Slurm the newline is part of the key: every key host of the key"
-            " must have it too"
+            "is text that ends with a newline, and for Slurm the newline is part of the key: all key hosts"
+            " must have it"
         )
     return None
 
 
 def _is_der(data: bytes) -> bool:
-    """Whether this is one ASN.1 sequence with a length of two bytes or three, as every RSA key and certificate is."""
+    """Whether this is one ASN.1 sequence with a length of one or two bytes, as every RSA key and certificate is."""
     if data[:2] == b"\x30\x82":
         return int.from_bytes(data[2:4], "big") + 4 == len(data)
     return data[:2] == b"\x30\x81" and int.from_bytes(data[2:3], "big") + 3 == len(data)
@@ -120,7 +120,7 @@ def _is_json(text: str) -> bool:
 
 
 def _text(data: bytes) -> str | None:
-    """The key as text, if that is what it is. 32 random bytes are not, in any number of universes."""
+    """The key as text, if it is text. 32 random bytes never are."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -129,7 +129,7 @@ def _text(data: bytes) -> str | None:
 
 
 def _joined(text: str) -> str | None:
-    """The text without its line ends, if it is one line, or lines that a tool such as base64 wrapped; else None."""
+    """The text without line ends, if it is one line, or lines wrapped by a tool such as base64; else None."""
     lines = text.splitlines()
     if len(lines) < 2:
         return text.rstrip("\r\n")
@@ -173,7 +173,7 @@ def _weak_text(data: bytes) -> str | None:
 
 
 def _text_bits(text: str) -> tuple[int, str]:
-    """How many bits somebody who knows how such text is made would have to guess, and how it is made."""
+    """How many bits an attacker who knows the kind of text would have to guess, and the kind."""
     line = (_joined(text) or text).strip()
     if _UUID.match(line):
         return 122, "a UUID"
@@ -186,7 +186,7 @@ def _text_bits(text: str) -> tuple[int, str]:
 
 
 def _reads_like_words(line: str) -> bool:
-    """Whether letters keep the company they keep in words, more often than in one of 50,000 random keys."""
+    """Whether pairs of letters are as common as in words; that is so for less than one of 50,000 random keys."""
     if " " in line:
         return True
     pairs = [pair.lower() for pair in map("".join, zip(line, line[1:])) if pair.isalpha()]

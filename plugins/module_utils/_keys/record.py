@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the site says of a key, as a file beside it. Private to this collection."""
+"""The record of a key, as a file beside it. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _TIME = re.compile(r"^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:Z|\+00:00)
 
 
 class KeyRecord(NamedTuple):
-    """What the site says of a key, kept beside it. It describes the key with this fingerprint and of no other."""
+    """What the site declares of a key. It describes the key with this fingerprint and no other."""
 
     serial: str | None
     created: int
     fingerprint: str
     by: str | None = None
-    """Who had it made, for people: USER@HOST."""
+    """Who made it, for people: USER@HOST."""
     run: str | None = None
-    """The run that is rotating to it at this moment; none beside a key in force."""
+    """The run that is rotating to it; none for a key in force."""
 
 
 def record_path(path: str) -> str:
-    """Where the record of the key at PATH is kept."""
+    """The path of the record of the key at PATH."""
     return path + ".record"
 
 
 def format_record(record: KeyRecord) -> bytes:
-    """The record as a file. What is not known is left out, but for the serial."""
+    """The record as a file. What is not known is left out, except for the serial."""
     content = {"serial": record.serial, "created": format_time(record.created), "fingerprint": record.fingerprint}
-    content.update({name: said for name, said in (("by", record.by), ("run", record.run)) if said})
+    content.update({name: value for name, value in (("by", record.by), ("run", record.run)) if value})
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
 def parse_record(data: bytes) -> KeyRecord | None:
-    """The record in a file; None if there is none in it."""
+    """The record in a file; None if it holds none."""
     try:
         content = json.loads(data.decode("utf-8"))
         serial, by, run = content["serial"], content.get("by"), content.get("run")
@@ -57,9 +57,9 @@ def format_time(seconds: float) -> str:
 
 def parse_time(text: str) -> int:
     """The instant that format_time() wrote, or that YAML made of it; ValueError for anything else."""
-    found = _TIME.match(text)
-    if not found:
+    match = _TIME.match(text)
+    if not match:
         raise ValueError(f"'{text}' is not a time in UTC such as 2026-11-23T03:45:00Z.")
-    numbers = [int(number) for number in found.groups()]
+    numbers = [int(number) for number in match.groups()]
     instant = datetime.datetime(*numbers[:6], tzinfo=datetime.timezone.utc)  # type: ignore[misc,arg-type]
     return int(instant.timestamp())

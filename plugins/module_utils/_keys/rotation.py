@@ -3,19 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files of a key rotation and the steps between them, on one host. Private to this collection.
 
-Beside the key in force, KEY, a rotation has two more: KEY.next, staged and not yet in force, and KEY.previous, kept for
-the way back. Each has its record. How far a rotation has come is read from these files and from nothing else:
+Beside the current key, KEY, a rotation has two more: KEY.next, which is staged, and KEY.previous, which is kept for a
+rollback. Each has its record. The progress of a rotation is read from these files alone:
 
     KEY.next is missing             no rotation is under way
     KEY.next differs from KEY       staged, not yet in force on this host
-    KEY.next is the same as KEY     in force; what follows is to take KEY.next away
+    KEY.next is the same as KEY     in force; next, KEY.next is removed
 
-Every step may be taken again, and may be killed: it leaves the state before it or the state after it. Hosts that share
-the folder may take the same step at once; the first takes it, and the others find it taken.
+Every step may be repeated, and may be killed: it leaves the state before it or the state after it. Hosts that share
+the folder may take the same step at once; the first one does it, and the others find it done.
 
-There are two ways to bring a key into force. By rename daemons go on with the old key until they load the new one. In
-place, the bytes of the file change where they are: slurmctld and slurmdbd have mapped it (MAP_SHARED, every release),
-so they have the new key at once, without a reload. That asks for a key of the same length.
+There are two ways to bring a key into force. By rename, daemons keep the old key until they load the new one. In place,
+the bytes of the file are overwritten: slurmctld and slurmdbd have mapped it (MAP_SHARED, every release), so they have
+the new key at once, without a reload. The new key must have the same length.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import
 IN_PLACE = "in_place"
 RENAME = "rename"
 _LEAD = 0.3
-"""Seconds before the instant at which KEY is held and all is made ready, so that nothing but the swap is left then."""
+"""Seconds before the instant at which KEY is locked and everything is prepared, so that only the swap is left."""
 
 
 class RotationError(TaskError):
@@ -63,29 +63,29 @@ class RotationError(TaskError):
 
 
 def stage(path: str, data: bytes, record: KeyRecord, uid: int, gid: int, mode: int) -> None:
-    """Lay the next key beside the one in force, in the place of one that was staged before. Hold PATH meanwhile."""
+    """Write the next key, replacing one that was staged before. PATH must be locked."""
     staged = beside(path, NEXT)
-    # The record first: a key that nobody knows the run of could be taken over from a run that lives.
+    # The record first: without it another run could take the key over from a run that is alive.
     replace(record_path(staged), format_record(record), uid, gid, mode)
     replace(staged, data, uid, gid, mode)
 
 
 def claim(path: str, record: KeyRecord) -> None:
-    """Have the staged key's record say who is at work on it now. Hold PATH meanwhile."""
+    """Record which run works on the staged key now. PATH must be locked."""
     staged = beside(path, NEXT)
     file = read_secret(staged)
     replace(record_path(staged), format_record(record), file.uid, file.gid, file.mode)
 
 
 def activate(path: str, source: str, method: str, expected: str | None, at: float | None) -> float | None:
-    """Bring the next or the previous key into force, at that instant or now; when it was, None if it was in force.
+    """Bring the next or the previous key into force, at that instant or now.
 
-    With EXPECTED it must be the key of that fingerprint.
+    Returns when that was, None if the key was in force already. EXPECTED is the fingerprint that it must have.
     """
     refuse_far(at)
     with file_lock(path):
         if _in_force(path, source, expected):
-            _mend_record(path)
+            _correct_record(path)
             return None
         before = _present(read_slots(path).current, path)
         if source == NEXT:
@@ -94,48 +94,48 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
     with file_lock(path):
         slots = read_slots(path)
         if _in_force(path, source, expected):
-            _mend_record(path)
+            _correct_record(path)
             return None
         if _present(slots.current, path).key.data != before.key.data:
-            raise RotationError(f"Somebody else has changed {path} meanwhile. It was left as it is; find out who.")
+            raise RotationError(f"{path} was changed by something else meanwhile, and left as it is. Find out by what.")
         new = _present(slots.next if source == NEXT else slots.previous, beside(path, source))
         when = _swap(path, source, method, before, new, at)
-        _mend_record(path)
+        _correct_record(path)
     return when
 
 
 def is_due(path: str, source: str, expected: str | None, at: float | None) -> bool:
-    """Whether activate() would swap the keys. It refuses what activate() refuses, and touches nothing."""
+    """Whether activate() would swap the keys. It refuses what activate() refuses, and changes nothing."""
     refuse_far(at)
-    # In the middle of another run's way back by rename there is no previous key any more, and the old one not yet.
+    # During a rollback by rename of another run there is no previous key any more, and the old one is not back yet.
     with file_lock(path):
         return not _in_force(path, source, expected)
 
 
 def unstage(path: str, keep_previous: bool) -> bool:
-    """Take the next key away, and what would lie beside KEY without a use; False if there was neither. Hold PATH.
+    """Remove the next key, and what is of no use beside KEY; False if there was nothing. PATH must be locked.
 
-    After a swap this ends the rotation, before it the rotation has never been.
+    After a swap this ends the rotation; before it, this cancels the rotation.
     """
-    _mend_record(path)
-    gone = [remove(name) for name in left_to_unstage(path, keep_previous)]
-    return any(gone)
+    _correct_record(path)
+    removed = [remove(name) for name in left_to_unstage(path, keep_previous)]
+    return any(removed)
 
 
 def left_to_unstage(path: str, keep_previous: bool) -> list[str]:
-    """The files that unstage() would remove, each key before its record: somebody may ask who staged it."""
+    """The files that unstage() would remove, each key before its record: another run may still read who staged it."""
     slots = read_slots(path)
     keys = [beside(path, NEXT)]
     current, previous = slots.current, slots.previous
     useless = previous is None or (current is not None and current.key.data == previous.key.data)
     if useless or not keep_previous:
-        # After a way back by rename there is no such key any more, and its record still.
+        # After a rollback by rename only the record of that key is left.
         keys.append(beside(path, PREVIOUS))
     return [name for key in keys for name in (key, record_path(key)) if read_if_there(name)]
 
 
 def _in_force(path: str, source: str, expected: str | None) -> bool:
-    """Whether the key to bring into force is so already; RotationError if there is no such key to bring."""
+    """Whether the key is in force already; RotationError if there is no such key."""
     slots = read_slots(path)
     live = _present(slots.current, path)
     if expected is not None and live.fingerprint == expected:
@@ -157,7 +157,7 @@ def _in_force(path: str, source: str, expected: str | None) -> bool:
 
 
 def _came_back(path: str, live: Slot) -> bool:
-    """Whether the key in force is the previous one, which has lost that name to a way back by rename."""
+    """Whether the current key is the previous one, which a rollback by rename has moved."""
     record = _record(beside(path, PREVIOUS))
     return record is not None and record.fingerprint == live.fingerprint
 
@@ -165,8 +165,8 @@ def _came_back(path: str, live: Slot) -> bool:
 def _keep_previous(path: str, live: Slot, method: str) -> None:
     previous, key = beside(path, PREVIOUS), live.key
     replace(record_path(previous), format_record(live.known), key.uid, key.gid, key.mode)
-    # By rename the old file itself is kept, so that daemons which still hold it have the right one after a way back.
-    # In place its bytes change, so a copy it must be.
+    # By rename the old file itself is kept, so that daemons which still have it mapped have the right one after a
+    # rollback. In place its bytes are overwritten, so a copy is kept.
     if method == IN_PLACE or not link_as(path, previous):
         replace(previous, key.data, key.uid, key.gid, key.mode)
 
@@ -187,14 +187,14 @@ def _swap(path: str, source: str, method: str, before: Slot, new: Slot, at: floa
     return time.time()
 
 
-def _mend_record(path: str) -> None:
-    """Have the record of the key in force say what is known of it, and nothing of a run."""
+def _correct_record(path: str) -> None:
+    """Write what is known of the current key into its record, without a run."""
     live = read_slots(path).current
     if live is None or live.record is None:
         return
-    wanted = live.record._replace(run=None)
-    if wanted != _record(path):
-        replace(record_path(path), format_record(wanted), live.key.uid, live.key.gid, live.key.mode)
+    desired = live.record._replace(run=None)
+    if desired != _record(path):
+        replace(record_path(path), format_record(desired), live.key.uid, live.key.gid, live.key.mode)
 
 
 def _present(slot: Slot | None, path: str) -> Slot:

@@ -23,12 +23,12 @@ PREVIOUS = "previous"
 
 
 class Slot(NamedTuple):
-    """One of the three keys, and what is on record for it."""
+    """One of the three keys, and its record."""
 
     key: SecretFile
     record: KeyRecord | None
     recorded: float | None = None
-    """When that was written, in seconds since 1970: for a staged key, when its run took it up."""
+    """When that was written, in seconds since 1970. For a staged key that is when its run claimed it."""
 
     @property
     def fingerprint(self) -> str:
@@ -45,7 +45,7 @@ class Slot(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """How far a rotation has come on this host."""
+    """The progress of a rotation on this host."""
 
     current: Slot | None
     next: Slot | None
@@ -58,19 +58,19 @@ class Slots(NamedTuple):
 
 
 def beside(path: str, which: str) -> str:
-    """Where the next or previous key of the key at PATH is kept, or the next or previous token."""
+    """The path of the next or previous key, or token, of the one at PATH."""
     return f"{path}.{which}"
 
 
 def read_slots(path: str) -> Slots:
-    """All three keys, each with the record that speaks of it."""
+    """All three keys, each with the record that describes it."""
     keys = [read_if_there(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
     records = [_dated_record(name) for name in (path, beside(path, NEXT), beside(path, PREVIOUS))]
 
     def slot(key: SecretFile | None, own: tuple[KeyRecord, float] | None) -> Slot | None:
         if key is None:
             return None
-        # A swap that was killed has left the record of the key in force beside the key that it came from.
+        # After a swap that was killed, the record of the current key is still beside the key that it came from.
         mine = [found for found in (own, *records) if found and found[0].fingerprint == fingerprint(key.data)]
         return Slot(key, *mine[0]) if mine else Slot(key, None)
 

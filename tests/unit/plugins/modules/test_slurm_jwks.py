@@ -176,7 +176,7 @@ class TestPresent:
         result = host.works(A, owner="nobody", mode="0440")
         assert (result["owner"], result["mode"]) == ("nobody", "0440")
         assert not host.works(A, owner="nobody", mode="0440")["changed"]
-        assert "does not say whose it is to be" in host.fails(A, mode="0440")
+        assert "the task declares no owner" in host.fails(A, mode="0440")
         host.path.chmod(0o646)
         os.chown(host.path, 0, 0)
         result = host.works(A, owner="nobody", mode="0440")

@@ -284,7 +284,7 @@ class TestStaged:
     def test_has_the_owner_that_is_declared(self, place: Place) -> None:
         place.live()
         os.chown(place.key, NOBODY, NOBODY)
-        place.refused("does not say whose it is to be", state="staged", serial="2", mode="0440")
+        place.refused("the task declares no owner", state="staged", serial="2", mode="0440")
         place.applied(state="staged", serial="2", mode="0440", owner=str(NOBODY), group=str(NOBODY))
         for path in (place.next, place.folder / "key.next.record"):
             assert (path.stat().st_uid, path.stat().st_gid, mode_of(path)) == (NOBODY, NOBODY, 0o440)
@@ -536,7 +536,7 @@ class TestTheInstant:
         place.have(place.folder / "other", THIRD)
         os.replace(place.folder / "other", place.key)
         result = process.result()
-        assert re.search("Somebody else has changed .*/key meanwhile. It was left as it is", result["msg"])
+        assert re.search("/key was changed by something else meanwhile, and left as it is", result["msg"])
         assert place.keys()["current"] == THIRD
 
     @pytest.mark.parametrize("method", METHODS)

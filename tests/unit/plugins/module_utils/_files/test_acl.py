@@ -81,7 +81,7 @@ class TestFiles:
     def test_one_that_cannot_be_taken_away_is_refused(self, tmp_path, monkeypatch) -> None:
         let_in(tmp_path, user=NOBODY, permissions=7, name=DEFAULT)
         monkeypatch.setattr(atomic, "drop_acl", lambda _fd: None)
-        with pytest.raises(SecretFileError, match="it made .* 0440[+]"):
+        with pytest.raises(SecretFileError, match="it set .* 0440[+]"):
             create(str(tmp_path / "new"), b"s", *ME, 0o440)
         assert os.listdir(tmp_path) == []
 
@@ -169,5 +169,5 @@ class TestFolders:
     def test_a_link_that_somebody_in_a_list_could_have_put_there(self, secret: pathlib.Path) -> None:
         (secret.parent / "link").symlink_to(secret.parent)
         let_in(secret.parent, user=NOBODY, permissions=7)
-        with pytest.raises(SecretFileError, match="is a symbolic link in a place"):
+        with pytest.raises(SecretFileError, match="is a symbolic link in a folder"):
             read_secret(str(secret.parent / "link" / "secret"), secret=False)

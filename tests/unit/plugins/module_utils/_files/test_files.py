@@ -268,7 +268,7 @@ class TestRead:
     def test_too_large(self, path: str) -> None:
         create(path, b"secret", ME, MINE, 0o400)
         assert read_secret(path, limit=6).data == b"secret"
-        with pytest.raises(SecretFileError, match="has 6 bytes.*at most 5 are read.*Check the path"):
+        with pytest.raises(SecretFileError, match="has 6 bytes.*more than any secret .*5.*Check the path"):
             read_secret(path, limit=5)
 
     def test_empty(self, path: str) -> None:
@@ -388,7 +388,7 @@ class TestPlaces:
             (tmp_path / name).mkdir(mode=0o755)
         (tmp_path / "slurm" / "state").symlink_to(tmp_path / "trap")
         os.chown(tmp_path / "slurm", STRANGER, STRANGER)
-        with pytest.raises(SecretFileError, match="'state' in .* symbolic link in a place where an unprivileged user"):
+        with pytest.raises(SecretFileError, match="'state' in .* symbolic link in a folder where an unprivileged user"):
             create(str(tmp_path / "slurm" / "state" / "secret"), b"secret", ME, MINE, 0o400)
         assert list((tmp_path / "trap").iterdir()) == []
         check_path(str(tmp_path / "slurm" / "real" / "secret"))
@@ -569,7 +569,7 @@ class TestHeld:
     def test_what_has_just_appeared_is_held_until_its_maker_is_done(self, path: str) -> None:
         with AtomicFile(path, b"new", ME, MINE, 0o400) as temporary:
             assert temporary.link()
-            with pytest.raises(SecretFileError, match="Another process has been at work on .* for too long"):
+            with pytest.raises(SecretFileError, match="Another process has locked .* for too long"):
                 file_lock(path, 0.1).__enter__()
         with file_lock(path, 0.1):
             pass

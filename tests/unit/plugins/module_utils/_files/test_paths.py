@@ -85,7 +85,7 @@ def test_a_login_name_of_digits_is_a_name_first(monkeypatch: pytest.MonkeyPatch)
     user = paths.find_user("2024")
     assert user is not None
     assert (user.name, user.uid, user.gid) == ("2024", 7001, 7002)
-    declared = ownership.declared({"owner": "2024", "group": None, "mode": "0400"}, may_lack=False)
+    declared = ownership.declared({"owner": "2024", "group": None, "mode": "0400"}, may_be_missing=False)
     assert declared.uid == 7001
 
 
@@ -126,7 +126,7 @@ def test_a_file_system_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "statvfs", fail)
-    assert paths.obstacle("/") == "/ cannot be asked for its free space (Input/output error)"
+    assert paths.obstacle("/") == "/ has an unknown amount of free space (Input/output error)"
 
 
 def test_a_folder_that_root_may_not_write(tmp_path: pathlib.Path) -> None:

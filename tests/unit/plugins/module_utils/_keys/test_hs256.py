@@ -152,7 +152,7 @@ class TestOtherFiles:
             (b'{"kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0"}', "is JSON, perhaps a JWK"),
             (b'  [\n "keys"\n]\n', "is JSON"),
             (b"<!DOCTYPE html>\n<html>Sign in</html>", "is an HTML or XML page"),
-            (b"$ANSIBLE_VAULT;1.1;AES256\n6162", "is a file that Ansible Vault encrypted"),
+            (b"$ANSIBLE_VAULT;1.1;AES256\n6162", "is a file that is still encrypted by Ansible Vault"),
             (TOKEN, "is a token"),
             (b"SLURM_JWT=" + TOKEN + b"\n", "is a token"),
             (b"ClusterName=a\nSlurmctldHost=ctl1\n", "is text of several lines, perhaps a configuration file"),

@@ -39,7 +39,8 @@ def test_what_the_plan_left_out():
 
 def test_a_step_that_failed():
     found = hostvars(node1={inventory_hosts.LEFT_OUT: FAILED})
-    assert left_out_hosts.sentences(found, []) == ["node1: It failed in the step 'Edit slurm.conf': No space left on device"]
+    sentence = "node1: It failed in the step 'Edit slurm.conf': No space left on device"
+    assert left_out_hosts.sentences(found, []) == [sentence]
 
 
 def test_a_step_that_failed_in_another_run_of_the_same_process():

@@ -79,7 +79,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             # Not before: this evaluates what is written.
             reasons += _wrong_options(hostvars, groups, written)
         if reasons:
-            said = ["Nothing was changed, as what is declared cannot be relied on:", *dict.fromkeys(reasons)]
+            said = ["Nothing was changed. The declarations are invalid:", *dict.fromkeys(reasons)]
             return failure(mark_unsafe(said))
         if injected:
             display.warning(INJECTED)

@@ -114,7 +114,7 @@ def refused(**options):
     found = read(**options)
     assert (found["failed"], found["changed"]) == (True, False)
     assert "frozen" not in found
-    assert found["msg"][0] == "Nothing was changed, as what is declared cannot be relied on:"
+    assert found["msg"][0] == "Nothing was changed. The declarations are invalid:"
     return found["msg"][1:]
 
 

@@ -1,9 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program of the JWKS timer as it runs on hosts: alone, from a folder of its own, against an issuer over TLS.
+"""The program of the JWKS timer as it runs on hosts, with an issuer that answers over TLS.
 
-A script plays systemctl and scontrol, and a process that sleeps plays the daemon: it is started anew when told to.
+A script is in the place of systemctl and scontrol, and a process that sleeps in the place of the daemon. The script
+restarts that process.
 """
 
 from __future__ import annotations

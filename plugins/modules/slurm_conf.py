@@ -239,10 +239,10 @@ problems:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import ConfError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.edit_task import EditRefused, run
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.edit_task import run
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.writer import ConfFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 
 
 def main() -> None:
@@ -261,7 +261,7 @@ def main() -> None:
     )
     try:
         result = run(Task(module.params, module.check_mode, module._diff, module.warn))
-    except EditRefused as exc:
+    except TaskError as exc:
         module.fail_json(msg=str(exc), **exc.result)
     except (ConfError, SecretFileError, ConfFileError) as exc:
         module.fail_json(msg=str(exc))

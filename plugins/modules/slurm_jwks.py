@@ -444,8 +444,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import KeySetRefused
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set_task import KeySetTask, variables
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
@@ -492,7 +491,7 @@ def main() -> None:
         os.environ.update(variables(module.params["environment"]))
         task = KeySetTask(Task(module.params, module.check_mode, module._diff, module.warn))
         result = getattr(task, module.params["state"])()
-    except (KeySetRefused, OwnershipError, SecretFileError, LibraryMissing) as exc:
+    except (TaskError, OwnershipError, SecretFileError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

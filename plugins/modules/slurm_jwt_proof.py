@@ -253,7 +253,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import ProofError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.proof import prove
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import ClientError, forget_environment
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF
@@ -314,7 +313,7 @@ def main() -> None:
         result = prove(Task(module.params, module.check_mode, module._diff, module.warn), run)
     except TaskError as exc:
         module.fail_json(msg=str(exc), **exc.result)
-    except (ProofError, ClientError, TokenError, LibraryMissing) as exc:
+    except (ClientError, TokenError, LibraryMissing) as exc:
         module.fail_json(msg=str(exc))
     for token in result["tokens"].values():
         register_secret(token)

@@ -13,12 +13,8 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import (
-    FLAG_OPTIONS,
-    JWT_ALIASES,
-    KNOWN_OPTIONS,
-    PATH_OPTIONS,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import JWT_ALIASES
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.members import option_objection
 
 TYPES = "AuthAltTypes"
 PARAMETERS = "AuthAltParameters"
@@ -94,17 +90,16 @@ def declare(options: dict[str, Any], key_path: str | None, jwks_path: str | None
         if value is False:
             absent.append(name)
         elif value is True:
-            _check_flag(name)
-            present[name] = None
+            present[name] = _checked(name, None)
         elif value is not None and str(value) != "":
-            present[name] = _checked_value(name, str(value))
+            present[name] = _checked(name, str(value))
         elif name not in here:
             raise DeclaredError(
                 f"declared.parameters.{name} has no value. Only jwt_key and jwks may be left empty, for the path on the"
                 " host; write true for a parameter without a value, or leave it out."
             )
         elif here[name]:
-            present[name] = _checked_value(name, str(here[name]))
+            present[name] = _checked(name, str(here[name]))
         else:
             unknown.append(name)
     both = sorted({*present, *unknown} & set(absent))
@@ -119,22 +114,12 @@ def _check_name(name: str) -> None:
         raise DeclaredError(f"declared.parameters has the name {name!r}; a name has letters, digits and _ only.")
 
 
-def _check_flag(name: str) -> None:
-    if name in KNOWN_OPTIONS and name not in FLAG_OPTIONS:
-        raise DeclaredError(f"declared.parameters.{name} is true, but {name}= needs a value.")
-
-
-def _checked_value(name: str, value: str) -> str:
-    if name in PATH_OPTIONS and not value.startswith("/"):
-        raise DeclaredError(f"declared.parameters.{name} is {value!r}; Slurm needs an absolute path.")
-    if name == "max_token_lifespan" and not re.match(r"^[1-9][0-9]{0,8}$", value):
-        raise DeclaredError(
-            f"declared.parameters.max_token_lifespan is {value!r}; it must be a number of seconds, 1 or more. "
-            "With any other value Slurm sets no limit."
-        )
-    if name in FLAG_OPTIONS:
-        raise DeclaredError(f"declared.parameters.{name} is {value!r}; it has no value, write true or false.")
-    if re.search(r"[\s,\"#\\]", value):
+def _checked(name: str, value: str | None) -> str | None:
+    """The value, None for a flag."""
+    reason = option_objection(name, value)
+    if reason:
+        raise DeclaredError(f"declared.parameters.{name} {reason}.")
+    if value is not None and re.search(r"[\s,\"#\\]", value):
         raise DeclaredError(
             f"declared.parameters.{name} is {value!r}; for Slurm the value would end at a comma, blank, quote, # or \\."
         )

@@ -16,15 +16,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import is_secret
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lint import ConfFinding
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.requested import RequestedEdits
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
-
-
-class EditRefused(Exception):
-    """Slurm would reject or misread the edited files. str() says why; result is that of the module."""
-
-    def __init__(self, text: str, result: dict[str, Any]) -> None:
-        super().__init__(text)
-        self.result = result
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 
 
 class PlannedEdit(NamedTuple):
@@ -98,7 +90,7 @@ def _planned(task: Task, requested: RequestedEdits) -> PlannedEdit:
     if obstacles:
         reasons = " ".join(map(_sentence, obstacles))
         text = f"Nothing was written: Slurm would reject or misread the result. {reasons}"
-        raise EditRefused(text, edit._replace(changes=[]).result())
+        raise TaskError(text, edit._replace(changes=[]).result())
     return edit
 
 

@@ -103,7 +103,7 @@ def is_unwanted_option(_key: str, member: str, absent: AbstractSet[str]) -> bool
 def option_objection(name: str, value: str | None) -> str | None:
     """Why Slurm would ignore or misread an option of AuthAltParameters; None if it would not."""
     if name in FLAG_OPTIONS:
-        return None if value is None else f"is a flag and takes no value, but was given '{value}'"
+        return None if value is None else f"is a flag without a value, but was given '{value}'"
     if name not in KNOWN_OPTIONS:
         return None
     if not value:
@@ -111,7 +111,7 @@ def option_objection(name: str, value: str | None) -> str | None:
     if name in PATH_OPTIONS and not value.startswith("/"):
         return f"must be an absolute path, not '{value}': the daemons start in another folder"
     if name == "max_token_lifespan" and not re.match(r"[1-9][0-9]{0,8}\Z", value):
-        return f"must be a number of seconds, not '{value}': Slurm sets no limit where it cannot read one"
+        return f"must be a number of seconds, not '{value}': with any other value Slurm sets no limit"
     return None
 
 

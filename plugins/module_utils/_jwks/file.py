@@ -18,6 +18,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
     read_if_there,
     set_attributes,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import (
     OWN_LIMITS,
     DroppedKey,
@@ -34,10 +35,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.sources import FailedSource
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import Jwk, Rules
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import record_path
-
-
-class KeySetRefused(Exception):
-    """The task cannot be done; str() says why and what to do."""
 
 
 class CurrentKeySet(NamedTuple):
@@ -106,11 +103,11 @@ class KeySetFile:
     def _read(self, path: str) -> SecretFile | None:
         return read_if_there(path, self.folder_may_be_missing)
 
-    def refusal(self, text: str) -> KeySetRefused:
+    def refusal(self, text: str) -> TaskError:
         """The text, and what became of the file."""
         if self.wrote:
-            return KeySetRefused(f"{text} Expired keys were removed from {self.path}, and nothing else was changed.")
-        return KeySetRefused(f"{text} {self.path} was left as it is.")
+            return TaskError(f"{text} Expired keys were removed from {self.path}, and nothing else was changed.")
+        return TaskError(f"{text} {self.path} was left as it is.")
 
     def create(self, change: FileChange) -> bool:
         """Make the file; False if another run was first. That run's record is then corrected by the next write()."""
@@ -157,5 +154,5 @@ class KeySetFile:
             names = backup_names(path, "~", self.now)
             copy = next((name for name in names if create(name, file.data, file.uid, file.gid, file.mode)), None)
             if copy is None:
-                raise KeySetRefused(f"{path} has a hundred backups of this second. Nothing was changed; run again.")
+                raise TaskError(f"{path} has a hundred backups of this second. Nothing was changed; run again.")
             self.backups[path] = copy

@@ -14,11 +14,10 @@ from typing import Any, Iterable, Mapping
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import SecretFile
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
     CurrentKeySet,
     FileChange,
-    KeySetRefused,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import (
     InheritedKey,
@@ -179,16 +178,16 @@ class KeySetTask:
 def _refuse_out_of_range(params: Mapping[str, Any]) -> None:
     bits, timeout = params["min_bits"], params["timeout"]
     if not LEAST_BITS <= bits <= MAX_BITS:
-        raise KeySetRefused(f"min_bits: {bits} is out of range; give {LEAST_BITS} to {MAX_BITS}.")
+        raise TaskError(f"min_bits: {bits} is out of range; give {LEAST_BITS} to {MAX_BITS}.")
     if not 1 <= timeout <= 3600:
-        raise KeySetRefused(f"timeout: {timeout} is out of range; give 1 to 3600 seconds.")
+        raise TaskError(f"timeout: {timeout} is out of range; give 1 to 3600 seconds.")
 
 
 def _retain(text: str) -> int:
     try:
         return duration(text)
     except DurationError as exc:
-        raise KeySetRefused(f"retain: {exc}") from None
+        raise TaskError(f"retain: {exc}") from None
 
 
 def _inherited(entries: list[dict[str, Any]], min_bits: int) -> list[InheritedKey]:
@@ -196,9 +195,9 @@ def _inherited(entries: list[dict[str, Any]], min_bits: int) -> list[InheritedKe
         rules = Rules(min_bits)
         return [InheritedKey(from_members(entry["jwk"], rules), parse_time(entry["until"])) for entry in entries]
     except KeyRefused as exc:
-        raise KeySetRefused(f"inherited: a key {exc}.") from None
+        raise TaskError(f"inherited: a key {exc}.") from None
     except ValueError as exc:
-        raise KeySetRefused(f"inherited: until: {exc}") from None
+        raise TaskError(f"inherited: until: {exc}") from None
 
 
 def _summary_of_keys(keys: Iterable[Jwk], retired: dict[str, str]) -> list[dict[str, Any]]:
@@ -215,7 +214,7 @@ def variables(lines: list[str]) -> dict[str, str]:
     """The option environment, as os.environ takes it."""
     for line in lines:
         if not re.match(r"[A-Za-z_][A-Za-z0-9_]*=[^\0]*$", line):
-            raise KeySetRefused(
+            raise TaskError(
                 "environment: an entry is not a variable. Write each as NAME=VALUE, with letters, digits and _."
             )
     return dict(line.split("=", 1) for line in lines)

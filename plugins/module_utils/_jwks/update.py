@@ -13,15 +13,14 @@ import time
 from typing import Any, Callable, NamedTuple, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import remove_stale
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileMissing
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import file_lock, uncontested
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import DeclaredOwnership
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import refuse_public_folder
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import (
     CurrentKeySet,
     FileChange,
     KeySetFile,
-    KeySetRefused,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import render
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import (
@@ -39,8 +38,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.sources import
     SourceResults,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS
-
-_ATTEMPTS = 100  # against runs that do the opposite at the same time
 
 
 class KeySetSettings(NamedTuple):
@@ -85,7 +82,7 @@ class KeySetUpdate:
         try:
             self.reader.check()
         except SourceError as exc:
-            raise KeySetRefused(str(exc)) from None
+            raise TaskError(str(exc)) from None
         if not self.settings.check_mode:
             remove_stale(self.path)
         first = self._current()
@@ -129,25 +126,22 @@ class KeySetUpdate:
 
     def _apply(self, results: SourceResults | None) -> tuple[CurrentKeySet, FileChange]:
         """Write what follows from the sources' keys; returns what was there, and what was done about it."""
-        for _attempt in range(_ATTEMPTS):
+        return uncontested(self.path, lambda: self._attempt(results))
+
+    def _attempt(self, results: SourceResults | None) -> tuple[CurrentKeySet, FileChange] | None:
+        """What was there, and what was done about it; None if another run created the file first."""
+        current = self._current()
+        change = self._plan(current, results)
+        if not change.acts or self.settings.check_mode:
+            return current, change
+        if current.file is None:
+            return (current, change) if self.file.create(change) else None
+        with file_lock(self.path):
+            # Another run may have done the same while we waited for the lock.
             current = self._current()
             change = self._plan(current, results)
-            if not change.acts or self.settings.check_mode:
-                return current, change
-            if current.file is None:
-                if self.file.create(change):
-                    return current, change
-                continue  # another run was first: update its file
-            try:
-                with file_lock(self.path):
-                    # Another run may have done the same while we waited for the lock.
-                    current = self._current()
-                    change = self._plan(current, results)
-                    self.file.write(current, change)
-                return current, change
-            except SecretFileMissing:
-                continue  # removed by another run while we waited
-        raise KeySetRefused(f"{self.path} is repeatedly created and deleted by another process. Find and stop it.")
+            self.file.write(current, change)
+        return current, change
 
     def _plan(self, current: CurrentKeySet, results: SourceResults | None) -> FileChange:
         decision = self._decide(current, results)

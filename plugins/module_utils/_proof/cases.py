@@ -28,10 +28,6 @@ ACCEPTABLE = ("good", "sample", "own")
 """What a daemon should accept. Its answer to the first available one decides how its other answers are read."""
 
 
-class ProofError(Exception):
-    """The proof cannot begin. The text says which option is wrong, and why."""
-
-
 class Answer(NamedTuple):
     """What a daemon did with one kind of token, and what it should do."""
 

@@ -26,7 +26,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import 
     CASES,
     MINTED,
     Answer,
-    ProofError,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.explanation import explain
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.probe import probe, probe_blindly
@@ -62,7 +61,7 @@ def prove(task: Task, run: RunCommand) -> dict[str, Any]:
     """Ask the daemons; returns the result. TaskError if the cluster is not proven and the task must fail then."""
     params = task.params
     if "slurmrestd" in params["daemons"] and not params["rest_url"]:
-        raise ProofError("rest_url is needed to ask slurmrestd. Give its address, such as http://127.0.0.1:6820.")
+        raise TaskError("rest_url is needed to ask slurmrestd. Give its address, such as http://127.0.0.1:6820.")
     tokens = _minted(params) if params["tokens"] is None else _passed_on(params["tokens"])
     if params["sample_token"]:
         tokens["sample"] = _sample(params["sample_token"], time.time())
@@ -151,19 +150,19 @@ def _minted(params: Mapping[str, Any]) -> dict[str, str]:
     try:
         uid = pwd.getpwnam(user).pw_uid
     except KeyError:
-        raise ProofError(f"user: There is no user {user!r} on this host. Name one that exists on all hosts.") from None
+        raise TaskError(f"user: There is no user {user!r} on this host. Name one that exists on all hosts.") from None
     if uid == 0:
-        raise ProofError("user: A proof needs a plain user, not root, who may use any name.")
+        raise TaskError("user: A proof needs a plain user, not root, who may use any name.")
     try:
         seconds = lifespan(params["lifespan"])
     except TokenError as exc:
-        raise ProofError(f"lifespan: {exc}") from exc
+        raise TaskError(f"lifespan: {exc}") from exc
     key = _read_key("key_path", params["key_path"])
     if key is None and params["key_path"]:
-        raise ProofError(f"key_path: {params['key_path']} does not exist. Make it with slurm_jwt_key.")
+        raise TaskError(f"key_path: {params['key_path']} does not exist. Make it with slurm_jwt_key.")
     current = None if key is None else fingerprint(key)
     if params["fingerprint"] and current != params["fingerprint"]:
-        raise ProofError(
+        raise TaskError(
             f"key_path: {params['key_path']} holds the key {current}, but the key to prove is {params['fingerprint']}."
             " Another key was put there."
         )
@@ -186,7 +185,7 @@ def _signer(key: bytes, algorithm: str | None) -> Signer:
     try:
         return Signer(key, rs256.public_jwk(key)["kid"])
     except rs256.RsaKeyError as exc:
-        raise ProofError(f"key_path: it {exc}.") from exc
+        raise TaskError(f"key_path: it {exc}.") from exc
 
 
 def _trusted_key(path: str) -> Jwk:
@@ -196,16 +195,16 @@ def _trusted_key(path: str) -> Jwk:
     rs256.check_library()
     data = _read_key("jwks_path", path)
     if data is None:
-        raise ProofError(f"jwks_path: {path} does not exist. Make it with slurm_jwks.")
+        raise TaskError(f"jwks_path: {path} does not exist. Make it with slurm_jwks.")
     try:
         keys = parse_jwks(data, Rules(LEAST_BITS), limits=OWN_LIMITS).keys
     except KeySetEmpty:
         # Every key is distrusted. Then any unknown key must be refused.
         return from_members(rs256.public_jwk(rs256.generate(rs256.MIN_BITS)))
     except KeySetError as exc:
-        raise ProofError(f"jwks_path: {path} {exc}") from exc
+        raise TaskError(f"jwks_path: {path} {exc}") from exc
     if not keys:
-        raise ProofError(f"jwks_path: {path} has no key that Slurm could use. Make it with slurm_jwks.")
+        raise TaskError(f"jwks_path: {path} has no key that Slurm could use. Make it with slurm_jwks.")
     return keys[0]
 
 
@@ -214,10 +213,10 @@ def _sample(token: str, now: float) -> str:
     try:
         expiry = expiry_of(split(token).claims)
     except TokenError as exc:
-        raise ProofError(f"sample_token: {exc}") from exc
+        raise TaskError(f"sample_token: {exc}") from exc
     if expiry is None or expiry <= now:
         reason = "has no expiry time" if expiry is None else f"expired {int(now - expiry)} s ago"
-        raise ProofError(f"sample_token: It {reason}. Give a new one, or none.")
+        raise TaskError(f"sample_token: It {reason}. Give a new one, or none.")
     return token
 
 
@@ -226,18 +225,18 @@ def _read_key(option: str, path: str | None) -> bytes | None:
     try:
         return read_secret(path).data if path else None
     except FolderMissing as exc:
-        raise ProofError(f"{option}: {exc}") from exc
+        raise TaskError(f"{option}: {exc}") from exc
     except SecretFileMissing:
         return None
     except SecretFileError as exc:
-        raise ProofError(f"{option}: {exc}") from exc
+        raise TaskError(f"{option}: {exc}") from exc
 
 
 def _passed_on(tokens: Mapping[str, Any]) -> dict[str, str]:
     """The tokens of an earlier run."""
     unknown = sorted(set(tokens) - set(MINTED))
     if unknown or not any(tokens.get(case) for case in MINTED):
-        raise ProofError(
+        raise TaskError(
             f"tokens: {'unknown case ' + unknown[0] if unknown else 'there is none'}. "
             f"Pass on what return_tokens gave, with the cases {', '.join(MINTED)}."
         )
@@ -252,9 +251,9 @@ def _user_in(tokens: Mapping[str, str]) -> str | None:
     try:
         user = user_of(split(tokens[case]).claims)
     except TokenError as exc:
-        raise ProofError(f"tokens: {case}: {exc}") from exc
+        raise TaskError(f"tokens: {case}: {exc}") from exc
     if user is None and case == "good":
-        raise ProofError("tokens: good: It names no user, so slurmrestd cannot be asked with it.")
+        raise TaskError("tokens: good: It names no user, so slurmrestd cannot be asked with it.")
     return user
 
 
@@ -262,4 +261,4 @@ def _release(text: str | None) -> Release | None:
     try:
         return None if text is None else parse(text)
     except ValueError as exc:
-        raise ProofError(f"release: {exc}") from exc
+        raise TaskError(f"release: {exc}") from exc

@@ -12,7 +12,7 @@ import ssl
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import ProofError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.probe import Ask
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import peer
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply import (
@@ -65,16 +65,16 @@ class Rest(NamedTuple):
             parts = urlsplit(self.url)
             host, port = parts.hostname, parts.port
         except ValueError as exc:
-            raise ProofError(f"{self.url!r} is not an address: {exc}.") from exc
+            raise TaskError(f"{self.url!r} is not an address: {exc}.") from exc
         if parts.scheme not in ("http", "https") or not host:
-            raise ProofError(f"{self.url!r} is not an address. Give http://HOST:PORT, https://HOST:PORT or unix:PATH.")
+            raise TaskError(f"{self.url!r} is not an address. Give http://HOST:PORT, https://HOST:PORT or unix:PATH.")
         base = parts.path.rstrip("/")
         if parts.scheme == "http":
             return http.client.HTTPConnection(host, port, timeout=self.timeout), base
         try:
             context = ssl.create_default_context(cafile=self.ca_path)
         except OSError as exc:
-            raise ProofError(f"rest_ca_path: {self.ca_path} cannot be used: {exc}.") from exc
+            raise TaskError(f"rest_ca_path: {self.ca_path} cannot be used: {exc}.") from exc
         return http.client.HTTPSConnection(host, port, timeout=self.timeout, context=context), base
 
 

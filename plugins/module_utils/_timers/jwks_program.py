@@ -23,7 +23,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError, declared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import read_if_there
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import FileChange, KeySetRefused
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import TaskError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import FileChange
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import PolicySettings, next_change
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import parse_record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.update import KeySetSettings, KeySetUpdate
@@ -86,7 +87,7 @@ class JwksRefresh:
         """Update the key set and reload daemons if they have to; how that ended."""
         try:
             change = self.update_key_set()
-        except (KeySetRefused, SecretFileError, LibraryMissing):
+        except (TaskError, SecretFileError, LibraryMissing):
             # A file that was written and not loaded has to be, above all where a key was distrusted.
             self.reload_daemons()
             raise
@@ -231,7 +232,7 @@ def attempt(settings: JwksTimerSettings) -> int:
     level = INFO
     try:
         result = refresh.run()
-    except (JwksRefreshFailed, KeySetRefused, ClientError, OwnershipError, SecretFileError, LibraryMissing) as exc:
+    except (JwksRefreshFailed, TaskError, ClientError, OwnershipError, SecretFileError, LibraryMissing) as exc:
         result, level = FAILED, ERROR
         refresh.notes.insert(0, str(exc))
     if result in (WAITING, POSTPONED):

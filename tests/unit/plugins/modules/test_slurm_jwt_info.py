@@ -92,7 +92,7 @@ def test_a_declaration_that_makes_no_sense(options: dict[str, Any]) -> None:
     declared = {"parameters": {"max_token_lifespan": "1800x"}}
     found = run(slurm_jwt_info, {**options, "declared": declared})
     assert found["failed"] is True
-    assert "declared.parameters.max_token_lifespan is '1800x'" in found["msg"]
+    assert "declared.parameters.max_token_lifespan must be a number of seconds, not '1800x'" in found["msg"]
 
 
 def test_an_unknown_component(options: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ def test_flags() -> None:
     [
         ({"userclaimfield": None}, "userclaimfield has no value"),
         ({"userclaimfield": ""}, "userclaimfield has no value"),
-        ({"max_token_lifespan": True}, "max_token_lifespan= needs a value"),
+        ({"max_token_lifespan": True}, "max_token_lifespan needs a value"),
         ({"max_token_lifespan": 0}, "number of seconds"),
         ({"max_token_lifespan": "-1"}, "number of seconds"),
         ({"max_token_lifespan": "infinite"}, "number of seconds"),
@@ -87,7 +87,7 @@ def test_flags() -> None:
         ({"jwt_key": "/a,b"}, "comma"),
         ({"userclaimfield": "a b"}, "blank"),
         ({"userclaimfield": "a#b"}, "the value would end at"),
-        ({"disable_token_creation": "yes"}, "has no value"),
+        ({"disable_token_creation": "yes"}, "is a flag without a value"),
         ({"a=b": "c"}, "letters, digits"),
     ],
 )

@@ -18,9 +18,10 @@ import time
 
 import pytest
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk, rs256
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import explanation, probe, rest
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import Answer, ProofError, expected_of
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import Answer, expected_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.rest import Rest
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.tokens import (
     Signer,
@@ -358,7 +359,7 @@ class TestRest:
 
     @pytest.mark.parametrize("url", ["", "localhost:6820", "ftp://x", "http://", "http://x:y", "http://[::1"])
     def test_what_is_no_address(self, url):
-        with pytest.raises(ProofError, match="is not an address"):
+        with pytest.raises(TaskError, match="is not an address"):
             Rest(url, 1).get("/", {})
 
 
@@ -514,7 +515,7 @@ class TestTransport:
             stop()
 
     def test_a_ca_that_is_not_there(self):
-        with pytest.raises(ProofError, match="rest_ca_path"):
+        with pytest.raises(TaskError, match="rest_ca_path"):
             rest.ask_rest(Rest("https://localhost:1", 1, "/nonexistent"), "/", {})
 
     def test_plain_http_where_tls_is_expected(self, served):

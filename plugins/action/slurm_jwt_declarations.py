@@ -33,18 +33,18 @@ display = Display()
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 INJECTED = (
-    "inject_facts_as_vars is on, so what a host says of itself becomes variables beside those of the inventory. This "
+    "inject_facts_as_vars is on, so facts of a host become variables like those of the inventory. This "
     "collection does not need it. Switch it off in ansible.cfg, in the section [defaults]: inject_facts_as_vars = false"
 )
 
 FREE = (
-    "The strategy of this play is {0}, with which no host waits for another. The hosts of a cluster change one after "
+    "The strategy of this play is {0}, in which no host waits for another. The hosts of a cluster change one after "
     "the other. Write strategy: linear beside hosts: of the play; the playbooks of this collection have it."
 )
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Reads what the site declares, before any host is asked. It talks to no host."""
+    """Checks and freezes what the site declares, before any host is inspected. It connects to no host."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -61,22 +61,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         injected = bool(C.config.get_config_value("INJECT_FACTS_AS_VARS"))
         hosts = [host for host in dict.fromkeys([*groups.get("all", ()), "localhost"]) if host in hostvars]
         written = {host: inventory_hosts.raw(hostvars, host) for host in hosts}
-        written = {host: found for host, found in written.items() if isinstance(found, Mapping)}
-        facts = {host: _facts_of(host, hostvars, found) for host, found in written.items()}
+        written = {host: each for host, each in written.items() if isinstance(each, Mapping)}
+        facts = {host: _facts_of(host, hostvars, variables_of_host) for host, variables_of_host in written.items()}
         of_all = {name for of_one in facts.values() for name in of_one if isinstance(name, str)}
         reserved = functools.lru_cache(maxsize=None)(lambda: _reserved(written.values()))
         names: set[str] = set()
         digests = {}
-        for host, found in written.items():
-            names |= {name for name in found if isinstance(name, str)}
-            reasons += declarations.facts_against(host, facts[host], found, reserved, injected, of_all)
-            digests[host] = declarations.digest(found)
+        for host, variables_of_host in written.items():
+            names |= {name for name in variables_of_host if isinstance(name, str)}
+            reasons += declarations.facts_against(host, facts[host], variables_of_host, reserved, injected, of_all)
+            digests[host] = declarations.digest(variables_of_host)
         known, internal = _variables_of_roles()
         reasons += declarations.unknown(names, known)
-        # Variables of the play, which hosts do not have; those of the role itself are among them.
+        # Variables of the play, which hosts do not have, those of the role itself included.
         reasons += declarations.unknown({name for name in variables if isinstance(name, str)} - internal, known)
         if not reasons:
-            # Not before: this evaluates what is written.
+            # Not before, as this evaluates variables.
             reasons += _wrong_options(hostvars, groups, written)
         if reasons:
             said = ["Nothing was changed. The declarations are invalid:", *dict.fromkeys(reasons)]
@@ -84,14 +84,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if injected:
             display.warning(INJECTED)
         everywhere = inventory_hosts.any_variables(groups, hostvars)
-        # Not what an earlier playbook of this process has frozen.
+        # Not the frozen ones of an earlier playbook of this process.
         components = hosts_by_component(groups, {**everywhere, declarations.NAME: None})
         frozen = {"run": secrets.token_hex(8), "components": components, "digests": digests}
         return {"changed": False, "frozen": mark_unsafe(frozen)}
 
 
 def _facts_of(host: str, hostvars: Any, variables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A host's facts by the names that it gave them; those in ansible_facts have lost their prefix."""
+    """The facts of a host by their original names; ansible_facts has them without prefix."""
     cache = getattr(getattr(hostvars, "_variable_manager", None), "_fact_cache", None)
     try:
         return dict(cache.get(host) or {}) if cache is not None else _with_prefixes(variables)
@@ -105,7 +105,7 @@ def _with_prefixes(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What the roles that come after the first change would refuse, as a list of sentences."""
+    """What roles would refuse after the first change, a sentence each."""
     everywhere = inventory_hosts.any_variables(groups, hostvars)
     services = declared_services.group_of(everywhere)
     try:
@@ -117,9 +117,9 @@ def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str
     except declared_services.ServicesError as error:
         return [str(error)]
     except (AttributeError, KeyError, TypeError):
-        # The services are no list of dictionaries, which the role's options say better, of any host.
+        # The services are no list of dictionaries; the options of the role report that for any host.
         users = {"slurm_jwt_tokens": list(written)}
-    told: dict[str, list[str]] = {}
+    of_hosts_by_sentence: dict[str, list[str]] = {}
     of_services: list[str] = []
     of_all: list[str] = []
     if everywhere.get(unreachable_hosts.VARIABLE) is not None:
@@ -130,29 +130,29 @@ def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str
     for role, hosts in users.items():
         for host in (host for host in hosts if host in written):
             variables = hostvars[host]
-            found = role_options.wrong(_options_of_role(role), written[host], variables.__getitem__)
-            if not found and role == "slurm_jwt_tokens":
+            sentences = role_options.wrong(_options_of_role(role), written[host], variables.__getitem__)
+            if not sentences and role == "slurm_jwt_tokens":
                 declared = variables.get(declared_services.DECLARED) or ()
                 limit = variables.get("slurm_jwt_max_token_lifespan")
                 of_services += service_checks.wrong(host, declared, groups, services, limit)
-            for sentence in found:
-                told.setdefault(sentence, []).append(host)
-    of_hosts = [f"{hostlist.folded(hosts)}: {sentence}" for sentence, hosts in told.items()]
+            for sentence in sentences:
+                of_hosts_by_sentence.setdefault(sentence, []).append(host)
+    of_hosts = [f"{hostlist.folded(hosts)}: {sentence}" for sentence, hosts in of_hosts_by_sentence.items()]
     return [*of_all, *of_hosts, *of_services]
 
 
 @functools.lru_cache(maxsize=None)
 def _options_of_role(role: str) -> dict[str, Any]:
-    """Every documented variable of a role, of whichever of its entry points."""
+    """Every documented variable of a role, of all its entry points."""
     specs = _read(ROLES / role / "meta/argument_specs.yml").get("argument_specs", {})
-    # What all have in common is in main.
+    # main has what all have in common.
     ordered = [spec for name, spec in specs.items() if name != "main"] + [specs.get("main", {})]
     return {name: option for spec in ordered for name, option in (spec.get("options") or {}).items()}
 
 
 @functools.lru_cache(maxsize=None)
 def _variables_of_roles() -> tuple[frozenset[str], frozenset[str]]:
-    """Every variable that a role documents, and those that roles keep for themselves."""
+    """Every variable that roles document, and their private ones."""
     known: set[str] = set()
     internal: set[str] = set()
     for role in sorted(ROLES.iterdir()):
@@ -170,7 +170,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _reserved(variables: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Every variable by which Ansible's connection, shell and become plugins can be steered, and those of hosts."""
+    """Every variable that configures Ansible's connection, shell and become plugins, those that hosts use included."""
     names = {*C.COMMON_CONNECTION_VARS, *(name for mapped in C.MAGIC_VARIABLE_MAPPING.values() for name in mapped)}
     used = {"connection": "ansible_connection", "shell": "ansible_shell_type", "become": "ansible_become_method"}
     loaders = {"connection": connection_loader, "shell": shell_loader, "become": become_loader}
@@ -181,6 +181,6 @@ def _reserved(variables: Iterable[Mapping[str, Any]]) -> frozenset[str]:
             options = C.config.get_configuration_definitions(kind, getattr(plugin, "_load_name", "")) or {}
             for option in options.values():
                 names |= {entry["name"] for entry in option.get("vars") or ()}
-    # Of modules and of the interpreters that start them, and what is looked for under any name.
+    # For modules and their interpreters, and what Ansible reads under any name.
     names |= {"ansible_python_interpreter", "ansible_shell_type", "ansible_connection", "ansible_module_compression"}
     return frozenset(names)

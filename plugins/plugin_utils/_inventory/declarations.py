@@ -1,12 +1,11 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the site declares, frozen before any host is asked. Private to this collection.
+"""What the site declares, frozen before any host is inspected. Private to this collection.
 
-Declarations are variables of the inventory and extra vars. A host's facts, from its answers or from a fact cache,
-become variables of the same kind where inject_facts_as_vars is on, so facts that bear a declaration's name stop the run
-here. What is frozen is the cluster's hosts, and a digest of each host's declarations: a decision is only made while
-these are what they were.
+Declarations are variables of the inventory and extra vars. With inject_facts_as_vars, facts of a host, from its answers
+or from a fact cache, become variables as well, so a fact with the name of a declaration stops the run here. The hosts
+of the cluster and a digest of each host's declarations are frozen. A decision is made only if they have not changed.
 """
 
 from __future__ import annotations
@@ -85,7 +84,7 @@ class DeclarationError(Exception):
 
 
 class DeclarationsChanged(DeclarationError):
-    """A host's declarations are others than those that were frozen. The text names the host."""
+    """The declarations of a host have changed since they were frozen. The text names the host."""
 
 
 def is_ours(name: str) -> bool:
@@ -93,7 +92,7 @@ def is_ours(name: str) -> bool:
 
 
 def declared(variables: Variables) -> dict[str, Any]:
-    """The variables of this collection among a host's, as they are written."""
+    """The variables of this collection that a host has, not evaluated."""
     return {
         name: variables[name]
         for name in variables
@@ -102,14 +101,14 @@ def declared(variables: Variables) -> dict[str, Any]:
 
 
 def unknown(names: Iterable[str], known: Iterable[str]) -> list[str]:
-    """A sentence for each variable of our prefixes that no role knows, with the nearest that one does."""
+    """A sentence for each variable with our prefixes that no role knows, with the nearest known one."""
     all_known = sorted({*known, *OF_PLAYBOOKS})
-    told = []
+    sentences = []
     for name in sorted({name for name in names if is_ours(name)} - {*all_known, *OWN_RESULTS}):
-        near = get_close_matches(name, all_known, 1, 0.6)
-        meant = f" Did you mean {near[0]}?" if near else ""
-        told.append(f"The variable {name} is unknown to this collection, so it would have no effect.{meant}")
-    return told
+        nearest = get_close_matches(name, all_known, 1, 0.6)
+        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        sentences.append(f"The variable {name} is unknown to this collection, so it would have no effect.{hint}")
+    return sentences
 
 
 def facts_against(
@@ -120,60 +119,60 @@ def facts_against(
     injected: bool = True,
     of_all: Iterable[str] = (),
 ) -> list[str]:
-    """A sentence for each fact of a host that would stand in for a declaration, or steer how Ansible reaches a host.
+    """A sentence for each fact of a host that would replace a declaration, or change how Ansible connects.
 
-    ``facts`` are the host's, by the names under which they become variables if they are ``injected``; ``of_all`` are
-    the names of those of all hosts. ``reserved`` gives the names of Ansible's connection, shell and become variables;
-    it is only asked where there are facts.
+    ``facts`` have the names under which they become variables if they are ``injected``; ``of_all`` are the names of the
+    facts of all hosts. ``reserved`` returns the names of Ansible's connection, shell and become variables; it is called
+    only if there are facts.
     """
     names = {name for name in facts if isinstance(name, str)}
     if not names and not of_all:
         return []
-    bad = sorted(name for name in names if is_ours(name) or name in reserved())
+    forbidden = sorted(name for name in names if is_ours(name) or name in reserved())
     remedy = (
-        "Facts come from the host itself or from a fact cache. Nothing was changed. Look into the host; then remove "
+        "Facts come from the host itself or from a fact cache. Nothing was changed. Inspect the host; then remove "
         "its facts from the cache (ansible-playbook --flush-cache)."
     )
-    told = [f"{host} has a fact {_shown(name)}, a name that is not a host's to set. {remedy}" for name in bad[:5]]
+    sentences = [f"{host} has a fact {_shown(name)}, a name that no host may set. {remedy}" for name in forbidden[:5]]
     shadowing = {"ansible_facts", "ansible_local"} | ({*names, *of_all} if injected else set())
     for name in declared(variables):
-        taken = sorted(_asked_for(variables[name], variables) & shadowing - set(bad))
-        if taken:
-            told.append(
-                f"{name} of {host} is made from {_shown(taken[0])}, which a host says of itself, as a fact. Nothing "
-                "was changed. What is declared for a host is not the host's to say: write the value into the inventory."
+        used = sorted(_variables_in(variables[name], variables) & shadowing - set(forbidden))
+        if used:
+            sentences.append(
+                f"{name} of {host} is made from {_shown(used[0])}, a fact, which the host itself reports. Nothing was "
+                "changed. A host must not set what is declared for it: write the value into the inventory."
             )
-    return told
+    return sentences
 
 
 def _shown(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "?", name)[:80]
 
 
-def _asked_for(value: Any, variables: Variables) -> set[str]:
-    """Every variable in the templates of a value, and in those of the variables that these name."""
-    found: set[str] = set()
+def _variables_in(value: Any, variables: Variables) -> set[str]:
+    """Every variable in the templates of a value, and in the templates of these variables."""
+    names: set[str] = set()
     waiting = [value]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, Mapping):
-            waiting += one.values()
-        elif isinstance(one, (list, tuple)):
-            waiting += one
-        elif isinstance(one, str) and ("{{" in one or "{%" in one):
-            new = _names_in(str(one)) - found
-            found |= new
-            waiting += [variables[name] for name in new if name in variables and name not in _OF_ANSIBLE]
-    return found
+        current = waiting.pop()
+        if isinstance(current, Mapping):
+            waiting += current.values()
+        elif isinstance(current, (list, tuple)):
+            waiting += current
+        elif isinstance(current, str) and ("{{" in current or "{%" in current):
+            more = _names_in(str(current)) - names
+            names |= more
+            waiting += [variables[name] for name in more if name in variables and name not in _OF_ANSIBLE]
+    return names
 
 
-# Variables by which Ansible shows all others.
+# Variables of Ansible that contain all others.
 _OF_ANSIBLE = frozenset(("hostvars", "vars", "groups", "ansible_facts"))
 
 
 @functools.lru_cache(maxsize=4096)
 def _names_in(template: str) -> frozenset[str]:
-    """The variables that a template asks for; of those that show all others, every member that it names."""
+    """The variables in a template; of a variable that contains all others, every member that it names."""
     try:
         tree = jinja2.Environment(autoescape=True).parse(template)
     except jinja2.TemplateSyntaxError:
@@ -186,13 +185,13 @@ def _names_in(template: str) -> frozenset[str]:
 
 
 def digest(variables: Variables) -> str:
-    """Of a host's declarations as they are written, so that nothing has to be evaluated."""
+    """Of the declarations of a host, not evaluated."""
     written = json.dumps(_sortable(declared(variables)), sort_keys=True, default=_written)
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _sortable(value: Any) -> Any:
-    """The same with dictionaries as pairs in an order: YAML has names that are no text."""
+    """The same with dictionaries as sorted pairs: names in YAML may be no text."""
     if isinstance(value, Mapping):
         pairs = [(repr(name), _sortable(each)) for name, each in value.items()]
         return ["{}", *sorted(pairs, key=lambda pair: pair[0])]
@@ -202,21 +201,21 @@ def _sortable(value: Any) -> Any:
 
 
 def _written(value: Any) -> str:
-    """A value that JSON has no word for. What a vault holds is not decrypted."""
+    """A value that JSON does not have. Vaults are not decrypted."""
     return str(getattr(value, "_ciphertext", None) or repr(value))
 
 
 def changed_hosts(frozen: Variables, raw: Callable[[str], Variables], hosts: Sequence[str]) -> list[str]:
-    """The hosts whose declarations are not those that were frozen."""
+    """The hosts whose declarations have changed."""
     digests = frozen["digests"]
     return [host for host in hosts if host in digests and digests[host] != digest(raw(host))]
 
 
 def check(frozen: Variables | None, raw: Callable[[str], Variables], hosts: Sequence[str]) -> None:
-    """Raise DeclarationsChanged unless all is as it was frozen."""
+    """Raise DeclarationsChanged if any have changed."""
     changed = changed_hosts(frozen, raw, hosts) if frozen else []
     if changed:
         raise DeclarationsChanged(
-            f"The variables of this collection changed for {', '.join(changed[:5])} while the run was at work. Nothing "
-            "but inventory and extra vars may set them. Look into that host, and run this again."
+            f"The variables of this collection changed for {', '.join(changed[:5])} during the run. Only inventory and "
+            "extra vars may set them. Inspect that host, and run this again."
         )

@@ -12,7 +12,7 @@ _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 
 
 def folded(hosts: Iterable[str]) -> str:
-    """All names in one word, or several parted by commas. A name without a number stays as it is."""
+    """All names, folded and separated by commas. A name without a number stays as it is."""
     runs: dict[tuple[str, int, str], list[int]] = {}
     order: dict[tuple[str, int, str] | str, None] = {}
     for host in dict.fromkeys(hosts):
@@ -21,13 +21,13 @@ def folded(hosts: Iterable[str]) -> str:
             order[host] = None
             continue
         before, number, after = match.groups()
-        # Slurm keeps leading zeros: 9 and 10 have no width in common, 09 and 10 have.
+        # Slurm keeps leading zeros: 09 and 10 have a common width, 9 and 10 do not.
         width = len(number) if number.startswith("0") else 0
         key = (before, width, after)
         order[key] = None
         runs.setdefault(key, []).append(int(number))
     _join_widths(runs, order)
-    return ",".join(key if isinstance(key, str) else _word(key, runs[key]) for key in order)
+    return ",".join(key if isinstance(key, str) else _folded_name(key, runs[key]) for key in order)
 
 
 def _join_widths(
@@ -45,7 +45,7 @@ def _join_widths(
                 del runs[plain], order[plain]
 
 
-def _word(key: tuple[str, int, str], numbers: Sequence[int]) -> str:
+def _folded_name(key: tuple[str, int, str], numbers: Sequence[int]) -> str:
     before, width, after = key
     spans: list[list[int]] = []
     for number in sorted(numbers):

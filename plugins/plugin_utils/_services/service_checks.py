@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be wrong with a declared service, as far as that needs no host. Private to this collection."""
+"""Checks of declared services that need no host. Private to this collection."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def wrong(
 ) -> list[str]:
     """A sentence for each service of a host that cannot get its token; ``limit`` is the site's max_token_lifespan."""
     try:
-        mine = declared_services.services_on(host, services, groups, group)
+        here = declared_services.services_on(host, services, groups, group)
     except declared_services.ServicesError as error:
         return [str(error)]
-    return [sentence for service in mine for sentence in _of_service(service, host, _seconds(limit))]
+    return [sentence for service in here for sentence in _of_service(service, host, _seconds(limit))]
 
 
 def _of_service(service: declared_services.Service, host: str, limit: int | None) -> list[str]:
@@ -54,6 +54,6 @@ def _of_service(service: declared_services.Service, host: str, limit: int | None
 
 
 def _seconds(limit: Any) -> int | None:
-    """Of max_token_lifespan; what is no number is named by the role that it belongs to."""
+    """max_token_lifespan; the role reports a value that is no number."""
     text = str(limit).strip()
     return int(text) if text.isascii() and text.isdigit() and int(text) else None

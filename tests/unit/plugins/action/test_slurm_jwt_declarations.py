@@ -121,7 +121,7 @@ def refused(**options):
 @pytest.mark.parametrize("strategy", ["free", "host_pinned", "ansible.builtin.free", "mitogen_free"])
 def test_hosts_that_do_not_wait_for_each_other(strategy):
     (reason,) = refused(strategy=strategy)
-    assert reason.startswith(f"The strategy of this play is {strategy}, with which no host waits")
+    assert reason.startswith(f"The strategy of this play is {strategy}, in which no host waits")
     assert "failed" not in read(strategy="debug")
 
 
@@ -255,7 +255,7 @@ def test_facts_of_setup_pass(inject):
 @pytest.mark.parametrize("inject", [True, False])
 def test_a_fact_that_is_not_the_hosts_to_set(name, inject):
     (said,) = refused(facts={"node2": {**FACTS, name: "-oProxyCommand=id"}}, inject=inject)
-    assert said.startswith(f"node2 has a fact {name}, a name that is not a host's to set.")
+    assert said.startswith(f"node2 has a fact {name}, a name that no host may set.")
     assert "ProxyCommand" not in said
 
 
@@ -278,7 +278,7 @@ def test_a_fact_that_steers_a_connection_plugin_of_another_collection():
         pytest.skip("The collection containers.podman is not here.")
     facts = {"node2": {**FACTS, "ansible_podman_executable": "/tmp/evil"}}
     (said,) = refused(facts=facts, node2={"ansible_connection": "containers.podman.podman"})
-    assert said.startswith("node2 has a fact ansible_podman_executable, a name that is not a host's to set.")
+    assert said.startswith("node2 has a fact ansible_podman_executable, a name that no host may set.")
 
 
 # -- how Ansible is set up --------------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def test_facts_of_setup_pass(injected):
 )
 def test_a_fact_with_a_name_of_ours(name):
     (said,) = against({**SETUP, name: "/x"})
-    assert said.startswith(f"node1 has a fact {name}, a name that is not a host's to set.")
+    assert said.startswith(f"node1 has a fact {name}, a name that no host may set.")
     assert "--flush-cache" in said
     assert "/x" not in said
 
@@ -128,7 +128,7 @@ def test_a_fact_with_a_name_of_ours(name):
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_a_fact_that_steers_ansible(name, injected):
     (said,) = against({**SETUP, name: "-oProxyCommand=id"}, injected)
-    assert said.startswith(f"node1 has a fact {name}, a name that is not a host's to set.")
+    assert said.startswith(f"node1 has a fact {name}, a name that no host may set.")
     assert "ProxyCommand" not in said
 
 
@@ -320,7 +320,7 @@ def test_before_anything_is_frozen():
 @pytest.mark.parametrize("host", HOSTS)
 def test_the_host_that_has_changed_is_named(host):
     now = {**HOSTS, host: {**HOSTS[host], "slurm_jwt_key_path": "/tmp/key"}}
-    with pytest.raises(DeclarationsChanged, match=f" for {host} while the run was at work"):
+    with pytest.raises(DeclarationsChanged, match=f" for {host} during the run"):
         declarations.check(frozen(), now.__getitem__, list(HOSTS))
     # Of others nobody asked.
     others = [each for each in HOSTS if each != host]
@@ -335,4 +335,4 @@ def test_five_of_many_have_changed():
     hosts = [f"node{number}" for number in range(1000)]
     with pytest.raises(DeclarationsChanged) as caught:
         declarations.check({"digests": dict.fromkeys(hosts, "")}, lambda host: {}, hosts)
-    assert "node0, node1, node2, node3, node4 while" in str(caught.value)
+    assert "node0, node1, node2, node3, node4 during" in str(caught.value)

@@ -55,7 +55,7 @@ def site(tmp_path: pathlib.Path) -> Site:
     return Site(tmp_path)
 
 
-def test_copies_go_when_the_file_is_as_it_was_before_the_first(site: Site) -> None:
+def test_backups_are_removed_if_the_file_is_as_it_was_before_the_first(site: Site) -> None:
     switch = {"lists": {"AuthAltTypes": {"present": ["auth/jwt"]}}, "backup": True}
     off = {"lists": {"AuthAltTypes": {"absent": ["auth/jwt"]}}, "backup": True}
     before = site.names()
@@ -135,7 +135,7 @@ def test_nothing_of_slurmdbd_conf_but_the_change_comes_out(site: Site) -> None:
     assert "geheim" not in result["everything"]
 
 
-def test_a_password_is_not_taken(site: Site) -> None:
+def test_a_password_is_refused(site: Site) -> None:
     result = site.run(settings={"storagepass": "geheim"})
     assert result["failed"] and "is a password" in result["msg"]
     assert "geheim" not in result["msg"]
@@ -196,7 +196,7 @@ def test_an_include_is_changed_where_it_holds_the_value(site: Site) -> None:
         ({"kind": "slurmdbd", "lists": {"AuthAltTypes": {"present": ["auth/jwt"]}}}, "slurmdbd has no default key"),
     ],
 )
-def test_what_would_hurt_is_refused(site: Site, params: dict[str, Any], words: str) -> None:
+def test_harmful_edits_are_refused(site: Site, params: dict[str, Any], words: str) -> None:
     for check in (True, False):
         result = site.run(check, **params)
         assert result.get("failed") is True
@@ -211,7 +211,7 @@ def test_the_unknown_can_be_allowed(site: Site) -> None:
     assert b"FromTheFuture=2\n" in site.file.read_bytes()
 
 
-def test_old_problems_are_told_and_do_not_hinder(site: Site) -> None:
+def test_old_problems_are_reported_and_do_not_prevent_edits(site: Site) -> None:
     site.file.write_bytes(SLURM + b"stray words\nNoSuchKey=1\nAuthAltParameters=site_option\n")
     result = site.run(**ON)
     assert result["changed"] is True
@@ -227,14 +227,14 @@ def test_old_problems_are_told_and_do_not_hinder(site: Site) -> None:
     assert len(result["warnings"]) == 1
 
 
-def test_without_anything_to_do_it_only_looks(site: Site) -> None:
+def test_without_edits_it_only_reports(site: Site) -> None:
     result = site.run()
     assert set(result) >= KEYS
     assert result["changed"] is False
     assert (result["before"], result["effective"]) == ({}, {})
 
 
-def test_a_link_that_a_stranger_could_have_made_is_refused(site: Site) -> None:
+def test_a_link_that_others_could_have_made_is_refused(site: Site) -> None:
     if os.geteuid() != 0:
         pytest.skip("changes owners, which only root can")
     open_folder = site.folder / "open"
@@ -247,7 +247,7 @@ def test_a_link_that_a_stranger_could_have_made_is_refused(site: Site) -> None:
     assert site.file.read_bytes() == SLURM
 
 
-def test_a_place_where_we_may_not_write_is_named() -> None:
+def test_a_folder_that_is_not_writable_is_named() -> None:
     def become_nobody() -> None:
         os.setgid(65534)
         os.setuid(65534)
@@ -286,7 +286,7 @@ def test_a_run_waits_for_another(site: Site) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can lock where nobody else can")
-def test_a_user_who_can_only_read_the_file_keeps_nobody_from_changing_it(site: Site) -> None:
+def test_a_user_who_can_only_read_the_file_cannot_block_changes(site: Site) -> None:
     with open(site.file, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         begin = time.monotonic()

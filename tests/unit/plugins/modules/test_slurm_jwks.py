@@ -187,7 +187,7 @@ class TestPresent:
 
 
 class TestWithdrawnKeys:
-    def test_one_stays_for_its_tokens_and_goes(self, host):
+    def test_one_stays_for_its_tokens_and_is_removed(self, host):
         host.works(A)
         after = host.works(B, retain="2h")
         assert host.kids == ["a", "b"]
@@ -208,7 +208,7 @@ class TestWithdrawnKeys:
         assert (result["changed"], result["content_changed"]) == (True, False)
         assert result["previous_fingerprint"] is None
 
-    def test_a_file_made_by_hand_is_taken_over(self, host):
+    def test_a_file_made_by_hand_is_adopted(self, host):
         host.path.write_text(json.dumps({"keys": [{**one_jwk.members(A), "x5t": "?"}, {"kty": "EC"}]}))
         result = host.works(B)
         assert [each["kid"] for each in result["retired"]] == ["a"]
@@ -231,14 +231,14 @@ class TestWithdrawnKeys:
         assert not late.works(B, retain="2h", ahead=7000)["changed"]
         assert [each["kid"] for each in late.works(B, retain="2h", ahead=7300)["removed"]] == ["a"]
 
-    def test_what_is_inherited_is_judged_as_all_else(self, host):
+    def test_inherited_keys_are_checked_like_others(self, host):
         until = "2999-01-01T00:00:00Z"
         assert "inherited: a key is of kty 'EC'" in host.fails(B, inherited=[{"jwk": {"kty": "EC"}, "until": until}])
         assert "'soon' is not a time" in host.fails(B, inherited=[{"jwk": one_jwk.members(A), "until": "soon"}])
         inherited = [{"jwk": one_jwk.members(A), "until": until}]
         assert host.works(B, remove=["a"], inherited=inherited)["kids"] == ["b"]
 
-    def test_nothing_is_inherited_that_has_run_out_or_by_a_file_that_is_there(self, host):
+    def test_no_expired_key_is_inherited_and_none_by_an_existing_file(self, host):
         over = [{"jwk": one_jwk.members(A), "until": "2020-01-01T00:00:00Z"}]
         assert host.works(B, inherited=over)["kids"] == ["b"]
         assert not host.works(B, inherited=[{"jwk": one_jwk.members(A), "until": "2999-01-01T00:00:00Z"}])["changed"]
@@ -248,7 +248,7 @@ class TestWithdrawnKeys:
         assert host.works(B, merge=True)["kept"] == ["a"]
         assert host.works(B, merge=True, ahead=9 * DAY)["kids"] == ["a", "b"]
 
-    def test_a_removed_key_goes_at_once(self, host):
+    def test_a_key_in_remove_is_removed_at_once(self, host):
         host.works(A, B)
         result = host.works(A, B, remove=["a"])
         assert host.kids == ["b"]
@@ -322,7 +322,7 @@ class TestSourcesAreApart:
             host.works(sources=self.with_data(idp, C), retain="2h", ahead=7300)
             assert host.kids == ["b", "c"]
 
-    def test_every_key_may_be_distrusted_while_nobody_answers(self, host):
+    def test_every_key_may_be_distrusted_while_all_sources_fail(self, host):
         with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
             host.works(sources=self.with_data(idp))
             idp.pages.clear()
@@ -340,32 +340,32 @@ class TestSourcesAreApart:
             assert host.works(twin, B, remove=["a"])["kids"] == ["b"]
         assert host.works(one_jwk.Jwk("other", A.n, A.e), B)["kids"] == ["b", "other"]
 
-    def test_the_others_are_followed_while_one_fails(self, host):
+    def test_the_others_are_updated_while_one_fails(self, host):
         with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
             host.works(sources=self.with_data(idp, B))
             idp.pages.clear()
             assert host.works(sources=self.with_data(idp, C))["added"] == ["c"]
 
-    def test_a_source_that_nobody_knows_has_to_answer(self, host):
+    def test_an_unknown_source_must_answer(self, host):
         host.works(A)
         with Issuer({}) as idp:
             assert "answers 404" in host.fails(sources=self.with_data(idp, A))
             assert host.works(sources=[*self.with_data(idp, A, B)], remove=["a"])["kids"] == ["b"]
 
-    def test_a_published_private_part_that_is_made_up_takes_nothing_away(self, host):
+    def test_an_invented_private_part_removes_nothing(self, host):
         host.works(A, B)
         lie = {**one_jwk.members(A), "kid": "lie", "d": "AQAB"}
         result = host.works(sources=[{"data": key_set(A, B)}, {"data": {"keys": [lie, one_jwk.members(C)]}}])
         assert result["kids"] == ["a", "b", "c"]
 
-    def test_one_that_is_true_takes_the_modulus_away_for_good(self, host):
+    def test_a_real_private_part_distrusts_the_modulus_for_good(self, host):
         host.works(A, B)
         leak = {**one_jwk.members(A), "kid": "leak", "d": one_jwk.encode(PRIVATE[0].private_numbers().d)}
         leaking = {"keys": [leak, one_jwk.members(C)]}
         assert host.works(sources=[{"data": key_set(A, B)}, {"data": leaking}])["kids"] == ["b", "c"]
         assert host.works(sources=[{"data": key_set(A, B)}, {"data": key_set(C)}])["kids"] == ["b", "c"]
 
-    def test_a_weak_key_of_the_file_goes_before_anybody_is_asked(self, host):
+    def test_a_weak_key_of_the_file_is_removed_before_a_source_is_read(self, host):
         weak = one_jwk.Jwk("weak", PRIVATE[0].private_numbers().p ** 3, 65537)
         with Issuer({"/keys": json.dumps(key_set(A)).encode()}) as idp:
             host.works(sources=self.with_data(idp))
@@ -456,7 +456,7 @@ class TestRefusals:
         host.path.write_text('{"keys": []}')
         assert host.works(A)["kids"] == ["a"]
 
-    def test_places_that_strangers_can_write(self, host, tmp_path):
+    def test_folders_that_others_can_write(self, host, tmp_path):
         source = tmp_path / "keys.json"
         source.write_text(json.dumps(key_set(A)))
         source.chmod(0o666)
@@ -484,12 +484,12 @@ class TestRefusals:
             ({"min_bits": 4096}, "4096 is the least"),
         ],
     )
-    def test_what_the_task_says(self, host, options, because):
+    def test_options_that_are_wrong(self, host, options, because):
         assert because in host.fails(A, **options)
 
 
 class TestAbsent:
-    def test_file_and_record_go(self, host):
+    def test_file_and_record_are_removed(self, host):
         host.works(A)
         assert host.works(state="absent", check=True)["changed"]
         assert host.state()
@@ -527,5 +527,5 @@ def test_variables_for_the_fetch_count_and_are_shown_nowhere(host):
     assert "open-sesame" not in result["everything"]
 
 
-def test_what_are_no_variables_is_refused(host):
+def test_invalid_variables_are_refused(host):
     assert "NAME=VALUE" in host.fails(A, environment=["HTTPS_PROXY"])

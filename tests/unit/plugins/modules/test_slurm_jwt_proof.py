@@ -132,7 +132,7 @@ class TestClients:
         assert not quiet.get("failed")
         assert verdicts(quiet)["slurmdbd", "good"] == "refused"
 
-    def test_a_daemon_that_believes_everybody(self, site):
+    def test_a_daemon_that_accepts_everything(self, site):
         site.client("sdiag", script="#!/bin/sh\necho fine\n")
         message = site.run()["msg"]
         assert "slurmctld (sdiag) should refuse an expired token (was accepted), a token signed with" in message
@@ -151,7 +151,7 @@ class TestClients:
         assert "does not answer: no answer within 1 s" in result["msg"]
         assert site.log.read_text() == "\n"
 
-    def test_a_token_that_a_client_echoes_is_taken_out(self, site):
+    def test_a_token_that_a_client_prints_is_hidden(self, site):
         site.client("sdiag", echo=1)
         assert "<forged token>" in site.run()["answers"][2]["detail"]
 
@@ -173,14 +173,14 @@ class TestTheKeyBefore:
         assert verdicts(result)["slurmctld", "retired"] == verdicts(result)["slurmdbd", "retired"] == "refused"
 
     @pytest.mark.parametrize("daemon", ["slurmctld", "slurmdbd"])
-    def test_a_daemon_that_has_it_still_is_found_out(self, site, daemon):
+    def test_a_daemon_that_still_has_it_is_reported(self, site, daemon):
         site.client({"slurmctld": "sdiag", "slurmdbd": "sacctmgr"}[daemon], key=self.RETIRED)
         result = site.run(**self.keep(site), fail_unproven=False)
         assert result["proven"] is False
         assert verdicts(result)[daemon, "retired"] == "accepted"
         assert verdicts(result)[daemon, "good"] == "refused"
 
-    def test_a_daemon_that_believes_both_is_found_out(self, site):
+    def test_a_daemon_that_accepts_both_is_reported(self, site):
         """It accepts the good token, so this case is all that tells."""
         site.client("sdiag", script=f"#!/bin/sh\n{site.folder}/bin/old || {site.folder}/bin/new\n")
         site.client("old", key=self.RETIRED)
@@ -201,7 +201,7 @@ class TestTheKeyBefore:
         result = site.run(key_path=None, tokens=made["tokens"])
         assert verdicts(result)["slurmctld", "retired"] == "refused"
 
-    def test_what_cannot_be_is_named(self, site):
+    def test_wrong_options_are_named(self, site):
         result = site.run(retired_key_path="/nonexistent/key")
         assert "retired_key_path: The folder /nonexistent does not exist" in result["msg"]
         (site.folder / "jwt.key.previous").symlink_to("/etc/hostname")
@@ -244,7 +244,7 @@ class TestTokens:
             ({"daemons": ["slurmrestd"], "rest_url": "http://127.0.0.1:1", "release": "x"}, "release: 'x' names no"),
         ],
     )
-    def test_what_cannot_be_is_named(self, site, options, text):
+    def test_wrong_options_are_named(self, site, options, text):
         result = site.run(**options)
         assert result["failed"]
         assert text in result["msg"]
@@ -332,7 +332,7 @@ class TestRest:
     def test_without_slurmdbd(self, rest):
         assert len(rest(rest_slurmdb=False)["answers"]) == 6
 
-    def test_an_old_one_is_not_asked_what_kills_slurmdbd(self, rest):
+    def test_a_request_that_crashes_an_old_slurmdbd_is_left_out(self, rest):
         class Old(Slurmrestd):
             release = parse("20.11.4")
             versions = ("v0.0.36",)
@@ -345,7 +345,7 @@ class TestRest:
         assert "/slurm/v0.0.36/diag root" in result["seen"]
         assert "/slurmdb/v0.0.36/clusters root" not in result["seen"]
 
-    def test_one_that_takes_any_name(self, rest):
+    def test_one_that_accepts_any_name(self, rest):
         class Gullible(Slurmrestd):
             def refuses(self, token: str) -> bool:
                 return bool(refusals.refusals(token, KEY, self.release, time.time()))

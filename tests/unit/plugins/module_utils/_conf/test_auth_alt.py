@@ -44,7 +44,7 @@ def test_jwks_alone_loads_no_other_key() -> None:
     assert (both.key_path, both.jwks_path) == ("/a/b", "/a/jwks.json")
 
 
-def test_what_slurm_does_not_see_does_not_count() -> None:
+def test_options_after_a_blank_do_not_count() -> None:
     settings = read('AuthAltTypes=auth/jwt\nAuthAltParameters="userclaimfield=u, jwt_key=/a/b"\n')
     assert settings.parameters == {"userclaimfield": "u"}
     assert settings.key_path == KEY
@@ -101,7 +101,7 @@ def test_present_and_absent_at_once() -> None:
         declare(parameters={"jwt_key": None}, parameters_absent=["jwt_key"])
 
 
-def test_slurmdbd_is_spared_what_it_does_not_read() -> None:
+def test_slurmdbd_gets_only_what_it_reads() -> None:
     declared = declare(
         parameters={"jwt_key": None, "max_token_lifespan": 60, "disable_token_creation": True, "userclaimfield": "u"},
         parameters_absent=["disable_token_creation_x"],

@@ -113,7 +113,7 @@ def test_reads_a_value_as_slurm_does(text: str, value: str | None) -> None:
     assert conf(text).value("AuthType") == value
 
 
-def test_says_where_a_setting_stands() -> None:
+def test_reports_the_lines_of_a_setting() -> None:
     result = conf("# one\nAuthType=a\nauthalttypes=x,\\\ny\\\n,z\nAuthAltTypes=b\n").occurrences("AuthAltTypes")
     assert result == [Setting("authalttypes", "x,y,z", TOP, 3, 5), Setting("AuthAltTypes", "b", TOP, 6, 6)]
 
@@ -175,7 +175,7 @@ def test_a_missing_file_is_named() -> None:
         Conf.load("/etc/none")
 
 
-def test_a_folder_is_no_configuration(tmp_path) -> None:
+def test_a_folder_is_refused(tmp_path) -> None:
     with pytest.raises(ConfError, match="is a folder. Name the file"):
         Conf.load(str(tmp_path))
 
@@ -229,7 +229,7 @@ def test_bytes_that_are_not_utf_8_survive() -> None:
     assert editor.changed() == {TOP: b"AuthInfo=sch\xf6n!\n"}
 
 
-def test_two_thousand_nodes_are_no_burden() -> None:
+def test_two_thousand_nodes_are_read_quickly() -> None:
     line = b"NodeName=node%04d CPUs=64 Sockets=2 CoresPerSocket=16 ThreadsPerCore=2 RealMemory=256000 State=UNKNOWN\n"
     data = b"ClusterName=x\n" + b"".join(line % number for number in range(2000))
     times = []
@@ -256,7 +256,7 @@ def test_any_bytes_can_be_read_and_stay_as_they_are(top: bytes, other: bytes) ->
 
 @given(BYTES)
 @settings(max_examples=250)
-def test_the_way_back_from_a_joined_line_leads_to_its_bytes(data: bytes) -> None:
+def test_positions_of_a_joined_line_are_those_of_its_bytes(data: bytes) -> None:
     lines = split_lines(data)
     parsed = ParsedConf(TOP, "slurm", lambda path: data if path == TOP else b"")
     for entries in parsed.entries.values():

@@ -89,7 +89,7 @@ def test_parameters_go_below_types_even_in_an_include() -> None:
     assert editor.changed() == {"/etc/slurm/a.conf": b"AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=/k\n# end\n"}
 
 
-def test_a_new_line_is_not_put_behind_an_include_that_lacks_its_line_feed() -> None:
+def test_a_new_line_is_not_put_after_an_include_without_a_line_feed() -> None:
     editor = conf(b"Include a.conf\nInclude b.conf", a_conf=b"", b_conf=b"")
     assert switch_on(editor)
     # And that line feed is added: without it Slurm may find something else there after any change.
@@ -97,7 +97,7 @@ def test_a_new_line_is_not_put_behind_an_include_that_lacks_its_line_feed() -> N
 
 
 @pytest.mark.parametrize("include", [b"Include a.conf", b"Inc\\lude a.conf", b"Include \\\na.conf"])
-def test_an_include_that_comes_to_be_the_last_line_keeps_its_line_feed(include: bytes) -> None:
+def test_an_include_that_becomes_the_last_line_keeps_its_line_feed(include: bytes) -> None:
     editor = conf(include + b"\r\nAuthAltTypes=auth/jwt", a_conf=b"")
     assert editor.edit_list(TYPES, absent=["auth/jwt"])
     assert editor.changed() == {TOP: include + b"\r\n"}
@@ -144,7 +144,7 @@ def test_the_name_is_written_as_slurm_writes_it() -> None:
         (b"AuthInfo=\\x\\\n\n", "x", b"AuthInfo=\\x\\\n\n"),
     ],
 )
-def test_a_value_changes_where_it_stands_and_nothing_beside_it(before: bytes, value: str, after: bytes) -> None:
+def test_a_value_changes_in_its_line_and_nothing_else(before: bytes, value: str, after: bytes) -> None:
     assert edited(before, lambda editor: editor.set("AuthInfo", value)) == after
 
 
@@ -226,13 +226,13 @@ def test_a_change_that_would_change_more_is_refused() -> None:
         (b"Include a.conf\nAuthInfo=a", b"Include a.conf\n"),
     ],
 )
-def test_a_parameter_goes_with_all_its_lines(before: bytes, after: bytes) -> None:
+def test_a_parameter_is_removed_with_all_its_lines(before: bytes, after: bytes) -> None:
     editor = conf(before, a_conf=b"")
     assert editor.remove("AuthInfo") == (before != after)
     assert editor.changed().get(TOP, before) == after
 
 
-def test_none_that_was_overruled_comes_to_life() -> None:
+def test_no_overruled_line_comes_into_force() -> None:
     editor = conf(b"AuthInfo=a\nInclude a.conf\nAuthInfo=c\n", a_conf=b"AuthInfo=b\n")
     assert editor.remove("AuthInfo")
     assert editor.conf.value("AuthInfo") is None
@@ -341,7 +341,7 @@ def test_options_that_slurm_would_misread_are_refused(present: dict[str, str | N
 
 
 @pytest.mark.parametrize("member", ["", "a,b", " a", "a\n"])
-def test_members_that_are_none_are_refused(member: str) -> None:
+def test_invalid_members_are_refused(member: str) -> None:
     with pytest.raises(ConfError):
         conf(b"").edit_list(TYPES, [member])
 
@@ -413,7 +413,7 @@ def test_an_include_that_a_blank_ends_needs_no_line_feed(include: bytes) -> None
 
 @given(files(), st.lists(st.sampled_from(EDITS), min_size=1, max_size=4, unique=True))
 @settings(max_examples=200)
-def test_what_was_added_goes_again_without_a_trace(
+def test_what_was_added_is_removed_without_a_trace(
     texts: dict[str, bytes], edits: list[tuple[Callable[[Editor], bool], Callable[[Editor], bool]]]
 ) -> None:
     editor = Editor(load(texts))

@@ -39,7 +39,7 @@ ON = "AuthAltTypes=auth/jwt\n"
         "# anything \\\n\n \t\r\n",
     ],
 )
-def test_sound_files_have_none(text: str) -> None:
+def test_sound_files_have_no_problem(text: str) -> None:
     assert problems(text) == []
 
 
@@ -93,7 +93,7 @@ def test_sound_files_have_none(text: str) -> None:
         (ON + 'AuthAltParameters="jwt_key=/a#b"\n', "warning", 2, "a # within AuthAltParameters"),
     ],
 )
-def test_what_hurts_is_named(text: str, severity: str, line: int, found: str) -> None:
+def test_problems_are_named(text: str, severity: str, line: int, found: str) -> None:
     matches = [problem for problem in problems(text) if found in problem.found]
     assert len(matches) == 1, problems(text)
     assert (matches[0].severity, matches[0].line, matches[0].path) == (severity, line, TOP)
@@ -114,7 +114,7 @@ def test_no_password_is_repeated() -> None:
     assert "geheim" not in repr(matches)
 
 
-def test_they_come_in_the_order_of_the_lines() -> None:
+def test_problems_are_in_the_order_of_the_lines() -> None:
     assert [problem.line for problem in problems("x\nAuthAltTypes=jwt\ny\nAuthInfo+=1\nNodeName=a b\n")] == [
         1,
         2,

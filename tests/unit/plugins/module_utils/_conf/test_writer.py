@@ -64,7 +64,7 @@ def test_owner_mode_and_attributes_stay(place: pathlib.Path) -> None:
         assert pathlib.Path(path).read_bytes() == content
 
 
-def test_backups_have_names_of_their_own(place: pathlib.Path) -> None:
+def test_backups_of_one_second_have_different_names(place: pathlib.Path) -> None:
     first = put(changes(place, slurm_conf=b"1\n"), True)
     second = put(changes(place, slurm_conf=b"2\n"), True)
     made = {*first.values(), *second.values()}
@@ -105,14 +105,14 @@ def test_an_acl_stays_unless_it_would_open_what_is_to_be_private(place: pathlib.
     assert (place / "slurm.conf").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_newer_mode_of_slurmdbd_conf_is_left(place: pathlib.Path) -> None:
+def test_the_newer_mode_of_slurmdbd_conf_stays(place: pathlib.Path) -> None:
     (place / "slurm.conf").chmod(0o640)
     (place / "more.conf").chmod(0o600)
     assert changes(place, private=True) == []
 
 
 @as_root
-def test_an_include_of_somebody_else_is_left(place: pathlib.Path) -> None:
+def test_an_include_with_another_owner_stays(place: pathlib.Path) -> None:
     (place / "slurm.conf").chmod(0o600)
     os.chown(place / "more.conf", 1234, 2345)
     assert changes(place, private=True) == []
@@ -133,7 +133,7 @@ def test_a_link_is_followed_and_stays(place: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("owner", "mode", "allowed"), [(0, 0o755, True), (0, 0o775, True), (0, 0o1777, True), (1234, 0o755, False)]
 )
-def test_a_link_counts_only_where_no_stranger_could_put_it(
+def test_a_link_is_followed_only_where_others_cannot_write(
     place: pathlib.Path, owner: int, mode: int, allowed: bool
 ) -> None:
     folder = place / "folder"
@@ -186,7 +186,7 @@ def test_without_room_for_all_files_none_changes(place: pathlib.Path, order: tup
     assert names(place) == ["more.conf", "slurm.conf"]
 
 
-def test_what_was_put_in_place_goes_back_when_the_next_file_fails(place: pathlib.Path) -> None:
+def test_replaced_files_are_restored_if_the_next_file_fails(place: pathlib.Path) -> None:
     planned = changes(place, slurm_conf=b"new\n", more_conf=b"newer\n")
     (place / "more.conf").write_bytes(b"by somebody else\n")
     with pytest.raises(ConfFileError, match=r"more\.conf was changed by another process in the meantime"):

@@ -144,12 +144,12 @@ class TestRedirects:
         with Issuer({"/old": ("redirect", "/new"), "/new": KEYS}) as idp:
             assert fetch_keys(idp.url + "/old", opener(None), PLAIN)() == KEYS
 
-    def test_not_for_ever(self):
+    def test_a_loop_ends(self):
         with Issuer({"/old": ("redirect", "/old")}) as idp:
             assert "redirects more than 5 times" in refusal(idp.url + "/old")
 
     @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://x/", "https://www.googleapis.com/keys"])
-    def test_never_to_somewhere_else(self, target):
+    def test_never_to_an_address_that_is_refused(self, target):
         with Issuer({"/old": ("redirect", target)}) as idp:
             assert f"{idp.url}/old redirects: " in refusal(idp.url + "/old")
 
@@ -214,13 +214,13 @@ class TestDiscovery:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:8098/k", "http://[::1]:1024/k", "http://localhost:6820/k", "http://127.9.9.9:65535/k"]
 )
-def test_a_port_of_this_host_that_every_user_can_take_is_refused(monkeypatch, url):
+def test_an_unprivileged_port_of_this_host_is_refused(monkeypatch, url):
     monkeypatch.setattr(jwks_fetch, "FIRST_UNPRIVILEGED_PORT", 1024)
     with pytest.raises(FetchError, match=f"{re.escape(url)} .*1024"):
         refuse_address(url, PLAIN)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/k", "http://[::1]:1023/k", "https://127.0.0.1:8098/k"])
-def test_a_port_of_this_host_that_only_root_can_take_will_do(monkeypatch, url):
+def test_a_privileged_port_of_this_host_is_accepted(monkeypatch, url):
     monkeypatch.setattr(jwks_fetch, "FIRST_UNPRIVILEGED_PORT", 1024)
     refuse_address(url, PLAIN)

@@ -212,7 +212,7 @@ class TestDroppedKeys:
         dropped = key_sets.parse(key_set(jwk(n=one_jwk.encode(short))), one_jwk.Rules(0)).dropped
         assert "1024 is the least" in dropped[0].reason
 
-    def test_a_modulus_that_anybody_can_take_apart(self):
+    def test_a_modulus_that_is_easy_to_factor(self):
         prime = OTHER.private_numbers().p
         assert "small factor" in reason(n=one_jwk.encode(prime * prime * 3 << 1024 | 1 << 2047))
         assert "small factor" in reason(n=one_jwk.encode(3**1300))
@@ -229,7 +229,7 @@ class TestDroppedKeys:
 
     @pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
     @pytest.mark.parametrize("value", ["AQAB", "AQ", "?", 7, one_jwk.encode(numbers()[0])], ids=range(5))
-    def test_a_private_part_that_is_made_up_voids_only_its_entry(self, member, value):
+    def test_an_invented_private_part_voids_only_its_entry(self, member, value):
         made_up = jwk(kid="bogus", **{member: value})
         parsed = key_sets.parse(key_set(made_up, jwk()))
         assert [key.kid for key in parsed.keys] == ["one"]
@@ -295,7 +295,7 @@ class TestRefusedDocuments:
         ],
         ids=range(18),
     )
-    def test_what_is_no_key_set(self, data, because):
+    def test_documents_that_are_not_key_sets(self, data, because):
         assert because in refusal(data)
 
     def test_ten_thousand_keys(self):
@@ -384,7 +384,7 @@ class TestPem:
                 key_sets.parse(data)
 
 
-def test_key_sets_with_numbers_want_no_library():
+def test_key_sets_with_numbers_need_no_library():
     code = (
         "import sys; from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import key_set;"
         "found = key_set.parse(sys.stdin.buffer.read()); key_set.render(found.keys);"

@@ -83,7 +83,7 @@ class TestSources:
         assert outcome.keys == [A, B]
         assert [recorded.sources for recorded in outcome.record.keys] == [("file", IDP), ("file",)]
 
-    def test_what_a_source_has_that_is_no_key_is_told(self):
+    def test_unusable_entries_of_a_source_are_reported(self):
         lost = DroppedKey("ec", "is of kty 'EC', not RSA")
         assert run([], [source(A, dropped=[lost])]).dropped == [("https://idp/keys", lost)]
 
@@ -147,7 +147,7 @@ class TestSourcesAreApart:
         assert run(keys, [source(twin, name=self.HOSTILE), source(A)], record, remove=["twin"]).keys == [A]
         assert run(keys, [source(twin, name=self.HOSTILE), source(A)], record, remove=["a"]).keys == []
 
-    def test_what_two_come_with_at_once_is_refused_to_none(self):
+    def test_a_new_modulus_of_two_sources_is_trusted_under_both_kids(self):
         twin = Jwk("twin", A.n, A.e)
         assert run([], [source(twin, name=self.HOSTILE), source(A)]).keys == [twin, A]
 
@@ -173,7 +173,7 @@ class TestSourcesAreApart:
         first = run([], [source(A, B)], remove=["a"])
         assert run(first.keys, [source(Jwk("z", A.n, A.e), B)], first.record, remove=["a"]).keys == [B]
 
-    def test_silence_keeps_what_is_trusted_and_nothing_else(self):
+    def test_a_failed_source_keeps_its_trusted_keys_and_no_others(self):
         keys, record = self.after(source(A, B), source(C, name=self.HOSTILE))
         outcome = run(keys, [source(name=self.HOSTILE)], record, silent=[IDP])
         assert (outcome.kept, [after.kid for after in outcome.retired]) == (["a", "b"], ["c"])
@@ -181,7 +181,7 @@ class TestSourcesAreApart:
         later = run(after.keys, [], after.record, silent=[IDP, self.HOSTILE], now=NOW + DAY)
         assert set(later.keys) == {B, C}
 
-    def test_a_copy_that_is_withdrawn_while_its_owner_is_silent(self):
+    def test_a_copy_that_is_withdrawn_while_its_owner_fails(self):
         keys, record = self.after(source(A, name=self.HOSTILE), source(A))
         assert run(keys, [source(C, name=self.HOSTILE)], record, silent=[IDP]).kept == ["a"]
 
@@ -197,14 +197,14 @@ class TestSourcesAreApart:
         end = run(outcome.keys, [source(A, B), source(*more, name=self.HOSTILE)], outcome.record, now=NOW + DAY)
         assert len(end.added) == MAX_KEYS
 
-    def test_what_floods_the_record_is_forgotten(self):
+    def test_the_record_is_limited(self):
         leaked = range(3, 3 + 4 * MAX_KEYS)
         outcome = run([A], [source(A), source(C, name=self.HOSTILE, leaked=leaked)])
         assert len(outcome.record.distrusted) == MAX_KEYS
 
 
 class TestWithdrawnKeys:
-    def test_one_stays_until_its_last_token_has_run_out(self):
+    def test_one_stays_until_its_last_token_has_expired(self):
         first = run([], [source(A)])
         after = run(first.keys, [source(B)], first.record, now=NOW + 100)
         assert after.keys == [A, B]
@@ -224,7 +224,7 @@ class TestWithdrawnKeys:
         back = run(after.keys, [source(A, B)], after.record, now=NOW + 200)
         assert (back.record, back.retired) == (first.record, [])
 
-    def test_without_retaining_one_goes_at_once(self):
+    def test_with_retain_0_one_is_removed_at_once(self):
         first = run([], [source(A, B)])
         assert run(first.keys, [source(B)], first.record, retain=0).keys == [B]
 
@@ -251,7 +251,7 @@ class TestWithdrawnKeys:
 
 class TestRemoval:
     @pytest.mark.parametrize("name", ["a", A.thumbprint])
-    def test_a_named_key_is_distrusted_at_once_whoever_has_it(self, name):
+    def test_a_named_key_is_distrusted_at_once_from_every_source(self, name):
         outcome = run([A, B], [source(A, B)], remove=[name])
         assert outcome.keys == [B]
         assert [lost.kid for lost in outcome.removed] == ["a"]
@@ -261,7 +261,7 @@ class TestRemoval:
         twin = Jwk("twin", A.n, A.e)
         assert run([A, B], [source(twin, B)], remove=["a"]).keys == [B]
 
-    def test_a_name_that_nobody_has_does_nothing(self):
+    def test_an_unknown_name_does_nothing(self):
         assert run([A], [source(A)], remove=["z"]).keys == [A]
 
     def test_naming_all_keys_is_no_accident(self):
@@ -279,7 +279,7 @@ class TestRefusals:
         assert run([A], [source(A)], remove=["a"]).keys == []
         assert run([], [source(A)], remove=["a"]).keys == []
 
-    def test_every_key_goes_at_once(self):
+    def test_every_key_would_be_removed_at_once(self):
         message = refusal([A, C], [source(B)], retain=0)
         assert "Every key that is trusted now would be removed at once" in message
         assert run([A, C], [source(B)], retain=0, force=True).keys == [B]

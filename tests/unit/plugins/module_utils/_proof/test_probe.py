@@ -67,7 +67,7 @@ class TestMint:
         assert "algorithm is 'none'" in refused["unsigned"][0]
         assert split(tokens["forged"]).claims == split(tokens["unsigned"]).claims == split(tokens["good"]).claims
 
-    def test_the_key_before_this_one_signs_a_token_that_is_good_but_for_that(self):
+    def test_the_retired_key_signs_a_token_that_is_good_otherwise(self):
         retired = bytes(reversed(KEY))
         tokens = mint("nobody", SIGNER, NOW, 300, retired)
         assert set(tokens) == {*CASES, "retired"}
@@ -87,7 +87,7 @@ def own():
 
 
 class TestRs256:
-    def test_the_sites_own_key_signs_good_tokens(self, own):
+    def test_the_local_signing_key_signs_good_tokens(self, own):
         key, kid = own
         tokens = mint("nobody", Signer(key, kid), NOW, 300)
         assert refusals(tokens["good"], key, parse("24.11"), NOW, kid=kid) == []
@@ -106,7 +106,7 @@ class TestRs256:
         assert split(tokens["unknown_kid"]).header["kid"] != kid
         assert split(tokens["confused"]).header == {"alg": "HS256", "typ": "JWT", "kid": kid}
 
-    def test_the_confusion_is_one_for_a_verifier_that_falls_for_it(self, own):
+    def test_a_vulnerable_verifier_accepts_the_confused_token(self, own):
         key, _kid = own
         trusted = jwk.from_members(rs256.public_jwk(key))
         signed, _dot, signature = sign_with_public_half({"sun": "x"}, trusted).rpartition(".")
@@ -119,7 +119,7 @@ class TestWithoutAGoodToken:
     def answers(self, replies, cases):
         return probe.probe("slurmctld", "sdiag", ["own", *cases], lambda case: replies[case])
 
-    def test_the_clusters_own_authentication_tells_what_silence_means(self):
+    def test_the_clusters_own_authentication_explains_a_closed_connection(self):
         closed = Reply(client_reply.CLOSED, "zero bytes")
         answers = self.answers({"own": Reply(ACCEPTED, ""), "forged": closed}, ["forged"])
         assert [(one.case, one.expected, one.answer) for one in answers] == [
@@ -137,7 +137,7 @@ class TestWithoutAGoodToken:
         assert [(one.case, one.answer) for one in answers] == [("forged", REFUSED)]
         assert vague == {"unsigned": "status 500: Unspecified error"}
 
-    def test_slurmrestd_that_accepts_is_found_out(self):
+    def test_slurmrestd_that_accepts_is_reported(self):
         answers, _vague = probe.probe_blindly("slurmrestd", "GET /x", ["forged"], lambda case: Reply(ACCEPTED, ""))
         assert answers[0].answer != answers[0].expected
 
@@ -215,7 +215,7 @@ class TestClients:
             (1, "sdiag: error: never heard of\n", UNCLEAR, "sdiag: error: never heard of"),
         ],
     )
-    def test_what_a_client_says(self, code, errors, kind, detail):
+    def test_messages_of_clients(self, code, errors, kind, detail):
         assert client_reply.reply_of_client(code, "", errors, (124, 137), 7) == Reply(kind, detail)
 
     @pytest.mark.parametrize(
@@ -229,10 +229,10 @@ class TestClients:
             "You are not running a supported accounting_storage plugin\nOnly 'accounting_storage/slurmdbd' is.\n",
         ],
     )
-    def test_a_client_that_could_not_ask_tells_nothing_of_the_daemon(self, errors):
+    def test_a_client_that_could_not_ask_proves_nothing(self, errors):
         assert client_reply.reply_of_client(1, "", errors, (124,), 7).kind == UNASKED
 
-    def test_long_words_are_shortened(self):
+    def test_long_messages_are_shortened(self):
         assert len(client_reply.reply_of_client(1, "", "x" * 9999, (124,), 7).detail) < 310
 
 
@@ -274,11 +274,11 @@ class TestPut:
             "unsigned": UNREACHABLE,
         }
 
-    def test_a_daemon_that_closes_and_lives_refuses(self):
+    def test_a_daemon_that_closes_and_keeps_running_refuses(self):
         daemon = Daemon(good="closed", expired="closed", forged="closed", unsigned="closed")
         assert set(daemon.answers().values()) == {REFUSED}
 
-    def test_a_daemon_that_closes_and_is_gone_does_not(self):
+    def test_a_daemon_that_closes_and_stops_does_not(self):
         daemon = Daemon(good="closed unreachable", expired="unreachable", forged="unreachable", unsigned="unreachable")
         assert set(daemon.answers().values()) == {UNREACHABLE}
 
@@ -299,7 +299,7 @@ class TestPut:
         assert daemon.answers() == {"good": kind, "expired": UNASKED, "forged": UNASKED, "unsigned": UNASKED}
         assert daemon.asked == ["good"]
 
-    def test_a_bad_token_that_is_accepted_is_told(self):
+    def test_a_bad_token_that_is_accepted_is_reported(self):
         assert Daemon(good="accepted", forged="accepted").answers()["forged"] == ACCEPTED
 
     def test_a_first_answer_that_is_known_is_not_asked_for(self):
@@ -337,10 +337,10 @@ class TestRest:
             (404, b"Unable find requested URL.", UNCLEAR),
         ],
     )
-    def test_what_slurmrestd_says(self, status, content, kind):
+    def test_answers_of_slurmrestd(self, status, content, kind):
         assert rest.reply_of_rest(status, content).kind == kind
 
-    def test_the_words_are_in_the_detail(self):
+    def test_the_message_is_in_the_detail(self):
         content = body({"description": "it failed", "error": "so"}, "junk", {"error": ""}, {"error": "and so"})
         assert rest.reply_of_rest(500, content).detail == "status 500: it failed; so; and so"
         assert (
@@ -375,7 +375,7 @@ class TestEndpoints:
         return ask
 
     @pytest.mark.parametrize("release", [None, parse("24.11"), parse("22.05"), parse("99.11")])
-    def test_the_newest_that_the_server_knows(self, release):
+    def test_the_newest_version_that_the_server_knows(self, release):
         ask = self.server("v0.0.41", "v0.0.42")
         assert rest.find_endpoint("slurmctld", ask, release).path == "/slurm/v0.0.42/diag"
         assert rest.find_endpoint("slurmdbd", ask, release).path == "/slurmdb/v0.0.42/clusters"
@@ -399,7 +399,7 @@ class TestEndpoints:
             ("v0.0.38", "22.05.8", []),
         ],
     )
-    def test_the_request_that_kills_an_old_slurmdbd_is_left_out(self, version, release, skipped):
+    def test_the_request_that_crashes_an_old_slurmdbd_is_left_out(self, version, release, skipped):
         known = parse(release) if release else None
         assert list(rest.find_endpoint("slurmdbd", self.server(version), known).skipped) == skipped
         assert rest.find_endpoint("slurmctld", self.server(version), known).skipped == {}
@@ -493,7 +493,7 @@ class TestTransport:
         for url in (f"http://127.0.0.1:{port}", f"unix:{tmp_path}/none"):
             assert rest.ask_rest(Rest(url, 1), "/", {}).kind == UNREACHABLE
 
-    def test_somebody_who_never_answers(self):
+    def test_a_server_that_never_answers(self):
         begin = time.monotonic()
         with socket.create_server(("127.0.0.1", 0)) as silent:
             reply = rest.ask_rest(Rest(f"http://127.0.0.1:{silent.getsockname()[1]}", 1), "/", {})
@@ -514,7 +514,7 @@ class TestTransport:
         finally:
             stop()
 
-    def test_a_ca_that_is_not_there(self):
+    def test_a_missing_ca_file(self):
         with pytest.raises(TaskError, match="rest_ca_path"):
             rest.ask_rest(Rest("https://localhost:1", 1, "/nonexistent"), "/", {})
 
@@ -530,7 +530,7 @@ def answer(daemon, case, got, detail="", asked="sdiag"):
 
 
 class TestExplain:
-    def test_nothing_to_say_of_a_proven_cluster(self):
+    def test_no_explanation_for_a_proven_cluster(self):
         answers = [answer("slurmctld", "good", ACCEPTED), answer("slurmctld", "forged", REFUSED)]
         assert explanation.explain(answers) == ""
 
@@ -604,6 +604,6 @@ class TestExplain:
         answers = [answer("slurmrestd", "good", UNREACHABLE, "[Errno 111] Connection refused", path) for path in paths]
         assert explanation.explain(answers).count("does not answer") == 1
 
-    def test_no_token_is_told(self):
+    def test_no_token_is_reported(self):
         told = without_tokens(answer("slurmctld", "good", UNCLEAR, "got a.b.c here"), {"good": "a.b.c", "x": ""})
         assert told.detail == "got <good token> here"

@@ -64,7 +64,7 @@ def uncontested(path: str, attempt: Callable[[], Outcome | None], patience: floa
         if outcome is not None:
             return outcome
     raise SecretFileError(
-        f"{path} is repeatedly created and removed by other processes, for {patience:.0f} s now. Find out which, for"
+        f"{path} has been created and removed by other processes for {patience:.0f} s. Find out which, for"
         " example with auditctl -w, and run again."
     )
 

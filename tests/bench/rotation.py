@@ -18,7 +18,7 @@ from figures import Cell, IsSelected, Measurement
 CLIENT = "svc1"
 HOSTS = f"ctl1,ctl2,dbd1,rest1,{CLIENT},svc2"
 TOKEN = "/var/lib/load/token"
-#: The token of the beginning, in the hands of somebody who does not give it up.
+#: The first token, which a client keeps.
 STOLEN = "/var/lib/load/stolen"
 RATE = 20
 REQUESTS = 1000

@@ -348,7 +348,7 @@ def told_apart(messages: Iterable[Message]) -> Iterator[Message]:
 
 
 def _is_said(message: Message) -> bool:
-    """Not one that only hands on what another place says: it would be all placeholders."""
+    """Not a message that only has placeholders."""
     return re.search(r"[a-z]{3}", message.found) is not None and bool(message.effect or message.remedy)
 
 

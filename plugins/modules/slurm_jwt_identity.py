@@ -148,7 +148,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import Lib
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError, forget_environment
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF, SLURMDBD_CONF
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import VerifyingDaemon, identify
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import identify
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.verifying_daemon import VerifyingDaemon
 
 _OLD_LIBJWT = "libjwt.so.0"
 

@@ -26,10 +26,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases impo
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import split
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.identity import (
     Identity,
-    VerifyingDaemon,
     identify,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import sign
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.verifying_daemon import VerifyingDaemon
 
 NOW = 1_800_000_000
 KEY, STRANGER = rs256.generate(2048), rs256.generate(2048)

@@ -123,7 +123,7 @@ def put(changes: list[Change], backup: bool) -> dict[str, str]:
     done: list[Change] = []
     try:
         with ExitStack() as stack:
-            files = [(change, stack.enter_context(_LikeOriginal(change, change.new))) for change in writes]
+            files = [(change, stack.enter_context(_like_original(change, change.new))) for change in writes]
             for change in writes if backup else ():
                 backups[change.path] = _back_up(change)
             for change, file in files:
@@ -135,7 +135,7 @@ def put(changes: list[Change], backup: bool) -> dict[str, str]:
                 set_attributes(resolved(change.path), change.uid, change.gid, change.mode, ours=False)
     except BaseException:
         for change in done:
-            with _LikeOriginal(change._replace(mode=change.old_mode), change.old) as file:
+            with _like_original(change._replace(mode=change.old_mode), change.old) as file:
                 file.rename()
         for path in backups.values():
             with suppress(OSError):
@@ -155,7 +155,7 @@ def _refuse_changed(change: Change) -> None:
 def _back_up(change: Change) -> str:
     """Copy the old file, with its owner and attributes, and the mode that the new one has."""
     for name in backup_names(change.real, "~", time.time()):
-        with _LikeOriginal(change, change.old, name) as file:
+        with _like_original(change, change.old, name) as file:
             if file.link():
                 return name
     raise ConfFileError(f"{change.real} has a hundred backups of this second. Nothing was changed; run again.")
@@ -186,28 +186,25 @@ def _content(path: str) -> bytes | None:
         return None
 
 
-class _LikeOriginal(AtomicFile):
+@contextmanager
+def _like_original(change: Change, data: bytes, path: str = "") -> Iterator[AtomicFile]:
     """A temporary file with the owner, mode and extended attributes of the file that it replaces."""
+    target = resolved(change.path)
+    remove_stale(target)
+    # The site chose the folder, also for a file that not everyone may read.
+    with AtomicFile(path or target, data, change.uid, change.gid, change.mode, secret=False) as file:
+        _copy_attributes(change, file.fd)
+        yield file
 
-    def __init__(self, change: Change, data: bytes, path: str = "") -> None:
-        target = resolved(change.path)
-        remove_stale(target)
-        super().__init__(path or target, data, change.uid, change.gid, change.mode)
-        self._model = change
 
-    def is_secret(self) -> bool:
-        """Its folder is not checked: the site chose it, also for a file that not everyone may read."""
-        return False
-
-    def _write(self) -> None:
-        super()._write()
-        if not hasattr(os, "listxattr"):
-            return
-        for name in _attributes(self._model.real):
-            if name == "system.posix_acl_access" and self._model.mode != self._model.old_mode:
-                continue  # it would restore the old permissions
-            with suppress(OSError):  # not every file system keeps every attribute
-                os.setxattr(self._fd, name, os.getxattr(self._model.real, name))
+def _copy_attributes(change: Change, fd: int) -> None:
+    if not hasattr(os, "listxattr"):
+        return
+    for name in _attributes(change.real):
+        if name == "system.posix_acl_access" and change.mode != change.old_mode:
+            continue  # it would restore the old permissions
+        with suppress(OSError):  # not every file system keeps every attribute
+            os.setxattr(fd, name, os.getxattr(change.real, name))
 
 
 def _attributes(path: str) -> list[str]:

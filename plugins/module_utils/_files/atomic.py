@@ -275,12 +275,16 @@ class AtomicFile:
     Until the end of the with block it is locked, as by file_lock(), so that another run which wants to change the new
     file waits. If it got no name, it is removed at the end.
 
-    One of many, in_batch, does not flush itself or its folder: replace_all() does that for all of them together.
+    One of many, in_batch, does not flush itself or its folder: replace_all() does that for all of them together. Only
+    owner and root may write to the folders of a secret file, which is by default one that others cannot read.
     """
 
-    def __init__(self, path: str, data: bytes, uid: int, gid: int, mode: int, in_batch: bool = False) -> None:
+    def __init__(
+        self, path: str, data: bytes, uid: int, gid: int, mode: int, in_batch: bool = False, secret: bool | None = None
+    ) -> None:
         self.path = path
         self._in_batch = in_batch
+        self._secret = is_secret(mode) if secret is None else secret
         self._data = data
         self._ownership = (uid, gid, mode)
         self._fd = self._folder = -1
@@ -291,7 +295,7 @@ class AtomicFile:
     def __enter__(self) -> AtomicFile:
         try:
             with explained("write", self.path):
-                self._folder = open_folder(self.path, self.is_secret())
+                self._folder = open_folder(self.path, self._secret)
                 plain(self._folder, self._name, self.path)
                 self._write()
         except BaseException:
@@ -307,10 +311,6 @@ class AtomicFile:
                 os.close(fd)
         self._fd = self._folder = -1
         self._left = False
-
-    def is_secret(self) -> bool:
-        """Whether all folders on the way must be writable for owner and root only."""
-        return is_secret(self._ownership[2])
 
     @property
     def fd(self) -> int:

@@ -15,7 +15,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.builtin_modules import BUILTINS
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import Observation
 
-# In what ansible.builtin.apt says then.
+# Part of the message of ansible.builtin.apt then.
 NO_PYTHON3_APT = "must be installed to use check mode"
 
 
@@ -32,7 +32,7 @@ class ActionModule(CheckedAction):
         self.options = dict(self._task.args[self.name])
         self.job, self.deadline = "", math.inf
         if self.name == "async_status":
-            # Whose result it is, and the instant after which nobody waits for it any more.
+            # The module that the job runs, and the instant after which it has failed.
             self.job = str(self.options.pop("of", ""))
             self.deadline = float(self.options.pop("deadline", math.inf))
             if self.job not in modules.MODULES:
@@ -73,18 +73,18 @@ class ActionModule(CheckedAction):
         action = loader.get(task.action, **known) or loader.get("ansible.legacy.normal", **known)
         found: Mapping[str, Any] = action.run(task_vars=variables)
         if self.name == "package" and task.check_mode and NO_PYTHON3_APT in str(found.get("msg", "")):
-            return self._asked_of_dpkg(known, variables)
+            return self._missing_packages(known, variables)
         return found
 
-    def _asked_of_dpkg(self, known: Mapping[str, Any], variables: dict[str, Any]) -> Mapping[str, Any]:
-        """In check mode Ansible's apt wants python3-apt, which it installs otherwise. dpkg says what is missing."""
+    def _missing_packages(self, known: Mapping[str, Any], variables: dict[str, Any]) -> Mapping[str, Any]:
+        """In check mode apt needs python3-apt, which it installs otherwise. dpkg knows what is missing."""
         names = self.options.get("name") or []
-        wanted = [str(name) for name in ([names] if isinstance(names, str) else names)]
+        packages = [str(name) for name in ([names] if isinstance(names, str) else names)]
         task = self._task.copy()
         task.action, task.check_mode = "ansible.builtin.command", False
-        task.args = {"argv": ["dpkg-query", "-W", "-f", DPKG_FORMAT, *(name.partition("=")[0] for name in wanted)]}
+        task.args = {"argv": ["dpkg-query", "-W", "-f", DPKG_FORMAT, *(name.partition("=")[0] for name in packages)]}
         action = self._shared_loader_obj.action_loader.get(task.action, **{**known, "task": task})
-        # It fails where it knows one of the packages not at all, and says of the others what it knows.
+        # It fails if it does not know one of the packages, and reports the others.
         installed = parse_dpkg(str(action.run(task_vars=variables).get("stdout", "")))
-        missing = [name for name in wanted if name.partition("=")[0] not in installed]
+        missing = [name for name in packages if name.partition("=")[0] not in installed]
         return {"changed": bool(missing), "msg": f"To be installed: {', '.join(missing) or 'nothing'}."}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which hosts of an inventory make a Slurm cluster, and which component each plays. Private to this collection."""
+"""The hosts of a Slurm cluster in an inventory, by component and by step of a run. Private to this collection."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import de
 
 DECLARATIONS = declarations.NAME
 
-# Component of the cluster -> (variable that names its inventory group, that group's name if nothing is said).
-# The order is the order in which hosts are listed everywhere.
+# Component -> (variable with the name of its inventory group, default name).
+# Hosts are listed in this order everywhere.
 COMPONENTS = {
     "slurmctld": ("slurm_jwt_group_slurmctld", "slurmctld"),
     "slurmdbd": ("slurm_jwt_group_slurmdbd", "slurmdbd"),
@@ -30,7 +30,7 @@ class ClusterError(declarations.DeclarationError):
 def hosts_by_component(
     groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any]
 ) -> dict[str, list[str]]:
-    """The inventory's hosts of each component; ``variables`` are those of any host, for the groups' names.
+    """The hosts of each component; ``variables`` of any host have the names of the groups.
 
     Once the declarations are frozen it is what was frozen, whatever variables say later.
     """
@@ -49,7 +49,7 @@ def cluster_hosts(
     components: Sequence[str] = tuple(COMPONENTS),
     only: bool = False,
 ) -> list[str]:
-    """Every host of the cluster, or of some components of it, once, controllers first. ``only``: of no other."""
+    """Every host of the cluster or of some components once, controllers first. ``only``: and of no other component."""
     if not groups.get("all"):
         return []
     found = hosts_by_component(groups, variables)
@@ -66,7 +66,7 @@ def cluster_hosts(
 
 
 def any_variables(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The variables of the inventory's first host: where a play's hosts are chosen, no host speaks yet."""
+    """The variables of the first host of the inventory, to choose the hosts of a play, and the frozen declarations."""
     everybody = [host for host in groups.get("all") or () if host in hostvars]
     first: Mapping[str, Any] = hostvars[everybody[0]] if everybody else {}
     frozen = frozen_declarations(hostvars)
@@ -74,13 +74,13 @@ def any_variables(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, An
 
 
 def raw(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
-    """A host's variables as they are written: to evaluate them all takes long."""
+    """The variables of a host, not evaluated: to evaluate all takes long."""
     found: Mapping[str, Any] = getattr(hostvars, "raw_get", hostvars.__getitem__)(host)
     return found
 
 
 def frozen_declarations(hostvars: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What slurm_jwt_declarations has frozen at the beginning of the run; None before that."""
+    """What slurm_jwt_declarations froze at the beginning of the run; None before that."""
     if "localhost" not in hostvars:
         return None
     frozen: Mapping[str, Any] | None = raw(hostvars, "localhost").get(DECLARATIONS)
@@ -88,13 +88,13 @@ def frozen_declarations(hostvars: Mapping[str, Any]) -> Mapping[str, Any] | None
 
 
 def check_declarations(hostvars: Mapping[str, Any], hosts: Sequence[str]) -> None:
-    """Raise DeclarationsChanged unless each host's declarations are those that were frozen."""
+    """Raise DeclarationsChanged if the declarations of a host have changed since."""
     known = [host for host in hosts if host in hostvars]
     declarations.check(frozen_declarations(hostvars), lambda host: raw(hostvars, host), known)
 
 
 def left_with_localhost(hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What earlier plays have left with localhost, which is there even where the inventory does not name it."""
+    """The variables of localhost, where earlier plays leave results. It exists even if no inventory names it."""
     if "localhost" not in hostvars:
         return {}
     left: Mapping[str, Any] = hostvars["localhost"]
@@ -102,13 +102,13 @@ def left_with_localhost(hostvars: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 PLAN, FAILURE, TOKENS_FAILURE = "slurm_jwt_plan", "slurm_jwt_failure", "slurm_jwt_tokens_failure"
-# What a failed step of a host leaves with it, see tasks/leave_out.yml.
+# The failed step of a host that was left out, see tasks/leave_out.yml.
 LEFT_OUT = "slurm_jwt_left_out"
 PROXY_GROUP = ("slurm_jwt_group_proxy", "slurm_proxy")
 
 
 def proxy_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> list[str]:
-    """The hosts of the authenticating proxy; none after plays that failed to bring what it builds on."""
+    """The hosts of the authenticating proxy; none after a failed play that it depends on."""
     local = left_with_localhost(hostvars)
     if FAILURE in local or TOKENS_FAILURE in local:
         return []
@@ -127,7 +127,7 @@ def default_listener(group_names: Sequence[str], proxy_group: str = "") -> str:
 
 
 def default_listeners(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> dict[str, str]:
-    """Where slurmrestd is to listen on each of its hosts for which the site does not declare slurmrestd_listen."""
+    """The default address on each host of slurmrestd for which slurmrestd_listen is not declared."""
     behind_proxy = proxy_hosts(groups, hostvars)
     return {
         host: DEFAULT_LISTENER_BEHIND_PROXY if host in behind_proxy else DEFAULT_LISTENER
@@ -145,7 +145,7 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     follows a failure, ``tidying`` a success, ``report`` closes the run.
     """
     if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
-        # Nothing was looked at yet: --syntax-check, --list-tasks.
+        # Nothing has been inspected: --syntax-check, --list-tasks.
         return []
     plan = hostvars["localhost"][PLAN]
     if step == "report":
@@ -157,14 +157,14 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     if step == "tidying":
         return [host for host in plan["hosts_to_change"] if not is_left_out(hostvars, host)]
     if step == "withdrawing":
-        # Services have tokens of the new key before the old one goes.
+        # Services have tokens of the new key before the old one is withdrawn.
         lost = TOKENS_FAILURE in hostvars["localhost"]
         return [] if lost or not plan.get("makes_key") else list(plan["rsa_rotation"])
     return [host for host in plan.get(HOSTS_OF_STEP[step]) or () if not is_left_out(hostvars, host)]
 
 
 def is_left_out(hostvars: Mapping[str, Any], host: str) -> bool:
-    """Whether an earlier step of this run failed on this host alone."""
+    """Whether an earlier step of this run failed on this host, and only there."""
     if host not in hostvars:
         return False
     left: Mapping[str, Any] = raw(hostvars, host).get(LEFT_OUT) or {}
@@ -172,7 +172,7 @@ def is_left_out(hostvars: Mapping[str, Any], host: str) -> bool:
 
 
 def run_of(hostvars: Mapping[str, Any]) -> str:
-    """Which playbook's run it is; another one in the same process has another name."""
+    """The name of this run of a playbook; another one in the same process has another name."""
     return str((frozen_declarations(hostvars) or {}).get("run", ""))
 
 

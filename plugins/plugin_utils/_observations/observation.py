@@ -51,7 +51,7 @@ STANDARD: Mapping[str, Shape] = {
     "module_stderr": TEXT,
     "rc": whole(-256, 2**16),
 }
-# What AnsibleModule adds where a result names a path.
+# What AnsibleModule adds to a result with a path.
 OF_A_PATH: Mapping[str, Shape] = {
     "uid": maybe(ID),
     "gid": maybe(ID),
@@ -62,7 +62,7 @@ OF_A_PATH: Mapping[str, Shape] = {
     "size": maybe(whole()),
     "secontext": LINE,
 }
-# What Ansible itself says of a job in the background.
+# What Ansible itself returns about a job in the background.
 JOB: Mapping[str, Shape] = {
     "ansible_job_id": word(r"j?[0-9.]+", 64, "the number of a job"),
     "started": either(flag, whole(0, 1)),
@@ -77,9 +77,9 @@ class Observation(NamedTuple):
 
     members: Members
     seconds: int
-    """How long a host may take to answer. One that takes longer has failed."""
+    """How long a host may take. One that takes longer has failed."""
     names_dropped: bool = True
-    """Whether each member that was not declared is named. Builtin modules have many that nobody asks for."""
+    """Whether undeclared members are named in a warning. Builtin modules have many harmless ones."""
 
 
 def observation(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shapes that an answer from a host has to have: types, lengths and characters. Private to this collection.
+"""Shapes that a result from a host must have: types, lengths and characters. Private to this collection.
 
 A shape takes a value and returns it, rebuilt from plain Python types, or raises Misfit. Nothing that a shape returns
 can be a Jinja template, on any ansible-core, whatever marks it loses on its way: words may not hold a delimiter of
@@ -18,7 +18,7 @@ from typing import Any
 Shape = Callable[[Any, str], Any]
 """Takes a value and the name of the member that it is, for messages."""
 
-# The last is a line of Ansible's by which text chooses delimiters of its own.
+# The last is a line with which text can change the delimiters of Ansible's templates.
 _JINJA = re.compile(r"(?<=\{)(?=[{%#])|(?<=[}%#])(?=\})|(?<=#)(?=jinja2:)")
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
@@ -28,20 +28,20 @@ LONGEST_SENTENCE, LONGEST_WORD, MOST = 4000, 1024, 1000
 
 
 class Misfit(Exception):
-    """An answer that does not have its shape. The text names the member and what it is, and never shows its value."""
+    """A result that does not have its shape. The text names the member and its type, and never shows its value."""
 
     def __init__(self, member: str, found: str, expected: str = "") -> None:
         super().__init__(f"{member or 'it'} is {found}{', not ' if expected else ''}{expected}")
 
 
 def harmless(text: str, longest: int = LONGEST_SENTENCE) -> str:
-    """A sentence from a host for people to read: one line, no template, no longer than that."""
+    """A sentence from a host, to show: one line, no template, at most that long."""
     cut = text if len(text) <= longest else text[:longest] + " ... (cut)"
     return _without_marks(cut).strip()
 
 
 def harmless_lines(text: str, longest: int) -> str:
-    """The same of a text of several lines, such as one of a diff."""
+    """The same for a text of several lines, such as one of a diff."""
     cut = text if len(text) <= longest else text[:longest] + "\n... (cut)"
     return "\n".join(map(_without_marks, cut.split("\n")))
 
@@ -68,7 +68,7 @@ def number(least: float = 0, greatest: float = 1e12) -> Shape:
     def fit(value: Any, member: str) -> int | float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise Misfit(member, _kind(value), "a number")
-        # A whole number may be larger than any other; what is none compares with nothing.
+        # Compared as it is, as a whole number may be too large for a float; NaN fails every comparison.
         if not least <= value <= greatest:
             raise Misfit(member, "a number out of range", f"from {least:g} to {greatest:g}")
         return int(value) if isinstance(value, int) else float(value)
@@ -112,7 +112,7 @@ def lines(longest: int = 200_000) -> Shape:
 
 
 def word(pattern: str = r"[^\x00-\x1f\x7f]*", longest: int = LONGEST_WORD, what: str = "one line of text") -> Shape:
-    """Text that is compared or handed on: it fits as it is, or not at all."""
+    """Text that is compared or passed on: it fits unchanged, or not at all."""
     fits = re.compile(pattern)
 
     def fit(value: Any, member: str) -> str:
@@ -121,7 +121,7 @@ def word(pattern: str = r"[^\x00-\x1f\x7f]*", longest: int = LONGEST_WORD, what:
         if len(value) > longest:
             raise Misfit(member, f"{len(value)} characters long", f"at most {longest}")
         if not fits.fullmatch(value) or _JINJA.search(value) or _UNPRINTABLE.search(value):
-            raise Misfit(member, "text with characters that have no place there", what)
+            raise Misfit(member, "text with invalid characters", what)
         return str(value)
 
     return fit
@@ -196,7 +196,7 @@ def either(*shapes: Shape) -> Shape:
 
 
 def json_value(text: Shape | None = None, depth: int = 6, most: int = 200) -> Shape:
-    """Anything that JSON has, for people to read, within limits: the claims of a token."""
+    """Any JSON value, to show, within limits: the claims of a token."""
     shown = text or sentence()
 
     def fit(value: Any, member: str) -> Any:

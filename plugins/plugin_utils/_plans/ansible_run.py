@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which run of Ansible this is, and whether another one still lives. Private to this collection.
+"""Which run of Ansible this is, and whether another one is alive. Private to this collection.
 
 A run is named HOST:BOOT:SPACE:PID:START, so that a process that got the number of a dead one is not taken for it. That
 is known of runs on this very host and among the same processes (SPACE) only; of a run elsewhere, such as in an
@@ -18,13 +18,13 @@ _BOOT = "/proc/sys/kernel/random/boot_id"
 
 
 def this_run() -> str:
-    """The name of the run that asks."""
+    """The name of this run."""
     pid = _main_process()
     return ":".join((os.uname().nodename, _boot(), _space(), str(pid), _start_of(pid) or "?"))
 
 
 def by_whom() -> str:
-    """The person behind it: the one who called sudo, if that was how."""
+    """The user who runs Ansible, or who called sudo for it."""
     try:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
@@ -33,7 +33,7 @@ def by_whom() -> str:
 
 
 def is_dead(run: str) -> bool | None:
-    """Whether that run has ended; None if it cannot be told from here."""
+    """Whether a run has ended; None if that cannot be determined here."""
     fields = run.split(":")
     if len(fields) != 5 or "?" in fields:
         return None
@@ -44,7 +44,7 @@ def is_dead(run: str) -> bool | None:
 
 
 def _main_process() -> int:
-    """ansible-playbook itself: tasks are templated in workers that it has forked."""
+    """ansible-playbook itself: it forks workers that evaluate templates."""
     parent = multiprocessing.parent_process()
     return parent.pid if parent is not None and parent.pid is not None else os.getpid()
 
@@ -58,7 +58,7 @@ def _boot() -> str:
 
 
 def _space() -> str:
-    """Which processes are seen from here: their numbers mean nothing in another container."""
+    """The PID namespace: process numbers mean nothing in another container."""
     try:
         return os.readlink("/proc/self/ns/pid").strip("pid:[]")
     except OSError:
@@ -66,7 +66,7 @@ def _space() -> str:
 
 
 def _start_of(pid: int) -> str | None:
-    """When a process began, in ticks since boot; None if there is no such process, or only what is left of it."""
+    """Start time of a process, in ticks since boot; None if there is no such process, or it is a zombie."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
             # The name of the program, in parentheses, may hold anything.

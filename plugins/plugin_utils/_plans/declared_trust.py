@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a site declares of the tokens that count, put together from its variables. Private to this collection."""
+"""Which tokens the site wants to be accepted, from its variables. Private to this collection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def trust(
     signing: str,
     serial: str = "",
 ) -> Trust:
-    """A key set is declared by its sources, or by the path of the site's own RSA key."""
+    """A key set is declared by its sources, or by the path of the local RSA key."""
     jwks = None if jwks_sources is None and not rs256_key_path else bool(jwks_sources or rs256_key_path)
     services = declared_services.declared(hostvars)
     return Trust(
@@ -38,7 +38,7 @@ def trust(
 
 
 def observations(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The look at each host, and what its look at the sources of keys has found."""
+    """The observation of each host, with that of the sources of keys."""
     return {
         host: {
             **(hostvars[host].get("slurm_jwt_observation") or {}),

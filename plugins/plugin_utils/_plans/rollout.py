@@ -166,7 +166,7 @@ def _lost_listeners(observations: Mapping[str, Observed], desired: Desired) -> d
             kept = [*current, *([default] if default.startswith("unix:") and default not in current else [])]
             reasons[host] = (
                 f"slurmrestd listens at {', '.join(lost)}, and clients there would be cut off: by default it would "
-                f"listen at {default} alone. Say where it is to listen in slurmrestd_listen; to keep it: "
+                f"listen at {default} alone. Declare its addresses in slurmrestd_listen; to keep them: "
                 f"slurmrestd_listen: [{', '.join(map(repr, kept))}]."
             )
     return reasons

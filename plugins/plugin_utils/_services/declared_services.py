@@ -30,47 +30,47 @@ class ServicesError(DeclarationError):
 
 
 def group_of(variables: Variables) -> str:
-    """The name of the inventory's group of hosts that use tokens."""
+    """The name of the inventory group of hosts that use tokens."""
     option, name = GROUP
     return str(variables.get(option) or name)
 
 
 def hosts_of(service: Service, groups: Mapping[str, Sequence[str]], group: str) -> list[str]:
-    """The hosts of one service: those it names, itself or by their groups, else those of the inventory's group."""
+    """The hosts of one service: those that it names, directly or by groups, otherwise those of the inventory group."""
     if service.get("hosts") is None:
         return list(groups.get(group, ()))
-    found: list[str] = []
+    hosts: list[str] = []
     for name in service["hosts"]:
         if name in groups:
-            found += groups[name]
+            hosts += groups[name]
         elif name in groups.get("all", ()):
-            found.append(name)
+            hosts.append(name)
         else:
             raise ServicesError(
                 f"{DECLARED}: the service {service.get('name')} is to be on {name}, which is neither a host nor a "
                 "group of the inventory. Correct the name, or add the host."
             )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(hosts))
 
 
 def services_on(
     host: str, services: Iterable[Service], groups: Mapping[str, Sequence[str]], group: str
 ) -> list[dict[str, Any]]:
     """The services of one host, with the defaults filled in."""
-    mine: list[dict[str, Any]] = []
+    here: list[dict[str, Any]] = []
     for service in services:
         if host not in hosts_of(service, groups, group):
             continue
-        if service["name"] in [each["name"] for each in mine]:
+        if service["name"] in [each["name"] for each in here]:
             raise ServicesError(
                 f"{DECLARED}: {host} has two services called {service['name']}. Give each a name of its own."
             )
-        mine.append({**DEFAULTS, **{name: value for name, value in service.items() if value is not None}})
-    return mine
+        here.append({**DEFAULTS, **{name: value for name, value in service.items() if value is not None}})
+    return here
 
 
 def declared(hostvars: Mapping[str, Variables]) -> list[Service]:
-    """Every service that any host declares; one that is declared for all hosts is there for each of them."""
+    """Every service that any host declares; a service that is declared for all hosts comes once for each."""
     return [service for host in hostvars for service in hostvars[host].get(DECLARED) or ()]
 
 
@@ -90,7 +90,7 @@ def service_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Va
 
 
 def token_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Variables]) -> list[str]:
-    """The hosts of a play that brings tokens: the controllers, and each host with a service. None without services."""
+    """The hosts of a play that distributes tokens: controllers, and each host with a service; none without services."""
     local = left_with_localhost(hostvars)
     if FAILURE in local:
         # The cluster was put back; there is no key to sign with.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How often a token has to be looked at so that it never expires unnoticed. Private to this collection."""
+"""How often a timer must check a token so that it never expires. Private to this collection."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services.declared_s
 )
 
 ATTEMPTS = 4
-"""Attempts that have to fit between the moment at which a token is due and the one at which it expires."""
+"""Attempts for which there must be time between the moment at which a token is due and its expiry."""
 
 SHORTEST = 20
-"""Seconds between two attempts at least: one that waits for slurmctld in vain takes as long."""
+"""Shortest interval in seconds: an attempt without an answer from slurmctld takes as long."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
-# What divides a minute, an hour or a day, so that the same seconds pass between any two looks.
+# Divisors of a minute, an hour or a day, so that the interval between any two checks is the same.
 _STEPS = {
     **{step: f"*-*-* *:*:0/{step}" for step in (20, 30)},
     **{step * _MINUTE: f"*-*-* *:0/{step}:00" for step in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)},
@@ -36,13 +36,13 @@ _STEPS = {
 
 
 def calendar(seconds: int) -> tuple[int, str]:
-    """The longest step of the calendar that is no longer than this, and how systemd writes it."""
+    """The longest interval that is not longer than this, and its OnCalendar expression."""
     step = max(step for step in _STEPS if step <= max(seconds, SHORTEST))
     return step, _STEPS[step]
 
 
 def timers(services: Iterable[Service], host: str) -> list[dict[str, Any]]:
-    """What the module slurm_jwt_token_timer is told: each service of a host whose token is to be renewed there."""
+    """The timers of the module slurm_jwt_token_timer: one for each service of a host with renew."""
     return [_timer(service, f"{DECLARED}: {service['name']} on {host}") for service in services if service.get("renew")]
 
 
@@ -72,7 +72,7 @@ def _timer(service: Service, where: str) -> dict[str, Any]:
 
 
 def _seconds(service: Service, where: str) -> tuple[int, int, int]:
-    """Lifespan, min_remaining and the time between two looks, if a token can be kept fresh with these."""
+    """Lifespan, min_remaining and the interval, if a timer can renew the token in time with these."""
     option = "lifespan"
     try:
         life = lifespan(str(service["lifespan"]), allow_endless=True)

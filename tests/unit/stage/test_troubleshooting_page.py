@@ -60,7 +60,7 @@ def test_every_problem_and_every_role_is_there():
         "SLURM_JWT is in the environment of COMPONENT, process PID.",
         "an Include without a file name",
         "Name its unit in COMPONENT_service",
-        "Say where it is to listen in slurmrestd_listen",
+        "Declare its addresses in slurmrestd_listen",
         "SILENT: cannot be reached",
     ):
         assert words in page

@@ -139,7 +139,7 @@ def is_let_in(shape, value):
     try:
         shape(value, "")
     except Misfit as misfit:
-        return "missing" in str(misfit) or "no place there" in str(misfit)
+        return "missing" in str(misfit) or "invalid characters" in str(misfit)
     return True
 
 

@@ -244,7 +244,7 @@ def test_a_word_has_its_pattern_all_over():
     shape = shapes.word("[a-z]+", what="a name")
     assert shape("abc", "") == "abc"
     for text in ("", "Abc", "abc1", "abc\n", "\nabc", "abc abc"):
-        assert refused(shape, text) == "here is text with characters that have no place there, not a name"
+        assert refused(shape, text) == "here is text with invalid characters, not a name"
 
 
 def test_one_of():

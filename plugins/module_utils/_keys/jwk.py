@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """RSA public keys for signatures, as JSON Web Keys (RFC 7517). Private to this collection.
 
-Slurm takes n and e on trust, and an odd key kills the daemon, or lets everybody in: who can take a modulus apart can
-sign tokens for root. So a key is read as numbers, judged, and written anew from the numbers. What is not asked of a key
-is who it belongs to.
+Slurm does not check n and e. A malformed key crashes the daemon, and a weak one lets everybody in: anyone who can
+factor a modulus can sign tokens for root. So a key is read as numbers, checked, and written from the numbers. Who owns
+the key is not checked.
 
-The judgement wants no library: it rests on arithmetic alone.
+The checks need no library: they are arithmetic.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import Key
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rsa_weakness import Budget
 
 MIN_BITS = 2048
-"""What RFC 7518 asks for RS256."""
+"""RFC 7518 requires it for RS256."""
 LEAST_BITS = 1024
-"""No site may ask for less: shorter moduli have been taken apart."""
+"""No site may allow less: shorter moduli have been factored."""
 MAX_BITS = 8192
 """No issuer has longer keys, and each costs slurmctld time."""
-LONGEST_KID = 256
+MAX_KID_LENGTH = 256
 
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2
-_MAX_EXPONENT_BITS = 64  # OpenSSL takes no longer one beside a modulus of more than 3072 bits
+_MAX_EXPONENT_BITS = 64  # the OpenSSL limit for a modulus of more than 3072 bits
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _PRIVATE_EXPONENTS = ("d", "dp", "dq")
 _FACTORS = ("p", "q")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}")
-# NUL would end the text for Slurm, and two kids would be one.
+# For Slurm, NUL would end the text, so that two kids could be the same.
 _KID = re.compile(r"[\x20-\x7e]+")
 _USUAL_EXPONENTS = (65537, 3, 5, 17, 257)
 
 
 class Leaked(KeyRefused):
-    """The key came with its private part, which was proven to be that of its modulus: it is trusted nowhere else
-    either."""
+    """The key came with its private part, which was proven to fit its modulus: the modulus is not trusted from any
+    source."""
 
     def __init__(self, reason: str, modulus: int) -> None:
         super().__init__(reason)
@@ -60,7 +60,7 @@ class Jwk(NamedTuple):
 
     @property
     def thumbprint(self) -> str:
-        """RFC 7638: tells keys apart whatever their kid is."""
+        """RFC 7638: identifies a key independently of its kid."""
         return thumbprint(self.n, self.e)
 
     @property
@@ -69,7 +69,7 @@ class Jwk(NamedTuple):
 
 
 def members(key: Jwk) -> dict[str, str]:
-    """The key in the one form that every release of Slurm digests: these five members, and no other."""
+    """The key in the form that every release of Slurm accepts: these five members, and no other."""
     return {"kid": key.kid, "kty": "RSA", "alg": "RS256", "n": encode(key.n), "e": encode(key.e)}
 
 
@@ -79,23 +79,23 @@ def thumbprint(n: int, e: int) -> str:
 
 
 def thumbprints(n: int, e: int) -> set[str]:
-    """How a key with this modulus may have been named: with its own exponent and with those that others use."""
+    """The thumbprints of this modulus: with its own exponent and with the usual ones."""
     return {thumbprint(n, exponent) for exponent in (e, *_USUAL_EXPONENTS)}
 
 
 def modulus_fingerprint(n: int) -> str:
-    """Tells moduli apart, whatever the exponent is."""
+    """Identifies a modulus independently of the exponent."""
     return base64.urlsafe_b64encode(hashlib.sha256(encode(n).encode("ascii")).digest()).rstrip(b"=").decode("ascii")
 
 
 def encode(number: int) -> str:
-    """A number as Base64urlUInt of RFC 7518: the fewest octets, no padding. Slurm makes DER of it without a look."""
+    """A number as Base64urlUInt of RFC 7518: the fewest octets, no padding. Slurm converts it to DER unchecked."""
     octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
 
 
 def decode(text: object, member: str) -> int:
-    """The number in a member of a key. Octets of zero before it and padding, which some issuers write, do no harm."""
+    """The number in a member of a key. Leading zero octets and padding, which some issuers write, are accepted."""
     if not isinstance(text, str):
         raise KeyRefused(f"has a member {member} that is not text")
     if len(text) > 2 * MAX_BITS // 6 or not _BASE64URL.fullmatch(text):
@@ -105,18 +105,18 @@ def decode(text: object, member: str) -> int:
         octets = base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
     except (binascii.Error, ValueError):
         raise KeyRefused(f"has a member {member} that is not base64url") from None
-    # What is left of the last letter must be zero bits, or two texts would be one number.
+    # The unused bits of the last letter must be zero, or two texts would be the same number.
     if base64.urlsafe_b64encode(octets).decode().rstrip("=") != bare:
         raise KeyRefused(f"has a member {member} that is cut off or otherwise not base64url")
     return int.from_bytes(octets, "big")
 
 
 class Rules(NamedTuple):
-    """What a key has to be like."""
+    """Requirements for a key."""
 
     min_bits: int = MIN_BITS
     budget: Budget | None = None
-    """What may be spent on the checks that take time; None for no limit."""
+    """Limits the checks that take time; None for no limit."""
     checked: Collection[str] = ()
     """Thumbprints of keys for which these checks were made before."""
 
@@ -125,32 +125,32 @@ RULES = Rules()
 
 
 def named(kid: object, n: int, e: int, rules: Rules = RULES) -> Jwk:
-    """The key of these numbers, judged; without a kid it is called by its thumbprint."""
+    """The key of these numbers, checked. Without a kid, its thumbprint is its kid."""
     refuse_numbers(n, e, rules)
     if kid is None or kid == "":
         return Jwk(thumbprint(n, e), n, e)
     if not isinstance(kid, str):
         raise KeyRefused("has a kid that is not text")
-    if len(kid) > LONGEST_KID or not _KID.fullmatch(kid):
-        raise KeyRefused(f"has a kid of more than {LONGEST_KID} characters, or of others than printable ASCII")
+    if len(kid) > MAX_KID_LENGTH or not _KID.fullmatch(kid):
+        raise KeyRefused(f"has a kid of more than {MAX_KID_LENGTH} characters, or of others than printable ASCII")
     return Jwk(kid, n, e)
 
 
-def from_members(found: Mapping[str, Any], rules: Rules = RULES) -> Jwk:
-    """The key that a JSON Web Key describes, KeyRefused if Slurm must not get it."""
-    kind = found.get("kty")
+def from_members(jwk: Mapping[str, Any], rules: Rules = RULES) -> Jwk:
+    """The key in a JSON Web Key; KeyRefused if Slurm must not get it."""
+    kind = jwk.get("kty")
     if kind != "RSA":
         raise KeyRefused("has no kty" if kind is None else f"is of kty {_shown(kind)}, not RSA")
-    _refuse_private(found, rules.budget)
-    _refuse_other_use(found)
-    if found.get("n") is None and found.get("e") is None and found.get("x5c") is not None:
-        n, e = _from_chain(found["x5c"])
+    _refuse_private(jwk, rules.budget)
+    _refuse_other_use(jwk)
+    if jwk.get("n") is None and jwk.get("e") is None and jwk.get("x5c") is not None:
+        n, e = _from_chain(jwk["x5c"])
     else:
-        missing = [member for member in ("n", "e") if found.get(member) is None]
+        missing = [member for member in ("n", "e") if jwk.get(member) is None]
         if missing:
             raise KeyRefused(f"has no {' and no '.join(missing)}")
-        n, e = decode(found["n"], "n"), decode(found["e"], "e")
-    return named(found.get("kid"), n, e, rules)
+        n, e = decode(jwk["n"], "n"), decode(jwk["e"], "e")
+    return named(jwk.get("kid"), n, e, rules)
 
 
 def verifies(key: Jwk, signed: bytes, signature: bytes) -> bool:
@@ -164,7 +164,7 @@ def verifies(key: Jwk, signed: bytes, signature: bytes) -> bool:
 
 
 def refuse_numbers(n: int, e: int, rules: Rules = RULES) -> None:
-    """Raise KeyRefused for numbers that are no RSA key, or one that anybody could take apart."""
+    """Raise KeyRefused for numbers that are not an RSA key, or one that is easy to factor."""
     bits, least = n.bit_length(), max(rules.min_bits, LEAST_BITS)
     if bits < least:
         raise KeyRefused(f"has a modulus of {bits} bits; {least} is the least")
@@ -183,34 +183,34 @@ def refuse_numbers(n: int, e: int, rules: Rules = RULES) -> None:
             " this source than are checked at once"
         )
     if rsa_weakness.is_prime(n):
-        raise KeyRefused("has a modulus that is a prime, and anybody could sign with it")
+        raise KeyRefused("has a modulus that is a prime, so anyone could sign with it")
 
 
-def _refuse_private(found: Mapping[str, Any], budget: Budget | None) -> None:
-    """A private part is a claim that anybody can make about somebody else's modulus. It voids the key that it comes
-    with; only if it is proven it voids the modulus."""
-    private = [member for member in _PRIVATE if member in found]
+def _refuse_private(jwk: Mapping[str, Any], budget: Budget | None) -> None:
+    """Refuse a key with a private part. Anyone can claim one for another's modulus, so it voids only this key; if it is
+    proven to fit, it voids the modulus."""
+    private = [member for member in _PRIVATE if member in jwk]
     if not private:
         return
-    modulus = _proven(found, budget)
+    modulus = _leaked_modulus(jwk, budget)
     if modulus is None:
         raise KeyRefused(
             f"comes with a private part (member {private[0]}) that was not shown to be that of its modulus, so this"
             " entry alone is not trusted; have its issuer leave private parts out"
         )
     raise Leaked(
-        f"comes with its private part (member {private[0]}), so whoever has read it can sign tokens; have its issuer"
-        " replace it",
+        f"comes with its private part (member {private[0]}), so anyone who has read it can sign tokens; have its"
+        " issuer replace it",
         modulus,
     )
 
 
-def _proven(found: Mapping[str, Any], budget: Budget | None) -> int | None:
-    """The modulus, if a private part is that of it."""
+def _leaked_modulus(jwk: Mapping[str, Any], budget: Budget | None) -> int | None:
+    """The modulus, if a private part fits it."""
     numbers = {}
     for member in ("n", "e", *_PRIVATE_EXPONENTS, *_FACTORS):
         try:
-            numbers[member] = decode(found[member], member)
+            numbers[member] = decode(jwk[member], member)
         except (KeyRefused, KeyError):
             continue
     n = numbers.get("n", 0)
@@ -229,8 +229,8 @@ def _proven(found: Mapping[str, Any], budget: Budget | None) -> int | None:
     return None
 
 
-def _refuse_other_use(found: Mapping[str, Any]) -> None:
-    algorithm, use, operations = found.get("alg"), found.get("use"), found.get("key_ops")
+def _refuse_other_use(jwk: Mapping[str, Any]) -> None:
+    algorithm, use, operations = jwk.get("alg"), jwk.get("use"), jwk.get("key_ops")
     if algorithm not in (None, "RS256"):
         raise KeyRefused(f"is for {_shown(algorithm)}; Slurm verifies RS256 only")
     if use not in (None, "sig"):
@@ -253,5 +253,5 @@ def _from_chain(chain: object) -> tuple[int, int]:
 
 
 def _shown(value: object) -> str:
-    """Something that a stranger wrote, fit for a message."""
+    """An untrusted value, for a message."""
     return ascii(value)[:40] if isinstance(value, str) else "something that is not text"

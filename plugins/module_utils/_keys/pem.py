@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """RSA public keys in PEM and in X.509 certificates. Private to this collection.
 
-The library cryptography reads them. It takes a third of a second to import, so it is imported only where there is
-something for it to read.
+The library cryptography reads them. Its import takes a third of a second, so it is imported only if it is needed.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 
 
 class KeyRefused(Exception):
-    """A key cannot be trusted, or not be used by Slurm; str() is a predicate that fits behind the key's name."""
+    """Slurm must not trust a key, or cannot use it; str() is a predicate to follow the name of the key."""
 
 
 class LibraryMissing(Exception):
-    """The Python library cryptography is not there or too old. The text says what to install."""
+    """The Python library cryptography is missing or too old. The text says what to install."""
 
 
 class PrivateKeyFound(Exception):
-    """There is a private key where public ones were expected. The text says what to do."""
+    """A file for public keys has a private one. The text says what to do."""
 
 
 def looks_like_pem(text: str) -> bool:
@@ -34,21 +33,21 @@ def looks_like_pem(text: str) -> bool:
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """The blocks of a PEM file: what each says it is, and the block itself."""
-    return [(found[1], found[0]) for found in _BLOCK.finditer(text)]
+    """The blocks of a PEM file: the label of each, and the block."""
+    return [(match[1], match[0]) for match in _BLOCK.finditer(text)]
 
 
 def numbers_in_blocks(text: str) -> list[tuple[int, int] | KeyRefused]:
-    """Modulus and exponent of each key in a PEM file, in order, or why a block has none to trust."""
-    found = blocks(text)
-    private = [label for label, _block in found if label.endswith("PRIVATE KEY")]
+    """Modulus and exponent of each key in a PEM file, in order, or why a block has no trusted key."""
+    all_blocks = blocks(text)
+    private = [label for label, _block in all_blocks if label.endswith("PRIVATE KEY")]
     if private:
         raise PrivateKeyFound(
-            f"holds a private key (PEM, {private[0]}). Give its public half, which"
-            " openssl pkey -in FILE -pubout prints, and see who else could read it."
+            f"holds a private key (PEM, {private[0]}). Use its public half, which openssl pkey -in FILE -pubout prints,"
+            " and check who else could read the private key."
         )
-    alone = len(found) == 1
-    return [_numbers_of_block(label, block, alone) for label, block in found]
+    alone = len(all_blocks) == 1
+    return [_numbers_of_block(label, block, alone) for label, block in all_blocks]
 
 
 def numbers_of_certificate(der: bytes) -> tuple[int, int]:
@@ -62,8 +61,8 @@ def _numbers_of_block(label: str, block: str, alone: bool) -> tuple[int, int] | 
             certificate = _certificate(block.encode("ascii"))
             if not alone and _is_authority(certificate):
                 raise KeyRefused(
-                    "is the certificate of an authority among others, which signs certificates and no tokens; if it"
-                    " does sign tokens, make it a source of its own"
+                    "is the certificate of an authority among others, which signs certificates and not tokens; if it"
+                    " does sign tokens, make it a separate source"
                 )
             return _numbers(certificate.public_key)
         if label in ("PUBLIC KEY", "RSA PUBLIC KEY"):
@@ -109,7 +108,7 @@ def _numbers(load: Any) -> tuple[int, int]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of short moduli, which are refused with a reason
+            warnings.simplefilter("ignore")  # about short moduli, which are refused with a reason
             key = load()
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyRefused("is a public key that cannot be read") from None
@@ -120,7 +119,7 @@ def _numbers(load: Any) -> tuple[int, int]:
 
 
 def backend() -> dict[str, Any]:
-    """What cryptography before 3.1 asks for and later ones ignore."""
+    """An argument that cryptography before 3.1 needs and later releases ignore."""
     from cryptography.hazmat.backends import default_backend
 
     return {"backend": default_backend()}
@@ -128,6 +127,6 @@ def backend() -> dict[str, Any]:
 
 def missing_library(cause: ImportError) -> LibraryMissing:
     return LibraryMissing(
-        "The Python library cryptography is missing on this host, and RSA keys and certificates are read with it."
-        f" Install the package python3-cryptography, which the roles of this collection do. ({cause})"
+        "The Python library cryptography is missing on this host. It reads RSA keys and certificates."
+        f" Install the package python3-cryptography, as the roles of this collection do. ({cause})"
     )

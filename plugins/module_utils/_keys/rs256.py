@@ -1,11 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes and judges the private RSA keys that sign RS256 tokens. Private to this collection.
+"""Makes and checks the private RSA keys that sign RS256 tokens. Private to this collection.
 
-Such a key is a file in PEM (PKCS #8, not encrypted) on the host where tokens are made, and nowhere else. Slurm gets its
-public half only, in a key set. The library cryptography does what concerns the key; whoever has an HS256 key needs
-neither it nor this.
+Such a key is a file in PEM (PKCS #8, not encrypted) only on the host where tokens are made. Slurm gets its public half
+in a key set. The library cryptography handles the key; with an HS256 key neither it nor this module is needed.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ _EXPONENT = 65537
 
 
 class RsaKeyError(Exception):
-    """This is no key to sign with; str() is a predicate that fits behind the file's name."""
+    """This is not a signing key; str() is a predicate to follow the name of the file."""
 
 
 def check_library() -> None:
-    """Raise LibraryMissing where cryptography is not there."""
+    """Raise LibraryMissing if cryptography is missing."""
     try:
         import cryptography.hazmat.primitives.asymmetric.rsa  # noqa: F401
         import cryptography.hazmat.primitives.serialization  # noqa: F401
@@ -38,7 +37,7 @@ def check_library() -> None:
 
 
 def generate(bits: int = DEFAULT_BITS) -> bytes:
-    """A new key with a modulus of so many bits."""
+    """A new key with a modulus of this many bits."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -48,9 +47,9 @@ def generate(bits: int = DEFAULT_BITS) -> bytes:
 
 
 def not_a_key(data: bytes) -> str | None:
-    """Why this is the content of another kind of file; a predicate that fits behind the file's name."""
+    """Why this is the content of another kind of file; a predicate to follow the name of the file."""
     if not data:
-        return None  # it is only empty, which weakness() says
+        return None  # weakness() reports an empty file
     try:
         _load(data)
     except RsaKeyError as exc:
@@ -59,7 +58,7 @@ def not_a_key(data: bytes) -> str | None:
 
 
 def weakness(data: bytes) -> str | None:
-    """Why nobody should sign with this key; a predicate. None for a good key."""
+    """Why this key must not sign; a predicate. None for a good key."""
     if not data:
         return "is empty"
     try:
@@ -71,12 +70,12 @@ def weakness(data: bytes) -> str | None:
 
 
 def remark(_data: bytes) -> str | None:
-    """What is worth knowing of a key that is good enough: nothing."""
+    """What an administrator should know about a key that is good enough: nothing."""
     return None
 
 
 def bits(data: bytes) -> int:
-    """The length of the modulus; 0 for what is no key."""
+    """The length of the modulus; 0 if this is not a key."""
     try:
         return int(_load(data).key_size)
     except RsaKeyError:
@@ -84,13 +83,13 @@ def bits(data: bytes) -> int:
 
 
 def public_jwk(data: bytes) -> dict[str, str]:
-    """The public half as a JSON Web Key, called by its RFC 7638 thumbprint."""
+    """The public half as a JSON Web Key, with its RFC 7638 thumbprint as kid."""
     numbers = _load(data).public_key().public_numbers()
     return jwk.members(jwk.Jwk(jwk.thumbprint(numbers.n, numbers.e), numbers.n, numbers.e))
 
 
 def public_pem(n: int, e: int) -> bytes:
-    """A public key in PEM, as everybody can make it of a key set."""
+    """A public key in PEM, as anyone can make it from a key set."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -114,14 +113,14 @@ def verifies(signed: bytes, signature: bytes, data: bytes) -> bool:
 
 def _load(data: bytes) -> Any:
     if len(data) > _MAX_SIZE:
-        raise RsaKeyError(f"has {len(data)} bytes, which is no RSA key in PEM ({_MAX_SIZE} at most)")
+        raise RsaKeyError(f"has {len(data)} bytes, which is too long for an RSA key in PEM ({_MAX_SIZE} at most)")
     text = data.decode("utf-8", "replace")
-    found = pem.blocks(text)
-    if len(found) != 1:
-        raise RsaKeyError(f"has {len(found)} PEM blocks where a private RSA key has one")
-    label = found[0][0]
+    blocks = pem.blocks(text)
+    if len(blocks) != 1:
+        raise RsaKeyError(f"has {len(blocks)} PEM blocks where a private RSA key has one")
+    label = blocks[0][0]
     if label == "ENCRYPTED PRIVATE KEY" or "ENCRYPTED" in text:
-        raise RsaKeyError("is an encrypted private key, and nothing here has its passphrase")
+        raise RsaKeyError("is an encrypted private key, and its passphrase is not known here")
     if not label.endswith("PRIVATE KEY"):
         raise RsaKeyError(f"is a PEM file ({label[:40]}), not a private RSA key")
     return _load_private(data)
@@ -136,7 +135,7 @@ def _load_private(data: bytes) -> Any:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of short moduli, which are said with a remedy
+            warnings.simplefilter("ignore")  # about short moduli, which are reported with a remedy
             key = load_pem_private_key(data, None, **pem.backend())
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise RsaKeyError("is a damaged private key, or one of an unknown kind") from None

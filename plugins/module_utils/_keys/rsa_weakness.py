@@ -1,12 +1,12 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Known weaknesses of RSA moduli, found by arithmetic alone. Private to this collection.
+"""Finds known weaknesses of RSA moduli by arithmetic. Private to this collection.
 
-Who can factor a modulus can sign tokens for root. Nobody can show that a modulus is strong; what is looked for here is
-what is known to come out of broken generators and damaged files, and what anybody can factor within seconds. All tests
-but the last cost a fraction of a millisecond. The last one is a modular power, and who publishes many long moduli could
-keep a host busy with it, so it is paid for from a budget.
+Anyone who can factor a modulus can sign tokens for root. That a modulus is strong cannot be shown. These tests find
+what broken generators and damaged files are known to produce, and what can be factored within seconds. All tests except
+is_prime() take a fraction of a millisecond. That one is a modular power, and a source with many long moduli could keep
+a host busy with it, so it is limited by a budget.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from functools import lru_cache
 PRIMES_BELOW = 1 << 16
 """Each prime below it is tried as a factor."""
 FERMAT_STEPS = 256
-"""Prime factors that differ in the upper half of their bits need more steps than anybody can take. Broken generators
-that took neighbouring primes needed 20 steps at most (CVE-2022-26320)."""
+"""Prime factors that differ in the upper half of their bits need more steps than is feasible. Broken generators that
+took neighbouring primes needed 20 steps at most (CVE-2022-26320)."""
 RATIO_STEPS = 4
 LARGEST_RATIO = 8
 
 _ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
 _ROCA_GENERATOR = 65537
 _SQUARES_MODULO_64 = frozenset(number * number % 64 for number in range(64))
-_RESIDUE_TESTS = 8  # for each power; a modulus that is none passes all of them once in 6,000 times at most
+_RESIDUE_TESTS = 8  # for each power; another modulus passes all of them once in 6,000 times at most
 
 
 class Budget:
-    """How much work may go into the moduli of one source. It counts work instead of time, so that all hosts of a
-    cluster come to the same set of keys, however fast they are."""
+    """Limits the work for the moduli of one source. It counts work instead of time, so that all hosts of a cluster get
+    the same key set, however fast they are."""
 
     UNITS = 2048
     """A modular power with numbers of 1024 bits is one unit, of 2048 bits eight, of 8192 bits 512."""
@@ -39,7 +39,7 @@ class Budget:
         self.left = units
 
     def spend(self, bits: int) -> bool:
-        """Whether there is enough left for a modular power with numbers of so many bits."""
+        """Whether enough is left for a modular power with numbers of this many bits."""
         cost = max(1, round((bits / 1024) ** 3))
         if cost > self.left:
             return False
@@ -48,33 +48,32 @@ class Budget:
 
 
 def weakness(n: int) -> str | None:
-    """Why anybody could factor this modulus, as far as cheap tests show it; a predicate. See anybody_signs as well."""
+    """Why this modulus is easy to factor, as far as cheap tests show it; a predicate. See is_prime() as well."""
     if n < 3 or n % 2 == 0 or math.gcd(n, _primorial() % n) != 1:
-        return "has a modulus with a small factor, so it is damaged, and anybody could sign with it"
+        return "has a modulus with a small factor, so it is damaged, and anyone could sign with it"
     if is_power(n):
-        return "has a modulus that is a power of a smaller number, and anybody could sign with it"
+        return "has a modulus that is a power of a smaller number, so anyone could sign with it"
     if has_close_factors(n):
-        return "has a modulus whose factors are close to each other, so that anybody could factor it and sign with it"
+        return "has a modulus whose factors are close to each other, so anyone could factor it and sign with it"
     if is_roca(n):
         return (
-            "has a modulus as the broken generator of CVE-2017-15361 (ROCA) made them, which can be factored; have its"
-            " issuer replace the key and the device that made it"
+            "has a modulus of the broken generator of CVE-2017-15361 (ROCA), which can be factored; have its issuer"
+            " replace the key and the device that made it"
         )
     return None
 
 
 @lru_cache(maxsize=256)
 def is_prime(n: int) -> bool:
-    """Whether a modulus is a prime, so that its private exponent is no secret. A composite number that passes (a
-    pseudoprime) is no modulus of a sound generator either. This is the one test that costs something."""
+    """Whether a modulus is a prime, so its private exponent is not a secret. A sound generator does not produce a
+    composite number that passes (a pseudoprime) either. This test is the only expensive one."""
     return pow(2, n - 1, n) == 1
 
 
 def proves_private(n: int, e: int, exponent: int) -> bool:
     """Whether EXPONENT is a private exponent for n and e, in whole (d) or for one of the factors (dp, dq).
 
-    Such a number gives the factorization away, so nobody can make one up. That takes e of at least 3: with 1 anybody
-    could.
+    Such a number reveals the factorization, so it cannot be invented. e must be at least 3: with 1 it could be.
     """
     if e < 3 or exponent < 2 or exponent.bit_length() > 2 * n.bit_length():
         return False
@@ -102,7 +101,7 @@ def has_close_factors(n: int) -> bool:
 
 
 def is_roca(n: int) -> bool:
-    """Whether n modulo small primes is always a power of 65537, which another modulus is once in 10**8 times."""
+    """Whether n modulo small primes is always a power of 65537, which is so for another modulus once in 10**8 times."""
     return all(n % prime in allowed for prime, allowed in _roca_residues())
 
 
@@ -154,20 +153,20 @@ def _primorial() -> int:
     """The product of all primes, in pairs: one after the other takes twenty times as long."""
     numbers = _primes()
     while len(numbers) > 1:
-        numbers = [math.prod(numbers[place : place + 2]) for place in range(0, len(numbers), 2)]
+        numbers = [math.prod(numbers[start : start + 2]) for start in range(0, len(numbers), 2)]
     return numbers[0]
 
 
 @lru_cache(maxsize=None)
 def _test_primes(exponent: int) -> list[int]:
     """Primes modulo which few numbers are a power of that exponent."""
-    found: list[int] = []
+    primes: list[int] = []
     for prime in _primes():
         if prime % exponent == 1:
-            found.append(prime)
-        if len(found) == _RESIDUE_TESTS:
+            primes.append(prime)
+        if len(primes) == _RESIDUE_TESTS:
             break
-    return found
+    return primes
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stand-ins for sdiag, sacctmgr and slurmrestd that judge the tokens for real; the real ones are in the lab."""
+"""Stand-ins for sdiag, sacctmgr and slurmrestd that verify the tokens; the real programs are in the lab."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def site(tmp_path):
     return Site(tmp_path)
 
 
-def verdicts(result):
+def outcomes(result):
     return {(one["daemon"], one["case"]): one["answer"] for one in result["answers"]}
 
 
@@ -84,7 +84,7 @@ class TestClients:
     def test_a_cluster_that_checks_tokens_is_proven(self, site):
         result = site.run()
         assert (result["proven"], result["changed"], result["user"], result["tokens"]) == (True, False, "nobody", {})
-        assert verdicts(result) == {
+        assert outcomes(result) == {
             (daemon, case): "accepted" if case == "good" else "refused"
             for daemon in ("slurmctld", "slurmdbd")
             for case in ("good", "expired", "forged", "unsigned")
@@ -118,7 +118,7 @@ class TestClients:
         assert not [name for name in os.listdir(site.folder) if name not in ("jwt.key", "bin", "log", "c")]
 
     def test_only_what_is_asked_for(self, site):
-        assert {daemon for daemon, _case in verdicts(site.run(daemons=["slurmdbd"]))} == {"slurmdbd"}
+        assert {daemon for daemon, _case in outcomes(site.run(daemons=["slurmdbd"]))} == {"slurmdbd"}
 
     def test_a_daemon_with_another_key(self, site):
         site.client("sacctmgr", key=b"the one before")
@@ -130,7 +130,7 @@ class TestClients:
         assert site.run(return_tokens=True)["tokens"] == {}
         quiet = site.run(fail_unproven=False)
         assert not quiet.get("failed")
-        assert verdicts(quiet)["slurmdbd", "good"] == "refused"
+        assert outcomes(quiet)["slurmdbd", "good"] == "refused"
 
     def test_a_daemon_that_accepts_everything(self, site):
         site.client("sdiag", script="#!/bin/sh\necho fine\n")
@@ -170,15 +170,15 @@ class TestTheKeyBefore:
     def test_must_not_sign_any_more(self, site):
         result = site.run(**self.keep(site))
         assert result["proven"] is True
-        assert verdicts(result)["slurmctld", "retired"] == verdicts(result)["slurmdbd", "retired"] == "refused"
+        assert outcomes(result)["slurmctld", "retired"] == outcomes(result)["slurmdbd", "retired"] == "refused"
 
     @pytest.mark.parametrize("daemon", ["slurmctld", "slurmdbd"])
     def test_a_daemon_that_still_has_it_is_reported(self, site, daemon):
         site.client({"slurmctld": "sdiag", "slurmdbd": "sacctmgr"}[daemon], key=self.RETIRED)
         result = site.run(**self.keep(site), fail_unproven=False)
         assert result["proven"] is False
-        assert verdicts(result)[daemon, "retired"] == "accepted"
-        assert verdicts(result)[daemon, "good"] == "refused"
+        assert outcomes(result)[daemon, "retired"] == "accepted"
+        assert outcomes(result)[daemon, "good"] == "refused"
 
     def test_a_daemon_that_accepts_both_is_reported(self, site):
         """It accepts the good token, so this case is all that tells."""
@@ -191,15 +191,15 @@ class TestTheKeyBefore:
         assert site.run()["proven"] is True
 
     def test_is_left_out_where_there_is_none_or_it_is_in_force_again(self, site):
-        without = set(verdicts(site.run()))
-        assert set(verdicts(site.run(retired_key_path=str(site.folder / "jwt.key.previous")))) == without
-        assert set(verdicts(site.run(**self.keep(site, KEY)))) == without
+        without = set(outcomes(site.run()))
+        assert set(outcomes(site.run(retired_key_path=str(site.folder / "jwt.key.previous")))) == without
+        assert set(outcomes(site.run(**self.keep(site, KEY)))) == without
 
     def test_its_token_is_handed_over(self, site):
         made = site.run(daemons=[], return_tokens=True, **self.keep(site))
         assert set(made["tokens"]) == {"good", "expired", "forged", "unsigned", "retired"}
         result = site.run(key_path=None, tokens=made["tokens"])
-        assert verdicts(result)["slurmctld", "retired"] == "refused"
+        assert outcomes(result)["slurmctld", "retired"] == "refused"
 
     def test_wrong_options_are_named(self, site):
         result = site.run(retired_key_path="/nonexistent/key")
@@ -222,7 +222,7 @@ class TestTokens:
 
     def test_fewer_cases(self, site):
         good = site.run(daemons=[], return_tokens=True)["tokens"]["good"]
-        assert list(verdicts(site.run(key_path=None, tokens={"good": good}, daemons=["slurmctld"]))) == [
+        assert list(outcomes(site.run(key_path=None, tokens={"good": good}, daemons=["slurmctld"]))) == [
             ("slurmctld", "good")
         ]
 

@@ -285,7 +285,7 @@ def glibc() -> tuple[ctypes.CDLL, ctypes.Array[ctypes.c_char]]:
     """The C library and what it makes of Slurm's pattern, in the locale of the daemons."""
     libc = ctypes.CDLL(ctypes.util.find_library("c"))
     if not hasattr(libc, "gnu_get_libc_version"):
-        pytest.skip("Slurm's pattern is judged by glibc, which this is not")
+        pytest.skip("Slurm's pattern needs glibc, which this is not")
     libc.setlocale(0, b"C")
     compiled = ctypes.create_string_buffer(256)
     assert libc.regcomp(compiled, _PATTERN, 1) == 0

@@ -76,7 +76,7 @@ def refuse_what_slurm_would_not_digest(file: bytes) -> None:
     assert key_set.render(key_set.parse(file).keys) == file
 
 
-def judge(seed: int) -> None:
+def check_seed(seed: int) -> None:
     file = written(mutated(seed), TRUSTED if seed % 2 else ())
     if file is not None:
         refuse_what_slurm_would_not_digest(file)
@@ -86,14 +86,14 @@ def judge(seed: int) -> None:
 @example(9292)  # Every key came with its private part.
 @settings(max_examples=2000)
 def test_two_thousand_key_sets(seed):
-    judge(seed)
+    check_seed(seed)
 
 
 @pytest.mark.soak
 @given(SEEDS)
 @settings(max_examples=100_000)
 def test_a_hundred_thousand_key_sets(seed):
-    judge(seed)
+    check_seed(seed)
 
 
 def test_the_fuzzer_neither_spares_nor_spoils_everything():

@@ -29,7 +29,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import Jwk
 
 NOW = 1_800_000_000
 DAY = 86_400
-# Whether numbers are keys is for others to judge.
+# Whether numbers are keys is checked elsewhere.
 A, B, C = Jwk("a", 1001, 3), Jwk("b", 1003, 3), Jwk("c", 1005, 3)
 
 

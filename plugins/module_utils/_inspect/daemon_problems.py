@@ -367,7 +367,7 @@ def slurmrestd_address(declared: Sequence[str], own: int) -> list[Problem]:
     """Another program listens at a declared address of slurmrestd."""
     effect = "slurmrestd could not listen there, and would not start."
     try:
-        others = listeners.taken(declared, own)
+        others = listeners.others(declared, own)
     except listeners.AddressError as error:
         remedy = "Correct slurmrestd_listen."
         return [Problem(ERROR, "slurmrestd_listen", "slurmrestd", None, f"{error}", effect, remedy)]

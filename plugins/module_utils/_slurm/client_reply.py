@@ -18,13 +18,13 @@ UNREACHABLE = "unreachable"
 UNCLEAR = "unclear"
 UNASKED = "unasked"
 
-CLOSED = "closed"  # settled before anybody sees it: the connection was accepted, and closed without an answer
+CLOSED = "closed"  # internal: the connection was accepted, and closed without an answer
 
 CLIENTS = {
     "slurmctld": ("sdiag",),
     "slurmdbd": ("sacctmgr", "-n", "-P", "list", "cluster", "format=cluster"),
 }
-"""The lightest client command for each daemon that anybody may run and nobody without authentication."""
+"""For each daemon, the cheapest client command that every user may run, and none without authentication."""
 
 # A client that failed before it asked. These go first: what follows in its output may speak of authentication, too.
 _NOT_ASKED = (
@@ -73,7 +73,7 @@ def reply_of_client(code: int, output: str, errors: str, timed_out: tuple[int, .
     if any(text in low for text in _NOT_ASKED):
         return Reply(UNASKED, shortened(said))
     if _NO_WELCOME in low and any(text in low for text in NO_ANSWER):
-        # Two hosts were asked: slurmdbd's standby does not listen while the other one lives.
+        # Two hosts were asked: slurmdbd's standby does not listen while the other one runs.
         first = next(line for line in errors.splitlines() if _NO_WELCOME in line.lower())
         return Reply(CLOSED, shortened(_last_word(first)))
     for kind, texts in ((UNREACHABLE, NO_ANSWER), (REFUSED, NO), (CLOSED, HUNG_UP)):
@@ -83,7 +83,7 @@ def reply_of_client(code: int, output: str, errors: str, timed_out: tuple[int, .
 
 
 def _last_word(errors: str) -> str:
-    """The line that says why, in what a client that tried several times has printed."""
+    """The line with the reason, in the output of a client that tried several times."""
     lines = [line.strip() for line in errors.splitlines() if line.strip() and "Problem with query" not in line]
     return re.sub(r"^\w+: (?:error: )?", "", lines[-1]) if lines else "no word"
 

@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 CONFIGLESS_CONF = "/run/slurm/conf/slurm.conf"
 USUAL_BIN_DIRS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-# Where a Slurm is found that nobody told us of: good for a hint, not for a decision.
+# Folders of a Slurm that was not declared: good for a hint, not for a decision.
 _OTHER_BIN_DIRS = ("/opt/slurm/sbin", "/opt/slurm/bin", "/usr/local/slurm/sbin", "/usr/local/slurm/bin")
 
-# Any one of these is in every folder of plugins; only then is it the folder to look for the others in.
+# Every folder of plugins has one of these.
 _SIGN_OF_PLUGINS = ("auth_munge.so", "auth_none.so", "auth_jwt.so", "select_cons_tres.so", "rest_auth_local.so")
 
 DAEMON_OF = {"slurmctld": "slurmctld", "slurmdbd": "slurmdbd", "slurmrestd": "slurmrestd", "node": "slurmd"}
-# These say their release whatever their configuration looks like. slurmdbd refuses if it does not like slurmdbd.conf.
+# These print their release with any configuration. slurmdbd fails if something is wrong with slurmdbd.conf.
 _ALWAYS_TELL = ("slurmctld", "slurmd", "slurmrestd")
 
 PACKAGES_ASKED = (
@@ -33,7 +33,7 @@ PACKAGES_ASKED = (
 DPKG_FORMAT = "${db:Status-Status} ${Package} ${Version}\\n"
 RPM_FORMAT = "%{NAME} %{VERSION}-%{RELEASE}\\n"
 
-# What puts the files of an installed package back, at the version that is installed: another one would not fit Slurm.
+# Commands that restore the files of an installed package, at its present version: another one would not fit Slurm.
 _REINSTALL = (
     ("/usr/bin/apt-get", "apt-get install --reinstall {name}={version}"),
     ("/usr/bin/dnf", "dnf reinstall {name}"),
@@ -49,7 +49,7 @@ def release_programs(components: list[str]) -> list[str]:
 
 
 def find_programs(names: list[str], bin_dirs: list[str], usual: tuple[str, ...] | None = None) -> list[str]:
-    """The named programs that are in a folder the site named, or else in a usual one."""
+    """Those of the programs that are in a declared folder, or else in a usual one."""
     found = []
     for name in names:
         for folder in (*bin_dirs, *(USUAL_BIN_DIRS if usual is None else usual)):
@@ -61,12 +61,12 @@ def find_programs(names: list[str], bin_dirs: list[str], usual: tuple[str, ...] 
 
 
 def find_program(name: str, bin_dirs: list[str]) -> str | None:
-    """The named program in a folder the site named, or else in a usual one."""
+    """The program in a declared folder, or else in a usual one."""
     return next(iter(find_programs([name], bin_dirs)), None)
 
 
 def find_elsewhere(names: list[str]) -> str | None:
-    """A program that is neither where the site said nor in a usual place."""
+    """A program in a folder that is neither declared nor usual."""
     on_path = tuple(folder for folder in os.environ.get("PATH", "").split(":") if folder)
     return next(iter(find_programs(names, [], (*on_path, *_OTHER_BIN_DIRS))), None)
 
@@ -104,7 +104,7 @@ class Libjwt(NamedTuple):
     """The library that auth_jwt.so was built with."""
 
     name: str
-    """As the plugin asks for it, such as libjwt.so.2."""
+    """As the plugin names it, such as libjwt.so.2."""
     path: str | None
     """Where the dynamic linker would find it, or None."""
 
@@ -153,12 +153,12 @@ def parse_dpkg(text: str) -> dict[str, str]:
 
 
 def missing_packages(plugin: str, installed: dict[str, str]) -> list[str]:
-    """The packages, as NAME=VERSION, that would bring a plugin to a Debian host with those packages; none if unknown.
+    """The packages, as NAME=VERSION, that contain a plugin for a Debian host with those packages; none if unknown.
 
     The version is that of the Slurm that is there: another release of a plugin would not load.
     """
     if "slurm-smd" in installed:
-        # SchedMD's own packages have every plugin in one, or were built without it.
+        # SchedMD's own packages have all plugins in one, or were built without this one.
         return []
     versions = [installed[name] for name in PACKAGES_ASKED if name in installed]
     if not versions:
@@ -182,7 +182,7 @@ class Package(NamedTuple):
 
 
 def parse_dpkg_search(text: str, path: str) -> str | None:
-    """The package that a file belongs to, from ``dpkg-query -S PATH``, whether the file is there or not."""
+    """The package of a file, from ``dpkg-query -S PATH``, whether the file exists or not."""
     for line in text.splitlines():
         names, sep, found = line.partition(": ")
         if sep and found == path and not names.startswith("diversion by "):
@@ -191,13 +191,13 @@ def parse_dpkg_search(text: str, path: str) -> str | None:
 
 
 def parse_rpm_owner(text: str) -> Package | None:
-    """The same, with its version, from ``rpm -qf --queryformat RPM_FORMAT PATH``; its complaints have more words."""
+    """The same, with its version, from ``rpm -qf --queryformat RPM_FORMAT PATH``; its errors have more words."""
     fields = next((line.split() for line in text.splitlines()), [])
     return Package(*fields) if len(fields) == 2 else None
 
 
 def reinstall(package: Package, root: str = "/") -> str:
-    """The command that puts the files of a package back, in the words of this host's distribution."""
+    """The command of this host's distribution that restores the files of a package."""
     for tool, command in _REINSTALL:
         if os.path.exists(os.path.join(root, tool.lstrip("/"))):
             return command.format(name=package.name, version=package.version)
@@ -205,7 +205,7 @@ def reinstall(package: Package, root: str = "/") -> str:
 
 
 def python_library(name: str, folders: list[str]) -> str | None:
-    """The version of a Python package in one of the folders, read rather than imported: an import takes far longer."""
+    """The version of a Python package in one of the folders, read and not imported, as an import takes far longer."""
     for folder in folders:
         for file in ("__about__.py", "__init__.py"):
             try:

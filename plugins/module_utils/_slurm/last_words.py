@@ -17,10 +17,10 @@ _SYSTEMD = re.compile(r"\bsystemd\[\d+\]:")
 
 
 def last_words(journal: str, log: str, most: int = 3) -> list[str]:
-    """What a daemon said last, from its journal and its log file: the line that says why it died comes first.
+    """The last errors that a daemon logged, from its journal and its log file, the reason of its death first.
 
-    Both are to begin with the daemon's present start. A fatal line is the reason; errors tell what led to it, the
-    latest last. What the log file repeats of the journal is left out.
+    Both are to begin with the daemon's present start. A fatal line is the reason; errors led to it, the latest
+    last. Lines of the log file that are in the journal too are left out.
     """
     lines = [line.strip() for line in (journal.splitlines() + log.splitlines()) if line.strip()]
     own = [line for line in lines if not _SYSTEMD.search(line)]
@@ -44,7 +44,7 @@ def _message(line: str) -> str:
 
 
 def written_since(path: str, begin: float, most: int = 16384) -> str:
-    """The end of a log file, from the first line on that was written after ``begin``; nothing where it cannot be read.
+    """The end of a log file, from the first line on that was written after ``begin``; empty if it cannot be read.
 
     A line tells its time as Slurm writes it by default (slurm.conf, LogTimeFormat: iso8601 or iso8601_ms). Where a line
     tells none, it counts as written with the line before it.

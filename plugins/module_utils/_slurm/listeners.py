@@ -1,10 +1,11 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a process listens, by the kernel (proc(5)), and whether that is where it should. Private to this collection.
+"""Where a process listens, according to the kernel (proc(5)), and whether that is as declared. Private to this
+collection.
 
-slurmrestd listens at the addresses of its command line and at those of SLURMRESTD_LISTEN, from whichever of four files
-that comes. So it is not read what it was told, but seen what it does.
+slurmrestd listens at the addresses of its command line and at those of SLURMRESTD_LISTEN, which four files may set. So
+its settings are not read, but its sockets.
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ _ANY = ("", "*")
 
 
 class AddressError(ValueError):
-    """No address that slurmrestd takes. The text says what was given, and what to give."""
+    """An address that slurmrestd does not accept. The text says what was given, and what to give."""
 
 
-class Taken(NamedTuple):
-    """An address at which somebody else listens."""
+class OtherListener(NamedTuple):
+    """An address at which another program listens."""
 
     listener: str
     pid: int
-    """0 where the kernel does not say."""
+    """0 if the kernel does not say."""
     program: str
     uid: int
 
 
 class Difference(NamedTuple):
-    """What is there and was not declared, and the other way round."""
+    """Listeners that are not declared, and declared addresses without one."""
 
     extra: list[str]
     missing: list[str]
 
 
 def of_process(pid: int, root: str = "/") -> list[str]:
-    """Each as ``HOST:PORT``, ``[HOST]:PORT`` or ``unix:PATH``; none where the kernel does not say."""
+    """Each as ``HOST:PORT``, ``[HOST]:PORT`` or ``unix:PATH``; none if the kernel does not say."""
     process = os.path.join(root, "proc", str(pid))
     own = _inodes(os.path.join(process, "fd"))
     found = [
@@ -58,22 +59,22 @@ def of_process(pid: int, root: str = "/") -> list[str]:
     return sorted(dict.fromkeys(found))
 
 
-def taken(declared: Iterable[str], own: int, root: str = "/") -> list[Taken]:
-    """Who else listens where slurmrestd is to listen: the port is not free for it. OWN is its process, 0 if none."""
-    wanted = [each for address in declared if not address.startswith("unix:") for each in allowed_by(address)]
+def others(declared: Iterable[str], own: int, root: str = "/") -> list[OtherListener]:
+    """Other programs that listen at declared addresses of slurmrestd. OWN is its process, 0 if none."""
+    expected = [each for address in declared if not address.startswith("unix:") for each in allowed_by(address)]
     ours = _inodes(os.path.join(root, "proc", str(own), "fd")) if own else set()
     found = {}
     for table in ("tcp", "tcp6"):
         for fields in rows(os.path.join(root, "proc/net", table)):
             if fields[3] == LISTEN and fields[9] not in ours:
                 listener = _address(fields[1])
-                if any(_collide(listener, each) for each in wanted):
-                    found[listener] = Taken(listener, *_program_of(fields[9], root), int(fields[7]))
+                if any(_collide(listener, each) for each in expected):
+                    found[listener] = OtherListener(listener, *_program_of(fields[9], root), int(fields[7]))
     return [found[listener] for listener in sorted(found)]
 
 
 def _collide(one: str, other: str) -> bool:
-    """Whether the kernel lets only one of two have its address. [::] takes the port of IPv4, too."""
+    """Whether the kernel allows only one of two addresses. [::] includes the port of IPv4."""
     (host, port), (other_host, other_port) = one.rsplit(":", 1), other.rsplit(":", 1)
     hosts = {host, other_host}
     if port != other_port:
@@ -82,7 +83,7 @@ def _collide(one: str, other: str) -> bool:
 
 
 def _program_of(inode: str, root: str) -> tuple[int, str]:
-    """The process that has a socket, and what it is called."""
+    """The process that has a socket, and its name."""
     processes = os.path.join(root, "proc")
     for pid in filter(str.isdigit, os.listdir(processes)):
         if inode in _inodes(os.path.join(processes, pid, "fd")):
@@ -90,7 +91,7 @@ def _program_of(inode: str, root: str) -> tuple[int, str]:
                 with open(os.path.join(processes, pid, "comm"), encoding="utf-8", errors="replace") as file:
                     return int(pid), file.read().strip()
             except OSError:
-                # It has ended meanwhile.
+                # It has ended.
                 continue
     return 0, ""
 
@@ -105,7 +106,7 @@ def _inodes(folder: str) -> set[str]:
         try:
             match = _SOCKET.fullmatch(os.readlink(os.path.join(folder, name)))
         except OSError:
-            # Closed meanwhile.
+            # It was closed.
             continue
         if match:
             found.add(match[1])
@@ -124,24 +125,24 @@ def _written(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) 
 
 
 def allowed_by(declared: str) -> set[str]:
-    """The listeners that an address of slurmrestd's stands for: a name may stand for several."""
+    """The listeners of one address of slurmrestd. A name may have several."""
     if declared.startswith("unix:"):
         return {f"unix:{re.sub('^/var/run/', '/run/', declared[len('unix:'):])}"}
     host, colon, port = declared.rpartition(":")
     if not colon or not port.isdigit() or not 0 < int(port) < 65536:
-        raise AddressError(f"{declared!r} is no address for slurmrestd. Give HOST:PORT or unix:PATH.")
+        raise AddressError(f"{declared!r} is not an address for slurmrestd. Give HOST:PORT or unix:PATH.")
     host = host.strip("[]")
     if host in _ANY:
         return {_written(ipaddress.ip_address(each), int(port)) for each in ("0.0.0.0", "::")}
     try:
         found = {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except OSError as exc:
-        raise AddressError(f"{declared!r}: the name {host!r} is not known on this host ({exc.strerror}).") from exc
+        raise AddressError(f"{declared!r}: the name {host!r} does not resolve on this host ({exc.strerror}).") from exc
     return {_written(ipaddress.ip_address(each), int(port)) for each in found}
 
 
 def compare(found: Iterable[str], declared: Iterable[str]) -> Difference:
-    """Listeners that nobody declared, and declared ones of which none is there."""
+    """Compare the listeners of a process with the declared addresses."""
     there = [re.sub("^unix:/var/run/", "unix:/run/", each) for each in found]
     allowed = {each: allowed_by(each) for each in declared}
     every = set().union(*allowed.values()) if allowed else set()

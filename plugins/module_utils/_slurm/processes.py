@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import unit_name
 
-# What the kernel adds to the name of a file that is no longer there.
+# What the kernel adds to the name of a removed file.
 _DELETED = " (deleted)"
 
 # Both layouts of the control groups, the unified one first.
@@ -32,7 +32,7 @@ def sets_slurm_jwt(path: str) -> bool:
 
 
 class Process(NamedTuple):
-    """A process that runs."""
+    """A running process."""
 
     pid: int
     name: str
@@ -41,11 +41,11 @@ class Process(NamedTuple):
     """Seconds since 1970, as exact as the kernel's tick."""
     command: tuple[str, ...]
     slurm_jwt: bool | None
-    """Whether SLURM_JWT is in its environment; None where that may not be read. The value is never looked at."""
+    """Whether SLURM_JWT is in its environment; None if that may not be read. The value is never used."""
     replaced: bool
-    """Whether its program is no longer the one on the disk."""
+    """Whether its program on disk is another one now."""
     conf: str | None
-    """The slurm.conf that it was told to read, by -f or by SLURM_CONF; None if it was told nothing."""
+    """The slurm.conf that -f or SLURM_CONF names; None if neither does."""
     program: str | None = None
     """The file that it runs, without links."""
 
@@ -56,7 +56,7 @@ def inspect(pid: int, root: str = "/") -> Process | None:
     stat, status = read(os.path.join(folder, "stat")), read(os.path.join(folder, "status"))
     if stat is None or status is None:
         return None
-    # The name is in brackets and may itself hold brackets and blanks.
+    # The name is in brackets and may itself contain brackets and blanks.
     name, rest = stat[stat.index(b"(") + 1 : stat.rindex(b")")], stat[stat.rindex(b")") + 2 :].split()
     uids = next((line.split() for line in status.splitlines() if line.startswith(b"Uid:")), [])
     environ = read(os.path.join(folder, "environ"))
@@ -88,11 +88,11 @@ def _conf_named(command: tuple[str, ...], variables: list[bytes]) -> str | None:
 
 
 def mapping(pid: int, path: str, root: str = "/") -> str:
-    """Whether a process has that very file mapped, as slurmctld and slurmdbd have their key all their life long.
+    """Whether a process has mapped that file, as slurmctld and slurmdbd map their key as long as they run.
 
-    "current": the file that is at the path now, shared, so that what is written into it in place counts at once.
-    "copied": that file, but as a private copy, which nobody else's writing reaches. "replaced": one that was there and
-    is not any more. "absent": no file from that path. "unknown": the kernel does not say.
+    "current": the file that is at the path now, shared, so that bytes written in place have an effect at once.
+    "copied": that file, but as a private copy, which does not change. "replaced": a file that was there before.
+    "absent": no file of that path. "unknown": the kernel does not say.
     """
     maps = read(os.path.join(root, "proc", str(pid), "maps"))
     if maps is None:
@@ -111,7 +111,7 @@ def mapping(pid: int, path: str, root: str = "/") -> str:
         if not named and fields[5] != wanted + b" (deleted)":
             continue
         same = found is not None and _same(found, fields[3], fields[4])
-        # A file that was taken out of its place and came back is the very file, though the kernel calls it deleted.
+        # A file that was moved away and back is still the same, although the kernel calls it deleted.
         if same or (same is None and named):
             # proc(5): the last letter of the permissions is s for shared and p for private.
             return "current" if fields[1].endswith(b"s") else "copied"
@@ -120,10 +120,10 @@ def mapping(pid: int, path: str, root: str = "/") -> str:
 
 
 def _same(found: os.stat_result, device: bytes, inode: bytes) -> bool | None:
-    """Whether a mapped file is the one that has the name now: not so if another host of a shared folder replaced it.
+    """Whether a mapped file is the one that has the name now. It is not if another host of a shared folder replaced it.
 
     None where the kernel shows another device than stat() does, as with overlays: the numbers cannot be compared then,
-    and the name has to do.
+    and only the name counts.
     """
     major, dummy_colon, minor = device.partition(b":")
     comparable = (int(major, 16), int(minor, 16)) == (os.major(found.st_dev), os.minor(found.st_dev))
@@ -131,7 +131,7 @@ def _same(found: os.stat_result, device: bytes, inode: bytes) -> bool | None:
 
 
 def main_pid(service: str, program: str, pid_files: tuple[str, ...] = (), root: str = "/") -> int:
-    """The number of a daemon's process without asking systemd, for hosts where that would cost too much; 0 for none."""
+    """The number of a daemon's process without asking systemd, where that would take too long; 0 for none."""
     for cgroup in _CGROUPS:
         numbers = read(os.path.join(root, cgroup, unit_name(service), "cgroup.procs"))
         for number in (numbers or b"").split():
@@ -154,7 +154,7 @@ def _booted() -> float:
 
 
 def read(path: str) -> bytes | None:
-    """What is in a file; None where it cannot be read."""
+    """The content of a file; None if it cannot be read."""
     try:
         with open(path, "rb") as stream:
             return stream.read()

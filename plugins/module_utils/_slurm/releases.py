@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What each release of Slurm can do with JWT, and what it punishes: the one table that everything else asks.
+"""What each release of Slurm can do with JWT, and what it refuses: the one table for all other code.
 
 Private to the collection hpc.slurm_jwt: no other collection and no playbook may rely on it.
 """
@@ -17,11 +17,11 @@ _ANSWER = re.compile(r"slurm(?:-wlm)? (\d{2})\.(\d{2})(?:\.(\d+))?(?![\d.])")
 
 
 class ReleaseTooOld(Exception):
-    """Something was asked of a Slurm that cannot do it. The text names both releases."""
+    """A capability that the installed Slurm does not have. The text names both releases."""
 
 
 class Release(NamedTuple):
-    """A release of Slurm. They compare as numbers do."""
+    """A release of Slurm. Releases compare as numbers."""
 
     major: int
     minor: int
@@ -32,21 +32,21 @@ class Release(NamedTuple):
 
     @property
     def train(self) -> str:
-        """The release as people call it, such as 24.11."""
+        """The release in its short form, such as 24.11."""
         return f"{self.major}.{self.minor:02d}"
 
 
 class Capability(NamedTuple):
-    """Something that some releases do and others do not."""
+    """Something that only some releases do."""
 
     name: str
     since: Release | None
     """The first release that does it; None if every release does."""
     until: Release | None
-    """The first release that does it no more; None if all later ones do."""
+    """The first later release that does not do it; None if all do."""
     summary: str
     label: str = ""
-    """What an error message calls it, where the name would read badly."""
+    """Its name in an error message, if the identifier would read badly."""
 
 
 CAPABILITIES: tuple[Capability, ...] = (
@@ -233,7 +233,7 @@ _REST_VERSIONS = (
 
 
 def of_program(rc: int, out: str) -> Release | None:
-    """The release that a program of Slurm's tells with ``-V``: "slurm 24.11.5", or "slurm-wlm 24.11.5" from Debian.
+    """The release that a program of Slurm prints with ``-V``: "slurm 24.11.5", or "slurm-wlm 24.11.5" from Debian.
 
     None for everything else. A program that does not start for a mistake in its file ends with 1 and says so in a line
     that begins with the time, whose seconds look like a release.
@@ -243,7 +243,7 @@ def of_program(rc: int, out: str) -> Release | None:
 
 
 def parse(text: str) -> Release:
-    """The release in what a package manager or a person says, such as "slurm 24.11.5"."""
+    """The release in the text of a package manager or a person, such as "slurm 24.11.5"."""
     match = _VERSION.search(text)
     if match is None:
         raise ValueError(
@@ -254,7 +254,7 @@ def parse(text: str) -> Release:
 
 
 def has(release: Release, name: str) -> bool:
-    """Whether that release does what the capability of that name says."""
+    """Whether that release has the capability of that name."""
     capability = _BY_NAME[name]
     if capability.since is not None and release < capability.since:
         return False
@@ -262,7 +262,7 @@ def has(release: Release, name: str) -> bool:
 
 
 def demand(release: Release, name: str) -> None:
-    """Raise ReleaseTooOld, in words for a person, unless the release has the capability."""
+    """Raise ReleaseTooOld unless the release has the capability."""
     if has(release, name):
         return
     capability = _BY_NAME[name]
@@ -292,7 +292,7 @@ def rest_versions(release: Release, slurmdb: bool = False) -> list[str]:
 
 
 def _spoken(release: Release | None) -> str:
-    """21.08 rather than 21.08.0, as Slurm's own documentation speaks."""
+    """21.08 rather than 21.08.0, as in Slurm's own documentation."""
     if release is None:
         return "?"
     return str(release) if release.patch else release.train

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a site's own files add to slurmrestd's unit, and what of it a rollout cannot go along with. Private to this
-collection.
+"""What a site's own files add to slurmrestd's unit, and which of it prevents a rollout. Private to this collection.
 
 Upstream's unit reads /etc/sysconfig/slurmrestd and /etc/default/slurmrestd, and sites have drop-ins of their own.
 """
@@ -21,10 +20,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import comman
 
 OPTIONS = "SLURMRESTD_OPTIONS"
 DROPIN = "slurm_jwt.conf"
-"""What the role slurmrestd writes. systemd reads drop-ins in the order of their names, whatever their folders are."""
+"""The drop-in of the role slurmrestd. systemd reads drop-ins in the order of their names, from all folders."""
 
 STATES = ("off", "enabled", "running", "enabled and running")
-"""What slurmrestd was before JWT came, as the drop-in says in a comment, so that a removal knows what to go back to."""
+"""The state of slurmrestd before JWT, which a comment in the drop-in keeps for a removal."""
 
 # Of slurmrestd(8): letters that take a value.
 _WITH_VALUE = "adfgstu"
@@ -35,7 +34,7 @@ _UNDOES = re.compile(
 
 
 def before_jwt(service: str, root: str = "/") -> str | None:
-    """One of STATES by the drop-in that a rollout wrote; None without one, "off" if it does not say."""
+    """One of STATES from the drop-in of a rollout; None without a drop-in, "off" if it has no comment."""
     path = os.path.join(root, f"etc/systemd/system/{service}.service.d", DROPIN)
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
@@ -64,26 +63,26 @@ def _without_links(path: str, flags: int) -> int:
 
 
 def dropins(service: str, known: Iterable[str], root: str = "/") -> list[str]:
-    """The drop-ins of a unit: those that systemd has read, and those that it reads as soon as a run has it do so."""
+    """The drop-ins of a unit: those that systemd has read, and those that it will read at its next reload."""
     folders = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system")
     found = (glob.glob(os.path.join(root, folder, f"{glob.escape(service)}.service.d", "*.conf")) for folder in folders)
     return list(dict.fromkeys([*known, *(path for paths in found for path in sorted(paths))]))
 
 
-class Told(NamedTuple):
-    """A value, and where it comes from."""
+class UnitVariable(NamedTuple):
+    """The value of a variable, and where it is set."""
 
     value: str
     source: str
 
 
-def variable(name: str, shown: Iterable[str], files: Sequence[str]) -> Told | None:
+def variable(name: str, shown: Iterable[str], files: Sequence[str]) -> UnitVariable | None:
     """A variable of the unit's environment. Files come after the unit's own lines, and the last one wins."""
     found = None
     for line in shown:
         for word in _words(line):
             if word.startswith(f"{name}="):
-                found = Told(word[len(name) + 1 :], "its unit")
+                found = UnitVariable(word[len(name) + 1 :], "its unit")
     for path in files:
         try:
             with open(path.lstrip("-"), encoding="utf-8", errors="replace") as stream:
@@ -91,7 +90,7 @@ def variable(name: str, shown: Iterable[str], files: Sequence[str]) -> Told | No
         except OSError:
             continue
         for match in re.finditer(rf"^[ \t]*{name}=(.*)$", text, re.MULTILINE):
-            found = Told(" ".join(_words(match[1])), path.lstrip("-"))
+            found = UnitVariable(" ".join(_words(match[1])), path.lstrip("-"))
     return found
 
 
@@ -103,7 +102,7 @@ def _words(text: str) -> list[str]:
 
 
 class RestOptions(NamedTuple):
-    """What slurmrestd would read from the words."""
+    """What slurmrestd reads from its options."""
 
     user: list[str]
     """-u and -g, each with its value."""

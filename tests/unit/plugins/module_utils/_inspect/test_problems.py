@@ -383,4 +383,4 @@ def test_a_user_for_slurmrestd_that_cannot_be():
 def test_an_address_for_slurmrestd_that_is_none():
     (problem,) = daemon_problems.slurmrestd_address(["no such host:6820"], 0)
     assert brief([problem]) == [("error", "slurmrestd_listen")]
-    assert "is not known on this host" in problem.found
+    assert "does not resolve on this host" in problem.found

@@ -63,21 +63,21 @@ def test_what_is_no_address(address: str) -> None:
 
 
 def test_a_name_that_nobody_knows() -> None:
-    with pytest.raises(listeners.AddressError, match="not known on this host"):
+    with pytest.raises(listeners.AddressError, match="does not resolve on this host"):
         listeners.allowed_by("no-such-host.invalid:6820")
 
 
 def test_who_else_listens_there(opened: list[str]) -> None:
     own = os.getpid()
-    assert listeners.taken(opened, own) == []
+    assert listeners.others(opened, own) == []
     port = opened[0].rpartition(":")[2]
     for declared in (opened[0], f"localhost:{port}", f"*:{port}"):
-        (other,) = listeners.taken([declared], 0)
+        (other,) = listeners.others([declared], 0)
         assert (other.listener, other.pid, other.uid) == (opened[0], own, os.getuid())
         assert other.program
-    assert listeners.taken([f"127.0.0.2:{port}"], 0) == []
+    assert listeners.others([f"127.0.0.2:{port}"], 0) == []
     # A socket is made where nobody else may write.
-    assert listeners.taken(opened[3:], 0) == []
+    assert listeners.others(opened[3:], 0) == []
 
 
 @pytest.mark.parametrize(

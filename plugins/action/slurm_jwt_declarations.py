@@ -20,6 +20,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action impo
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import unreachable_hosts
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import (
     declarations,
+    host_variables,
     hostlist,
     inventory_hosts,
     role_options,
@@ -60,7 +61,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             reasons.append(FREE.format(strategy))
         injected = bool(C.config.get_config_value("INJECT_FACTS_AS_VARS"))
         hosts = [host for host in dict.fromkeys([*groups.get("all", ()), "localhost"]) if host in hostvars]
-        written = {host: inventory_hosts.raw(hostvars, host) for host in hosts}
+        written = {host: host_variables.raw(hostvars, host) for host in hosts}
         written = {host: each for host, each in written.items() if isinstance(each, Mapping)}
         facts = {host: _facts_of(host, hostvars, variables_of_host) for host, variables_of_host in written.items()}
         of_all = {name for of_one in facts.values() for name in of_one if isinstance(name, str)}
@@ -83,7 +84,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return failure(mark_unsafe(said))
         if injected:
             display.warning(INJECTED)
-        everywhere = inventory_hosts.any_variables(groups, hostvars)
+        everywhere = host_variables.any_variables(groups, hostvars)
         # Not the frozen ones of an earlier playbook of this process.
         components = hosts_by_component(groups, {**everywhere, declarations.NAME: None})
         frozen = {"run": secrets.token_hex(8), "components": components, "digests": digests}
@@ -106,7 +107,7 @@ def _with_prefixes(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What roles would refuse after the first change, a sentence each."""
-    everywhere = inventory_hosts.any_variables(groups, hostvars)
+    everywhere = host_variables.any_variables(groups, hostvars)
     services = declared_services.group_of(everywhere)
     try:
         users = {

@@ -9,7 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import local_key
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import (
+    host_variables,
+    inventory_hosts,
+    listeners,
+    plan_steps,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
@@ -21,7 +26,7 @@ def cluster_hosts(
     only: bool = False,
 ) -> list[str]:
     """Every host of the cluster once, controllers first; see inventory_hosts.cluster_hosts."""
-    variables = inventory_hosts.any_variables(groups, hostvars)
+    variables = host_variables.any_variables(groups, hostvars)
     return inventory_hosts.cluster_hosts(groups, variables, components, only)
 
 
@@ -31,8 +36,8 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return filters(
             cluster_hosts=cluster_hosts,
-            default_listener=inventory_hosts.default_listener,
-            planned_hosts=inventory_hosts.planned_hosts,
+            default_listener=listeners.default_listener,
+            planned_hosts=plan_steps.planned_hosts,
             primary_controller=local_key.primary,
             proxy_hosts=inventory_hosts.proxy_hosts,
             token_hosts=declared_services.token_hosts,

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import local_key, trusted_keys
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import host_variables, inventory_hosts
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import key_metrics
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
 def inherited_keys(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """The keys."""
-    variables = inventory_hosts.any_variables(groups, hostvars)
+    variables = host_variables.any_variables(groups, hostvars)
     key_hosts = inventory_hosts.cluster_hosts(groups, variables, ("slurmctld", "slurmdbd"))
     looks = (hostvars[host].get("slurm_jwt_jwks_observation") for host in key_hosts if host in hostvars)
     return trusted_keys.inherited(look for look in looks if look)

@@ -12,7 +12,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import declared_conf, desired_state, local_key
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import host_variables, inventory_hosts, listeners
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarations import DeclarationError
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import (
     ansible_run,
@@ -38,16 +38,20 @@ def rollout_plan(
     **desired: Any,
 ) -> dict[str, Any]:
     """The plan of a rollout; see plugin_utils/_plans/rollout.py."""
-    inventory_hosts.check_declarations(hostvars, hosts)
-    components = inventory_hosts.hosts_by_component(groups, inventory_hosts.any_variables(groups, hostvars))
+    host_variables.check_declarations(hostvars, hosts)
+    components = inventory_hosts.hosts_by_component(groups, host_variables.any_variables(groups, hostvars))
     observations = declared_trust.observations(hostvars, hosts)
     serial = desired.get("key_serial", "")
     trust = declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing, serial)
     # Left out, it follows slurm.conf.
     declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in components["slurmrestd"] if host in hostvars]
     serves = any(boolean(value, strict=False) for value in declared)
-    listeners = inventory_hosts.default_listeners(groups, hostvars)
-    everything = desired_state.Desired(trust=trust, serves_slurmdb=serves, default_listeners=listeners, **desired)
+    everything = desired_state.Desired(
+        trust=trust,
+        serves_slurmdb=serves,
+        default_listeners=listeners.default_listeners(groups, hostvars),
+        **desired,
+    )
     return members_of(rollout.plan(observations, components, hosts, everything))
 
 
@@ -63,8 +67,8 @@ def rotation_plan(
     **settings: Any,
 ) -> dict[str, Any]:
     """The plan of a rotation; see plugin_utils/_plans/hs256_rotation_plan.py and rsa_rotation_plan.py."""
-    inventory_hosts.check_declarations(hostvars, hosts)
-    variables = inventory_hosts.any_variables(groups, hostvars)
+    host_variables.check_declarations(hostvars, hosts)
+    variables = host_variables.any_variables(groups, hostvars)
     components = {**inventory_hosts.hosts_by_component(groups, variables), "node": []}
     observations = declared_trust.observations(hostvars, hosts)
     try:

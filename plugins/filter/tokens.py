@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import host_variables
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import (
     declared_services,
     token_exchange,
@@ -20,7 +20,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filte
 
 def token_orders(hostvars: Mapping[str, Any], hosts: Sequence[str]) -> list[dict[str, Any]]:
     """The requests, if the declarations have not changed since the beginning of the run."""
-    inventory_hosts.check_declarations(hostvars, hosts)
+    host_variables.check_declarations(hostvars, hosts)
     return token_exchange.requests(hostvars, hosts)
 
 

@@ -13,10 +13,8 @@ from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import controllers_only
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.trusted_keys import LocalKey
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import (
-    any_variables,
-    hosts_by_component,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import any_variables
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import hosts_by_component
 
 Variables = Mapping[str, Any]
 

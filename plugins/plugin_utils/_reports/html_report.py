@@ -16,10 +16,8 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import (
-    any_variables,
-    cluster_hosts,
-)
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import any_variables
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import cluster_hosts
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.key_copies import (
     CURRENT,
     KeyCopy,

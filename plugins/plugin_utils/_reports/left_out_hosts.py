@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import (
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import (
     LEFT_OUT,
     PLAN,
-    is_left_out,
     left_with_localhost,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.plan_steps import is_left_out
 
 Variables = Mapping[str, Any]
 

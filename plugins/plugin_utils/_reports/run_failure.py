@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import run_of
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import run_of
 
 Variables = Mapping[str, Any]
 

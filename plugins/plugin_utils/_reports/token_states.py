@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_refresh import UNIT
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import any_variables
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import any_variables
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.text_table import layout
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services, token_exchange
 

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarations import DeclarationError
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import (
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import (
     FAILURE,
     PLAN,
     any_variables,
-    hosts_by_component,
     left_with_localhost,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import hosts_by_component
 
 Service = Mapping[str, Any]
 Variables = Mapping[str, Any]

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import controllers_only
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.keys import Keys
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import (
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import (
     PLAN,
     any_variables,
-    hosts_by_component,
     left_with_localhost,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import hosts_by_component
 
 Variables = Mapping[str, Any]
 

@@ -17,7 +17,7 @@ from ansible.playbook.handler import Handler
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cross_host import RESULTS
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations, inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations, plan_steps
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import builtin_modules, modules
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import plan_types
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import run_summary
@@ -336,7 +336,7 @@ def test_a_plan_has_every_member_that_a_task_asks_for():
 
 
 def test_every_plan_can_be_asked_for_the_hosts_of_its_steps():
-    for member in inventory_hosts.HOSTS_OF_STEP.values():
+    for member in plan_steps.HOSTS_OF_STEP.values():
         assert member in _members(*PLANS), member
     for plan in PLANS:
         assert {"speaker", "hosts_to_change", "left_out", "refusals"} <= _members(plan)

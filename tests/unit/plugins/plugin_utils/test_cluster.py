@@ -11,7 +11,7 @@ import jinja2
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import host_variables, inventory_hosts, listeners
 
 ROLES = Path(__file__).resolve().parents[4] / "roles"
 
@@ -25,8 +25,8 @@ NAMED = {"slurm_jwt_group_proxy": "doors"}
         ({}, {}, ["rest1"]),
         (NAMED, {}, ["rest2"]),
         ({"slurm_jwt_group_proxy": "unheard-of"}, {}, []),
-        ({}, {inventory_hosts.FAILURE: {}}, []),
-        ({}, {inventory_hosts.TOKENS_FAILURE: {}}, []),
+        ({}, {host_variables.FAILURE: {}}, []),
+        ({}, {host_variables.TOKENS_FAILURE: {}}, []),
     ],
 )
 def test_proxy_hosts(variables, local, hosts):
@@ -47,15 +47,15 @@ def test_default_listeners_are_those_of_the_roles(variables):
               variables.get("slurm_jwt_group_proxy", "slurm_proxy"): ["gate1"]}
     hostvars = {host: dict(variables) for host in groups["all"]}
     hostvars["own1"]["slurmrestd_listen"] = ["[::]:6820"]
-    found = inventory_hosts.default_listeners(groups, hostvars)
+    found = listeners.default_listeners(groups, hostvars)
     assert found == {"rest1": "127.0.0.1:6820", "gate1": "unix:/run/slurmrestd/slurmrestd.socket"}
     (default,) = yaml.safe_load((ROLES / "slurmrestd/defaults/main.yml").read_text())["slurmrestd_listen"]
     inspected = yaml.safe_load((ROLES / "slurm_jwt/vars/main.yml").read_text())["slurm_jwt__rest_listens"]
     environment = jinja2.Environment(autoescape=True)
-    environment.filters["hpc.slurm_jwt.default_listener"] = inventory_hosts.default_listener
+    environment.filters["hpc.slurm_jwt.default_listener"] = listeners.default_listener
     known = {"slurm_jwt_components": ["slurmrestd"], "slurm_jwt__removing": False, **variables}
     for host, listener in found.items():
         names = [name for name, hosts in groups.items() if host in hosts and name != "all"]
         assert environment.from_string(default).render(group_names=names, **known) == listener
         assert environment.compile_expression(inspected.strip("{} \n"))(group_names=names, **known) == [listener]
-    assert inventory_hosts.DEFAULT_LISTENER_BEHIND_PROXY in (ROLES / "slurm_jwt_proxy/vars/main.yml").read_text()
+    assert listeners.DEFAULT_LISTENER_BEHIND_PROXY in (ROLES / "slurm_jwt_proxy/vars/main.yml").read_text()

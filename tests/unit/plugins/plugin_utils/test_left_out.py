@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.filter import reports
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations, inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations, host_variables
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import left_out_hosts
 
 RUN = "5f2b0c1de0a94e77"
@@ -17,7 +17,7 @@ PLAN = {"hosts_to_change": ["ctl1", "node1", "node2"], "services": ["svc1"], "le
 
 
 def hostvars(plan=None, **hosts):
-    local = {inventory_hosts.PLAN: PLAN if plan is None else plan, declarations.NAME: {"run": RUN}}
+    local = {host_variables.PLAN: PLAN if plan is None else plan, declarations.NAME: {"run": RUN}}
     return {"localhost": local, **{name: hosts.get(name, {}) for name in ("ctl1", "node1", "node2", "svc1", "rest1")}}
 
 
@@ -26,7 +26,7 @@ def test_nobody():
     assert left_out_hosts.sentences(hostvars(), ["rest1"]) == []
 
 
-@pytest.mark.parametrize("without", [{}, {"ctl1": {}}, {"localhost": {}}, {"localhost": {inventory_hosts.PLAN: None}}])
+@pytest.mark.parametrize("without", [{}, {"ctl1": {}}, {"localhost": {}}, {"localhost": {host_variables.PLAN: None}}])
 def test_before_anything_is_planned(without):
     assert left_out_hosts.sentences(without, []) == []
     assert left_out_hosts.sentences(without, ["ctl1"]) == []
@@ -38,13 +38,13 @@ def test_what_the_plan_left_out():
 
 
 def test_a_step_that_failed():
-    found = hostvars(node1={inventory_hosts.LEFT_OUT: FAILED})
+    found = hostvars(node1={host_variables.LEFT_OUT: FAILED})
     sentence = "node1: It failed in the step 'Edit slurm.conf': No space left on device"
     assert left_out_hosts.sentences(found, []) == [sentence]
 
 
 def test_a_step_that_failed_in_another_run_of_the_same_process():
-    assert left_out_hosts.sentences(hostvars(node1={inventory_hosts.LEFT_OUT: {**FAILED, "run": "another"}}), []) == []
+    assert left_out_hosts.sentences(hostvars(node1={host_variables.LEFT_OUT: {**FAILED, "run": "another"}}), []) == []
 
 
 @pytest.mark.parametrize("step", left_out_hosts._STEPS)
@@ -56,14 +56,14 @@ def test_a_host_that_was_lost_on_the_way(step):
 
 
 def test_hosts_beside_those_of_the_plan():
-    found = hostvars(rest1={inventory_hosts.LEFT_OUT: FAILED})
+    found = hostvars(rest1={host_variables.LEFT_OUT: FAILED})
     assert left_out_hosts.sentences(found, []) == []
     assert list(left_out_hosts.reasons(found, ["rest1", "rest1", "unheard-of"])) == ["rest1"]
 
 
 def test_the_first_reason_counts_and_each_host_is_named_once():
     plan = {**PLAN, "left_out": {"node1": "It has no Slurm."}}
-    lost = {inventory_hosts.LEFT_OUT: FAILED, "slurm_jwt_conf": {"unreachable": True}}
+    lost = {host_variables.LEFT_OUT: FAILED, "slurm_jwt_conf": {"unreachable": True}}
     found = hostvars(plan, node1=lost, node2=lost)
     assert left_out_hosts.reasons(found, ["node1", "node2"]) == {
         "node1": "It has no Slurm.",
@@ -73,11 +73,11 @@ def test_the_first_reason_counts_and_each_host_is_named_once():
 
 def test_the_filter():
     function = reports.FilterModule().filters()["left_out"]
-    assert function(hostvars(node1={inventory_hosts.LEFT_OUT: FAILED}))[0].startswith("node1: ")
-    assert function(hostvars(rest1={inventory_hosts.LEFT_OUT: FAILED}), ["rest1"])[0].startswith("rest1: ")
+    assert function(hostvars(node1={host_variables.LEFT_OUT: FAILED}))[0].startswith("node1: ")
+    assert function(hostvars(rest1={host_variables.LEFT_OUT: FAILED}), ["rest1"])[0].startswith("rest1: ")
 
 
 def test_only_the_declarations_of_this_run_say_which_it_is():
     # A host that names a run of its own is in no run.
-    found = hostvars(node1={inventory_hosts.LEFT_OUT: FAILED, declarations.NAME: {"run": "its own"}})
+    found = hostvars(node1={host_variables.LEFT_OUT: FAILED, declarations.NAME: {"run": "its own"}})
     assert list(left_out_hosts.reasons(found, [])) == ["node1"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import local_key, trusted_keys
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import plan_steps
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rsa_rotation_plan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import RotationSettings
@@ -289,7 +289,7 @@ class TestSteps:
         local = {"slurm_jwt_plan": plan(serial="x", services=["svc1"]), **failures}
         names = ("outer", "key_hosts", "slurmrestd", "signer_and_services", "services", "rsa_rotation", "withdrawing")
         names = (*names, "receiving", "reviving", "put_back")
-        steps = {name: inventory_hosts.planned_hosts({"localhost": local}, name) for name in names}
+        steps = {name: plan_steps.planned_hosts({"localhost": local}, name) for name in names}
         return {name: hosts for name, hosts in steps.items() if hosts}
 
     EVERY = {

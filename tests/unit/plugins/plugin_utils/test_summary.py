@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import inventory_hosts, plan_steps
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import key_copies, run_failure, run_summary
 
 CHANGED = {"changed": True}
@@ -191,7 +191,7 @@ STEPPED = {
 
 
 def steps(hostvars):
-    return {step: inventory_hosts.planned_hosts(hostvars, step) for step in STEPS}
+    return {step: plan_steps.planned_hosts(hostvars, step) for step in STEPS}
 
 
 def test_the_hosts_of_a_step():

@@ -61,7 +61,7 @@ def client_of(listener):
     return socket.create_connection(listener.getsockname(), timeout=20)
 
 
-def test_idle_and_slow_connections_keep_nobody_waiting(listener):
+def test_idle_and_slow_connections_do_not_delay_others(listener):
     with served(listener), contextlib.ExitStack() as open_ones:
         clients = [open_ones.enter_context(client_of(listener)) for _client in range(200)]
         for client in clients:
@@ -76,7 +76,7 @@ def test_idle_and_slow_connections_keep_nobody_waiting(listener):
         assert time.monotonic() - begin < 20  # one after the other they would take 100
 
 
-def test_whoever_has_asked_is_answered_at_the_end(listener):
+def test_open_requests_are_answered_at_shutdown(listener):
     with served(listener) as process, client_of(listener) as asking, client_of(listener) as idle:
         assert ask(asking) == ask(idle) == b"quick\n"
         asking.sendall(b"slow\n")
@@ -87,7 +87,7 @@ def test_whoever_has_asked_is_answered_at_the_end(listener):
         assert idle.recv(100) == b""
 
 
-def test_who_comes_after_the_end_waits_for_the_next_program(listener):
+def test_connections_after_shutdown_wait_for_the_next_program(listener):
     with served(listener) as first, client_of(listener) as client:
         assert ask(client) == b"quick\n"
         first.send_signal(signal.SIGTERM)
@@ -96,7 +96,7 @@ def test_who_comes_after_the_end_waits_for_the_next_program(listener):
         assert ask(late) == b"quick\n"
 
 
-def test_programs_that_follow_each_other_leave_no_connection_without_an_answer(listener):
+def test_restarts_leave_no_connection_without_an_answer(listener):
     """As Apache asks: a connection for each, at any moment of the one's end and the other's beginning."""
     answers = []
     over = threading.Event()
@@ -126,7 +126,7 @@ def test_programs_that_follow_each_other_leave_no_connection_without_an_answer(l
     assert set(answers) == {b"quick\n"}
 
 
-def test_a_client_that_is_silent_for_too_long(listener):
+def test_a_silent_client_times_out(listener):
     with served(listener, 0.5), client_of(listener) as client:
         assert ask(client) == b"quick\n"
         begin = time.monotonic()
@@ -134,7 +134,7 @@ def test_a_client_that_is_silent_for_too_long(listener):
         assert time.monotonic() - begin >= 0.4
 
 
-def test_a_client_that_goes_away_before_its_answer(listener):
+def test_a_client_that_disconnects_before_its_answer(listener):
     with served(listener):
         for _client in range(20):
             with client_of(listener) as rude:
@@ -143,7 +143,7 @@ def test_a_client_that_goes_away_before_its_answer(listener):
             assert ask(polite) == b"quick\n"
 
 
-def test_without_a_free_file_it_goes_on_later(listener):
+def test_it_recovers_from_too_many_open_files(listener):
     limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))\n"
     text = limited + PROGRAM.format(files=str(FILES), listener=listener.fileno(), seconds=None)
     process = subprocess.Popen(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The site's own program that knows who somebody is: what it is told, and what its answers mean."""
+"""The site's own authentication program: what it receives, and what its answers mean."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ import hook
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.server.heard.append((self.path, dict(self.headers)))
-        status, headers = self.server.says
+        self.server.requests.append((self.path, dict(self.headers)))
+        status, headers = self.server.reply
         self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)
@@ -42,10 +42,10 @@ class Server(socketserver.UnixStreamServer):
 
 @pytest.fixture
 def site():
-    # The role takes sockets below /run alone.
+    # The role accepts only sockets below /run.
     folder = pathlib.Path(tempfile.mkdtemp(dir="/run", prefix="slurm-jwt-test-"))
     server = Server(str(folder / "who.socket"), Handler)
-    server.heard = []
+    server.requests = []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -59,11 +59,11 @@ def settings(site, path="/who?x=1"):
     return hook.settings_of({"url": f"http://unix:{site.server_address}:{path}", "header": "X-Remote-User"})
 
 
-def test_it_is_told_what_proves_somebody(site):
-    site.says = 200, [("X-Remote-User", "alice")]
-    proof = {"Authorization": "Basic eDp5", "Cookie": "", "X-Original-URI": "/slurm/v0.0.42/jobs"}
-    assert hook.ask(settings(site), proof) == hook.Answer(200, "alice")
-    path, headers = site.heard[0]
+def test_the_program_gets_the_credentials(site):
+    site.reply = 200, [("X-Remote-User", "alice")]
+    credentials = {"Authorization": "Basic eDp5", "Cookie": "", "X-Original-URI": "/slurm/v0.0.42/jobs"}
+    assert hook.ask(settings(site), credentials) == hook.Answer(200, "alice")
+    path, headers = site.requests[0]
     assert path == "/who?x=1"
     assert headers["Authorization"] == "Basic eDp5"
     assert headers["X-Original-URI"] == "/slurm/v0.0.42/jobs"
@@ -71,7 +71,7 @@ def test_it_is_told_what_proves_somebody(site):
 
 
 @pytest.mark.parametrize(
-    ("says", "answer"),
+    ("reply", "answer"),
     [
         ((204, [("x-remote-user", "alice")]), (200, "alice", "")),
         ((403, [("X-Remote-User", "alice")]), (403, "", "")),
@@ -79,25 +79,25 @@ def test_it_is_told_what_proves_somebody(site):
         ((401, []), (401, "", "")),
     ],
 )
-def test_answers(site, says, answer):
-    site.says = says
+def test_answers(site, reply, answer):
+    site.reply = reply
     assert hook.ask(settings(site), {}) == answer
 
 
 @pytest.mark.parametrize(
-    "says",
+    "reply",
     [
         (200, []), (200, [("X-Remote-User", "alice"), ("X-Remote-User", "root")]), (302, [("X-Remote-User", "alice")]),
         (500, [("X-Remote-User", "alice")]), (404, []),
     ],
 )
-def test_answers_that_are_not_clear(site, says):
-    site.says = says
+def test_ambiguous_answers(site, reply):
+    site.reply = reply
     with pytest.raises(ValueError, match="the hook answers"):
         hook.ask(settings(site), {})
 
 
-def test_nobody_answers():
+def test_no_answer():
     with pytest.raises(OSError):
         hook.ask(hook.settings_of({"url": "http://127.0.0.1:1/", "header": "X-Remote-User"}), {})
 
@@ -112,12 +112,12 @@ def test_nobody_answers():
         {"url": "https://"}, {"url": "http://127.0.0.1:x/"}, {"header": ""}, {"more": 1},
     ],
 )
-def test_hooks_that_cannot_be_asked(members):
+def test_invalid_hooks(members):
     with pytest.raises(ValueError):
         hook.settings_of({"url": "https://example.org/who", "header": "X-Remote-User", **members})
 
 
-def test_a_program_with_a_full_queue_is_waited_for():
+def test_it_waits_for_a_program_with_a_full_queue():
     folder = pathlib.Path(tempfile.mkdtemp(dir="/run", prefix="slurm-jwt-test-"))
     path = str(folder / "who.socket")
     server = socket.socket(socket.AF_UNIX)
@@ -134,7 +134,7 @@ def test_a_program_with_a_full_queue_is_waited_for():
 
         def answer():
             time.sleep(0.3)
-            # The last of those that waited was turned away; ours comes in its place.
+            # The last waiting connection was refused; this one takes its place.
             for _number in waiting:
                 channel, _peer = server.accept()
                 accepted.append(channel)

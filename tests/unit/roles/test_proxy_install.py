@@ -29,7 +29,7 @@ def install(folder, programs, *words):
     return json.loads(done.stdout)
 
 
-def test_all_of_them_and_then_nothing(folder):
+def test_all_programs_are_installed_once(folder):
     assert install(folder, PROGRAMS, "check") == ["a.py", "b.py"]
     assert not folder.exists()
     assert install(folder, PROGRAMS) == ["a.py", "b.py"]
@@ -38,7 +38,7 @@ def test_all_of_them_and_then_nothing(folder):
     assert install(folder, PROGRAMS) == []
 
 
-def test_what_was_edited_or_left_behind(folder):
+def test_edited_and_old_files(folder):
     install(folder, PROGRAMS)
     (folder / "a.py").write_text("import evil\n")
     (folder / "old.py").write_text("")
@@ -49,7 +49,7 @@ def test_what_was_edited_or_left_behind(folder):
     assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == PROGRAMS
 
 
-def test_the_role_installs_every_program_that_it_has():
+def test_the_role_installs_all_its_programs():
     names = yaml.safe_load((ROLE / "vars/main.yml").read_text())["slurm_jwt_proxy__program_files"]
     # These two run once, from Ansible.
     others = {"install.py", "probe.py"}

@@ -20,30 +20,30 @@ import policy
 KELVIN = "\u212a"  # in lower case it is "k"
 
 
-def mapped(said, table=None, domains=(), lower_case=False):
-    return names.user_name(said, names.NameMap(table or {}, domains, lower_case))
+def mapped(name, table=None, domains=(), lower_case=False):
+    return names.user_name(name, names.NameMap(table or {}, domains, lower_case))
 
 
 @pytest.mark.parametrize(
-    "said",
+    "name",
     [
         KELVIN + "im", "kim@" + KELVIN + "arma.example", "kim\u00a0", "\u3000kim", "ki\u200bm", "kim\x1f", "kim\x85",
         "ſim", "kim\u0661", "ＫＩＭ", "k\u0131m", " kim", "kim ", "\tkim", "", "k" * 257,
     ],
 )
-def test_nothing_but_ascii_is_ever_mapped(said):
-    """Whatever the mapping is: the table's word would be an answer, too."""
+def test_only_ascii_is_mapped(name):
+    """Even if the table has an entry for the name."""
     with pytest.raises(errors.Refused):
-        mapped(said, {said: "kim"}, ("karma.example",), lower_case=True)
+        mapped(name, {name: "kim"}, ("karma.example",), lower_case=True)
 
 
 @pytest.mark.parametrize("user", ["0", "00", "12\n", "kim\n", "-kim", "k/m", "k" * 65, "$", "kim$$"])
-def test_users_that_are_none(user):
+def test_invalid_users(user):
     with pytest.raises(errors.Refused, match="can be called that"):
         mapped("x", {"x": user})
 
 
-def test_a_table_that_no_name_could_match():
+def test_a_table_that_no_name_can_match():
     for members in (
         {"names": {KELVIN + "im": "kim"}}, {"names": {" kim": "kim"}}, {"names": {"kim": "0"}},
         {"domains": (KELVIN + "arma.example",)}, {"subject": "CN=x"}, {"subject": "2.5.4.3"},
@@ -53,7 +53,7 @@ def test_a_table_that_no_name_could_match():
     policy.check_names(policy.Policy("slurm", 1000, subject="UID", names={"Liddell, Alice": "alice"}, domains=("x.y",)))
 
 
-def test_a_name_in_a_password_file_is_a_name():
+def test_names_in_a_password_file():
     for code in range(256):
         for name in (chr(code), "a" + chr(code), chr(code) + "a", "a" + chr(code) + "a"):
             if password_file.NAME.fullmatch(name):
@@ -76,7 +76,7 @@ def test_a_name_in_a_password_file_is_a_name():
         (r"O=a\+CN=root,CN=alice", "alice"),
         (r"O=Universit\C3\A4t,CN=alice", "alice"),
         ("OU=a+L=b,CN=alice", "alice"),
-        # What OpenSSL knows no name for, and what is no text.
+        # An attribute that OpenSSL has no name for, and a value that is not text.
         ("1.2.3.4=#0C05616C696365,CN=alice", "alice"),
         # Two attributes, 2.5.4.3 and something else.
         ("cn=root,CN=alice", "alice"),
@@ -98,7 +98,7 @@ def test_subjects(subject, value):
         "/O=Lab/CN=alice", "/O=x,CN=alice", "O = Lab, CN = alice", "=x,CN=alice", "CN=alice" + ",O=x" * 2000,
     ],
 )
-def test_subjects_that_name_nobody_for_sure(subject):
+def test_ambiguous_subjects(subject):
     with pytest.raises(errors.Refused):
         names.attribute(subject, "CN")
 

@@ -91,13 +91,13 @@ def sign(data, algorithm, key):
 
 
 def token(algorithm="RS256", key=RSA, header=None, **claims):
-    """By hand, so that nothing is refused before it is there."""
+    """Built by hand, so that no library refuses an invalid token."""
     now = int(time.time())
-    said = {"iss": ISSUER, "aud": "slurm", "exp": now + 3600, "iat": now, "preferred_username": "alice", **claims}
-    said = {name: value for name, value in said.items() if value is not ...}
+    payload = {"iss": ISSUER, "aud": "slurm", "exp": now + 3600, "iat": now, "preferred_username": "alice", **claims}
+    payload = {name: value for name, value in payload.items() if value is not ...}
     head = {"alg": algorithm, "kid": "two" if algorithm == "ES256" else "one", "typ": "JWT", **(header or {})}
     head = {name: value for name, value in head.items() if value is not ...}
-    data = ".".join(encode(json.dumps(part).encode()) for part in (head, said))
+    data = ".".join(encode(json.dumps(part).encode()) for part in (head, payload))
     return f"{data}.{encode(sign(data.encode(), algorithm, key))}"
 
 
@@ -106,11 +106,11 @@ def token(algorithm="RS256", key=RSA, header=None, **claims):
     [
         token(), token("PS256"), token("ES256", EC), token(aud=["other", "slurm"]), token(header={"typ": "at+jwt"}),
         token(header={"typ": ...}), token(nbf=int(time.time()) - 5),
-        # A clock that is a little ahead.
+        # The clock is slightly ahead.
         token(iat=int(time.time()) + 5, nbf=int(time.time()) + 5),
     ],
 )
-def test_good_tokens(good):
+def test_valid_tokens(good):
     assert openid.name_in(good, keys()) == "alice"
 
 
@@ -133,7 +133,7 @@ SPKI = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.P
         token(iss=ISSUER + "/"), token(iss=ISSUER[:-1]), token(iss=...), token(iss=None), token(iss=[ISSUER]),
         token(exp=int(time.time()) - 1), token(exp=...), token(exp=None), token(exp="soon"), token(exp=True),
         token(exp=[9e9]), token(exp=float("nan")), token(exp=-1), token(exp={}),
-        # What a whole number is, and is not; and how long a token may live.
+        # What counts as a whole number, and how long a token may be valid.
         token(exp=1e308), token(exp=float("inf")), token(exp=float("-inf")), token(exp=time.time() + 60.5),
         token(exp=10**400), token(exp=int(time.time()) + 86400 + 3600), token(iat=int(time.time()) - 90000),
         token(iat=..., exp=int(time.time()) + 86400 + 3600), token(iat=int(time.time()) + 3600), token(iat=True),
@@ -144,30 +144,30 @@ SPKI = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.P
         token(padding="x" * 20000),
     ],
 )
-def test_bad_tokens(bad):
+def test_invalid_tokens(bad):
     with pytest.raises(openid.InvalidToken):
         openid.name_in(bad, keys())
 
 
-def test_only_algorithms_of_the_list():
+def test_only_listed_algorithms():
     with pytest.raises(openid.InvalidToken, match="its algorithm"):
         openid.name_in(token("PS256"), keys(algorithms=("RS256",)))
 
 
-def test_the_key_says_which_algorithm_it_is_for():
+def test_a_key_names_its_algorithm():
     assert openid.name_in(token(), keys(rsa_jwk(alg="RS256"))) == "alice"
     with pytest.raises(openid.InvalidToken, match="not exactly one key"):
         openid.name_in(token("PS256"), keys(rsa_jwk(alg="RS256")))
 
 
-def test_a_key_without_a_name_has_to_be_the_only_one():
+def test_a_key_without_a_name_must_be_the_only_one():
     unnamed = token(header={"kid": ...})
     assert openid.name_in(unnamed, keys(rsa_jwk())) == "alice"
     with pytest.raises(openid.InvalidToken, match="not exactly one key"):
         openid.name_in(unnamed, keys(rsa_jwk(), rsa_jwk(OTHER, "other")))
 
 
-def test_an_address_has_to_be_verified():
+def test_an_email_address_must_be_verified():
     for verified, fine in ((True, True), (False, False), ("true", False), (..., False)):
         mine = token(email="alice@example.org", email_verified=verified)
         if fine:
@@ -186,7 +186,7 @@ def test_an_address_has_to_be_verified():
         jwks({**ec_jwk(), "x": "AAAA"}),
     ],
 )
-def test_key_sets_that_are_none(document):
+def test_invalid_key_sets(document):
     with pytest.raises(openid_keys.Unusable):
         openid_keys.keys_in(document)
 
@@ -198,7 +198,7 @@ def test_key_sets_that_are_none(document):
         {"x": 1}, {"lifespan_max": 0},
     ],
 )
-def test_providers_that_cannot_be_followed(members):
+def test_invalid_providers(members):
     with pytest.raises(ValueError):
         openid_keys.provider_of({**provider()._asdict(), "algorithms": ["RS256"], "audiences": ["slurm"], **members})
 
@@ -229,7 +229,7 @@ class Source:
         self.keys.update(openid_keys.REFRESH_SECONDS)
 
 
-def test_keys_are_fetched_once_and_again_after_a_while():
+def test_keys_are_fetched_again_after_some_time():
     source = Source()
     assert source.asked == 0
     assert source.takes(token()) and source.takes(token())
@@ -241,7 +241,7 @@ def test_keys_are_fetched_once_and_again_after_a_while():
     assert source.asked == 2
 
 
-def test_keys_are_kept_fresh_whether_somebody_asks_or_not(monkeypatch):
+def test_keys_are_refreshed_without_requests(monkeypatch):
     monkeypatch.setattr(openid_keys, "REFRESH_SECONDS", 0.0)
     source = Source()
     source.keys.follow()
@@ -252,7 +252,7 @@ def test_keys_are_kept_fresh_whether_somebody_asks_or_not(monkeypatch):
     monkeypatch.setattr(openid_keys, "REFRESH_SECONDS", 1e9)
 
 
-def test_a_new_key_is_fetched_at_once_but_not_for_every_stranger():
+def test_a_new_key_is_fetched_but_unknown_keys_cause_no_more_fetches():
     source = Source()
     new = token(key=OTHER, header={"kid": "new"})
     assert source.takes(token())
@@ -265,7 +265,7 @@ def test_a_new_key_is_fetched_at_once_but_not_for_every_stranger():
     assert source.asked == 2
 
 
-def test_a_withdrawn_key_is_worth_nothing_soon():
+def test_a_withdrawn_key_is_soon_rejected():
     source = Source()
     assert source.takes(token())
     source.document = jwks(rsa_jwk(OTHER, "new"))
@@ -274,7 +274,7 @@ def test_a_withdrawn_key_is_worth_nothing_soon():
     assert not source.takes(token())
 
 
-def test_a_provider_out_of_reach_is_taken_by_its_last_word_for_a_day():
+def test_the_last_keys_of_an_unreachable_provider_are_used_for_a_day():
     source = Source()
     assert source.takes(token())
     source.document = openid_keys.Unusable("it is away")
@@ -300,7 +300,7 @@ def test_a_provider_out_of_reach_is_taken_by_its_last_word_for_a_day():
     ],
     ids=repr,
 )
-def test_whatever_fails_the_keys_stay(failure):
+def test_a_failed_fetch_keeps_the_keys(failure):
     source = Source()
     assert source.takes(token())
     source.document = failure
@@ -310,7 +310,7 @@ def test_whatever_fails_the_keys_stay(failure):
     assert source.takes(token())
 
 
-def test_without_keys_nothing_can_be_decided():
+def test_without_keys_there_is_no_decision():
     source = Source()
     source.document = http.client.BadStatusLine("x")
     for _attempt in range(5):
@@ -322,7 +322,7 @@ def test_without_keys_nothing_can_be_decided():
     assert source.takes(token())
 
 
-def test_nobody_with_a_known_key_waits_for_a_slow_provider(monkeypatch):
+def test_known_keys_do_not_wait_for_a_slow_provider(monkeypatch):
     monkeypatch.setattr(openid_keys, "FETCH_SECONDS", 1.0)
     source = Source()
     assert source.takes(token())
@@ -336,7 +336,7 @@ def test_nobody_with_a_known_key_waits_for_a_slow_provider(monkeypatch):
     source.keys.fetch = slow
     source.now = 301
     begin = time.monotonic()
-    # Somebody has a key that nobody knows: they wait, and not for longer than for one fetch, which is one for all.
+    # Requests with an unknown key wait, but only for one fetch, which they share.
     strangers = [
         threading.Thread(target=source.takes, args=(token(header={"kid": "new"}),)) for _stranger in range(10)
     ]
@@ -348,14 +348,14 @@ def test_nobody_with_a_known_key_waits_for_a_slow_provider(monkeypatch):
     for stranger in strangers:
         stranger.join(20)
     assert 0.9 < time.monotonic() - begin < 3
-    # What hangs is not begun anew beside itself.
+    # A fetch that hangs is not started a second time.
     source.now = 1000
     assert not source.takes(token(header={"kid": "new"})) and source.takes(token())
     assert source.asked == 2
     go_on.set()
 
 
-def test_one_key_that_is_no_good_is_left_out():
+def test_an_invalid_key_is_left_out():
     bad = [
         1, None, [], "x", {}, {"kty": "RSA"}, {"kty": "RSA", "n": 1, "e": "AQAB"}, rsa_jwk(n="%"), rsa_jwk(e="AA"),
         rsa_jwk(e="Ag"), rsa_jwk(n=number(2**2047)), rsa_jwk(n=number(2**20000 + 1)), {**ec_jwk(), "x": "AAAA"},
@@ -383,7 +383,7 @@ def test_keys_of_a_file(tmp_path):
         openid.name_in(token(), mine)
     other = token(key=OTHER, header={"kid": "other"})
     assert openid.name_in(other, mine) == "alice"
-    # What is no key set changes nothing; without the file nobody passes.
+    # An invalid key set changes nothing. Without the file nobody passes.
     path.write_bytes(b"{")
     assert openid.name_in(other, mine) == "alice"
     path.unlink()
@@ -399,7 +399,7 @@ def test_addresses_that_are_not_fetched(url):
         openid_keys.get(url, "", time.monotonic() + 5)
 
 
-def test_the_issuer_says_where_its_keys_are(monkeypatch):
+def test_keys_are_found_through_the_issuer(monkeypatch):
     configuration = {"issuer": ISSUER, "jwks_uri": "https://keys.example.org/"}
     documents = {ISSUER + "/.well-known/openid-configuration": configuration, "https://keys.example.org/": {"keys": []}}
     monkeypatch.setattr(openid_keys, "get", lambda url, ca_file, deadline: json.dumps(documents[url]).encode())
@@ -412,10 +412,10 @@ def test_the_issuer_says_where_its_keys_are(monkeypatch):
         openid_keys.fetch_keys(provider())
 
 
-def test_a_token_that_is_deeply_nested():
+def test_a_deeply_nested_token():
     head, body = (encode(text) for text in (b'{"alg": "RS256", "kid": "one"}', b"[" * 9000))
-    proof = encode(sign(f"{head}.{body}".encode(), "RS256", RSA))
-    for bad in (f"{head}.{body}.{proof}", f"{body}.{body[:100]}.{proof}"):
+    signature = encode(sign(f"{head}.{body}".encode(), "RS256", RSA))
+    for bad in (f"{head}.{body}.{signature}", f"{body}.{body[:100]}.{signature}"):
         with pytest.raises(openid.InvalidToken):
             openid.name_in(bad, keys())
 
@@ -475,7 +475,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 @pytest.mark.parametrize(
     "dripped",
     [
-        # Each within a timeout of its own: headers, the line before them, the body, chunks.
+        # Each part stays within its own timeout: headers, the line before them, the body, chunks.
         [(HEAD, 0)] + [(b"X-%d: x\r\n" % count, 0.3) for count in range(30)],
         [(b"H", 0.3), (b"T", 0.3)] + [(b"T", 0.3)] * 30,
         [(HEAD + b"\r\n", 0)] + [(b" ", 0.3)] * 30,
@@ -485,7 +485,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
     ],
     ids=["headers", "status", "body", "chunks", "continue", "silence"],
 )
-def test_there_is_one_deadline_for_all_of_a_fetch(site, dripped):
+def test_one_deadline_for_the_whole_fetch(site, dripped):
     url, ca_file, pieces = site
     pieces += dripped
     begin = time.monotonic()
@@ -503,14 +503,14 @@ def test_there_is_one_deadline_for_all_of_a_fetch(site, dripped):
         HEAD + b"\r\n" + b" " * (openid_keys.LARGEST + 1),
     ],
 )
-def test_answers_that_are_no_documents(site, answer):
+def test_answers_that_are_not_documents(site, answer):
     url, ca_file, pieces = site
     pieces.append((answer, 0))
     with pytest.raises(openid_keys.Unusable):
         openid_keys.get(url, ca_file, time.monotonic() + 5)
 
 
-def test_a_hook_has_a_deadline_too(site):
+def test_a_hook_has_a_deadline(site):
     url, ca_file, pieces = site
     pieces += [(HEAD, 0)] + [(b"X-%d: x\r\n" % count, 0.3) for count in range(30)]
     context = ssl.create_default_context(cafile=ca_file)

@@ -43,7 +43,7 @@ HASH = "$2y$10$" + "a" * 53
     ("line", "why"),
     [
         (f"alice:{HASH}", None), ("", None), ("# comment", None), (f"Liddell, Alice:{HASH}", None),
-        # The server read the second field, and "pw" opened the door.
+        # The server used the second field, and accepted "pw".
         *((line, "two fields") for line in (
             "alice:{PLAIN}pw:" + HASH, f"alice:pw:{HASH}", f"alice:{HASH}:x", f"alice:{HASH}:", f":alice:{HASH}",
             f"alice:{HASH} ", f"alice: {HASH}", f"alice:{HASH}\r", f"alice {HASH}", f"alice:{HASH}x",
@@ -59,28 +59,28 @@ HASH = "$2y$10$" + "a" * 53
         (f"bob:{HASH}", "has another line already"),
     ],
 )
-def test_each_line_is_a_name_and_a_hash(tmp_path, line, why):
+def test_each_line_has_a_name_and_a_hash(tmp_path, line, why):
     file = tmp_path / "users"
     file.write_text(f"bob:{HASH}\n{line}\n", newline="")
     program = [sys.executable, "-I", "-S", str(FILES / "password_file.py")]
     for argv in (
         [*program, str(file)],
-        # As the role runs it.
+        # The call of the role.
         [sys.executable, "-I", "-S", "-c", (FILES / "password_file.py").read_text()],
     ):
         ran = subprocess.run(argv, input=file.read_bytes(), capture_output=True, check=False)
         assert ran.returncode == (1 if why else 0)
-        said = ran.stderr.decode()
-        assert why is None or ", line 2: " in said and why in said
-        assert "secret" not in said and "alice" not in said
+        output = ran.stderr.decode()
+        assert why is None or ", line 2: " in output and why in output
+        assert "secret" not in output and "alice" not in output
 
 
-def test_a_file_that_names_nobody():
+def test_a_file_without_users():
     for data in (b"", b"\n", b"# alice\n"):
         assert password_file.read(data, "x") == ({}, ["x has no user, so nobody could pass."])
 
 
-def test_a_line_that_is_no_good_voids_only_itself():
+def test_an_invalid_line_affects_only_itself():
     lines = f"alice:{HASH}\nbob:pw\ncarol:{HASH}\ncarol:{HASH}\ndave:x\ndave:{HASH}\n"
     hashes, problems = password_file.read(lines.encode(), "x")
     assert hashes == {"alice": HASH}
@@ -114,13 +114,13 @@ class Held:
         return list(self.opened.hashes())
 
 
-def test_what_is_changed_in_place_counts_at_once(file):
+def test_a_change_in_place_applies_at_once(file):
     held = Held(file)
     assert held.names() == ["alice"]
     with file.open("a") as stream:
         stream.write(f"bob:{HASH}\n")
     assert held.names() == ["alice", "bob"]
-    # Half of a change.
+    # A change that is half written.
     for text in ("", f"alice:{HASH[:-1]}\n"):
         file.write_text(text)
         assert held.names() == ["alice", "bob"]
@@ -131,7 +131,7 @@ def test_what_is_changed_in_place_counts_at_once(file):
     assert held.ends == 0
 
 
-def test_a_file_in_the_place_of_the_old_one_ends_the_program_once(file, tmp_path):
+def test_a_replaced_file_ends_the_program_once(file, tmp_path):
     held = Held(file)
     new = tmp_path / "new"
     new.write_text(f"bob:{HASH}\n")
@@ -140,23 +140,23 @@ def test_a_file_in_the_place_of_the_old_one_ends_the_program_once(file, tmp_path
     assert held.ends == 1
 
 
-def test_a_path_that_cannot_be_seen_is_not_followed(file, tmp_path):
+def test_a_missing_path_is_not_followed(file, tmp_path):
     held = Held(file)
     file.rename(tmp_path / "elsewhere")
     assert (held.names(), held.ends) == (["alice"], 1)
     number = os.open(tmp_path / "elsewhere", os.O_RDONLY)
-    unseen = open_password_file.OpenPasswordFile(str(file), number, held.end, owner=os.getuid())
-    assert (list(unseen.hashes()), held.ends) == (["alice"], 1)
+    opened = open_password_file.OpenPasswordFile(str(file), number, held.end, owner=os.getuid())
+    assert (list(opened.hashes()), held.ends) == (["alice"], 1)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o620, 0o602, 0o604])
-def test_a_file_that_others_read_or_write(file, mode):
+def test_a_file_that_others_can_read_or_write(file, mode):
     file.chmod(mode)
     with pytest.raises(errors.PolicyError, match=f"mode {mode:04o}"):
         Held(file)
 
 
-def test_a_file_of_somebody_else(file):
+def test_a_file_of_another_user(file):
     number = os.open(file, os.O_RDONLY)
     with pytest.raises(errors.PolicyError, match="owner"):
         open_password_file.OpenPasswordFile(str(file), number, owner=os.getuid() + 1)
@@ -175,7 +175,7 @@ class Clock:
         return self.now
 
 
-def test_so_many_at_once_and_then_one_after_the_other():
+def test_a_burst_and_then_a_rate():
     clock = Clock()
     buckets = limits.Buckets(2, 4, clock)
     assert [buckets.passes("a") for _request in range(6)] == [True] * 4 + [False] * 2
@@ -187,7 +187,7 @@ def test_so_many_at_once_and_then_one_after_the_other():
     assert [buckets.passes("a") for _request in range(5)] == [True] * 4 + [False]
 
 
-def test_memory_has_bounds_and_who_is_active_is_not_forgotten():
+def test_limits_are_bounded_and_keep_active_entries():
     buckets = limits.Buckets(1e-9, 2, max_keys=100)
     for number in range(1000):
         assert buckets.passes("busy") == (number == 0)
@@ -204,7 +204,7 @@ def test_memory_has_bounds_and_who_is_active_is_not_forgotten():
         ("::ffff:192.0.2.1", "192.0.2.1", True), ("unix:", "unix:", True),
     ],
 )
-def test_what_one_address_is(one, other, same):
+def test_which_addresses_count_as_one(one, other, same):
     assert (limits.network_of(one) == limits.network_of(other)) == same
 
 
@@ -221,7 +221,7 @@ def fail(tries, name, address, times=1):
     return taken
 
 
-def test_an_address_fails_so_often_and_no_more():
+def test_the_limit_of_failures_of_an_address():
     clock = Clock()
     tries = attempts.Attempts(20, clock)
     assert sum(fail(tries, f"user{number}", "192.0.2.1") for number in range(100)) == 20
@@ -230,14 +230,14 @@ def test_an_address_fails_so_often_and_no_more():
     assert sum(fail(tries, f"user{number}", "192.0.2.1") for number in range(100)) == 1
 
 
-def test_what_succeeds_does_not_count():
+def test_successful_attempts_do_not_count():
     tries = attempts.Attempts(20, Clock())
     for _login in range(100):
         tries.undo("alice", "192.0.2.1", tries.begin("alice", "192.0.2.1"))
     assert fail(tries, "alice", "192.0.2.1") == 1
 
 
-def test_others_at_an_address_do_not_lock_a_known_user_out():
+def test_others_at_an_address_do_not_lock_out_a_known_user():
     clock = Clock()
     tries = attempts.Attempts(20, clock)
     tries.succeeded("alice", "192.0.2.1")
@@ -251,7 +251,7 @@ def test_others_at_an_address_do_not_lock_a_known_user_out():
     assert tries.begin("alice", "192.0.2.1") is False
 
 
-def test_nobody_is_locked_out_by_others_who_try_their_name():
+def test_others_who_try_a_name_do_not_lock_out_its_user():
     tries = attempts.Attempts(20, Clock())
     taken = [fail(tries, "alice", f"198.51.100.{number}", 5) for number in range(200)]
     # After fifty from everywhere, each address has one attempt. So has alice, wherever she comes from.
@@ -261,7 +261,7 @@ def test_nobody_is_locked_out_by_others_who_try_their_name():
     assert fail(tries, "alice", "192.0.2.2", 20) == 10
 
 
-def test_attempts_have_bounds(monkeypatch):
+def test_attempts_are_bounded(monkeypatch):
     monkeypatch.setattr(attempts, "MAX_KEYS", 100)
     tries = attempts.Attempts(20)
     for number in range(1000):
@@ -269,10 +269,10 @@ def test_attempts_have_bounds(monkeypatch):
     assert len(tries.familiar) == 100
 
 
-# -- the threads that do it -------------------------------------------------------------------------------------------
+# -- the threads that check -------------------------------------------------------------------------------------------
 
 
-def test_each_gets_a_turn_and_the_known_come_first():
+def test_addresses_take_turns_and_known_users_come_first():
     go_on, done, all_done = threading.Event(), [], threading.Event()
     workers = pool.Pool(1)
     workers.put("first", lambda: go_on.wait(20), is_familiar=False)
@@ -329,7 +329,7 @@ class Site:
         return self.passwords.is_right(name, password.encode(), address)
 
 
-def test_a_right_password_is_remembered_for_a_while():
+def test_a_correct_password_is_cached():
     site = Site()
     assert site.right() and site.right() and len(site.tried) == 1
     site.clock.now += 9.9
@@ -339,14 +339,14 @@ def test_a_right_password_is_remembered_for_a_while():
     assert not site.right("other") and not site.right("lab", "bob")
 
 
-def test_a_changed_hash_counts_at_once():
+def test_a_changed_hash_applies_at_once():
     site = Site()
     assert site.right()
     site.table = {"alice": "hash of new"}
     assert not site.right() and site.right("new")
 
 
-def test_nothing_is_remembered_if_so_wished():
+def test_the_cache_can_be_turned_off():
     site = Site(seconds=0)
     assert site.right() and site.right() and len(site.tried) == 2
 
@@ -358,7 +358,7 @@ def test_no_password_is_kept_in_memory():
     assert Site().passwords.key != site.passwords.key
 
 
-def test_who_asks_the_same_at_once_is_answered_together():
+def test_equal_requests_share_one_check():
     site = Site()
     site.slow.clear()
     answers = []
@@ -372,16 +372,16 @@ def test_who_asks_the_same_at_once_is_answered_together():
     assert answers == [True] * 50 and len(site.tried) == 1
 
 
-def test_an_unknown_name_is_tried_with_the_hash_of_another():
+def test_an_unknown_name_is_checked_against_another_hash():
     site = Site(hashes={"alice": "hash of lab", "bob": "hash of x"})
     assert not site.right("lab", "nemo") and not site.right("x", "nemo")
     assert len(site.tried) == 2 and len({stored for _password, stored in site.tried}) == 1
-    # Each name has always the same, and all costs that there are have their share.
+    # Each name always gets the same hash, and all costs in the file are used.
     chosen = {passwords.decoy(f"user{number}", site.table) for number in range(50)}
     assert chosen == set(site.table.values())
 
 
-def test_wrong_passwords_come_to_an_end():
+def test_wrong_passwords_are_limited():
     site = Site()
     answers = []
     for number in range(15):
@@ -390,11 +390,11 @@ def test_wrong_passwords_come_to_an_end():
         except errors.TooMany:
             answers.append(None)
     assert answers == [False] * 10 + [None] * 5
-    # From elsewhere the right one is taken.
+    # The correct password is accepted from another address.
     assert site.right(address="192.0.2.2")
 
 
-def test_what_is_remembered_passes_whatever_was_tried():
+def test_cached_passwords_pass_despite_the_limit():
     site = Site()
     assert site.right()
     for number in range(15):
@@ -403,7 +403,7 @@ def test_what_is_remembered_passes_whatever_was_tried():
     assert site.right()
 
 
-def test_what_cannot_be_found_out_is_no_failure():
+def test_an_error_is_not_a_failed_attempt():
     site = Site()
     site.passwords.matches = lambda password, stored: 1 / 0
     for _attempt in range(30):
@@ -421,7 +421,7 @@ def test_what_cannot_be_found_out_is_no_failure():
         ("a" * 257 + ":lab", None),
     ],
 )
-def test_what_the_client_sends(sent, found):
+def test_credentials_of_the_client(sent, found):
     header = "Basic " + base64.b64encode(sent.encode("latin-1")).decode()
     if found:
         assert authentication.name_and_password(header, 511) == found
@@ -434,7 +434,7 @@ def test_what_the_client_sends(sent, found):
 @pytest.mark.parametrize(
     "header", ["", "Basic", "Basic ", "Basic x", "Basic YQ==,Basic YQ==", "Bearer YQ==", "Basic YTpi\n"]
 )
-def test_what_is_no_name_and_password(header):
+def test_invalid_credentials(header):
     with pytest.raises(errors.NotAuthenticated):
         authentication.name_and_password(header, 511)
 
@@ -491,7 +491,7 @@ def test_as_a_service(service):
     answers = [ask(path, f"somebody:{number}", "192.0.2.9").split("\r\n")[:2] for number in range(30)]
     assert answers[0][1].startswith("WWW-Authenticate") and answers[-1][1].startswith("X-Wait: ")
     assert ask(path, "somebody:lab").startswith("HTTP/1.1 204 ")
-    # While passwords are looked at, others are answered.
+    # Other requests are answered while passwords are checked.
     flood = [threading.Thread(target=ask, args=(path, f"x{n}:y", f"198.51.100.{n}")) for n in range(100)]
     for one in flood:
         one.start()
@@ -506,10 +506,10 @@ def test_as_a_service(service):
     assert process.wait(20) == 0
 
 
-def test_a_refusal_takes_as_long_for_unknown_names(service):
+def test_refusals_take_as_long_for_unknown_names(service):
     path, _users, process = service
     times = {}
-    # In turns, so that whatever else the machine does meets both.
+    # In turns, so that other load on the machine affects both.
     for number in range(20):
         for name in ("somebody", "nobody-at-all"):
             begin = time.monotonic()

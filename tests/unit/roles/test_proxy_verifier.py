@@ -39,7 +39,7 @@ MEMBERS = {"alice": [100], "bob": [100, 66]}
 @pytest.fixture(autouse=True)
 def system(monkeypatch):
     def getpwnam(name):
-        # As a directory service that does not care about case answers.
+        # Like a directory service that ignores case.
         known = name.lower() if name == "ALICE" else name
         if known not in USERS:
             raise KeyError(f"getpwnam(): name not found: {name!r}")
@@ -60,7 +60,7 @@ def policy(**members):
 
 
 @pytest.mark.parametrize("name", ["alice", "first", "svc$", "1st"])
-def test_users_pass(name):
+def test_accepted_users(name):
     assert users.user_of(name, policy()) == name
 
 
@@ -79,7 +79,7 @@ def test_users_pass(name):
         ("alice@example.org", "can be called that"),
     ],
 )
-def test_others_do_not(name, why):
+def test_rejected_users(name, why):
     with pytest.raises(errors.Refused, match=why):
         users.user_of(name, policy())
 
@@ -92,7 +92,7 @@ def test_uid_min_does_not_let_root_or_slurm_user_through():
 
 
 @pytest.mark.parametrize(
-    ("said", "members", "user"),
+    ("name", "members", "user"),
     [
         ("alice@example.org", {"domains": ("example.org",)}, "alice"),
         ("alice@EXAMPLE.org", {"domains": ("example.org",)}, "alice"),
@@ -100,21 +100,21 @@ def test_uid_min_does_not_let_root_or_slurm_user_through():
         ("Alice", {"lower_case": True}, "alice"),
         ("Alice@Example.org", {"lower_case": True, "domains": ("example.org",)}, "alice"),
         ("Liddell, Alice", {"names": {"Liddell, Alice": "alice"}}, "alice"),
-        # The table's word is the last one: neither cut nor put in lower case.
+        # A result of the table is final: no domain is removed, and the case stays.
         ("alice@example.org", {"names": {"alice@example.org": "bob"}, "domains": ("example.org",)}, "bob"),
     ],
 )
-def test_names_are_mapped(said, members, user):
-    assert users.user_of(said, policy(**members)) == user
+def test_names_are_mapped(name, members, user):
+    assert users.user_of(name, policy(**members)) == user
 
 
-def test_a_foreign_domain_is_not_cut_off():
+def test_an_unknown_domain_is_not_removed():
     for domain in ("elsewhere.example", "", "example.org@elsewhere.example", "example.org.elsewhere"):
         with pytest.raises(errors.Refused):
             users.user_of(f"alice@{domain}", policy(domains=("example.org",)))
 
 
-def test_the_table_gives_no_power():
+def test_the_table_cannot_name_privileged_users():
     with pytest.raises(errors.Refused, match="root"):
         users.user_of("boss", policy(names={"boss": "root"}))
 
@@ -132,29 +132,29 @@ def test_the_table_gives_no_power():
     ],
 )
 def test_lists(members, alice, bob):
-    memory = users.UserCache(policy(**members))
-    assert [memory.user(name) for name in ("alice", "bob")] == ["alice" if alice else None, "bob" if bob else None]
+    cache = users.UserCache(policy(**members))
+    assert [cache.user(name) for name in ("alice", "bob")] == ["alice" if alice else None, "bob" if bob else None]
 
 
-def test_answers_are_remembered_for_a_while_only():
+def test_answers_are_cached_for_a_limited_time():
     now = [0.0]
-    memory = users.UserCache(policy(seconds=10), clock=lambda: now[0])
-    assert memory.user("alice") == "alice"
-    memory.policy = policy(denied_users=("alice",))
+    cache = users.UserCache(policy(seconds=10), clock=lambda: now[0])
+    assert cache.user("alice") == "alice"
+    cache.policy = policy(denied_users=("alice",))
     now[0] = 9
-    assert memory.user("alice") == "alice"
+    assert cache.user("alice") == "alice"
     now[0] = 10
-    assert memory.user("alice") is None
+    assert cache.user("alice") is None
 
 
-def test_apache_is_told_of_too_many_requests():
-    memory = users.UserCache(policy(rate=1))
+def test_apache_answers_too_many_requests():
+    cache = users.UserCache(policy(rate=1))
     asked = packed(**AUTHORIZER, REMOTE_USER="alice", REMOTE_ADDR="192.0.2.1")
-    answers = [apache.authorize(asked, lambda question: question.name, memory) for _request in range(2)]
+    answers = [apache.authorize(asked, lambda sent: sent.name, cache) for _request in range(2)]
     assert [b"Variable-slurm_jwt_proxy_limited: yes" in answer for answer in answers] == [False, True]
     unlimited = users.UserCache(policy())
-    assert b"late" not in b"".join(
-        apache.authorize(asked, lambda question: question.name, unlimited) for _request in range(100)
+    assert b"limited" not in b"".join(
+        apache.authorize(asked, lambda sent: sent.name, unlimited) for _request in range(100)
     )
 
 
@@ -170,7 +170,7 @@ def request(*headers, path="/user"):
 
 
 def reply(asked):
-    return nginx.reply(asked, lambda question: question.name, users.UserCache(policy()))
+    return nginx.reply(asked, lambda sent: sent.name, users.UserCache(policy()))
 
 
 @pytest.mark.parametrize(
@@ -196,18 +196,18 @@ def test_replies(asked, status, user):
         assert f"\r\nX-User: {user}\r\n" in answer
 
 
-def test_what_is_authenticated_by_the_verifier_itself():
-    def authenticate(question):
-        if not question.authorization:
+def test_users_authenticated_by_the_verifier():
+    def authenticate(sent):
+        if not sent.authorization:
             raise errors.NotAuthenticated("nothing was sent", "Bearer")
-        if question.cookie:
+        if sent.cookie:
             raise errors.Refused("a cookie")
-        return question.authorization
+        return sent.authorization
 
     def ask(*headers):
         return nginx.reply(request(*headers), authenticate, users.UserCache(policy())).decode().split("\r\n")
 
-    # A name that nginx hands on counts for nothing here.
+    # A name from nginx is ignored here.
     assert ask("X-Name: alice")[:2] == ["HTTP/1.1 401 Unauthorized", "WWW-Authenticate: Bearer"]
     assert ask("X-Authorization: alice")[:3] == ["HTTP/1.1 204 No Content", "X-User: alice", "X-Name: alice"]
     assert ask("X-Authorization: alice", "X-Cookie: x")[0] == "HTTP/1.1 403 Forbidden"
@@ -225,11 +225,11 @@ def packed(**parameters):
     return data
 
 
-def authorized(authenticate=lambda question: question.name, **parameters):
+def authorized(authenticate=lambda sent: sent.name, **parameters):
     answer = apache.authorize(packed(**parameters), authenticate, users.UserCache(policy()))
     version, kind, _request, length, _padding = struct.unpack(">BBHHBx", answer[:8])
     assert (version, kind) == (1, 6)
-    # An empty record of output, and the end.
+    # An empty output record, then the end of the request.
     assert answer[8 + length:] == b"\1\6\0\1\0\0\0\0" + b"\1\3\0\1\0\x08\0\0" + bytes(8)
     return answer[8:8 + length].decode().splitlines()
 
@@ -242,7 +242,7 @@ AUTHORIZER = {"FCGI_APACHE_ROLE": "AUTHORIZER", "REQUEST_URI": "/slurm/v0.0.42/j
     [
         ({"REMOTE_USER": "alice"}, 200), ({"REMOTE_USER": "root"}, 403), ({"REMOTE_USER": ""}, 403), ({}, 403),
         ({"REMOTE_USER": "alicé"}, 403), ({"REMOTE_USER": "alice\nVariable-slurm_jwt_proxy_user: root"}, 403),
-        # What the client sends is called HTTP_..., and the name of a certificate counts only where Apache knows none.
+        # Headers of the client are called HTTP_.... The name of a certificate is used only where Apache has no user.
         ({"HTTP_REMOTE_USER": "alice"}, 403), ({"slurm_jwt_proxy_name": "alice"}, 403),
         ({"REMOTE_USER": "alice", "FCGI_APACHE_ROLE": "AUTHENTICATOR"}, 403),
         ({"slurm_jwt_proxy_name": "alice", "FCGI_APACHE_ROLE": "AUTHENTICATOR"}, 200),
@@ -259,27 +259,27 @@ def test_health_of_apache():
     assert authorized(**{**AUTHORIZER, "REQUEST_URI": "/healthz"}) == ["Status: 200 OK", ""]
 
 
-def test_health_is_not_asked_for_too_often():
-    memory = users.UserCache(policy())
+def test_health_requests_are_limited():
+    cache = users.UserCache(policy())
     asked = packed(**{**AUTHORIZER, "REQUEST_URI": "/healthz", "REMOTE_ADDR": "192.0.2.1"})
-    answers = [apache.authorize(asked, lambda question: question.name, memory) for _request in range(7)]
+    answers = [apache.authorize(asked, lambda sent: sent.name, cache) for _request in range(7)]
     assert [b"Status: 429" in answer for answer in answers] == [False] * 6 + [True]
 
 
-def test_apache_is_told_how_to_authenticate():
-    def authenticate(question):
+def test_apache_sends_the_challenge():
+    def authenticate(sent):
         raise errors.NotAuthenticated("nothing was sent", "Bearer")
 
     assert authorized(authenticate, **AUTHORIZER) == ["Status: 401 Unauthorized", "WWW-Authenticate: Bearer", ""]
 
 
-def test_parameters_that_end_too_early_let_nobody_pass():
+def test_truncated_parameters_are_refused():
     whole = packed(REMOTE_USER="alice")
-    memory = users.UserCache(policy())
-    assert b"Status: 500" in apache.authorize(whole[:-1], lambda question: question.name, memory)
+    cache = users.UserCache(policy())
+    assert b"Status: 500" in apache.authorize(whole[:-1], lambda sent: sent.name, cache)
 
 
-def test_nobody_passes_where_nothing_can_be_decided(monkeypatch):
+def test_without_a_decision_nobody_passes(monkeypatch):
     def broken(name):
         raise OSError("the directory service is away")
 
@@ -289,24 +289,24 @@ def test_nobody_passes_where_nothing_can_be_decided(monkeypatch):
     assert authorized(**AUTHORIZER, REMOTE_USER="alice")[0] == "Status: 500 Internal Server Error"
 
 
-def test_slurm_user_has_to_be_known():
+def test_slurm_user_must_exist():
     with pytest.raises(errors.PolicyError, match="SlurmUser 'slurmx' does not exist"):
         verifier.check_policy(policy(slurm_user="slurmx"))
 
 
-def test_groups_have_to_be_known():
+def test_groups_must_exist():
     with pytest.raises(errors.PolicyError, match="unheard-of"):
         verifier.check_policy(policy(denied_groups=("unheard-of",)))
 
 
-def test_somebody_may_mistype(tmp_path):
+def test_limits_must_be_positive(tmp_path):
     file = tmp_path / "policy"
     file.write_text('{"slurm_user": "slurm", "uid_min": 1, "failures": 0}')
     with pytest.raises(errors.PolicyError, match="1 or more"):
         policies.read_policy(str(file))
 
 
-def test_the_table_names_users(tmp_path):
+def test_the_table_must_name_users(tmp_path):
     file = tmp_path / "policy"
     file.write_text('{"slurm_user": "slurm", "uid_min": 1, "names": {"boss": "0"}}')
     with pytest.raises(errors.PolicyError, match="'boss' to '0'"):
@@ -316,7 +316,7 @@ def test_the_table_names_users(tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"slurm_user": "slurm"}', '{"slurm_user": "a", "uid_min": 1, "more": 2}']
 )
-def test_a_policy_that_is_none(tmp_path, text):
+def test_invalid_policies(tmp_path, text):
     file = tmp_path / "policy"
     file.write_text(text)
     with pytest.raises(errors.PolicyError, match="holds no policy"):

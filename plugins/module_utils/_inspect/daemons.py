@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at the daemons of a host as they run now. Private to this collection."""
+"""Inspects the running daemons of a host. Private to this collection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import 
 
 
 class DaemonInspection:
-    """The daemons of one host, beside their units and their files."""
+    """The daemons of one host."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -41,7 +41,7 @@ class DaemonInspection:
         if component == "slurmrestd":
             self.host.problems += daemon_problems.slurmrestd_user(process, self.host.user)
             self.host.problems += daemon_problems.slurmrestd_unit(unit, rest_unit.dropins(service, unit.files))
-            self._see_rest_user()
+            self._check_rest_user()
             self.host.problems += daemon_problems.slurmrestd_address(self.host.options.slurmrestd_listen, unit.pid)
             reasons = _stale_slurmrestd(unit, process)
         else:
@@ -58,8 +58,8 @@ class DaemonInspection:
             found.update(before_jwt=rest_unit.before_jwt(service), dropin=rest_unit.dropin_digest(service))
         return found
 
-    def _see_rest_user(self) -> None:
-        """Whether slurmrestd can run as whom the site wants."""
+    def _check_rest_user(self) -> None:
+        """Check whether slurmrestd can run as the declared user."""
         name, group = self.host.options.slurmrestd_user, self.host.options.slurmrestd_group
         if not name:
             return
@@ -83,13 +83,13 @@ class DaemonInspection:
     def _stale_key_host(
         self, component: str, process: processes.Process, file: facts.ConfFile
     ) -> tuple[str, list[str]]:
-        """Whether slurmctld or slurmdbd has the key that is on the disk, and whether it knows its file as it is now."""
+        """Whether slurmctld or slurmdbd has loaded the key that is on disk, and what else it has not loaded."""
         key = file.jwt.key_path if file.jwt.enabled else None
         loaded = processes.mapping(process.pid, key) if key and os.path.exists(key) else "unknown"
         if loaded == "replaced":
-            return loaded, [f"{component} still holds a key that was replaced by the one in {key}."]
+            return loaded, [f"{component} still has a key loaded that was replaced by the one in {key}."]
         if loaded == "absent":
-            return loaded, [f"{component} was started before JWT was switched on with {key}."]
+            return loaded, [f"{component} was started before JWT was enabled with {key}."]
         jwks = file.jwt.jwks_path if file.jwt.enabled else None
         if jwks and file_paths.inspect(jwks).modified > process.started:
             return loaded, [f"{jwks} was written after {component} had started."]
@@ -98,12 +98,12 @@ class DaemonInspection:
         return loaded, self._compare_with_memory(component, file) if newest > process.started else []
 
     def _compare_with_memory(self, component: str, file: facts.ConfFile) -> list[str]:
-        """The file is newer than the process, which may have been told to read it again: ask the daemon itself."""
+        """The file is newer than the process, but may have been read again since: ask the daemon."""
         argv = ["scontrol", "show", "config"] if component == "slurmctld" else ["sacctmgr", "show", "configuration"]
-        # For slurmdbd that stands by, the other one would answer.
+        # If slurmdbd is a standby, the other one would answer.
         stands_by = component == "slurmdbd" and facts.slurmdbd_conf(file)["standby"]
-        may_ask = self.host.conf_is_sound() and not stands_by
-        program = install_paths.find_program(argv[0], self.host.options.bin_dirs) if may_ask else None
+        may_query = self.host.conf_is_sound() and not stands_by
+        program = install_paths.find_program(argv[0], self.host.options.bin_dirs) if may_query else None
         rc, out = 127, ""
         if program:
             rc, out, dummy_err = self.host.run([program, *argv[1:]], self.host.conf_for(program))
@@ -113,12 +113,12 @@ class DaemonInspection:
                 f"{path} says {name}={written or ''}, and {component} has {name}={memory or ''} in memory."
                 for name, written, memory in facts.memory_differences(out, file.written)
             ]
-        # slurmctld may have read it since. slurmdbd never reads it all again, and a restart is a small thing.
+        # slurmctld may have read it since. slurmdbd never reads all of it again, and its restart costs little.
         return [f"{path} was written after slurmdbd had started."] if component == "slurmdbd" else []
 
 
 def _stale_slurmrestd(unit: Unit, process: processes.Process | None) -> list[str]:
-    """slurmrestd takes from its unit all that a rollout sets."""
+    """slurmrestd gets all its settings from its unit."""
     if process is None:
         return []
     newer = [path for path in unit.files if file_paths.inspect(path).modified > process.started]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts what was found on a host into the words of slurm_jwt_info's result. Private to this collection."""
+"""The members of slurm_jwt_info's result, from what was read on a host. Private to this collection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LARGEST_JWKS = 1024 * 1024
 
 
 class ConfFile(NamedTuple):
-    """slurm.conf or slurmdbd.conf as it is on the disk."""
+    """slurm.conf or slurmdbd.conf as it is on disk."""
 
     kind: str
     """slurm or slurmdbd."""
@@ -39,7 +39,7 @@ class ConfFile(NamedTuple):
 
 
 def load(path: str, kind: str) -> ConfFile:
-    """Read a file as Slurm does; ConfError and OSError are the caller's."""
+    """Read a file as Slurm does; raises ConfError and OSError."""
     conf = Conf.load(path, kind=kind)
     jwt = auth_alt.read(conf, None if kind == "slurmdbd" else default_key(conf))
     return ConfFile(kind, conf, inspect(path), jwt)
@@ -51,12 +51,12 @@ def state_save_location(conf: Conf) -> str:
 
 
 def default_key(conf: Conf) -> str:
-    """Where slurmctld looks for its key unless jwt_key= names another place."""
+    """The path of slurmctld's key unless jwt_key= names another one."""
     return os.path.join(state_save_location(conf), "jwt_hs256.key")
 
 
 def slurm_conf(file: ConfFile) -> dict[str, Any]:
-    """The part "conf" of the result."""
+    """The result "conf"."""
     conf = file.conf
     names = controllers(conf)
     return {
@@ -76,7 +76,7 @@ def slurm_conf(file: ConfFile) -> dict[str, Any]:
 
 
 def slurmdbd_conf(file: ConfFile) -> dict[str, Any]:
-    """The part "dbd_conf" of the result."""
+    """The result "dbd_conf"."""
     conf = file.conf
     return {
         **_conf_file(file),
@@ -89,7 +89,7 @@ def slurmdbd_conf(file: ConfFile) -> dict[str, Any]:
 
 
 def _is_this_host(name: str | None) -> bool:
-    """Whether slurmdbd takes a host's name for that of its own host, by the rules of its start."""
+    """Whether slurmdbd accepts a name as that of its own host when it starts."""
     own = os.uname().nodename
     return name is not None and name in (own, own.partition(".")[0], "localhost")
 
@@ -118,14 +118,14 @@ def _conf_file(file: ConfFile) -> dict[str, Any]:
 
 
 def attributes(place: PathInfo) -> dict[str, Any]:
-    """Owner, group and mode by name; null for what is not there."""
+    """Owner, group and mode by name; null for what does not exist."""
     if place.kind == "missing":
         return {"owner": None, "group": None, "mode": None}
     return {"owner": user_name(place.uid), "group": group_name(place.gid), "mode": place.octal}
 
 
 def key(path: str, place: PathInfo) -> dict[str, Any]:
-    """The part "key" of the result, without what only its content can tell."""
+    """The result "key", without what only its content shows."""
     there = place.kind != "missing"
     return {
         **attributes(place),
@@ -178,13 +178,13 @@ def port(value: str | None, default: int) -> int:
 
 
 def existing(folder: str | None, name: str) -> str | None:
-    """The path of a file in a folder, if it is there."""
+    """The path of a file in a folder, if it exists."""
     path = os.path.join(folder, name) if folder else None
     return path if path and os.path.exists(path) else None
 
 
 def kids(path: str, place: PathInfo) -> list[str]:
-    """The names of the keys in a JWKS; none where it cannot be read."""
+    """The names of the keys in a JWKS; none if it cannot be read."""
     if place.kind != "file" or place.size > _LARGEST_JWKS:
         return []
     try:
@@ -196,7 +196,7 @@ def kids(path: str, place: PathInfo) -> list[str]:
 
 
 def controllers(conf: Conf) -> list[dict[str, str]]:
-    """The controllers in the order in which Slurm takes them, primary first."""
+    """The controllers in Slurm's order, primary first."""
     written = [setting.value for setting in conf.occurrences("SlurmctldHost")]
     if written:
         return [_controller(value) for value in written]
@@ -210,7 +210,7 @@ def _controller(value: str) -> dict[str, str]:
 
 
 def position(names: list[dict[str, str]], hostname: str) -> int | None:
-    """Which of the controllers a host of that name is; None for none."""
+    """The index of the host of that name among the controllers; None if it is not one."""
     short = hostname.partition(".")[0].lower()
     for index, controller in enumerate(names):
         if controller["name"].partition(".")[0].lower() == short:
@@ -219,7 +219,7 @@ def position(names: list[dict[str, str]], hostname: str) -> int | None:
 
 
 def identity(state_dir: str) -> str | None:
-    """Something that two hosts see alike only if they see the same folder; None before slurmctld has ever run there."""
+    """A value that is equal on two hosts only if they see the same folder; None before slurmctld has run there."""
     try:
         # slurmctld writes this file once in the life of a cluster.
         found = os.stat(os.path.join(state_dir, "clustername"))
@@ -229,7 +229,7 @@ def identity(state_dir: str) -> str | None:
 
 
 def memory_differences(shown: str, written: dict[str, str | None]) -> list[tuple[str, str | None, str | None]]:
-    """The parameters that a daemon shows otherwise than its file has them: name, file's value, daemon's value."""
+    """The parameters that differ between a daemon and its file: name, file's value, daemon's value."""
     differences = []
     for name, value in written.items():
         match = re.search(rf"^{name}\s*= ?(.*?)\s*$", shown, re.MULTILINE | re.IGNORECASE)

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which file a path leads to, told so that two hosts which see one file can be recognised. Private to this collection.
+"""Identifies the file of a path, to recognise two hosts that see the same file. Private to this collection.
 
-Equal content says nothing: most clusters have a copy of slurm.conf on each host. Two things do. Under one running
-kernel, which containers of a machine share, the device and the number of the file are its name. On a network file
-system, the number, the instant of the last change and the size come from the server, and are the same wherever it is
-mounted; the server itself, where it is a host of the cluster, has them on its own disk.
+Equal content proves nothing: most clusters have a copy of slurm.conf on each host. Two other things identify a file.
+Under one running kernel, which containers of a machine share, the device and the number of the file are its name. On a
+network file system, the number, the time of the last change and the size come from the server, and are the same
+wherever it is mounted; the server itself, where it is a host of the cluster, has them on its own disk.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.network imp
 
 BOOT_ID, MOUNTINFO = "/proc/sys/kernel/random/boot_id", "/proc/self/mountinfo"
 
-# A mount of a part of a file system there is how an operating system is deployed, and not how a folder is shared.
+# At these, a mount of a part of a file system is how an operating system is deployed, not how a folder is shared.
 _OF_THE_SYSTEM = ("/", "/etc")
 
 
 def identities(paths: list[str]) -> list[dict[str, Any]]:
-    """Each file that is there, in the order given."""
+    """Each file that exists, in the order given."""
     boot, mounts = _read(BOOT_ID).strip(), _read(MOUNTINFO)
     return [found for found in (_identity(path, boot, mounts) for path in paths) if found]
 
 
 def _identity(path: str, boot: str, mounts: str) -> dict[str, Any] | None:
     try:
-        # To open it has a network file system ask its server for the present state.
+        # Opening it makes a network file system ask its server for the present state.
         with open(path, "rb") as stream:
             status = os.fstat(stream.fileno())
     except OSError:

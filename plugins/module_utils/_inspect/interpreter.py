@@ -5,7 +5,7 @@
 collection.
 
 Ansible may use a Python of the site's own, of a newer stream or of a virtual environment. A package such as python3-jwt
-is of no use to it then, however well it installs.
+is then of no use to it.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ import os
 from typing import Sequence
 
 # RHEL 8 and 9 have several Pythons in /usr/bin; packages whose names begin with python3- are for this one.
-_OWN = ("usr/libexec/platform-python", "usr/bin/python3")
+_OF_DISTRIBUTION = ("usr/libexec/platform-python", "usr/bin/python3")
 _DEBIAN = "usr/lib/python3/dist-packages"
 
 
 def distributions(root: str = "/") -> str | None:
     """The distribution's own Python, by the name to give to Ansible; None if there is none."""
-    return next((f"/{path}" for path in _OWN if os.path.exists(os.path.join(root, path))), None)
+    return next((f"/{path}" for path in _OF_DISTRIBUTION if os.path.exists(os.path.join(root, path))), None)
 
 
 def is_served(folders: Sequence[str], root: str = "/") -> bool:
-    """Whether an interpreter that looks into these folders finds what a package of the distribution brings."""
+    """Whether an interpreter that looks into these folders finds the packages of the distribution."""
     if os.path.isdir(os.path.join(root, _DEBIAN)):
-        wanted = [_DEBIAN]
+        expected = [_DEBIAN]
     else:
         own = distributions(root)
         if own is None:
             return False
         # python3.9, platform-python3.6
         name = os.path.basename(os.path.realpath(os.path.join(root, own.lstrip("/")))).replace("platform-", "")
-        wanted = [f"usr/{lib}/{name}/site-packages" for lib in ("lib64", "lib")]
+        expected = [f"usr/{lib}/{name}/site-packages" for lib in ("lib64", "lib")]
     known = {os.path.realpath(folder) for folder in folders}
-    return any(os.path.realpath(os.path.join(root, folder)) in known for folder in wanted)
+    return any(os.path.realpath(os.path.join(root, folder)) in known for folder in expected)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at the signing key and the key set of a host. Private to this collection."""
+"""Inspects the signing key and the key set of a host. Private to this collection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import N
 
 
 class KeyInspection:
-    """The key and the key set of one host, by what its daemons are told."""
+    """The key and the key set that the daemons of one host load."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -35,13 +35,13 @@ class KeyInspection:
                 self.host.problems += daemon_problems.key_elsewhere(key_host, path, in_force)
             elif in_force and not found["exists"]:
                 self.host.problems += daemon_problems.key_missing(key_host, path)
-            wanted = self.host.declared_parameters().get("jwt_key") is not False
-            if in_force and not os.path.exists(in_force) and wanted:
+            needed = self.host.declared_parameters().get("jwt_key") is not False
+            if in_force and not os.path.exists(in_force) and needed:
                 self.host.note_missing(key_host, f"the key {in_force}")
         return found
 
     def _in_force(self, path: str) -> bool:
-        """Whether the file of a daemon of this host says that this is its key."""
+        """Whether a configuration file of this host names this key."""
         named = [file.jwt.key_path for dummy, file in self.host.key_hosts() if file.jwt.enabled and file.jwt.key_path]
         return any(os.path.realpath(each) == os.path.realpath(path) for each in named)
 
@@ -50,16 +50,16 @@ class KeyInspection:
         if place.is_link or place.kind not in ("file", "missing"):
             self.host.problems += daemon_problems.key_not_a_file(component, path, place)
             return facts.key(path, place)
-        # Where no key is wanted, nobody minds that there is no place for one.
-        wanted = place.kind == "file" or self.host.declared_parameters().get("jwt_key") is not False
+        # Where no key is declared, its folder does not matter.
+        needed = place.kind == "file" or self.host.declared_parameters().get("jwt_key") is not False
         folder = os.path.dirname(path)
-        if wanted and daemon_problems.writable_by_others(file_paths.inspect(folder), self.host.user):
+        if needed and daemon_problems.writable_by_others(file_paths.inspect(folder), self.host.user):
             self.host.problems += daemon_problems.key_location(component, path, f"Others can write to {folder}.")
             return facts.key(path, place)
         try:
             slots = read_slots(path)
         except SecretFileError as error:
-            if wanted:
+            if needed:
                 self.host.problems += daemon_problems.key_location(component, path, str(error))
             return facts.key(path, place)
         if slots.current is None:
@@ -70,7 +70,7 @@ class KeyInspection:
             )
         weakness = hs256.weakness(slots.current.key.data)
         if weakness:
-            # With an empty key no daemon starts, whatever its file says.
+            # No daemon starts with an empty key, so none has it in force.
             in_force = self._in_force(path) and bool(slots.current.key.data)
             self.host.problems += daemon_problems.key_weak(component, path, weakness, in_force)
         return {
@@ -81,21 +81,21 @@ class KeyInspection:
             "previous": self._key_beside(path, PREVIOUS, slots.previous),
         }
 
-    def _key_beside(self, path: str, which: str, kept: Slot | None) -> dict[str, Any] | None:
-        if kept is None:
+    def _key_beside(self, path: str, which: str, slot: Slot | None) -> dict[str, Any] | None:
+        if slot is None:
             return None
-        return {**facts.attributes(file_paths.inspect(beside(path, which))), **self._key_history(kept)}
+        return {**facts.attributes(file_paths.inspect(beside(path, which))), **self._key_history(slot)}
 
-    def _key_history(self, kept: Slot) -> dict[str, Any]:
-        record = kept.known
+    def _key_history(self, slot: Slot) -> dict[str, Any]:
+        record = slot.known
         return {
-            "fingerprint": kept.fingerprint,
+            "fingerprint": slot.fingerprint,
             "serial": record.serial,
             "created": format_time(record.created),
             "age": max(0, int(self.host.now - record.created)),
             "by": record.by,
             "run": record.run,
-            "run_age": max(0, int(self.host.now - kept.recorded)) if record.run and kept.recorded else None,
+            "run_age": max(0, int(self.host.now - slot.recorded)) if record.run and slot.recorded else None,
         }
 
     def jwks_path(self) -> str | None:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a site has its Slurm, by its daemons that run and by their units. Private to this collection.
+"""Where a site has its Slurm, according to its running daemons and their units. Private to this collection.
 
-Somebody other than root must not be able to say which program root is to run, or which file it is to edit: only daemons
-of a systemd service are believed, and only places that nobody else can write.
+Nobody but root may decide which program root runs, or which file it edits. So only daemons of a systemd service are
+believed, and only paths that nobody else can write to.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import 
 _SYSTEM_SERVICE = re.compile(rb"^[0-9]+:(?:name=systemd)?:/system\.slice/(?:[^/\n]+\.slice/)*([^/\n]+)\.service", re.M)
 # A build has the path of its slurm.conf in its library.
 _BUILT_CONF = re.compile(rb"\0(/[A-Za-z0-9_./+@-]+/slurm\.conf)\0")
-# What a configless host has fetched from the controller: a copy below /run, and slurmd's own in SlurmdSpoolDir.
+# Copies of the controller's slurm.conf on a configless host: one below /run, and slurmd's in SlurmdSpoolDir.
 _FETCHED = re.compile(r"/run/slurm/.*|.*/conf-cache/slurm\.conf")
 
 
 class LocatedDaemon(NamedTuple):
-    """One daemon of Slurm, as it runs or as its unit would start it."""
+    """One daemon of Slurm as it runs, or as its unit would start it."""
 
     component: str
     name: str
@@ -42,7 +42,7 @@ class LocatedDaemon(NamedTuple):
 
 
 def locate(component: str, service: str, unit: Unit = NO_UNIT, process: Process | None = None) -> LocatedDaemon:
-    """What a unit, and its process if it runs, say of a daemon."""
+    """A daemon from its unit, and from its process if it runs."""
     name = install_paths.DAEMON_OF[component]
     if process is not None and not _runs(process, name):
         process = None
@@ -57,7 +57,7 @@ def _runs(process: Process, name: str) -> bool:
 
 
 def program_of(process: Process) -> str | None:
-    """The program of a process by the name with which it was started, where that still leads there."""
+    """The program of a process by the path with which it was started, if that still leads to it."""
     started = process.command[0] if process.command else ""
     if os.path.isabs(started) and os.path.realpath(started) == process.program:
         return started
@@ -70,7 +70,7 @@ def _conf_of_unit(unit: Unit) -> str | None:
 
 
 def running(name: str, root: str = "/") -> Iterator[tuple[int, str]]:
-    """The processes with that name that belong to a service of systemd: number, and the service."""
+    """The processes of that name that belong to a systemd service, each with its service."""
     folder = os.path.join(root, "proc")
     for entry in sorted((entry for entry in os.listdir(folder) if entry.isdigit()), key=int):
         if processes.read(os.path.join(folder, entry, "comm")) != name.encode()[:15] + b"\n":
@@ -90,7 +90,7 @@ def bin_dirs(program: str) -> list[str]:
 
 
 def built_conf(program: str) -> str | None:
-    """The slurm.conf that a build reads if it is told nothing."""
+    """The default slurm.conf of a build."""
     folder = install_paths.plugin_dir(None, program)
     data = (processes.read(os.path.join(folder, "libslurmfull.so")) if folder else None) or b""
     found = [os.fsdecode(path) for path in _BUILT_CONF.findall(data)]
@@ -98,7 +98,7 @@ def built_conf(program: str) -> str | None:
 
 
 def conf(daemon: LocatedDaemon) -> str | None:
-    """The slurm.conf of a daemon, if it is there and can be named to others."""
+    """The slurm.conf of a daemon, if it exists and may be proposed."""
     built = built_conf(daemon.program) if daemon.program and not daemon.conf else None
     path = daemon.conf or built
     if not path or _FETCHED.fullmatch(path) or not os.path.isfile(path):
@@ -107,7 +107,7 @@ def conf(daemon: LocatedDaemon) -> str | None:
 
 
 def dbd_conf(daemon: LocatedDaemon) -> str | None:
-    """The slurmdbd.conf of a slurmdbd: slurmdbd looks for it beside the slurm.conf, which need not be there."""
+    """The slurmdbd.conf of a slurmdbd, which is next to its slurm.conf; that need not exist."""
     slurm_conf = daemon.conf or (built_conf(daemon.program) if daemon.program else None)
     path = os.path.join(os.path.dirname(slurm_conf), "slurmdbd.conf") if slurm_conf else None
     if not path or not os.path.isfile(path):
@@ -116,7 +116,7 @@ def dbd_conf(daemon: LocatedDaemon) -> str | None:
 
 
 def only_root_writes(path: str) -> bool:
-    """Whether nobody but root can put another file or folder in the place of any part of a path."""
+    """Whether only root can replace any part of a path."""
     return all(found.st_uid == 0 and not _others_write(found) for found in _ancestors(path))
 
 
@@ -131,13 +131,13 @@ def _others_write(found: os.stat_result) -> bool:
 
 
 def _ancestors(path: str) -> Iterator[os.stat_result]:
-    """The path, what a link on it leads to, and all folders above both."""
+    """The path, what it resolves to, and all folders above both."""
     for one in dict.fromkeys((path, os.path.realpath(path))):
         while True:
             try:
                 yield os.lstat(one)
             except OSError:
-                # What is not there is nobody's.
+                # What does not exist could be created by anybody.
                 yield os.stat_result((stat.S_IFREG | 0o002, 0, 0, 1, 65534, 65534, 0, 0, 0, 0))
             if one == "/":
                 break

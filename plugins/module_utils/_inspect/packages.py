@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which packages this host could not install, so that a run does not find out half way. Private to this collection.
+"""Packages that this host could not install, so that a rollout does not fail half-way. Private to this collection.
 
-The package manager is only asked, and says what it knows already. What it does not say clearly counts as no obstacle.
+Only what the package manager knows already is used. An unclear answer counts as no obstacle.
 """
 
 from __future__ import annotations

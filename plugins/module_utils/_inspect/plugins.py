@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at the plugins that JWT needs, and at the packages that would bring them. Private to this collection."""
+"""Inspects the plugins that JWT needs, and the packages that contain them. Private to this collection."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PluginInspection:
         self.host = host
 
     def inspect(self) -> dict[str, Any] | None:
-        # The component that needs a plugin most is named where it is missing.
+        # Of several components that need a missing plugin, the first is named.
         components = [
             name for name in COMPONENTS[:3] if name in self.host.components and name not in self.host.uninstalled
         ]
@@ -82,14 +82,14 @@ class PluginInspection:
     def _owner(self, path: str) -> install_paths.Package | None:
         """The installed package that a missing file belongs to."""
 
-        def said(*argv: str) -> str:
+        def output(*argv: str) -> str:
             return self.host.command(list(argv))[1]
 
         if os.path.exists(DPKG_QUERY):
-            name = install_paths.parse_dpkg_search(said(DPKG_QUERY, "-S", path), path)
-            answer = said(DPKG_QUERY, "-W", "-f", install_paths.DPKG_FORMAT, name) if name else ""
+            name = install_paths.parse_dpkg_search(output(DPKG_QUERY, "-S", path), path)
+            answer = output(DPKG_QUERY, "-W", "-f", install_paths.DPKG_FORMAT, name) if name else ""
             found = install_paths.parse_dpkg(answer)
             return install_paths.Package(name, found[name]) if name in found else None
         if os.path.exists(RPM):
-            return install_paths.parse_rpm_owner(said(RPM, "-qf", "--queryformat", install_paths.RPM_FORMAT, path))
+            return install_paths.parse_rpm_owner(output(RPM, "-qf", "--queryformat", install_paths.RPM_FORMAT, path))
         return None

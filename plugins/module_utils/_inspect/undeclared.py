@@ -1,10 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the site has not declared, and its daemons say otherwise: paths, folders and units of a Slurm that is not at the
-usual places. Private to this collection.
+"""Paths, programs and units that the site has to declare, because its daemons use others. Private to this collection.
 
-The rest of the inspection goes on with what was found, so that one run tells everything that is to be told.
+The rest of the inspection uses what was found, so that one run reports all problems.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ USUAL_SLURMRESTD = "/usr/sbin/slurmrestd"
 
 CODE = "undeclared"
 _EFFECT = "The run would work with other files, programs or units than the cluster does."
-_NOT_RUN = f"{_EFFECT} Others than root can change what is there, so root has run nothing of it to find out more."
+_NOT_RUN = f"{_EFFECT} Others than root can change these programs, so none of them was run as root to find out more."
 
 
 class UndeclaredSetting(NamedTuple):
@@ -30,13 +29,13 @@ class UndeclaredSetting(NamedTuple):
     variable: str
     value: str | list[str]
     problem: Problem
-    """Who says so, and what happens otherwise."""
+    """How it was found, and what happens otherwise."""
     usable: bool = True
-    """Whether the inspection itself may go on with it."""
+    """Whether the inspection itself may use it."""
 
 
 def service(component: str, named: str, unit: str) -> UndeclaredSetting:
-    """The daemon runs in another unit than the one that is named."""
+    """The daemon runs in another unit than the declared one."""
     daemon, variable = install_paths.DAEMON_OF[component], inventory_values.SERVICE_VARIABLES[component]
     found, remedy = f"{daemon} runs in the unit {unit}, and not in {named}.", f"Set {variable} to {unit}."
     return UndeclaredSetting(variable, unit, Problem(ERROR, CODE, component, None, found, _EFFECT, remedy))
@@ -85,7 +84,7 @@ def slurm_conf(daemons: Sequence[LocatedDaemon], declared: str) -> UndeclaredSet
     """The slurm.conf that a daemon reads. slurmdbd reads none."""
     for daemon in daemons:
         found = located_daemon.conf(daemon) if daemon.component != "slurmdbd" else None
-        # A daemon that was told nothing is not asked further where the file is where it should be.
+        # If neither -f nor SLURM_CONF is set and the declared file exists, it counts as the daemon's.
         if found and not _is_same_file(found, declared) and (daemon.conf or not os.path.exists(declared)):
             return _conf("slurm_jwt_conf_path", found, declared, daemon)
     return None
@@ -126,7 +125,7 @@ def slurmrestd(
             path = install_paths.find_program("slurmrestd", list(folders))
         if not path or not inventory_values.is_path(path) or _is_same_file(path, declared):
             return None
-        # Where the site names another one than its unit does, that is what it wants.
+        # If the site declares another one than its unit has, it means that.
         if os.path.exists(declared) and declared != USUAL_SLURMRESTD:
             return None
         found, remedy = f"slurmrestd is {path}, and not {declared}.", f"Set slurmrestd_binary to {path}."

@@ -421,7 +421,7 @@ def test_a_daemon_that_was_never_restarted(site: Site) -> None:
     site.runs("slurmctld")
     found = site.look(["slurmctld"], declared=DECLARED)
     assert found["daemons"]["slurmctld"]["key_loaded"] == "absent"
-    assert "before JWT was switched on" in found["daemons"]["slurmctld"]["stale"][0]
+    assert "before JWT was enabled" in found["daemons"]["slurmctld"]["stale"][0]
 
 
 def test_a_file_newer_than_the_daemon_is_compared_with_its_memory(loaded: Site) -> None:
@@ -921,7 +921,7 @@ def test_root_runs_nothing_that_others_can_change(elsewhere: Site, monkeypatch: 
     assert "slurm_jwt_bin_dirs" in found["undeclared"]
     assert not [argv for argv in elsewhere.commands if str(elsewhere.root) in argv[0]]
     assert found["release"] is None
-    assert "root has run nothing of it" in str(found["problems"])
+    assert "none of them was run as root" in str(found["problems"])
 
 
 def test_a_daemon_in_a_unit_of_another_name(elsewhere: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.rest import (
     headers_of,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.tokens import (
-    Signer,
+    ProofSigner,
     forge,
     hide_tokens,
     mint,
@@ -176,14 +176,14 @@ def _minted(params: Mapping[str, Any]) -> dict[str, str]:
     return tokens
 
 
-def _signer(key: bytes, algorithm: str | None) -> Signer:
+def _signer(key: bytes, algorithm: str | None) -> ProofSigner:
     if algorithm == "HS256" or not is_pem(key):
-        return Signer(key)
+        return ProofSigner(key)
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 
     rs256.check_library()
     try:
-        return Signer(key, rs256.public_jwk(key)["kid"])
+        return ProofSigner(key, rs256.public_jwk(key)["kid"])
     except rs256.RsaKeyError as exc:
         raise TaskError(f"key_path: it {exc}.") from exc
 

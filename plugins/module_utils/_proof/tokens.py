@@ -18,7 +18,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.issue import claims_for, sign
 
 
-class Signer(NamedTuple):
+class ProofSigner(NamedTuple):
     """Signs tokens as the site does."""
 
     key: bytes
@@ -30,7 +30,7 @@ class Signer(NamedTuple):
 
 
 def mint(
-    user: str, signer: Signer | None, now: float, lifespan: int, retired: bytes | None = None
+    user: str, signer: ProofSigner | None, now: float, lifespan: int, retired: bytes | None = None
 ) -> dict[str, str]:
     """A good token for the user, and bad ones that differ from it in one thing each; only bad ones without a signer."""
     claims = claims_for(user, lifespan, now)

@@ -59,7 +59,7 @@ class File(NamedTuple):
     parameters: str
 
 
-class KeySet(NamedTuple):
+class ReportedKeySet(NamedTuple):
     """The key set of a host."""
 
     path: str
@@ -74,7 +74,7 @@ class Settings(NamedTuple):
     release: str
     files: tuple[File, ...]
     daemons: str
-    key_set: KeySet | None
+    key_set: ReportedKeySet | None
 
 
 class Report(NamedTuple):
@@ -194,10 +194,10 @@ def _file(name: str, conf: Variables) -> File:
     return File(name, ",".join(conf["auth_alt_types"]) or "no AuthAltTypes", ",".join(members))
 
 
-def _key_set(observed: Variables | None) -> KeySet | None:
+def _key_set(observed: Variables | None) -> ReportedKeySet | None:
     if not observed or not observed.get("exists"):
         return None
-    return KeySet(str(observed["path"]), ", ".join(map(str, observed.get("kids") or ())))
+    return ReportedKeySet(str(observed["path"]), ", ".join(map(str, observed.get("kids") or ())))
 
 
 def _alike(rows: Iterable[Settings]) -> list[Settings]:

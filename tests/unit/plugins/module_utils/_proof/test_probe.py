@@ -24,7 +24,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import explan
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import Answer, expected_of
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.rest import Rest
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.tokens import (
-    Signer,
+    ProofSigner,
     forge,
     mint,
     sign_with_public_half,
@@ -44,7 +44,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.refusals import refusals
 
 KEY = bytes(range(32))
-SIGNER = Signer(KEY)
+SIGNER = ProofSigner(KEY)
 NOW = 1_795_420_800
 CASES = ["good", "expired", "forged", "unsigned"]
 
@@ -89,7 +89,7 @@ def own():
 class TestRs256:
     def test_the_local_signing_key_signs_good_tokens(self, own):
         key, kid = own
-        tokens = mint("nobody", Signer(key, kid), NOW, 300)
+        tokens = mint("nobody", ProofSigner(key, kid), NOW, 300)
         assert refusals(tokens["good"], key, parse("24.11"), NOW, kid=kid) == []
         assert "expired 3600 s ago" in refusals(tokens["expired"], key, parse("24.11"), NOW, kid=kid)[0]
 

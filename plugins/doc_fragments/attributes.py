@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the attributes of this collection's modules mean. A module says only how far it supports each."""
+"""The attributes of modules. A module itself documents only how far it supports each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ attributes:
     support: full
 """
 
-    # Use instead of the standard fragment in a module that only looks.
+    # Use instead of the standard fragment in a module that changes nothing.
     INFO_MODULE = r"""
 options: {}
 attributes:
@@ -54,36 +54,36 @@ attributes:
     support: full
 """
 
-    # Use beside the standard fragment in a module that writes a file, and keeps owner and mode as they are.
+    # Use in addition to the standard fragment in a module that writes a file and keeps owner and mode.
     SAFE_WRITES = r"""
 options: {}
 attributes:
   safe_file_operations:
     description:
-      - Writes so that the file is at every instant either the old one or the new one, complete, and never readable
-        by anyone whom its final owner and mode would not let read it.
-      - A destination or parent folder that is a symbolic link in a place where an unprivileged user can write is
-        refused. So is a folder that others than its owner and root can write, by its mode or by a POSIX access control
-        list, on the way to what is secret. The primary group of the folder's owner may, and in a folder of root's the
-        group that is one user's alone.
-      - An access control list that gives anybody more than owner, group and mode say is removed from what is secret.
+      - Writes the file atomically. At every instant it is either the old file or the complete new one, and users who
+        must not read the final file cannot read it either.
+      - Refuses a destination or parent folder that is a symbolic link in a folder where an unprivileged user can write.
+        On the path of a secret it also refuses a folder that users other than its owner and root can write, by its mode
+        or by a POSIX access control list. The primary group of the owner may write, and in a folder of root a group
+        that has one member only.
+      - Removes an access control list that grants more than owner, group and mode from a secret.
 """
 
-    # Use beside the standard fragment in a module that writes a file and takes its owner and mode as options.
-    # A module with another default or more to say describes that option itself; its own words win.
+    # Use in addition to the standard fragment in a module that writes a file and has owner and mode as options.
+    # A module with another default documents that option itself, which takes precedence.
     FILES = r"""
 options:
   owner:
     description:
-      - Name or number of the user who is to own the file.
-      - If not given, it is the user who runs the module, root as a rule. A file that belongs to anybody else is refused
-        then. It is neither left to a user whom nobody has declared, nor taken from a daemon that runs as that user.
+      - Name or number of the user who owns the file.
+      - If not given, the user who runs the module, usually root. A file of any other user is refused then, so that it
+        is neither left to an undeclared user, nor taken from a daemon that runs as that user.
     type: str
   group:
     description:
-      - Name or number of the group that is to own the file.
-      - If not given, it is the primary group of the owner. A file that exists keeps its group if that is root's, or if
-        O(mode) gives nothing to a group; if not, it is refused.
+      - Name or number of the group of the file.
+      - If not given, the primary group of the owner. An existing file keeps its group if that is the group of root, or
+        if O(mode) grants the group nothing; otherwise it is refused.
     type: str
   mode:
     description:
@@ -92,11 +92,11 @@ options:
 attributes:
   safe_file_operations:
     description:
-      - Writes so that the file is at every instant either the old one or the new one, complete, and never readable
-        by anyone whom its final owner and mode would not let read it.
-      - A destination or parent folder that is a symbolic link in a place where an unprivileged user can write is
-        refused. So is a folder that others than its owner and root can write, by its mode or by a POSIX access control
-        list, on the way to what is secret. The primary group of the folder's owner may, and in a folder of root's the
-        group that is one user's alone.
-      - An access control list that gives anybody more than owner, group and mode say is removed from what is secret.
+      - Writes the file atomically. At every instant it is either the old file or the complete new one, and users who
+        must not read the final file cannot read it either.
+      - Refuses a destination or parent folder that is a symbolic link in a folder where an unprivileged user can write.
+        On the path of a secret it also refuses a folder that users other than its owner and root can write, by its mode
+        or by a POSIX access control list. The primary group of the owner may write, and in a folder of root a group
+        that has one member only.
+      - Removes an access control list that grants more than owner, group and mode from a secret.
 """

@@ -230,7 +230,7 @@ class Watcher:
             os._exit(0)
 
 
-def drafts_in(folder: pathlib.Path) -> list[pathlib.Path]:
+def temporary_files_in(folder: pathlib.Path) -> list[pathlib.Path]:
     return [path for path in folder.iterdir() if path.name.startswith(".slurm_jwt.")]
 
 

@@ -752,16 +752,16 @@ def test_no_result_holds_the_key(place: Place) -> None:
                     assert not any(form in text for text in texts), params
 
 
-def test_a_draft_that_a_killed_run_left_is_taken_away(place: Place) -> None:
+def test_a_temporary_file_that_a_killed_run_left_is_removed(place: Place) -> None:
     place.have()
-    draft = place.folder / ".slurm_jwt.jwt.key.0123456789abcdef.tmp"
-    draft.write_bytes(OTHER)
-    os.utime(draft, (time.time() - 300, time.time() - 300))
+    temporary = place.folder / ".slurm_jwt.jwt.key.0123456789abcdef.tmp"
+    temporary.write_bytes(OTHER)
+    os.utime(temporary, (time.time() - 300, time.time() - 300))
     assert place.run()["changed"] is False
-    assert draft.exists()
-    os.utime(draft, (time.time() - 900, time.time() - 900))
+    assert temporary.exists()
+    os.utime(temporary, (time.time() - 900, time.time() - 900))
     place.run(True)
-    assert draft.exists()
+    assert temporary.exists()
     assert place.run()["changed"] is False
     assert place.names() == ["jwt.key"]
 

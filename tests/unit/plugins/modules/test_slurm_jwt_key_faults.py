@@ -31,7 +31,6 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs impor
     Run,
     Watcher,
     become_nobody,
-    drafts_in,
     empty,
     environment,
     fill,
@@ -41,6 +40,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs impor
     run,
     small_file_system,
     start,
+    temporary_files_in,
     together,
 )
 
@@ -227,7 +227,7 @@ class TestWatched:
                 pass
             with contextlib.suppress(FileNotFoundError):
                 mode = stat.S_IMODE(os.stat(folder / name).st_mode)
-                # 0600 is the mode in which a draft is born, still without content.
+                # 0600 is the mode in which a temporary file is born, still without content.
                 if mode & 0o077:
                     found.append(f"{name} has mode {mode:04o}")
         return found
@@ -359,15 +359,15 @@ class TestKilled:
             whole()
             result = run(params)
             assert not result.get("failed"), (number, result)
-            for draft in drafts_in(folder):
-                os.utime(draft, (0, 0))
+            for temporary in temporary_files_in(folder):
+                os.utime(temporary, (0, 0))
             assert run(params)["changed"] is False
-            assert drafts_in(folder) == []
+            assert temporary_files_in(folder) == []
 
     def check_what_is_left(self, folder: pathlib.Path) -> None:
         for path in folder.iterdir():
             mode = stat.S_IMODE(path.stat().st_mode)
-            assert mode == 0o400 or (mode == 0o600 and path in drafts_in(folder) and path.stat().st_size == 0)
+            assert mode == 0o400 or (mode == 0o600 and path in temporary_files_in(folder) and path.stat().st_size == 0)
         if (folder / "key").exists():
             assert len((folder / "key").read_bytes()) == 32
         if (folder / "key.record").exists():

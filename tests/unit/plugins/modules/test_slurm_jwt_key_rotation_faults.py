@@ -28,7 +28,6 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs impor
     Run,
     Watcher,
     become_nobody,
-    drafts_in,
     empty,
     fill,
     killed_when,
@@ -36,6 +35,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs impor
     run,
     small_file_system,
     start,
+    temporary_files_in,
     together,
 )
 
@@ -223,12 +223,12 @@ def snapshot(folder: pathlib.Path) -> list[tuple[object, ...]]:
 
 
 def shape(folder: pathlib.Path) -> list[tuple[object, ...]]:
-    """What is there, but for names and bytes that are random: those of drafts, and of a key that was made."""
+    """What is there, but for names and bytes that are random: those of temporary files, and of a key that was made."""
     known = {OLD: "old", NEW: "new"}
     files = []
     for path in folder.iterdir():
         info = path.stat()
-        name = "draft of " + path.name[:-21] if path in drafts_in(folder) else path.name
+        name = "temporary of " + path.name[:-21] if path in temporary_files_in(folder) else path.name
         said = known.get(path.read_bytes(), info.st_size)
         files.append((name, info.st_mode, info.st_nlink, str(said)))
     return sorted(files)
@@ -313,19 +313,20 @@ class TestKilled:
             ways += 1
             for file in folder.iterdir():
                 mode = stat.S_IMODE(file.stat().st_mode)
-                assert mode == 0o400 or (mode == 0o600 and file in drafts_in(folder) and file.stat().st_size == 0)
+                is_empty = file in temporary_files_in(folder) and file.stat().st_size == 0
+                assert mode == 0o400 or (mode == 0o600 and is_empty)
             whole()
             # Of a thousand system calls a few change anything, and only after these is there something else to mend.
             last, before = shape(folder), last
             if last == before:
                 continue
-            for draft in drafts_in(folder):
-                os.utime(draft, (0, 0))
+            for temporary in temporary_files_in(folder):
+                os.utime(temporary, (0, 0))
             for name in rest:
                 result = run({"path": path, **self.WAY[name]})
                 assert not result.get("failed"), (number, name, result)
             end()
-            assert drafts_in(folder) == []
+            assert temporary_files_in(folder) == []
         return ways
 
     def serial_fits(self, folder: pathlib.Path) -> None:
@@ -450,7 +451,7 @@ class TestAllAtOnce:
             slots = read_slots(str(folder / "key"))
             assert slots.current is not None and slots.previous is not None
             assert (slots.current.known.serial, slots.previous.known.serial) == ("2", "1")
-            assert drafts_in(folder) == []
+            assert temporary_files_in(folder) == []
 
     @pytest.mark.parametrize("at_an_instant", [True, False])
     @pytest.mark.parametrize("method", METHODS)
@@ -532,7 +533,7 @@ class TestNoRoom:
         assert there["key"] == (OLD if result.get("failed") else NEW) or there["key.previous"] == OLD
         assert there["key"] in (OLD, NEW)
         assert serial_of(small) == ("1" if there["key"] == OLD else "2")
-        assert drafts_in(small) == []
+        assert temporary_files_in(small) == []
         (small / "filler").unlink(missing_ok=True)
         assert not run(params).get("failed")
         assert keys(small) == {"key": NEW, "key.next": NEW, "key.previous": OLD}

@@ -47,7 +47,7 @@ STRANGER = 65534
 as_root = pytest.mark.skipif(ME != 0, reason="changes owners, which only root can")
 
 
-def draft_name(path: str, number: int = 1) -> str:
+def temporary_name(path: str, number: int = 1) -> str:
     return f"{os.path.dirname(path)}/.slurm_jwt.{os.path.basename(path)}.{number:016x}.tmp"
 
 
@@ -89,7 +89,9 @@ class TestCreate:
             os.umask(old)
         assert mode_of(path) == 0o400
 
-    def test_the_draft_has_its_attributes_before_its_content(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_temporary_file_has_its_attributes_before_its_content(
+        self, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         seen = []
         write = os.write
 
@@ -104,18 +106,20 @@ class TestCreate:
         assert pathlib.Path(path).read_bytes() == b"secret"
 
     @pytest.mark.parametrize("action", [create, replace])
-    def test_nobody_can_slip_us_a_draft(self, path: str, action: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nobody_can_slip_us_a_temporary_file(
+        self, path: str, action: object, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Who guesses the temporary name, and links it to a file or keeps it open, gets an error and not the key."""
         monkeypatch.setattr(secret_file.os, "urandom", lambda size: b"\1" * size)
         pathlib.Path(path + "-of-others").write_bytes(b"precious")
-        draft = f"{os.path.dirname(path)}/.slurm_jwt.secret.{'01' * 8}.tmp"
+        temporary = f"{os.path.dirname(path)}/.slurm_jwt.secret.{'01' * 8}.tmp"
         for slip in (os.symlink, os.link):
-            slip(path + "-of-others", draft)
+            slip(path + "-of-others", temporary)
             with pytest.raises(SecretFileError, match="Cannot write .*secret: File exists"):
                 action(path, b"secret", ME, MINE, 0o400)  # type: ignore[operator]
             assert pathlib.Path(path + "-of-others").read_bytes() == b"precious"
-            assert names_in(path) == [os.path.basename(draft), "secret-of-others"]
-            os.unlink(draft)
+            assert names_in(path) == [os.path.basename(temporary), "secret-of-others"]
+            os.unlink(temporary)
 
     @as_root
     def test_for_another_owner(self, path: str) -> None:
@@ -497,36 +501,36 @@ class TestRemoveAndMove:
 
 
 class TestSweep:
-    def old_draft(self, path: str, number: int = 1, age: float = 3600) -> str:
-        name = draft_name(path, number)
+    def stale_file(self, path: str, number: int = 1, age: float = 3600) -> str:
+        name = temporary_name(path, number)
         pathlib.Path(name).write_bytes(b"secret")
         os.utime(name, (time.time() - age, time.time() - age))
         return name
 
-    def test_old_drafts_go_and_nothing_else(self, path: str) -> None:
-        self.old_draft(path)
-        self.old_draft(path + ".record", 2)
-        keep = [self.old_draft(path, 3, age=60)]
+    def test_old_temporary_files_are_removed_and_nothing_else(self, path: str) -> None:
+        self.stale_file(path)
+        self.stale_file(path + ".record", 2)
+        keep = [self.stale_file(path, 3, age=60)]
         for name in (".slurm_jwt.secret.tmp", ".slurm_jwt.secret.000000000000000g.tmp", "secret.0000000000000001.tmp"):
             keep.append(os.path.join(os.path.dirname(path), name))
             pathlib.Path(keep[-1]).write_bytes(b"")
             os.utime(keep[-1], (0, 0))
-        os.mkdir(draft_name(path, 4))
-        os.utime(draft_name(path, 4), (0, 0))
-        gone = [os.path.basename(draft_name(path)), os.path.basename(draft_name(path + ".record", 2))]
+        os.mkdir(temporary_name(path, 4))
+        os.utime(temporary_name(path, 4), (0, 0))
+        gone = [os.path.basename(temporary_name(path)), os.path.basename(temporary_name(path + ".record", 2))]
         assert sorted(remove_stale(path)) == sorted(gone)
-        assert names_in(path) == sorted(os.path.basename(name) for name in [*keep, draft_name(path, 4)])
+        assert names_in(path) == sorted(os.path.basename(name) for name in [*keep, temporary_name(path, 4)])
 
-    def test_a_draft_that_got_its_name_goes_at_once(self, path: str) -> None:
+    def test_a_temporary_file_that_got_its_name_is_removed_at_once(self, path: str) -> None:
         create(path, b"secret", ME, MINE, 0o400)
-        os.link(path, draft_name(path))
-        assert remove_stale(path) == [os.path.basename(draft_name(path))]
+        os.link(path, temporary_name(path))
+        assert remove_stale(path) == [os.path.basename(temporary_name(path))]
         assert names_in(path) == ["secret"]
 
     def test_what_an_old_link_leads_to_is_safe(self, path: str) -> None:
         pathlib.Path(path).write_bytes(b"")
-        os.symlink(path, draft_name(path))
-        os.utime(draft_name(path), (0, 0), follow_symlinks=False)
+        os.symlink(path, temporary_name(path))
+        os.utime(temporary_name(path), (0, 0), follow_symlinks=False)
         assert remove_stale(path) == []
         assert os.path.exists(path)
 
@@ -829,7 +833,7 @@ class TestManyAtOnce:
         assert list(replace_all(files)) == files
         assert pathlib.Path(files[1].path).read_bytes() == b"secret 1"
 
-    def test_one_that_cannot_be_written_is_named_and_no_draft_is_left(self, tmp_path):
+    def test_one_that_cannot_be_written_is_named_and_no_temporary_file_is_left(self, tmp_path):
         files = self.files(tmp_path, 250)
         os.mkdir(files[220].path)
         named = []

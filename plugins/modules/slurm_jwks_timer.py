@@ -72,7 +72,7 @@ options:
     elements: dict
     default: []
     suboptions:
-      part:
+      component:
         description: Which daemon it is.
         type: str
         choices: [slurmctld, slurmdbd]
@@ -133,7 +133,7 @@ EXAMPLES = r"""
     sources:
       - issuer: https://keycloak.example.org/realms/hpc
     daemons:
-      - part: slurmctld
+      - component: slurmctld
         service: slurmctld
         way: reconfigure
         port: 6817
@@ -183,7 +183,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.program_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.systemctl import Systemctl
 
 DAEMON_OPTIONS = {
-    "part": {"type": "str", "choices": ["slurmctld", "slurmdbd"], "required": True},
+    "component": {"type": "str", "choices": ["slurmctld", "slurmdbd"], "required": True},
     "service": {"type": "str", "required": True},
     "way": {"type": "str", "choices": ["reconfigure", "restart"], "default": "restart"},
     "port": {"type": "int"},

@@ -457,6 +457,7 @@ state:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._ansible.secrets import register_secret
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership import OwnershipError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
@@ -465,16 +466,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation impor
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation_states import KeyRotation
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import InstantTooFar
-
-
-def _register_secret(text: str | None) -> None:
-    """Have ansible-core 2.22 and later mask the key in all output."""
-    try:
-        from ansible.module_utils.secrets import register_secret
-    except ImportError:
-        return
-    if text:
-        register_secret(text)
 
 
 def main() -> None:
@@ -518,7 +509,8 @@ def main() -> None:
         result = getattr(work, state)()
     except (TaskError, InstantTooFar, OwnershipError, SecretFileError) as exc:
         module.fail_json(msg=str(exc))
-    _register_secret(result.get("content"))
+    if result.get("content"):
+        register_secret(result["content"])
     module.exit_json(**result)
 
 

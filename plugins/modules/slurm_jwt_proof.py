@@ -251,21 +251,13 @@ tokens:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._ansible.secrets import register_secret
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.proof import prove
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import ClientError, forget_environment
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import TokenError
-
-try:
-    # ansible-core 2.22 and later mask values registered here in all output.
-    from ansible.module_utils.secrets import register_secret
-except ImportError:
-
-    def register_secret(value: str) -> None:
-        """Older ansible-core masks the values of no_log options only."""
-
 
 ARGUMENTS = {
     "daemons": {

@@ -499,6 +499,7 @@ from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._ansible.secrets import register_secret
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import SecretFileError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import RunCommand, Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, PREVIOUS
@@ -512,15 +513,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.codec import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.file_format import FORMATS
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.present import PresentTokens
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.verified import verified
-
-try:
-    # ansible-core 2.22 and later mask values registered here in all output.
-    from ansible.module_utils.secrets import register_secret
-except ImportError:
-
-    def register_secret(value: str) -> None:
-        """Older ansible-core masks the values of no_log options only."""
-
 
 _TOKEN_OPTIONS = {
     "user": {"type": "str"},

@@ -139,7 +139,7 @@ class JwksRefresh:
         behind = [daemon for daemon in self.settings.daemons if self.is_behind(daemon)]
         if not behind:
             return None
-        names = " and ".join(daemon.part for daemon in behind)
+        names = " and ".join(daemon.component for daemon in behind)
         modified = paths.inspect(self.settings.path).modified
         writer = seconds_for_writer(self.wrote, modified, self.settings.grace_period, time.time())
         if writer:
@@ -189,12 +189,12 @@ class JwksRefresh:
             if code != 0:
                 raise JwksRefreshFailed(
                     f"'{' '.join(argv)}' failed with exit code {code}: {' '.join(err.split()) or 'no message'}. See "
-                    f"the log of {daemon.part}."
+                    f"the log of {daemon.component}."
                 )
 
         nft = shutil.which("nft", path=SYSTEM_PATH)
         # slurmctld's clients try again by themselves.
-        if nft and self.settings.pause_connections and daemon.port and daemon.part == "slurmdbd":
+        if nft and self.settings.pause_connections and daemon.port and daemon.component == "slurmdbd":
 
             def nft_run(words: Sequence[str]) -> tuple[int, str, str]:
                 return run(list(words), {}, COMMAND_TIMEOUT)
@@ -212,10 +212,12 @@ class JwksRefresh:
         )
         if not state.alive:
             raise JwksRefreshFailed(
-                f"{daemon.part} is not running after it was reloaded: {state.reason}. See its log."
+                f"{daemon.component} is not running after it was reloaded: {state.reason}. See its log."
             )
         if self.is_behind(daemon):
-            raise JwksRefreshFailed(f"{daemon.part} goes on with the old keys after '{' '.join(argv)}'. See its log.")
+            raise JwksRefreshFailed(
+                f"{daemon.component} goes on with the old keys after '{' '.join(argv)}'. See its log."
+            )
 
     # -- reports -------------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ RECONFIGURE, RESTART = "reconfigure", "restart"
 class ReloadedDaemon(NamedTuple):
     """One daemon of this host that loads the key set."""
 
-    part: str
+    component: str
     """slurmctld or slurmdbd."""
     service: str
     way: str

@@ -136,7 +136,8 @@ class JwksTimer:
         """The unit of the program. It can write the key set, its record and its metrics."""
         written = [self.params["path"], PATHS.record(_RECORD), self._metrics()]
         # Connections to slurmdbd wait in the packet filter while it restarts.
-        pauses = self.params["pause_connections"] and any(one["part"] == "slurmdbd" for one in self.params["daemons"])
+        components = [daemon["component"] for daemon in self.params["daemons"]]
+        pauses = self.params["pause_connections"] and "slurmdbd" in components
         return service_unit(
             "Fetch the keys of the identity providers that Slurm trusts",
             f"{self.params['python']} -I {PATHS.program} {PATHS.settings_file(_SETTINGS)}",

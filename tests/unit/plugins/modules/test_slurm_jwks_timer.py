@@ -20,7 +20,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.fake_systemctl
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 
 TIMER, SERVICE = "slurm-jwks-refresh.timer", "slurm-jwks-refresh.service"
-DAEMON = {"part": "slurmctld", "service": "slurmctld", "way": "reconfigure", "port": 6817}
+DAEMON = {"component": "slurmctld", "service": "slurmctld", "way": "reconfigure", "port": 6817}
 ALL = {"etc/settings.json", f"units/{TIMER}", f"units/{SERVICE}", "lib/__main__.py"}
 
 
@@ -137,7 +137,7 @@ def test_variables_of_the_unit(host):
 def test_only_where_slurmdbd_restarts_may_it_touch_the_packet_filter(host):
     host.run()
     assert "CAP_NET_ADMIN" not in host.read(f"units/{SERVICE}")
-    dbd = {"part": "slurmdbd", "service": "slurmdbd", "way": "restart", "port": 6819}
+    dbd = {"component": "slurmdbd", "service": "slurmdbd", "way": "restart", "port": 6819}
     host.run(daemons=[DAEMON, dbd])
     assert "CAP_NET_ADMIN" in host.read(f"units/{SERVICE}")
     host.run(daemons=[DAEMON, dbd], pause_connections=False)

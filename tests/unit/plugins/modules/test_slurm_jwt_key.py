@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._ansible import secrets
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import (
     KeyRecord,
@@ -24,6 +26,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import 
     format_time,
     parse_record,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_key
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.access_lists import let_in, names_in, needs_acl
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
@@ -604,14 +607,17 @@ class TestContent:
             import types
 
             stand_in = types.ModuleType("ansible.module_utils.secrets")
-            told = str(place.folder / "told")
-            stand_in.register_secret = lambda text: pathlib.Path(told).write_text(text)  # type: ignore[attr-defined]
+            registered = str(place.folder / "registered")
+            stand_in.register_secret = (  # type: ignore[attr-defined]
+                lambda text: pathlib.Path(registered).write_text(text)
+            )
             sys.modules["ansible.module_utils.secrets"] = stand_in
+            slurm_jwt_key.register_secret = importlib.reload(secrets).register_secret
 
         run({"path": str(place.key)}, prepare=provide)
-        assert not (place.folder / "told").exists()
+        assert not (place.folder / "registered").exists()
         run({"path": str(place.key), "return_content": True}, prepare=provide)
-        assert (place.folder / "told").read_text() == self.B64
+        assert (place.folder / "registered").read_text() == self.B64
 
 
 class TestForce:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host without the key may answer to a look, be it broken or broken into, and what that must leave as it is.
+"""What a host without the key may answer to an inspection, be it broken or broken into, and what that must not change.
 
 A plan must say the same of every other host, whatever one without the key answers.
 """
@@ -13,7 +13,7 @@ import random
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import INFO
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes import Members
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import observations
 
 OTHER = "SHA256:" + "e" * 64
 OWNERSHIP = {"owner": "mallory", "group": "mallory", "mode": "0666"}
@@ -39,16 +39,16 @@ ANY_CONF = {
     "auth_type": "auth/munge",
     "plugin_dir": None,
     "auth_alt_types": ["auth/jwt"],
-    "auth_alt_parameters": {"jwt_key": looks.KEY_PATH},
+    "auth_alt_parameters": {"jwt_key": observations.KEY_PATH},
     "jwt_enabled": True,
-    "key_path": looks.KEY_PATH,
+    "key_path": observations.KEY_PATH,
     "jwks_path": None,
 }
 CONF = {
     **ANY_CONF,
     "configless": False,
     "cluster_name": "here",
-    "state_save_location": looks.STATE,
+    "state_save_location": observations.STATE,
     "controllers": [{"name": "ctl1", "address": "ctl1"}],
     "controller_index": None,
     "enable_configless": False,
@@ -68,11 +68,13 @@ KEPT = {
     "run": "a:b:c:1:2", "run_age": 7,
 }  # fmt: skip
 KEY = {
-    **KEPT, "path": looks.KEY_PATH, "exists": True, "folder_exists": True, "size": 32, "weakness": None, "inode": 7,
+    **KEPT, "path": observations.KEY_PATH, "exists": True, "folder_exists": True, "size": 32, "weakness": None,
+    "inode": 7,
     "modified": 7.0, "next": None, "previous": None,
 }  # fmt: skip
 STATE_DIR = {
-    **OWNERSHIP, "path": looks.STATE, "exists": True, "writable_by_others": True, "mount": "/", "source": "/dev/vda",
+    **OWNERSHIP, "path": observations.STATE, "exists": True, "writable_by_others": True, "mount": "/",
+    "source": "/dev/vda",
     "fstype": "ext4", "network": False, "identity": "1:2",
 }  # fmt: skip
 PLUGINS = {
@@ -106,7 +108,7 @@ def _each(whole, **others):
     return [whole, *({**whole, name: value} for name, values in others.items() for value in values)]
 
 
-# Member of a look -> other values than the one that it has.
+# Member of an observation -> other values than the one that it has.
 ANSWERS = {
     "now": [0, 1300.0, 1e11],
     "clock_lag": [None, 3600.0, -3600.0, 1e12],
@@ -172,7 +174,7 @@ ANSWERS = {
             KEY,
             exists=[False],
             folder_exists=[False],
-            fingerprint=[None, looks.FINGERPRINT],
+            fingerprint=[None, observations.FINGERPRINT],
             path=["/other/key"],
             next=[KEPT],
             previous=[KEPT],
@@ -213,7 +215,7 @@ ANSWERS = {
     ],
 }
 
-# A look that is none, as it is accepted for a module that failed or that a host says it has skipped.
+# An observation that is none, as it is accepted for a module that failed or that a host says it has skipped.
 FAILED = [
     {},
     {"failed": True},

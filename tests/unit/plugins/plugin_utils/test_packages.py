@@ -9,15 +9,15 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state, trusted_keys
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import COMPONENTS, HOSTS, cluster
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.observations import COMPONENTS, HOSTS, cluster
 
 OPT = {"executable": "/opt/python/bin/python3", "version": "3.11.4", "served": False}
 NONE = {"pyjwt": None, "cryptography": None, "distributions": "/usr/bin/python3", "unavailable": []}
 PLUGIN = "slurm-wlm-jwt-plugin=24.11.5-4"
 
 
-def decide(looks, **desired):
-    return members_of(rollout.plan(looks, COMPONENTS, HOSTS, desired_state.Desired(**desired)))
+def decide(observations, **desired):
+    return members_of(rollout.plan(observations, COMPONENTS, HOSTS, desired_state.Desired(**desired)))
 
 
 def python(**members):
@@ -51,8 +51,8 @@ def test_with_rsa_keys_another_library_is_needed():
      ("Suse", "python3-PyJWT", "Add a repository")],
 )  # fmt: skip
 def test_no_repository_has_it(family, package, where):
-    looks = cluster(jwt=True, ctl1={"os_family": family, **python(unavailable=[package])})
-    (reason,) = decide(looks)["refusals"]
+    observations = cluster(jwt=True, ctl1={"os_family": family, **python(unavailable=[package])})
+    (reason,) = decide(observations)["refusals"]
     assert reason.startswith(f"ctl1: Missing packages that no repository of this host has: {package}. ")
     # pip does not touch a Python of the distribution's.
     assert where in reason and "pip" not in reason

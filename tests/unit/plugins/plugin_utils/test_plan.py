@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a rollout decides from its looks: what changes where and how, and what is refused before the first change."""
+"""What a rollout decides from observations: what changes where and how, and what is refused before the first change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info i
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.observations import (
     COMPONENTS,
     FINGERPRINT,
     HOSTS,
@@ -24,7 +24,7 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks imp
     conf,
     daemon,
     key,
-    look,
+    observation,
 )
 
 OTHER = "SHA256:" + "b" * 64
@@ -35,12 +35,12 @@ def plan(*arguments):
     return members_of(rollout.plan(*arguments))
 
 
-def decide(looks, in_play=None, components=None, **desired):
-    return plan(looks, components or COMPONENTS, list(in_play or HOSTS), Desired(**desired))
+def decide(observations, in_play=None, components=None, **desired):
+    return plan(observations, components or COMPONENTS, list(in_play or HOSTS), Desired(**desired))
 
 
-def refused(looks, **kwargs):
-    return decide(looks, **kwargs)["refusals"]
+def refused(observations, **kwargs):
+    return decide(observations, **kwargs)["refusals"]
 
 
 # What is done
@@ -75,7 +75,7 @@ def test_a_cluster_as_declared_has_nothing_to_do():
     assert found["due"] == []
     assert found["left_out"] == {}
     assert found["outer_hosts"] == []
-    # slurmrestd's role looks for itself, and the primary is proven on every run.
+    # slurmrestd's role observations for itself, and the primary is proven on every run.
     assert found["slurmrestd_hosts"] == ["rest1"]
     assert found["key_hosts_to_change"] == ["ctl1"]
     steps = ("conf", "dbd_conf", "packages", "key_targets", "folders", "slurmdbd", "slurmctld")
@@ -95,19 +95,19 @@ def test_an_older_slurmctld_is_restarted():
 
 
 def test_a_slurmctld_that_is_down_is_started():
-    looks = cluster(jwt=True, ctl1={"daemons.slurmctld": daemon(active="failed")})
-    assert decide(looks)["slurmctld"] == {"ctl1": "restart"}
+    observations = cluster(jwt=True, ctl1={"daemons.slurmctld": daemon(active="failed")})
+    assert decide(observations)["slurmctld"] == {"ctl1": "restart"}
 
 
 @pytest.mark.parametrize("state", ["absent", "replaced"])
 def test_a_daemon_that_a_killed_run_left_behind_is_caught_up(state):
     """Files are as declared, but the daemons never loaded them."""
-    looks = cluster(
+    observations = cluster(
         jwt=True,
         ctl1={"daemons.slurmctld": daemon(key_loaded=state)},
         dbd1={"daemons.slurmdbd": daemon(key_loaded=state)},
     )
-    found = decide(looks)
+    found = decide(observations)
     assert found["slurmdbd"] == ["dbd1"]
     assert found["slurmctld"] == {"ctl1": "reconfigure"}
     assert found["conf"] == []
@@ -115,8 +115,8 @@ def test_a_daemon_that_a_killed_run_left_behind_is_caught_up(state):
 
 def test_the_key_that_slurmdbd_has_is_everybodys():
     """A second cluster joins a slurmdbd that serves another one: its key must not be replaced."""
-    looks = cluster(jwt=True, ctl1={"key": key(exists=False)})
-    found = decide(looks)
+    observations = cluster(jwt=True, ctl1={"key": key(exists=False)})
+    found = decide(observations)
     assert found["key_source"] == "dbd1"
     assert found["key_targets"] == ["ctl1"]
     # It is in the play, as it has what the other one gets.
@@ -128,8 +128,8 @@ def test_the_key_that_slurmdbd_has_is_everybodys():
 
 def test_slurmdbd_keeps_the_place_of_its_key():
     elsewhere = dict(key(), path="/etc/slurm/jwt.key")
-    looks = cluster(jwt=True, dbd1={"key": elsewhere, "dbd_conf": conf({"jwt_key": "/etc/slurm/jwt.key"})})
-    found = decide(looks)
+    observations = cluster(jwt=True, dbd1={"key": elsewhere, "dbd_conf": conf({"jwt_key": "/etc/slurm/jwt.key"})})
+    found = decide(observations)
     assert found["up_to_date"]
     assert found["key_path"] == {"ctl1": KEY_PATH, "dbd1": "/etc/slurm/jwt.key"}
 
@@ -144,13 +144,14 @@ def test_owner_and_mode_of_the_key_are_mended_without_a_restart(drift):
 
 @pytest.mark.parametrize("drift", [{"owner": "root"}, {"writable_by_others": True}])
 def test_a_folder_that_exists_is_never_given_to_anybody(drift):
-    looks = cluster(jwt=True, ctl1={"state_dir": dict(look("ctl1", "slurmctld", True)["state_dir"], **drift)})
-    assert decide(looks)["folders"] == {}
+    state_dir = dict(observation("ctl1", "slurmctld", True)["state_dir"], **drift)
+    observations = cluster(jwt=True, ctl1={"state_dir": state_dir})
+    assert decide(observations)["folders"] == {}
 
 
 def test_a_state_save_location_that_is_missing_is_made():
-    looks = cluster(jwt=False, ctl1={"key": dict(key(exists=False), folder_exists=False)})
-    assert decide(looks)["folders"] == {"ctl1": STATE, "dbd1": STATE}
+    observations = cluster(jwt=False, ctl1={"key": dict(key(exists=False), folder_exists=False)})
+    assert decide(observations)["folders"] == {"ctl1": STATE, "dbd1": STATE}
 
 
 def test_the_folder_of_the_key_is_made_on_slurmdbds_host():
@@ -159,28 +160,28 @@ def test_the_folder_of_the_key_is_made_on_slurmdbds_host():
 
 def test_a_folder_that_the_site_chose_is_left_alone():
     """/etc/slurm must not become SlurmUser's because the key is there."""
-    looks = cluster(jwt=False, ctl1={"key_path": "/etc/slurm/jwt.key"})
-    assert decide(looks)["folders"] == {}
+    observations = cluster(jwt=False, ctl1={"key_path": "/etc/slurm/jwt.key"})
+    assert decide(observations)["folders"] == {}
     assert decide(cluster(jwt=False), key_path="/etc/slurm/jwt.key")["folders"] == {}
 
 
 def test_a_configless_node_is_left_alone():
-    looks = cluster(jwt=False, node1={"conf.configless": True})
-    assert decide(looks)["outer_hosts"] == ["node2", "rest1"]
+    observations = cluster(jwt=False, node1={"conf.configless": True})
+    assert decide(observations)["outer_hosts"] == ["node2", "rest1"]
 
 
 def test_a_node_whose_key_path_is_another():
-    looks = cluster(jwt=True, node2={"conf": conf({"jwt_key": "/old/key"})})
-    assert decide(looks)["outer_hosts"] == ["node2"]
+    observations = cluster(jwt=True, node2={"conf": conf({"jwt_key": "/old/key"})})
+    assert decide(observations)["outer_hosts"] == ["node2"]
 
 
 def test_standbys_are_restarted_and_the_first_of_slurm_conf_is_the_primary():
     components = dict(COMPONENTS, slurmctld=["ctl2", "ctl1"])
-    looks = cluster(jwt=False)
-    looks["ctl2"] = look("ctl2", "slurmctld", jwt=False)
+    observations = cluster(jwt=False)
+    observations["ctl2"] = observation("ctl2", "slurmctld", jwt=False)
     for index, host in enumerate(("ctl1", "ctl2")):
-        looks[host]["conf"] = conf(controllers=("ctl1", "ctl2"), index=index)
-    found = decide(looks, in_play=[*HOSTS, "ctl2"], components=components)
+        observations[host]["conf"] = conf(controllers=("ctl1", "ctl2"), index=index)
+    found = decide(observations, in_play=[*HOSTS, "ctl2"], components=components)
     assert found["primary"] == "ctl1"
     assert found["standbys"] == ["ctl2"]
     assert found["slurmctld"] == {"ctl1": "reconfigure", "ctl2": "restart"}
@@ -190,11 +191,11 @@ def test_standbys_are_restarted_and_the_first_of_slurm_conf_is_the_primary():
 
 
 def two_dbds(jwt):
-    looks = cluster(jwt=jwt)
-    looks["dbd2"] = look("dbd2", "slurmdbd", jwt=jwt)
+    observations = cluster(jwt=jwt)
+    observations["dbd2"] = observation("dbd2", "slurmdbd", jwt=jwt)
     for host in ("dbd1", "dbd2"):
-        looks[host]["dbd_conf"].update(dbd_host="dbd1", dbd_backup_host="dbd2", standby=host == "dbd2")
-    return looks
+        observations[host]["dbd_conf"].update(dbd_host="dbd1", dbd_backup_host="dbd2", standby=host == "dbd2")
+    return observations
 
 
 def test_the_standby_of_slurmdbd_gets_the_key_and_a_restart():
@@ -216,8 +217,8 @@ def test_a_declared_serial_labels_a_key_that_has_none():
 
 
 def test_removing_changes_files_and_never_the_key():
-    looks = cluster(jwt=True, ctl1={"differences.slurm_conf": [{}]}, dbd1={"differences.slurmdbd_conf": [{}]})
-    found = decide(looks, removing=True)
+    observations = cluster(jwt=True, ctl1={"differences.slurm_conf": [{}]}, dbd1={"differences.slurmdbd_conf": [{}]})
+    found = decide(observations, removing=True)
     assert found["conf"] == ["ctl1"]
     assert found["slurmdbd"] == ["dbd1"]
     assert found["slurmctld"] == {"ctl1": "reconfigure"}
@@ -232,8 +233,8 @@ def test_removing_changes_files_and_never_the_key():
 
 
 def test_a_host_that_is_down_is_named():
-    looks = dict(cluster(jwt=False), node2={"unreachable": True, "msg": "No route to host.\nmore"})
-    (reason,) = refused(looks)
+    observations = dict(cluster(jwt=False), node2={"unreachable": True, "msg": "No route to host.\nmore"})
+    (reason,) = refused(observations)
     assert reason == (
         "node2: cannot be reached (No route to host). Bring it up, leave it out for now with --limit 'all:!node2', or "
         "allow so many nodes to be down: slurm_jwt_nodes_unreachable_max=1."
@@ -246,15 +247,15 @@ def half_down(number):
     """As many nodes, each second of them silent."""
     nodes = [f"node{each:03d}" for each in range(1, number + 1)]
     servers = {host: seen for host, seen in cluster(jwt=False).items() if not host.startswith("node")}
-    answers = {host: look(host, "node", False) for host in nodes[::2]}
+    answers = {host: observation(host, "node", False) for host in nodes[::2]}
     silent = {host: {"unreachable": True, "msg": "No route to host"} for host in nodes[1::2]}
     return {**servers, **answers, **silent}, {**COMPONENTS, "node": nodes}
 
 
 @pytest.mark.parametrize("most", ["20", "50%", "100 %", "39"])
 def test_so_many_nodes_may_be_down(most):
-    looks, components = half_down(40)
-    found = decide(looks, in_play=list(looks), components=components, nodes_unreachable_max=most)
+    observations, components = half_down(40)
+    found = decide(observations, in_play=list(observations), components=components, nodes_unreachable_max=most)
     assert (found["refusals"], found["left_out"]) == ([], {})
     assert [host for host in found["outer_hosts"] if host.startswith("node")] == components["node"][::2]
     (note,) = [note for note in found["warnings"] if "cannot be reached" in note]
@@ -264,16 +265,17 @@ def test_so_many_nodes_may_be_down(most):
 
 @pytest.mark.parametrize("most", ["0", "19", "49%"])
 def test_more_nodes_than_may_be_down_are_told_in_one_sentence(most):
-    looks, components = half_down(40)
-    (reason,) = decide(looks, in_play=list(looks), components=components, nodes_unreachable_max=most)["refusals"]
+    observations, components = half_down(40)
+    found = decide(observations, in_play=list(observations), components=components, nodes_unreachable_max=most)
+    (reason,) = found["refusals"]
     assert reason.startswith("node[002,004,006,")
     assert reason.endswith("allow so many nodes to be down: slurm_jwt_nodes_unreachable_max=20.")
     assert "--limit" not in reason
 
 
 def test_servers_are_never_counted_as_nodes():
-    looks = dict(cluster(jwt=False), rest1={"unreachable": True, "msg": "down"})
-    assert refused(looks, nodes_unreachable_max="100%") == ["rest1: cannot be reached (down). Bring it up."]
+    observations = dict(cluster(jwt=False), rest1={"unreachable": True, "msg": "down"})
+    assert refused(observations, nodes_unreachable_max="100%") == ["rest1: cannot be reached (down). Bring it up."]
 
 
 @pytest.mark.parametrize("most", ["", "-1", "x", "101%", "5 nodes", "1.5", "%", "٣"])
@@ -294,14 +296,15 @@ def test_a_look_that_failed_is_told(host):
 )
 def test_a_file_that_is_elsewhere_is_told_and_nothing_else(host, member, code, removing):
     unread = {"path": "/etc/slurm/x.conf", "exists": False, "configless": False}
-    looks = cluster(jwt=removing, **{host: {"problems": [dict(PROBLEM, code=code)], member: unread}})
-    assert refused(looks, removing=removing) == [f"{host}: F. E. R."]
+    observations = cluster(jwt=removing, **{host: {"problems": [dict(PROBLEM, code=code)], member: unread}})
+    assert refused(observations, removing=removing) == [f"{host}: F. E. R."]
 
 
 def test_every_error_is_told_at_once():
     both = [PROBLEM, dict(PROBLEM, severity="info")]
-    looks = cluster(jwt=False, ctl1={"problems": [PROBLEM]}, dbd1={"problems": both}, node1={"problems": [PROBLEM]})
-    found = decide(looks)
+    one = {"problems": [PROBLEM]}
+    observations = cluster(jwt=False, ctl1=one, dbd1={"problems": both}, node1=one)
+    found = decide(observations)
     assert found == {
         "refusals": ["ctl1: F. E. R.", "dbd1: F. E. R."], "warnings": [], "left_out": {"node1": "F. E. R."},
         "settings": {}, "settings_text": "",
@@ -328,18 +331,18 @@ class TestKeysThatARemovalPutsAside:
         assert found["warnings"] == []
 
     def test_what_nobody_used_is_left_alone_unless_it_is_a_key(self):
-        looks = cluster(jwt=False, ctl1={"key": key()})
+        observations = cluster(jwt=False, ctl1={"key": key()})
         # slurmdbd.conf does not say where the key of slurmdbd's host is, which may have one of an earlier rollout.
-        assert decide(looks, removing=True)["keys_aside"] == {"ctl1": False, "dbd1": False}
-        looks = cluster(jwt=False, ctl1={"key": self.PEM})
-        found = decide(looks, removing=True)
+        assert decide(observations, removing=True)["keys_aside"] == {"ctl1": False, "dbd1": False}
+        observations = cluster(jwt=False, ctl1={"key": self.PEM})
+        found = decide(observations, removing=True)
         assert found["keys_aside"] == {}
         assert any("stays where it is, because it may not be a key" in told for told in found["warnings"])
 
     def test_a_link_stays(self):
         odd = dict(PROBLEM, code="key_not_a_file")
-        looks = cluster(jwt=True, ctl1={"key": {**key(), "fingerprint": None}, "problems": [odd]})
-        found = decide(looks, removing=True)
+        observations = cluster(jwt=True, ctl1={"key": {**key(), "fingerprint": None}, "problems": [odd]})
+        found = decide(observations, removing=True)
         assert (found["refusals"], found["keys_aside"]) == ([], {"dbd1": True})
 
     def test_a_rollout_puts_none_aside(self):
@@ -355,20 +358,20 @@ def test_a_limit_takes_all_servers_or_none():
 
 
 def test_nodes_left_out_by_a_limit_are_named():
-    looks = cluster(jwt=False)
-    del looks["node2"]
-    found = decide(looks, in_play=["ctl1", "dbd1", "rest1", "node1"])
+    observations = cluster(jwt=False)
+    del observations["node2"]
+    found = decide(observations, in_play=["ctl1", "dbd1", "rest1", "node1"])
     assert any("1 node(s): node2" in warning for warning in found["warnings"])
     assert found["outer_hosts"] == ["node1", "rest1"]
 
 
 def test_different_keys_are_refused_until_one_is_named():
-    looks = cluster(jwt=True, dbd1={"key": key(fingerprint=OTHER)})
-    (reason,) = refused(looks)
+    observations = cluster(jwt=True, dbd1={"key": key(fingerprint=OTHER)})
+    (reason,) = refused(observations)
     assert "different keys" in reason
     assert FINGERPRINT in reason
     assert OTHER in reason
-    found = decide(looks, key_source="dbd1")
+    found = decide(observations, key_source="dbd1")
     assert found["key_targets"] == ["ctl1"]
     assert found["slurmctld"] == {"ctl1": "reconfigure"}
     assert found["slurmdbd"] == []
@@ -404,9 +407,11 @@ def test_packages_that_lack_and_may_not_be_installed():
 
 @pytest.mark.parametrize("serves", [True, False])
 def test_a_slurmdbd_that_nobody_listed(serves):
-    looks = {host: seen for host, seen in cluster(jwt=False).items() if host != "dbd1"}
-    looks["ctl1"]["conf"].update(accounting=True, accounting_storage_host="dbd9", accounting_storage_backup_host=None)
-    reasons = refused(looks, in_play=list(looks), components={**COMPONENTS, "slurmdbd": []}, serves_slurmdb=serves)
+    observations = {host: seen for host, seen in cluster(jwt=False).items() if host != "dbd1"}
+    conf = observations["ctl1"]["conf"]
+    conf.update(accounting=True, accounting_storage_host="dbd9", accounting_storage_backup_host=None)
+    components = {**COMPONENTS, "slurmdbd": []}
+    reasons = refused(observations, in_play=list(observations), components=components, serves_slurmdb=serves)
     assert len(reasons) == serves
     assert not reasons or "slurm.conf keeps accounts in slurmdbd on dbd9 (AccountingStorageHost)" in reasons[0]
 
@@ -428,39 +433,39 @@ SOCKET = "unix:/run/slurmrestd/slurmrestd.socket"
     ],
 )
 def test_clients_of_slurmrestd_are_not_cut_off_without_a_word(default, listens, kept):
-    looks = cluster(jwt=False)
-    looks["rest1"]["daemons"]["slurmrestd"]["listens"] = listens
-    found = decide(looks, default_listeners={"rest1": default})["left_out"]
+    observations = cluster(jwt=False)
+    observations["rest1"]["daemons"]["slurmrestd"]["listens"] = listens
+    found = decide(observations, default_listeners={"rest1": default})["left_out"]
     assert list(found) == (["rest1"] if kept else [])
     assert not kept or f"listen at {default} alone" in found["rest1"]
     assert not kept or f"slurmrestd_listen: [{', '.join(map(repr, kept))}]" in found["rest1"]
-    assert decide(looks)["left_out"] == {}
-    assert decide(looks, default_listeners={"rest1": default}, removing=True)["left_out"] == {}
+    assert decide(observations)["left_out"] == {}
+    assert decide(observations, default_listeners={"rest1": default}, removing=True)["left_out"] == {}
 
 
 def test_a_standby_that_the_inventory_does_not_know():
-    looks = cluster(jwt=False, ctl1={"conf": conf(controllers=("ctl1", "ctl2"), index=0)})
-    (reason,) = refused(looks)
+    observations = cluster(jwt=False, ctl1={"conf": conf(controllers=("ctl1", "ctl2"), index=0)})
+    (reason,) = refused(observations)
     assert "Add ctl2 to the group" in reason
 
 
 def test_a_standby_of_slurmdbd_that_the_inventory_does_not_know():
-    looks = two_dbds(jwt=False)
-    (reason,) = refused(looks)
+    observations = two_dbds(jwt=False)
+    (reason,) = refused(observations)
     assert reason.startswith("dbd1: slurmdbd.conf names dbd1 and dbd2, ")
     assert reason.endswith("Add dbd2 to the group.")
-    assert refused(looks, removing=True) == []
+    assert refused(observations, removing=True) == []
 
 
 def test_a_slurmdbd_by_another_name_is_no_standby():
-    looks = cluster(jwt=False)
-    looks["dbd1"]["dbd_conf"].update(dbd_host="accounts", dbd_backup_host=None)
-    assert refused(looks) == []
+    observations = cluster(jwt=False)
+    observations["dbd1"]["dbd_conf"].update(dbd_host="accounts", dbd_backup_host=None)
+    assert refused(observations) == []
 
 
 def test_a_controller_by_another_name_is_no_standby():
-    looks = cluster(jwt=False, ctl1={"conf": conf(controllers=("head",), index=None)})
-    assert refused(looks) == []
+    observations = cluster(jwt=False, ctl1={"conf": conf(controllers=("head",), index=None)})
+    assert refused(observations) == []
 
 
 def test_clocks_that_differ():
@@ -491,8 +496,8 @@ OUTER = ["rest1", "node1"]
 
 def see_the_others(run, host, answer):
     """Of a rollout that goes on, whatever a host without the key answers."""
-    looks, desired = RUNS[run]
-    found = answers.same_for_others(lambda looks: decide(looks, **desired), looks, host, answer)
+    observations, desired = RUNS[run]
+    found = answers.same_for_others(lambda observations: decide(observations, **desired), observations, host, answer)
     assert found["up_to_date"] == (found["due"] == [])
     return found
 
@@ -548,11 +553,11 @@ def test_answers_are_such_as_the_door_lets_in():
 
 @pytest.mark.parametrize("host", OUTER)
 def test_a_host_that_is_left_out_is_named(host):
-    looks = cluster(False)
+    observations = cluster(False)
     for problems, said in (([PROBLEM], "F. E. R."), ([PROBLEM, dict(PROBLEM, severity="info")], "F. E. R.")):
         found = decide(cluster(False, **{host: {"problems": problems}}))
         assert found["left_out"] == {host: said}
-        assert answers.of_others(found, host) == answers.of_others(decide(looks), host)
+        assert answers.of_others(found, host) == answers.of_others(decide(observations), host)
     two = dict(cluster(False), node1={"failed": True, "msg": "no python"}, rest1={"failed": True, "msg": "no space."})
     assert decide(two)["left_out"] == {"rest1": "no space", "node1": "no python"}
 

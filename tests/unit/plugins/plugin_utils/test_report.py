@@ -10,14 +10,14 @@ import re
 from html.parser import HTMLParser
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import html_report
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_looks import (
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_observations import (
     FINGERPRINT,
     GROUPS,
     NOW,
     WEB,
     answer,
     hostvars,
-    look,
+    observation,
     timer,
 )
 
@@ -30,14 +30,14 @@ CTL.update(daemons={"slurmctld": {"active": "active", "slurm_jwt": False}}, jwks
 NASTY = "<script>alert(1)</script>\"'&<img src=x onerror=y>"
 
 
-def cluster(**looks):
-    """The variables of a cluster with one service on svc1, and looks at hosts by name."""
-    found = hostvars([look()], [answer()], [timer()])
-    groups = {**GROUPS, "all": [*GROUPS["all"], *looks]}
-    for host, one in {"ctl1": CTL, **looks}.items():
+def cluster(**observations):
+    """The variables of a cluster with one service on svc1, and observations of hosts by name."""
+    found = hostvars([observation()], [answer()], [timer()])
+    groups = {**GROUPS, "all": [*GROUPS["all"], *observations]}
+    for host, one in {"ctl1": CTL, **observations}.items():
         found.setdefault(host, {})["slurm_jwt_observation"] = one
-    groups["slurm_nodes"] = [host for host in looks if host.startswith("node")]
-    groups["slurmdbd"] = [host for host in looks if host.startswith("dbd")]
+    groups["slurm_nodes"] = [host for host in observations if host.startswith("node")]
+    groups["slurmdbd"] = [host for host in observations if host.startswith("dbd")]
     return found, groups
 
 
@@ -91,7 +91,7 @@ class TestPage:
         nasty["daemons"] = {NASTY: {"active": NASTY}}
         nasty["jwks"] = {"path": NASTY, "exists": True, "kids": [NASTY]}
         service = dict(WEB, user=NASTY, dest=NASTY, lifespan=NASTY)
-        found = hostvars([look()], [answer()], [timer(result="failed", said=NASTY)], [service])
+        found = hostvars([observation()], [answer()], [timer(result="failed", said=NASTY)], [service])
         found["ctl1"]["slurm_jwt_observation"] = nasty
         text = page(found, GROUPS)
         Wellformed(text)
@@ -140,9 +140,9 @@ class TestFindings:
 
 
 class TestTimeline:
-    def bars(self, *looks_):
-        services = [dict(WEB, name=one["name"], dest=f"/etc/{one['name']}") for one in looks_]
-        found = hostvars(list(looks_), [answer(one["name"]) for one in looks_], [], services)
+    def bars(self, *observations_):
+        services = [dict(WEB, name=one["name"], dest=f"/etc/{one['name']}") for one in observations_]
+        found = hostvars(list(observations_), [answer(one["name"]) for one in observations_], [], services)
         text = page(found, {**GROUPS, "slurm_token_hosts": ["svc1"]})
         Wellformed(text)
         return [
@@ -151,16 +151,16 @@ class TestTimeline:
         ]
 
     def test_what_is_over_and_what_is_left(self):
-        gone, left = self.bars(look(left=21600))
+        gone, left = self.bars(observation(left=21600))
         assert gone[0] == 260 and abs(gone[0] + gone[1] - left[0]) < 0.2
         assert abs(gone[1] / left[1] - 3) < 0.01
 
     def test_an_endless_one_leaves_room_for_others(self):
-        bars = self.bars(look("long", left=2**31), look("short", left=86400 * 30))
+        bars = self.bars(observation("long", left=2**31), observation("short", left=86400 * 30))
         assert all(x >= 260 and x + width <= 981 for x, width in bars)
 
     def test_an_expired_one(self):
-        assert len(self.bars(look(reason="expiring", left=-100))) == 1
+        assert len(self.bars(observation(reason="expiring", left=-100))) == 1
 
     def test_one_that_is_no_token(self):
-        assert self.bars(look(reason="missing", left=None)) == []
+        assert self.bars(observation(reason="missing", left=None)) == []

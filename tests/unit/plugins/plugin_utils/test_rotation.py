@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a rotation decides from its looks: whether, how, where an earlier one is gone on with, and what stops it."""
+"""What a rotation decides from observations: whether, how, where it continues an earlier one, and what is refused."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import (
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import RotationSettings
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.observations import (
     FINGERPRINT,
     KEY_PATH,
     cluster,
     conf,
     daemon,
     key,
-    look,
+    observation,
 )
 
 NEXT = "SHA256:" + "b" * 64
@@ -55,32 +55,32 @@ TIDY = live(NEXT, previous=kept(FINGERPRINT))
 
 
 def small(ctl1=BEFORE, dbd1=BEFORE):
-    """A controller, a slurmdbd, a slurmrestd; no nodes, as a rotation does not look at them."""
-    looks = cluster(jwt=True, ctl1={"key": ctl1}, dbd1={"key": dbd1})
-    del looks["node1"], looks["node2"]
-    return settle(looks)
+    """A controller, a slurmdbd, a slurmrestd; no nodes, as a rotation does not inspect them."""
+    observations = cluster(jwt=True, ctl1={"key": ctl1}, dbd1={"key": dbd1})
+    del observations["node1"], observations["node2"]
+    return settle(observations)
 
 
-def settle(looks):
-    for found in looks.values():
+def settle(observations):
+    for found in observations.values():
         found["capabilities"] = dict(CAN)
         found["clock_lag"] = 0.1
-    return looks
+    return observations
 
 
 def large(**keys):
     """Two controllers, slurmdbd and its standby, slurmrestd."""
-    looks = small()
-    looks["ctl2"] = look("ctl2", "slurmctld", True)
-    looks["dbd2"] = look("dbd2", "slurmdbd", True)
+    observations = small()
+    observations["ctl2"] = observation("ctl2", "slurmctld", True)
+    observations["dbd2"] = observation("dbd2", "slurmdbd", True)
     for index, host in enumerate(("ctl1", "ctl2")):
-        parameters = looks["ctl1"]["conf"]["auth_alt_parameters"]
-        looks[host]["conf"] = conf(parameters, controllers=("ctl1", "ctl2"), index=index)
+        parameters = observations["ctl1"]["conf"]["auth_alt_parameters"]
+        observations[host]["conf"] = conf(parameters, controllers=("ctl1", "ctl2"), index=index)
     for host in ("dbd1", "dbd2"):
-        looks[host]["dbd_conf"].update(dbd_host="dbd1", dbd_backup_host="dbd2", standby=host == "dbd2")
+        observations[host]["dbd_conf"].update(dbd_host="dbd1", dbd_backup_host="dbd2", standby=host == "dbd2")
     for host in ("ctl1", "ctl2", "dbd1", "dbd2"):
-        looks[host]["key"] = keys.get(host, BEFORE)
-    return settle(looks)
+        observations[host]["key"] = keys.get(host, BEFORE)
+    return settle(observations)
 
 
 def unknown(run):
@@ -101,18 +101,19 @@ def method_of(found):
     return "reload" if found["load"]["slurmctld"]["ctl1"] == "reconfigure" else "restart"
 
 
-def decide(looks, is_dead=unknown, in_play=None, **settings):
+def decide(observations, is_dead=unknown, in_play=None, **settings):
     components = {
-        component: [host for host in looks if host.startswith(prefix)]
+        component: [host for host in observations if host.startswith(prefix)]
         for component, prefix in (("slurmctld", "ctl"), ("slurmdbd", "dbd"), ("slurmrestd", "rest"))
     }
     wanted = RotationSettings(**{"run": RUN, "serial": SERIAL, **settings})
     components["node"] = []
-    return members_of(hs256_rotation_plan.plan(looks, components, list(in_play or looks), wanted, is_dead))
+    hosts = list(in_play or observations)
+    return members_of(hs256_rotation_plan.plan(observations, components, hosts, wanted, is_dead))
 
 
-def refused(looks, **kwargs):
-    return decide(looks, **kwargs)["refusals"]
+def refused(observations, **kwargs):
+    return decide(observations, **kwargs)["refusals"]
 
 
 class TestWhetherToRotate:
@@ -190,10 +191,10 @@ class TestThePlan:
         assert found["slurmrestd_dies"] == []
 
     def test_slurmdbd_keeps_the_place_of_its_key(self):
-        looks = small()
-        looks["dbd1"]["key"] = dict(BEFORE, path="/etc/slurm/jwt.key")
-        looks["dbd1"]["dbd_conf"]["auth_alt_parameters"] = {"jwt_key": "/etc/slurm/jwt.key"}
-        assert decide(looks)["key_path"] == {"ctl1": KEY_PATH, "dbd1": "/etc/slurm/jwt.key"}
+        observations = small()
+        observations["dbd1"]["key"] = dict(BEFORE, path="/etc/slurm/jwt.key")
+        observations["dbd1"]["dbd_conf"]["auth_alt_parameters"] = {"jwt_key": "/etc/slurm/jwt.key"}
+        assert decide(observations)["key_path"] == {"ctl1": KEY_PATH, "dbd1": "/etc/slurm/jwt.key"}
 
     def test_the_controller_that_signs_is_there_where_services_are(self):
         found = decide(small(), now=True, token_hosts=["svc1", "rest1"])
@@ -206,41 +207,41 @@ class TestThePlan:
         assert found["services"] == found["signer_and_services"] == found["hosts_to_change"] == []
 
     def test_a_slurmrestd_that_dies_with_slurmdbd(self):
-        looks = small()
-        looks["rest1"]["capabilities"]["slurmrestd_survives_slurmdbd_restart"] = False
-        assert decide(looks, now=True)["slurmrestd_dies"] == ["rest1"]
+        observations = small()
+        observations["rest1"]["capabilities"]["slurmrestd_survives_slurmdbd_restart"] = False
+        assert decide(observations, now=True)["slurmrestd_dies"] == ["rest1"]
         # Nothing is restarted, so nothing dies.
-        assert decide(looks)["slurmrestd_dies"] == []
+        assert decide(observations)["slurmrestd_dies"] == []
 
     def test_a_cluster_without_slurmdbd(self):
-        looks = small()
-        del looks["dbd1"]
-        found = decide(looks, now=True)
+        observations = small()
+        del observations["dbd1"]
+        found = decide(observations, now=True)
         assert found["key_hosts"] == ["ctl1"]
         assert found["load"] == {"slurmdbd": [], "slurmctld": {}, "conf": []}
         assert found["fallback"]["slurmctld"] == {"ctl1": "reconfigure"}
 
     def test_the_first_of_slurm_conf_is_the_primary(self):
-        looks = large()
-        found = decide(dict(reversed(looks.items())), now=True)
+        observations = large()
+        found = decide(dict(reversed(observations.items())), now=True)
         assert found["primary"] == found["key_hosts"][0] == "ctl1"
         assert found["standbys"] == ["ctl2"]
 
     def test_the_clock_of_the_primary_is_told(self):
-        looks = small()
-        looks["ctl1"]["clock_lag"] = 1.5
-        assert decide(looks, now=True)["clock_lag"] == 1.5
-        looks["ctl1"]["clock_lag"] = None
-        assert decide(looks, now=True)["clock_lag"] == 0
+        observations = small()
+        observations["ctl1"]["clock_lag"] = 1.5
+        assert decide(observations, now=True)["clock_lag"] == 1.5
+        observations["ctl1"]["clock_lag"] = None
+        assert decide(observations, now=True)["clock_lag"] == 0
 
 
 class TestHow:
     @pytest.mark.parametrize("release", ["24.11.5", "25.05.1", "27.11.0"])
     def test_in_place_on_any_release_that_maps_the_key(self, release):
-        looks = small()
-        for seen in looks.values():
+        observations = small()
+        for seen in observations.values():
             seen["release"] = release
-        assert method_of(decide(looks, now=True)) == "in_place"
+        assert method_of(decide(observations, now=True)) == "in_place"
 
     @pytest.mark.parametrize(("host", "component"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])
     @pytest.mark.parametrize(
@@ -248,9 +249,9 @@ class TestHow:
         [("copied", "has a copy of its own of the key"), ("unknown", "does not let anybody see whether")],
     )
     def test_a_daemon_that_does_not_share_the_file(self, host, component, loaded, words):
-        looks = small()
-        looks[host]["daemons"][component]["key_loaded"] = loaded
-        found = decide(looks, now=True)
+        observations = small()
+        observations[host]["daemons"][component]["key_loaded"] = loaded
+        found = decide(observations, now=True)
         assert (method_of(found), found["way"]) == ("reload", "rename")
         (warning,) = found["warnings"]
         assert f"{component} on {host} {words}" in warning
@@ -259,17 +260,17 @@ class TestHow:
         ("size", "method"), [(16, "reload"), (32, "in_place"), (1704, "in_place"), (6363, "reload")]
     )
     def test_a_key_of_a_length_that_no_new_one_may_have(self, size, method):
-        looks = small({**BEFORE, "size": size}, {**BEFORE, "size": size})
-        found = decide(looks, now=True)
+        observations = small({**BEFORE, "size": size}, {**BEFORE, "size": size})
+        found = decide(observations, now=True)
         assert (found["refusals"], method_of(found)) == ([], method)
         told = [f"the current key has {size} bytes" in warning for warning in found["warnings"]]
         assert told == ([True] if method == "reload" else [])
 
     @pytest.mark.parametrize(("lag", "method"), [(2.1, "in_place"), (2.2, "reload"), (-2.0, "reload")])
     def test_clocks_that_are_apart(self, lag, method):
-        looks = small()
-        looks["dbd1"]["clock_lag"] = lag
-        found = decide(looks, now=True)
+        observations = small()
+        observations["dbd1"]["clock_lag"] = lag
+        found = decide(observations, now=True)
         assert method_of(found) == method
         assert any("s apart" in warning for warning in found["warnings"]) == (method == "reload")
 
@@ -277,32 +278,32 @@ class TestHow:
     @pytest.mark.parametrize("lag", [3600, -3600])
     def test_the_clock_of_a_host_without_the_key_does_not_count(self, token_hosts, lag):
         """Not even where it has tokens: it may say anything of its clock."""
-        looks = small()
-        before = decide(looks, now=True, token_hosts=token_hosts)
+        observations = small()
+        before = decide(observations, now=True, token_hosts=token_hosts)
         assert method_of(before) == "in_place"
-        looks["rest1"]["clock_lag"] = lag
-        assert decide(looks, now=True, token_hosts=token_hosts) == before
+        observations["rest1"]["clock_lag"] = lag
+        assert decide(observations, now=True, token_hosts=token_hosts) == before
 
     @pytest.mark.parametrize("host", ["ctl1", "ctl2", "dbd1", "dbd2"])
     def test_the_clock_of_every_host_with_the_key_counts(self, host):
-        looks = large()
-        looks[host]["clock_lag"] = 3600
-        assert method_of(decide(looks, now=True)) == "reload"
+        observations = large()
+        observations[host]["clock_lag"] = 3600
+        assert method_of(decide(observations, now=True)) == "reload"
 
     def test_clocks_of_which_nothing_is_known(self):
-        looks = small()
-        for found in looks.values():
+        observations = small()
+        for found in observations.values():
             found["clock_lag"] = None
-        found = decide(looks, now=True, token_hosts=["svc1"])
+        found = decide(observations, now=True, token_hosts=["svc1"])
         assert method_of(found) == "in_place"
         assert found["lead"] > 3
 
     @pytest.mark.parametrize(("host", "component"), [("ctl1", "slurmctld"), ("dbd1", "slurmdbd")])
     def test_a_daemon_whose_file_is_no_longer_there(self, host, component):
         """A rotation by rename has died before it had the daemon load the key: its map is of the old file."""
-        looks = small(SWAPPED, SWAPPED)
-        looks[host]["daemons"][component] = daemon(key_loaded="replaced")
-        found = decide(looks, is_dead=dead)
+        observations = small(SWAPPED, SWAPPED)
+        observations[host]["daemons"][component] = daemon(key_loaded="replaced")
+        found = decide(observations, is_dead=dead)
         assert method_of(found) == "reload"
         assert f"{component} on {host} holds a key file that is no longer there" in found["warnings"][0]
 
@@ -315,10 +316,10 @@ class TestHow:
 
 
 class TestWhoLoadsIt:
-    def load(self, looks, method):
-        found = decide(looks, now=True, method=method)
+    def load(self, observations, method):
+        found = decide(observations, now=True, method=method)
         # If the swap in place does not show, it is a reload.
-        assert found["fallback"] == decide(looks, now=True, method="reload")["load"]
+        assert found["fallback"] == decide(observations, now=True, method="reload")["load"]
         assert found["load"]["conf"] == found["fallback"]["conf"] == []
         return found["load"]["slurmdbd"], found["load"]["slurmctld"]
 
@@ -335,21 +336,21 @@ class TestWhoLoadsIt:
         assert decide(large(), now=True)["slurmdbd_standbys"] == ["dbd2"]
 
     def test_of_a_release_that_reads_keys_at_its_start_only(self):
-        looks = large()
-        for found in looks.values():
+        observations = large()
+        for found in observations.values():
             found["capabilities"]["reconfigure_reloads_auth"] = False
-        assert self.load(looks, "reload") == (["dbd1", "dbd2"], {"ctl2": "restart", "ctl1": "restart"})
-        assert self.load(looks, "auto") == (["dbd2"], {"ctl2": "restart"})
+        assert self.load(observations, "reload") == (["dbd1", "dbd2"], {"ctl2": "restart", "ctl1": "restart"})
+        assert self.load(observations, "auto") == (["dbd2"], {"ctl2": "restart"})
 
 
 class TestLead:
     """Every host has to have been told by the instant of the swap."""
 
     def lead(self, lag=0.1, **settings):
-        looks = small()
-        for found in looks.values():
+        observations = small()
+        for found in observations.values():
             found["clock_lag"] = lag
-        return decide(looks, now=True, **settings)["lead"]
+        return decide(observations, now=True, **settings)["lead"]
 
     def test_it_grows_with_the_time_that_telling_takes(self):
         quick, slow, slower = (self.lead(lag) for lag in (0.1, 1, 2))
@@ -357,9 +358,9 @@ class TestLead:
         assert slower - slow > 1
 
     def test_the_slowest_host_counts(self):
-        looks = small()
-        looks["dbd1"]["clock_lag"] = 1.9
-        assert decide(looks, now=True)["lead"] == self.lead(1.9)
+        observations = small()
+        observations["dbd1"]["clock_lag"] = 1.9
+        assert decide(observations, now=True)["lead"] == self.lead(1.9)
 
     def test_it_grows_with_every_batch_of_hosts(self):
         hosts = [f"svc{number}" for number in range(20)]
@@ -428,15 +429,15 @@ class TestResume:
         assert decide(small(STAGED, STAGED), is_dead=dead, serial="")["reason"] == "unfinished"
 
     def test_daemons_that_a_rotation_left_behind_do_not_stop_the_next(self):
-        looks = small(SWAPPED, SWAPPED)
-        looks["ctl1"]["daemons"]["slurmctld"] = daemon(key_loaded="replaced")
-        assert refused(looks, is_dead=dead) == []
+        observations = small(SWAPPED, SWAPPED)
+        observations["ctl1"]["daemons"]["slurmctld"] = daemon(key_loaded="replaced")
+        assert refused(observations, is_dead=dead) == []
 
     def test_files_that_are_not_as_declared_wait_for_its_end(self):
         """A rollout waits for the end of a rotation, so a rotation must not wait for a rollout."""
-        looks = small(STAGED, STAGED)
-        looks["ctl1"]["differences"]["slurm_conf"] = [{}]
-        found = decide(looks, is_dead=dead)
+        observations = small(STAGED, STAGED)
+        observations["ctl1"]["differences"]["slurm_conf"] = [{}]
+        found = decide(observations, is_dead=dead)
         assert found["refusals"] == []
         assert "ctl1: slurm.conf is not as declared. Run the playbook hpc.slurm_jwt.rollout afterwards." in (
             found["warnings"]
@@ -527,15 +528,15 @@ class TestNotAsARolloutLeavesIt:
         ],
     )
     def test_a_rollout_comes_first(self, host, path, value, said):
-        looks = small()
-        target = looks[host]
+        observations = small()
+        target = observations[host]
         *folders, name = path.split(".")
         for folder in folders:
             target = target[folder]
         target[name] = value
-        assert refused(looks, now=True) == [said, rotation_checks.ROLL_OUT_FIRST]
+        assert refused(observations, now=True) == [said, rotation_checks.ROLL_OUT_FIRST]
         # A key that is as it should be is no reason to say nothing.
-        assert refused(looks) == [said, rotation_checks.ROLL_OUT_FIRST]
+        assert refused(observations) == [said, rotation_checks.ROLL_OUT_FIRST]
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -545,32 +546,32 @@ class TestNotAsARolloutLeavesIt:
     def test_what_a_host_without_the_key_lacks_is_for_a_rollout(self, name, value, keys):
         before = decide(small(*keys), is_dead=dead, now=True)
         assert before["refusals"] == []
-        looks = small(*keys)
-        looks["rest1"][name] = value
-        assert decide(looks, is_dead=dead, now=True) == before
+        observations = small(*keys)
+        observations["rest1"][name] = value
+        assert decide(observations, is_dead=dead, now=True) == before
 
     def test_all_of_it_is_told_at_once(self):
-        looks = small()
-        looks["ctl1"]["differences"]["slurm_conf"] = [{}]
-        looks["dbd1"]["key"] = None
-        assert len(refused(looks)) == 3
+        observations = small()
+        observations["ctl1"]["differences"]["slurm_conf"] = [{}]
+        observations["dbd1"]["key"] = None
+        assert len(refused(observations)) == 3
 
     @pytest.mark.parametrize("active", ["failed", "inactive", None])
     def test_a_daemon_that_is_down(self, active):
-        looks = large()
-        looks["dbd2"]["daemons"]["slurmdbd"] = daemon(active=active)
-        assert refused(looks) == [f"dbd2: slurmdbd is {active or 'not there'}", rotation_checks.ROLL_OUT_FIRST]
+        observations = large()
+        observations["dbd2"]["daemons"]["slurmdbd"] = daemon(active=active)
+        assert refused(observations) == [f"dbd2: slurmdbd is {active or 'not there'}", rotation_checks.ROLL_OUT_FIRST]
 
     def test_a_daemon_that_reloads_is_up(self):
-        looks = small()
-        looks["ctl1"]["daemons"]["slurmctld"] = daemon(active="reloading")
-        assert refused(looks) == []
+        observations = small()
+        observations["ctl1"]["daemons"]["slurmctld"] = daemon(active="reloading")
+        assert refused(observations) == []
 
     @pytest.mark.parametrize("state", ["absent", "replaced"])
     def test_a_daemon_that_has_another_key_than_its_disk(self, state):
-        looks = small()
-        looks["ctl1"]["daemons"]["slurmctld"] = daemon(key_loaded=state)
-        assert refused(looks) == [
+        observations = small()
+        observations["ctl1"]["daemons"]["slurmctld"] = daemon(key_loaded=state)
+        assert refused(observations) == [
             "ctl1: slurmctld has not loaded the key on its disk", rotation_checks.ROLL_OUT_FIRST
         ]  # fmt: skip
 
@@ -582,8 +583,8 @@ class TestNotAsARolloutLeavesIt:
 
     @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
     def test_a_host_that_cannot_be_reached(self, host):
-        looks = dict(small(), **{host: {"unreachable": True, "msg": "No route to host"}})
-        (reason,) = refused(looks, now=True)
+        observations = dict(small(), **{host: {"unreachable": True, "msg": "No route to host"}})
+        (reason,) = refused(observations, now=True)
         assert reason == f"{host}: cannot be reached (No route to host). Bring it up."
 
     @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
@@ -593,9 +594,9 @@ class TestNotAsARolloutLeavesIt:
 
     @pytest.mark.parametrize("host", ["ctl1", "dbd1"])
     def test_a_problem(self, host):
-        looks = small()
-        looks[host]["problems"] = [answers.problem("error"), answers.problem("warning")]
-        assert refused(looks, now=True) == [f"{host}: F. E. R."]
+        observations = small()
+        observations[host]["problems"] = [answers.problem("error"), answers.problem("warning")]
+        assert refused(observations, now=True) == [f"{host}: F. E. R."]
 
     def test_a_limit_that_leaves_out_a_holder(self):
         (reason,) = refused(small(), in_play=["ctl1", "rest1"], now=True)
@@ -616,10 +617,10 @@ class TestNotAsARolloutLeavesIt:
         assert found["left_out"] == {"rest1": "no python"}
 
 
-def slow(looks):
+def slow(observations):
     """A slurmdbd that would not see a key which changes in place."""
-    looks["dbd1"]["daemons"]["slurmdbd"]["key_loaded"] = "copied"
-    return looks
+    observations["dbd1"]["daemons"]["slurmdbd"]["key_loaded"] = "copied"
+    return observations
 
 
 class TestAHostWithoutTheKey:
@@ -636,12 +637,12 @@ class TestAHostWithoutTheKey:
     SERVICES = [["ctl1", "svc1"], ["ctl1", "rest1", "svc1"]]
 
     def see_the_others(self, run, services, answer):
-        looks, settings = self.RUNS[run]
+        observations, settings = self.RUNS[run]
 
-        def plan(looks):
-            return decide(looks, is_dead=dead, token_hosts=services, **settings)
+        def plan(observations):
+            return decide(observations, is_dead=dead, token_hosts=services, **settings)
 
-        found = answers.same_for_others(plan, looks, "rest1", answer)
+        found = answers.same_for_others(plan, observations, "rest1", answer)
         assert found["up_to_date"] == (run == "up_to_date")
         return found
 
@@ -683,8 +684,8 @@ class TestAHostWithoutTheKey:
             self.see_the_others(run, [], answer)
 
     def test_what_is_left_without_it(self):
-        looks = dict(small(), rest1={"failed": True, "msg": "no python"})
-        found = decide(looks, now=True, token_hosts=["svc1", "rest1"])
+        observations = dict(small(), rest1={"failed": True, "msg": "no python"})
+        found = decide(observations, now=True, token_hosts=["svc1", "rest1"])
         assert found["refusals"] == []
         assert found["left_out"] == {"rest1": "no python"}
         assert found["services"] == ["svc1"]
@@ -697,21 +698,21 @@ class TestAHostWithoutTheKey:
 class TestNoWayOutIsClosed:
     """In the middle of a rotation a rollout refuses, so it must not be named as the first thing to do."""
 
-    def refused(self, looks):
-        found = refused(looks, is_dead=dead)
+    def refused(self, observations):
+        found = refused(observations, is_dead=dead)
         assert found
         assert rotation_checks.ROLL_OUT_FIRST not in " ".join(found)
         return found[-1]
 
     def test_a_daemon_that_is_down(self):
-        looks = small(SWAPPED, STAGED)
-        looks["dbd1"]["daemons"]["slurmdbd"] = daemon(active="failed")
-        assert self.refused(looks) == hs256_rotation_plan.FIX_BY_HAND
+        observations = small(SWAPPED, STAGED)
+        observations["dbd1"]["daemons"]["slurmdbd"] = daemon(active="failed")
+        assert self.refused(observations) == hs256_rotation_plan.FIX_BY_HAND
 
     def test_packages_that_lack(self):
-        looks = small(STAGED, STAGED)
-        looks["ctl1"]["python"]["pyjwt"] = None
-        assert self.refused(looks) == hs256_rotation_plan.FIX_BY_HAND
+        observations = small(STAGED, STAGED)
+        observations["ctl1"]["python"]["pyjwt"] = None
+        assert self.refused(observations) == hs256_rotation_plan.FIX_BY_HAND
 
     def test_a_holder_without_a_key(self):
         assert self.refused(small(STAGED, None)) == hs256_rotation_plan.GIVE_UP
@@ -721,9 +722,10 @@ class TestNoWayOutIsClosed:
 
 
 class TestARolloutMeanwhile:
-    def decide(self, looks, **settings):
+    def decide(self, observations, **settings):
         components = {"slurmctld": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"], "node": []}
-        return members_of(rollout.plan(looks, components, list(looks), desired_state.Desired(**settings)))["refusals"]
+        desired = desired_state.Desired(**settings)
+        return members_of(rollout.plan(observations, components, list(observations), desired))["refusals"]
 
     @pytest.mark.parametrize(("ctl1", "dbd1", "host"), [(STAGED, STAGED, "ctl1"), (SWAPPED, TIDY, "ctl1"),
                                                         (TIDY, SWAPPED, "dbd1")])  # fmt: skip

@@ -12,7 +12,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import pl
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rsa_rotation_plan
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import RotationSettings
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers, looks
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import answers, observations
 
 PATH, JWKS_PATH = "/etc/slurm/own.pem", "/etc/slurm/jwks.json"
 RUN, OTHER_RUN = "mgmt1:boot:1:7:100", "mgmt1:boot:1:8:200"
@@ -51,10 +51,10 @@ NO_PLAN = {"refusals": [], "warnings": [], "left_out": {}, "settings": {}, "sett
 
 
 def cluster(seen=None, **changes):
-    found = looks.cluster(True, **changes)
+    found = observations.cluster(True, **changes)
     del found["node1"], found["node2"]
     for host, name in (("ctl1", "conf"), ("dbd1", "dbd_conf")):
-        found[host][name].update(looks.conf({"jwks": JWKS_PATH}, index=0 if name == "conf" else None))
+        found[host][name].update(observations.conf({"jwks": JWKS_PATH}, index=0 if name == "conf" else None))
         found[host]["trust"] = trusts("old") if seen is None else seen
     return found
 
@@ -65,7 +65,7 @@ def plan(own=None, found=None, dead=True, path=PATH, services=(), **settings):
     trust = trusted_keys.Trust(True, False, trusted_keys.LocalKey(path, known, not known), services=bool(services))
     wanted = RotationSettings(run=RUN, token_hosts=services, **settings)
     found = cluster() if found is None else found
-    components = {**looks.COMPONENTS, "node": []}
+    components = {**observations.COMPONENTS, "node": []}
     return members_of(rsa_rotation_plan.plan(found, components, list(found), wanted, trust, own, lambda run: dead))
 
 
@@ -239,7 +239,7 @@ class TestWhatIsTrusted:
     groups = {"all": ["ctl1"], "slurmctld": ["ctl1"]}
 
     def variables(self, **results):
-        return {"ctl1": {"slurm_jwt_observation": looks.look("ctl1", "slurmctld", True), **results}}
+        return {"ctl1": {"slurm_jwt_observation": observations.observation("ctl1", "slurmctld", True), **results}}
 
     def kids(self, **results):
         found = local_key.sources(self.variables(**results), self.groups, [{"issuer": "https://a"}])

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.filter import tokens
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services, token_exchange
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import observations
 
 GROUPS = {
     "all": ["ctl1", "rest1", "svc1", "svc2"],
@@ -81,25 +81,25 @@ class TestSigner:
         assert tokens.signer({"localhost": local}, GROUPS, ["svc1"])["host"] is None
 
     def test_a_cluster_without_hs256_has_a_key_of_its_own(self):
-        conf = {**looks.conf(), "jwks_path": "/jwks.json", "key_path": None}
-        look = dict(looks.look("ctl1", "slurmctld", True), conf=conf)
-        variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look, "slurm_jwt_rs256_key_path": "/own.pem"})
+        conf = {**observations.conf(), "jwks_path": "/jwks.json", "key_path": None}
+        observation = dict(observations.observation("ctl1", "slurmctld", True), conf=conf)
+        variables = hostvars(ctl1={"slurm_jwt_tokens_controller": observation, "slurm_jwt_rs256_key_path": "/own.pem"})
         wanted = {"host": "ctl1", "key_path": "/own.pem", "algorithm": "RS256"}
         assert tokens.signer(variables, GROUPS, ["ctl1", "svc1"]) == wanted
 
     def test_the_site_may_say_which_signs(self):
-        conf = {**looks.conf({"jwt_key": looks.KEY_PATH}), "jwks_path": "/jwks.json"}
-        look = dict(looks.look("ctl1", "slurmctld", True), conf=conf)
-        for signing, path in (("RS256", "/own.pem"), ("", looks.KEY_PATH)):
+        conf = {**observations.conf({"jwt_key": observations.KEY_PATH}), "jwks_path": "/jwks.json"}
+        observation = dict(observations.observation("ctl1", "slurmctld", True), conf=conf)
+        for signing, path in (("RS256", "/own.pem"), ("", observations.KEY_PATH)):
             own = {"slurm_jwt_rs256_key_path": "/own.pem", "slurm_jwt_signing_algorithm": signing}
-            variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look, **own})
+            variables = hostvars(ctl1={"slurm_jwt_tokens_controller": observation, **own})
             assert tokens.signer(variables, GROUPS, ["ctl1", "svc1"])["key_path"] == path
 
     def test_else_a_look_at_the_controllers(self):
-        look = dict(looks.look("ctl1", "slurmctld", True), conf=looks.conf())
-        variables = hostvars(ctl1={"slurm_jwt_tokens_controller": look})
+        observation = dict(observations.observation("ctl1", "slurmctld", True), conf=observations.conf())
+        variables = hostvars(ctl1={"slurm_jwt_tokens_controller": observation})
         found = tokens.signer(variables, GROUPS, GROUPS["all"])
-        assert found == {"host": "ctl1", "key_path": looks.KEY_PATH, "algorithm": "HS256"}
+        assert found == {"host": "ctl1", "key_path": observations.KEY_PATH, "algorithm": "HS256"}
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": {"unreachable": True}})
         assert tokens.signer(variables, GROUPS, GROUPS["all"])["host"] is None
         without = {"conf": {"exists": False, "path": "/etc/slurm/slurm.conf"}}

@@ -11,7 +11,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import shar
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.observations import (
     COMPONENTS,
     HOSTS,
     STATE,
@@ -48,25 +48,25 @@ def mounted(host, **more):
 
 
 def seen(identities, jwt=False, components=None):
-    """Looks at a cluster whose hosts have these identities of slurm.conf."""
+    """Observations at a cluster whose hosts have these identities of slurm.conf."""
     components = components or COMPONENTS
-    looks = cluster(jwt=jwt)
+    observations = cluster(jwt=jwt)
     if "ctl2" in components["slurmctld"]:
-        looks["ctl2"] = {**cluster(jwt=jwt)["ctl1"], "hostname": "ctl2"}
+        observations["ctl2"] = {**cluster(jwt=jwt)["ctl1"], "hostname": "ctl2"}
         for name, index in (("ctl1", 0), ("ctl2", 1)):
-            looks[name]["conf"] = conf(controllers=("ctl1", "ctl2"), index=index)
+            observations[name]["conf"] = conf(controllers=("ctl1", "ctl2"), index=index)
     for host, found in identities.items():
-        if looks[host]["conf"] is None:
-            looks[host]["conf"] = conf()
-            looks[host]["differences"]["slurm_conf"] = cluster(jwt=False)["node1"]["differences"]["slurm_conf"]
-        looks[host]["conf"]["identities"] = [found]
+        if observations[host]["conf"] is None:
+            observations[host]["conf"] = conf()
+            observations[host]["differences"]["slurm_conf"] = cluster(jwt=False)["node1"]["differences"]["slurm_conf"]
+        observations[host]["conf"]["identities"] = [found]
         if found["obstacle"]:
-            looks[host]["problems"] = [OBSTACLE]
-    return looks
+            observations[host]["problems"] = [OBSTACLE]
+    return observations
 
 
-def decide(looks, in_play=None, components=None, **desired):
-    return plan(looks, components or COMPONENTS, list(in_play or looks), Desired(**desired))
+def decide(observations, in_play=None, components=None, **desired):
+    return plan(observations, components or COMPONENTS, list(in_play or observations), Desired(**desired))
 
 
 def test_it_is_edited_once_at_the_controllers_turn():
@@ -79,8 +79,8 @@ def test_it_is_edited_once_at_the_controllers_turn():
 
 
 def test_read_only_on_all_but_a_controller():
-    looks = seen({host: mounted(host, obstacle=None if host == "ctl1" else READ_ONLY) for host in HOSTS})
-    found = decide(looks)
+    observations = seen({host: mounted(host, obstacle=None if host == "ctl1" else READ_ONLY) for host in HOSTS})
+    found = decide(observations)
     assert (found["refusals"], found["left_out"]) == ([], {})
     assert found["conf"] == ["ctl1"]
 
@@ -89,8 +89,8 @@ def test_read_only_on_all_but_a_controller():
 def test_whichever_key_host_may_write_does_it(writer):
     hosts = ["ctl1", "ctl2", *HOSTS[1:]]
     mounts = {host: mounted(host, obstacle=None if host == writer else READ_ONLY) for host in hosts}
-    looks = seen(mounts, components=BOTH)
-    found = decide(looks, components=BOTH)
+    observations = seen(mounts, components=BOTH)
+    found = decide(observations, components=BOTH)
     assert (found["refusals"], found["left_out"]) == ([], {})
     assert found["conf"] == [writer]
     # All controllers load what one host has written.
@@ -116,9 +116,9 @@ def test_each_host_with_a_copy_of_its_own_is_edited():
 
 
 def test_two_exports_are_two_files():
-    looks = seen({host: mounted(host) for host in HOSTS})
-    looks["node1"]["conf"]["identities"] = [mounted("node1", anywhere="8:1795400000123456789:900")]
-    assert decide(looks)["conf"] == ["node1", "ctl1"]
+    observations = seen({host: mounted(host) for host in HOSTS})
+    observations["node1"]["conf"]["identities"] = [mounted("node1", anywhere="8:1795400000123456789:900")]
+    assert decide(observations)["conf"] == ["node1", "ctl1"]
 
 
 def test_the_server_of_the_file_system_is_a_host_of_the_cluster():
@@ -138,8 +138,8 @@ def test_containers_of_one_machine():
 def test_a_host_that_reads_it_only_and_shares_it_with_nobody():
     local = {"network": False, "may_be_shared": False}
     alone = identity(here="b:1:2", obstacle=READ_ONLY, **local)
-    looks = seen({"ctl1": identity(here="a:1:2", **local), "node1": alone})
-    found = decide(looks)
+    observations = seen({"ctl1": identity(here="a:1:2", **local), "node1": alone})
+    found = decide(observations)
     assert found["refusals"] == []
     assert list(found["left_out"]) == ["node1"]
     assert READ_ONLY in found["left_out"]["node1"]
@@ -160,22 +160,23 @@ def test_nodes_that_share_one_among_themselves():
 
 def test_copies_are_removed_once_by_a_host_that_may_write():
     writers = ("dbd1", "node1")
-    looks = seen({host: mounted(host, obstacle=None if host in writers else READ_ONLY) for host in HOSTS}, True)
-    assert decide(looks, removing=True)["tidying"] == {"conf": ["dbd1"], "dbd_conf": ["dbd1"]}
+    observations = seen({host: mounted(host, obstacle=None if host in writers else READ_ONLY) for host in HOSTS}, True)
+    assert decide(observations, removing=True)["tidying"] == {"conf": ["dbd1"], "dbd_conf": ["dbd1"]}
     own = {"network": False, "may_be_shared": False}
-    looks = seen({host: identity(here=f"{len(host)}{host[-1]}:66:7", **own) for host in HOSTS if host != "dbd1"}, True)
-    assert decide(looks, removing=True)["tidying"]["conf"] == ["ctl1", "node1", "node2", "rest1"]
+    hosts = [host for host in HOSTS if host != "dbd1"]
+    observations = seen({host: identity(here=f"{len(host)}{host[-1]}:66:7", **own) for host in hosts}, True)
+    assert decide(observations, removing=True)["tidying"]["conf"] == ["ctl1", "node1", "node2", "rest1"]
     # Another tool's copies are not ours, and a rollout removes none.
-    assert decide(looks, removing=True, manage_conf=False)["tidying"] == {"conf": [], "dbd_conf": []}
-    assert decide(looks)["tidying"] == {"conf": [], "dbd_conf": []}
+    assert decide(observations, removing=True, manage_conf=False)["tidying"] == {"conf": [], "dbd_conf": []}
+    assert decide(observations)["tidying"] == {"conf": [], "dbd_conf": []}
 
 
 # --limit
 
 
 def test_nodes_alone_leave_it_to_the_controllers():
-    looks = seen({host: mounted(host) for host in HOSTS})
-    found = decide({host: looks[host] for host in ("node1", "node2")})
+    observations = seen({host: mounted(host) for host in HOSTS})
+    found = decide({host: observations[host] for host in ("node1", "node2")})
     assert (found["refusals"], found["left_out"], found["conf"], found["outer_hosts"]) == ([], {}, [], [])
     (note,) = [each for each in found["warnings"] if PATH in each]
     assert note.startswith(f"node[1-2]: {PATH} is on a file system that other hosts may see")
@@ -183,13 +184,13 @@ def test_nodes_alone_leave_it_to_the_controllers():
 
 
 def test_nodes_alone_with_copies_of_their_own():
-    looks = seen({"node1": identity(network=False, may_be_shared=False)})
-    assert decide({"node1": looks["node1"]})["conf"] == ["node1"]
+    observations = seen({"node1": identity(network=False, may_be_shared=False)})
+    assert decide({"node1": observations["node1"]})["conf"] == ["node1"]
 
 
 def test_nodes_alone_where_it_is_read_only():
-    looks = seen({"node1": mounted("node1", obstacle=READ_ONLY)})
-    found = decide({"node1": looks["node1"]})
+    observations = seen({"node1": mounted("node1", obstacle=READ_ONLY)})
+    found = decide({"node1": observations["node1"]})
     assert (found["refusals"], found["left_out"], found["conf"]) == ([], {}, [])
 
 
@@ -213,9 +214,9 @@ def test_a_host_that_lies_keeps_its_own_file_from_being_edited_and_no_other(liar
 
 def test_a_killed_run_goes_on():
     """The file was written, and no daemon has loaded it."""
-    looks = seen({host: mounted(host) for host in HOSTS if host != "dbd1"}, jwt=True)
+    observations = seen({host: mounted(host) for host in HOSTS if host != "dbd1"}, jwt=True)
     for host in ("ctl1", "rest1", "node1", "node2"):
-        looks[host]["conf"]["auth_alt_parameters"] = {"jwt_key": f"{STATE}/jwt_hs256.key"}
-    looks["ctl1"]["daemons"]["slurmctld"]["key_loaded"] = "absent"
-    found = decide(looks)
+        observations[host]["conf"]["auth_alt_parameters"] = {"jwt_key": f"{STATE}/jwt_hs256.key"}
+    observations["ctl1"]["daemons"]["slurmctld"]["key_loaded"] = "absent"
+    found = decide(observations)
     assert (found["conf"], found["slurmctld"]) == ([], {"ctl1": "reconfigure"})

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import (
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.observations import (
     COMPONENTS,
     HOSTS,
     KEY_PATH,
@@ -35,8 +35,8 @@ def plan(*arguments):
     return members_of(rollout.plan(*arguments))
 
 
-def decide(looks, in_play=None, **desired):
-    return plan(looks, COMPONENTS, list(in_play or HOSTS), Desired(manage_conf=False, **desired))
+def decide(observations, in_play=None, **desired):
+    return plan(observations, COMPONENTS, list(in_play or HOSTS), Desired(manage_conf=False, **desired))
 
 
 def test_the_lines_are_told_before_anything_is_changed():
@@ -78,7 +78,7 @@ def test_a_key_that_is_in_place_is_not_asked_for_again():
 def test_what_the_site_has_beside_them_stays():
     there = {"jwt_key": "/elsewhere", "disable_token_creation": "", "max_token_lifespan": "60"}
     wanted = {"parameters": {"jwt_key": KEY_PATH, "max_token_lifespan": 3600}, "parameters_absent": ["jwks"]}
-    looks = cluster(
+    observations = cluster(
         jwt=True,
         ctl1={
             "conf": conf({**there, "jwks": "/old"}),
@@ -86,7 +86,7 @@ def test_what_the_site_has_beside_them_stays():
             "differences.slurm_conf": [{"parameter": "AuthAltParameters", "before": "x", "after": "y"}],
         },
     )
-    assert decide(looks)["refusals"][0] == (
+    assert decide(observations)["refusals"][0] == (
         "ctl1: /etc/slurm/slurm.conf must have the line AuthAltParameters="
         f"jwt_key={KEY_PATH},disable_token_creation,max_token_lifespan=3600."
     )
@@ -94,8 +94,8 @@ def test_what_the_site_has_beside_them_stays():
 
 def test_another_key_is_named():
     """Nothing differs by itself: slurmdbd.conf names a key, and it is not everybody's."""
-    looks = cluster(jwt=True, dbd1={"dbd_conf": conf({"jwt_key": "/etc/key"}, path="/etc/slurm/slurmdbd.conf")})
-    found = plan(looks, COMPONENTS, HOSTS, Desired(manage_conf=False, key_path=KEY_PATH))
+    observations = cluster(jwt=True, dbd1={"dbd_conf": conf({"jwt_key": "/etc/key"}, path="/etc/slurm/slurmdbd.conf")})
+    found = plan(observations, COMPONENTS, HOSTS, Desired(manage_conf=False, key_path=KEY_PATH))
     line = f"dbd1: /etc/slurm/slurmdbd.conf must have the line AuthAltParameters=jwt_key={KEY_PATH}."
     assert found["refusals"][0] == line
 
@@ -106,12 +106,12 @@ def test_nothing_is_refused_where_the_lines_are_there():
 
 
 def test_daemons_load_what_another_tool_has_written():
-    looks = cluster(
+    observations = cluster(
         jwt=True,
         ctl1={"daemons.slurmctld": daemon(key_loaded="absent")},
         dbd1={"daemons.slurmdbd": daemon(key_loaded="absent")},
     )
-    found = decide(looks)
+    found = decide(observations)
     assert (found["slurmdbd"], found["slurmctld"]) == (["dbd1"], {"ctl1": "reconfigure"})
     assert (found["conf"], found["dbd_conf"]) == ([], [])
 
@@ -119,12 +119,12 @@ def test_daemons_load_what_another_tool_has_written():
 def test_lines_before_the_key_are_repaired():
     """slurm.conf names a key that is not there. slurmctld may be down because of that."""
     nothing = key(exists=False)
-    looks = cluster(
+    observations = cluster(
         jwt=True,
         ctl1={"key": nothing, "daemons.slurmctld": daemon(active="failed", key_loaded="unknown")},
         dbd1={"key": nothing},
     )
-    found = decide(looks)
+    found = decide(observations)
     assert found["refusals"] == []
     assert (found["key_source_changes"], found["key_targets"]) == (True, ["dbd1"])
     assert found["slurmctld"] == {"ctl1": "restart"}
@@ -141,15 +141,15 @@ def test_hosts_without_a_key_are_told_and_veto_nothing():
 
 def test_a_file_that_no_run_edits_need_not_be_writable():
     file = {"path": "/etc/slurm/slurm.conf", "obstacle": "/etc/slurm is on a read-only file system"}
-    looks = cluster(jwt=False, ctl1={"problems": [NOT_WRITABLE], "conf.identities": [file]})
-    assert decide(looks, run_tags=("packages", "key"))["refusals"] == []
-    (reason,) = plan(looks, COMPONENTS, HOSTS, Desired())["refusals"]
+    observations = cluster(jwt=False, ctl1={"problems": [NOT_WRITABLE], "conf.identities": [file]})
+    assert decide(observations, run_tags=("packages", "key"))["refusals"] == []
+    (reason,) = plan(observations, COMPONENTS, HOSTS, Desired())["refusals"]
     assert reason.startswith("ctl1: /etc/slurm is on a read-only file system")
 
 
 def test_nodes_alone():
-    looks = cluster(jwt=False)
-    found = plan({"node1": looks["node1"]}, COMPONENTS, ["node1"], Desired(manage_conf=False))
+    observations = cluster(jwt=False)
+    found = plan({"node1": observations["node1"]}, COMPONENTS, ["node1"], Desired(manage_conf=False))
     assert (found["refusals"], found["conf"], found["outer_hosts"]) == ([], [], [])
     assert any("node1: /etc/slurm/slurm.conf must have" in note for note in found["warnings"])
 
@@ -166,24 +166,25 @@ def gone(path="/etc/slurm/slurm.conf"):
 
 def test_remove_waits_until_the_lines_are_gone():
     wanted = {"parameters": {}, "parameters_absent": ["jwt_key"]}
-    looks = cluster(jwt=True, ctl1={"differences.slurm_conf": gone(), "wanted.slurm_conf": wanted})
-    found = decide(looks, removing=True)["refusals"]
+    observations = cluster(jwt=True, ctl1={"differences.slurm_conf": gone(), "wanted.slurm_conf": wanted})
+    found = decide(observations, removing=True)["refusals"]
     assert found[0] == "ctl1: /etc/slurm/slurm.conf must have no line AuthAltTypes and no line AuthAltParameters."
     assert "Then run this again" in found[1]
     assert "--tags" not in found[1]
 
 
 def test_a_key_that_the_lines_alone_name():
-    looks = cluster(jwt=True, ctl1={"differences.slurm_conf": gone(), "key_path": "/etc/slurm/jwt.key"})
-    assert "again with slurm_jwt_key_path=/etc/slurm/jwt.key, as" in decide(looks, removing=True)["refusals"][1]
-    assert "slurm_jwt_key_path" not in decide(looks, removing=True, key_path="/etc/slurm/jwt.key")["refusals"][1]
+    observations = cluster(jwt=True, ctl1={"differences.slurm_conf": gone(), "key_path": "/etc/slurm/jwt.key"})
+    assert "again with slurm_jwt_key_path=/etc/slurm/jwt.key, as" in decide(observations, removing=True)["refusals"][1]
+    assert "slurm_jwt_key_path" not in decide(observations, removing=True, key_path="/etc/slurm/jwt.key")["refusals"][1]
 
 
 def test_remove_begins_when_they_are_gone():
     """slurmctld still has the key, and forgets it before that is put aside."""
     stale = {**daemon(), "stale": ["slurm.conf says AuthAltTypes=, and slurmctld has AuthAltTypes=auth/jwt in memory."]}
-    looks = cluster(jwt=True, ctl1={"conf": conf(index=0), "daemons.slurmctld": stale}, dbd1={"dbd_conf": conf()})
-    found = decide(looks, removing=True)
+    ctl1 = {"conf": conf(index=0), "daemons.slurmctld": stale}
+    observations = cluster(jwt=True, ctl1=ctl1, dbd1={"dbd_conf": conf()})
+    found = decide(observations, removing=True)
     assert found["refusals"] == []
     assert found["slurmctld"] == {"ctl1": "reconfigure"}
     assert (found["conf"], found["dbd_conf"]) == ([], [])

@@ -114,14 +114,15 @@ def test_who_holds_the_key():
     attributes = {"path": "/key", "owner": "slurm", "group": "hpc", "mode": "0400"}
     old = copy("a", age=129600, serial="2026-11", by="alice@mgmt1", **attributes)
     new = copy("b", serial="2026-12", **{**attributes, "mode": "0440"})
-    looks = {
+    observations = {
         "ctl1": {"key": {**old, "next": new, "previous": None}},
         "dbd1": {"key": {**new, "next": None, "previous": old}},
         "without": {"key": {**attributes, "fingerprint": None, "next": None, "previous": None}},
         "nowhere": {"key": None},
         "lost": {"unreachable": True},
     }
-    hostvars = {**{host: {"slurm_jwt_observation": look} for host, look in looks.items()}, "unseen": {}}
+    hostvars = {host: {"slurm_jwt_observation": observation} for host, observation in observations.items()}
+    hostvars["unseen"] = {}
     heading, dummy, *rows = (line.split() for line in key_copies.table(hostvars, list(hostvars)))
     assert " ".join(heading) == "host slot key owner mode age in days serial made by"
     assert [" ".join(row) for row in rows] == [

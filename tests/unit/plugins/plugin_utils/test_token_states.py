@@ -9,28 +9,28 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.filter import reports
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import token_states
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_looks import (
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.token_observations import (
     FINGERPRINT,
     GROUPS,
     NOW,
     WEB,
     answer,
     hostvars,
-    look,
+    observation,
     timer,
 )
 
 
 def one(a_look=None, an_answer=None, a_timer=None, service=None):
-    looks, answers, timers = ([each] if each else [] for each in (a_look, an_answer, a_timer))
-    found = token_states.states(hostvars(looks, answers, timers, [service or WEB]), GROUPS, NOW)
+    observations, answers, timers = ([each] if each else [] for each in (a_look, an_answer, a_timer))
+    found = token_states.states(hostvars(observations, answers, timers, [service or WEB]), GROUPS, NOW)
     (mine,) = [state for state in found if state.host == "svc1"]
     return mine
 
 
 class TestState:
     def test_a_good_one(self):
-        state = one(look(), answer(), timer())
+        state = one(observation(), answer(), timer())
         assert (state.state, state.severity, state.left, state.key) == ("good", "ok", 40000, "current")
         assert (state.made, state.expires, state.fingerprint) == (NOW - 46400, NOW + 40000, FINGERPRINT)
         assert (state.timer, state.timer_severity) == ("kept", "ok")
@@ -39,13 +39,13 @@ class TestState:
     @pytest.mark.parametrize(
         ("a_look", "an_answer", "state", "severity", "key"),
         [
-            (look(reason="missing", left=None), answer(reason="missing"), "there is none", "error", "?"),
-            (look(reason="expiring", left=100), answer(reason="missing"), "about to expire", "warning", "?"),
-            (look(reason="expiring", left=0), answer(reason="missing"), "expired", "error", "?"),
-            (look(), answer(reason="key"), "signed by another key", "error", "another"),
-            (look(changed=True), answer(), "owner, group or mode differ", "warning", "current"),
-            (look(changed=True), answer(reason="key"), "signed by another key", "error", "another"),
-            (look(), None, "good, as far as can be seen without the key", "warning", "?"),
+            (observation(reason="missing", left=None), answer(reason="missing"), "there is none", "error", "?"),
+            (observation(reason="expiring", left=100), answer(reason="missing"), "about to expire", "warning", "?"),
+            (observation(reason="expiring", left=0), answer(reason="missing"), "expired", "error", "?"),
+            (observation(), answer(reason="key"), "signed by another key", "error", "another"),
+            (observation(changed=True), answer(), "owner, group or mode differ", "warning", "current"),
+            (observation(changed=True), answer(reason="key"), "signed by another key", "error", "another"),
+            (observation(), None, "good, as far as can be seen without the key", "warning", "?"),
             (None, None, "not inspected: the host did not answer", "error", "?"),
         ],
     )
@@ -69,20 +69,21 @@ class TestState:
         ],
     )
     def test_timers(self, a_timer, words, severity):
-        found = one(look(), answer(), a_timer)
+        found = one(observation(), answer(), a_timer)
         assert (found.timer, found.timer_severity) == (words, severity)
         assert len(token_states.findings([found])) == (severity != "ok")
         if words == "last attempt failed":
             assert "Its message: web: slurmctld does not answer." in token_states.findings([found])[0].text
 
     def test_without_a_timer(self):
-        assert one(look(), answer(), service=dict(WEB, renew=False)).timer == "-"
+        assert one(observation(), answer(), service=dict(WEB, renew=False)).timer == "-"
 
 
 class TestAll:
     def test_the_worst_comes_first_and_hosts_that_are_silent_are_not_forgotten(self):
         services = [WEB, dict(WEB, name="proxy", renew=False)]
-        vars_ = hostvars([look(), look("proxy", left=20)], [answer(), answer("proxy")], [timer()], services)
+        observed = [observation(), observation("proxy", left=20)]
+        vars_ = hostvars(observed, [answer(), answer("proxy")], [timer()], services)
         found = token_states.states(vars_, GROUPS, NOW)
         assert [(state.host, state.service) for state in found] == [
             ("svc2", "web"),
@@ -92,7 +93,7 @@ class TestAll:
         ]
 
     def test_the_table(self):
-        found = token_states.states(hostvars([look()], [answer()], [timer()]), GROUPS, NOW)
+        found = token_states.states(hostvars([observation()], [answer()], [timer()]), GROUPS, NOW)
         lines = token_states.table(found)
         assert lines[0].split() == ["service", "user", "host", "lifespan", "left", "key", "token", "timer"]
         assert lines[3].split() == ["web", "alice", "svc1", "1d", "11h", "current", "good", "kept"]
@@ -111,7 +112,7 @@ class TestAll:
 
 class TestFilters:
     def test_findings_as_a_playbook_gets_them(self):
-        found = reports.token_findings(hostvars([look()], [answer(reason="key")], [timer()]), GROUPS, NOW)
+        found = reports.token_findings(hostvars([observation()], [answer(reason="key")], [timer()]), GROUPS, NOW)
         assert [(one["severity"], one["host"]) for one in found] == [
             ("error", "svc2"),
             ("warning", "svc2"),

@@ -10,15 +10,15 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desi
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.trusted_keys import LocalKey
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import looks
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import observations
 
 JWKS_PATH = "/etc/slurm/jwks.json"
-BOTH = {"jwt_key": looks.KEY_PATH, "jwks": JWKS_PATH}
+BOTH = {"jwt_key": observations.KEY_PATH, "jwks": JWKS_PATH}
 KEY_HOSTS = ["ctl1", "dbd1"]
 
 
 def seen(kids=("a",), differs=False, content_changed=False, retired=()):
-    """What a look at the sources finds."""
+    """What an observation at the sources finds."""
     keys = [{"kid": kid, "n": f"n-{kid}"} for kid in (*kids, *retired)]
     return {
         "kids": [key["kid"] for key in keys],
@@ -31,19 +31,19 @@ def seen(kids=("a",), differs=False, content_changed=False, retired=()):
 
 
 def cluster(parameters, sources=None, **changes):
-    found = looks.cluster(True, **changes)
+    found = observations.cluster(True, **changes)
     for host, name in (("ctl1", "conf"), ("dbd1", "dbd_conf")):
-        found[host][name].update(looks.conf(parameters, index=0 if name == "conf" else None))
+        found[host][name].update(observations.conf(parameters, index=0 if name == "conf" else None))
         found[host]["trust"] = (sources or {}).get(host)
     return found
 
 
 def plan(found, **trust):
     desired = desired_state.Desired(trust=trusted_keys.Trust(**trust))
-    return members_of(rollout.plan(found, looks.COMPONENTS, looks.HOSTS, desired))
+    return members_of(rollout.plan(found, observations.COMPONENTS, observations.HOSTS, desired))
 
 
-HS256, RS256 = {"jwt_key": looks.KEY_PATH}, {"jwks": JWKS_PATH}
+HS256, RS256 = {"jwt_key": observations.KEY_PATH}, {"jwks": JWKS_PATH}
 SAME = {"ctl1": seen(), "dbd1": seen()}
 NEW = {host: seen(differs=True, content_changed=True) for host in KEY_HOSTS}
 
@@ -154,11 +154,11 @@ class TestWhatIsDone:
     def test_the_sites_own_key_signs_where_hs256_is_off(self):
         assert plan(cluster(RS256, SAME), jwks=True, local_key=LocalKey("/own.pem"))["signing_key"] == "/own.pem"
         found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, local_key=LocalKey("/own.pem"))
-        assert found["signing_key"] == looks.KEY_PATH
+        assert found["signing_key"] == observations.KEY_PATH
 
     def test_the_site_says_which_signs_where_both_count(self):
         own = LocalKey("/own.pem")
-        for signing, path in (("RS256", "/own.pem"), ("HS256", looks.KEY_PATH)):
+        for signing, path in (("RS256", "/own.pem"), ("HS256", observations.KEY_PATH)):
             found = plan(cluster(BOTH, SAME), jwks=True, hs256=True, local_key=own, signing=signing)
             assert found["signing_key"] == path
 
@@ -176,7 +176,7 @@ class TestWhatIsDone:
 
     def test_tags_that_leave_the_key_set_out(self):
         desired = desired_state.Desired(trust=trusted_keys.Trust(jwks=True), run_tags=["daemons"])
-        found = members_of(rollout.plan(cluster(RS256, NEW), looks.COMPONENTS, looks.HOSTS, desired))
+        found = members_of(rollout.plan(cluster(RS256, NEW), observations.COMPONENTS, observations.HOSTS, desired))
         assert "leave out key" in found["refusals"][0]
 
 

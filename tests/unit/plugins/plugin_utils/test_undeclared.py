@@ -11,7 +11,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desi
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import hs256_rotation_plan, rollout
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import RotationSettings
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.looks import COMPONENTS, HOSTS, cluster
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.observations import COMPONENTS, HOSTS, cluster
 
 CONF = {"slurm_jwt_conf_path": "/opt/slurm/etc/slurm.conf"}
 DBD_CONF = {"slurm_jwt_dbd_conf_path": "/opt/slurm/etc/slurmdbd.conf"}
@@ -36,8 +36,8 @@ def needs(**settings):
     return {"undeclared": settings, "problems": problems}
 
 
-def decide(looks):
-    return members_of(rollout.plan(looks, COMPONENTS, HOSTS, desired_state.Desired()))
+def decide(observations):
+    return members_of(rollout.plan(observations, COMPONENTS, HOSTS, desired_state.Desired()))
 
 
 def all_in_a_prefix():
@@ -62,9 +62,9 @@ def test_all_variables_of_all_hosts_are_in_one_refusal(removing):
 
 
 def test_a_rotation_says_the_same():
-    looks = all_in_a_prefix()
-    found = members_of(hs256_rotation_plan.plan(looks, COMPONENTS, HOSTS, RotationSettings(), lambda run: None))
-    assert found["settings"] == decide(looks)["settings"]
+    observations = all_in_a_prefix()
+    found = members_of(hs256_rotation_plan.plan(observations, COMPONENTS, HOSTS, RotationSettings(), lambda run: None))
+    assert found["settings"] == decide(observations)["settings"]
 
 
 def test_a_host_without_a_key_is_left_out_and_says_why():
@@ -74,41 +74,41 @@ def test_a_host_without_a_key_is_left_out_and_says_why():
 
 
 def test_a_node_does_not_say_what_others_have():
-    looks = all_in_a_prefix()
-    looks["node2"] = {**looks["node2"], **needs(slurm_jwt_conf_path="/tmp/evil.conf", **BIN)}
-    found = decide(looks)["settings"]
+    observations = all_in_a_prefix()
+    observations["node2"] = {**observations["node2"], **needs(slurm_jwt_conf_path="/tmp/evil.conf", **BIN)}
+    found = decide(observations)["settings"]
     assert found["group_vars/all.yml"]["slurm_jwt_conf_path"] == CONF["slurm_jwt_conf_path"]
     assert found["host_vars/node2.yml"] == {"slurm_jwt_conf_path": "/tmp/evil.conf"}
 
 
 def test_hosts_that_are_as_declared_stay_so():
     """A path for all would take theirs away; folders of programs do no harm."""
-    looks = cluster(jwt=False, ctl1=needs(**CONF, **BIN), rest1=needs(**BINARY))
-    assert decide(looks)["settings"] == {
+    observations = cluster(jwt=False, ctl1=needs(**CONF, **BIN), rest1=needs(**BINARY))
+    assert decide(observations)["settings"] == {
         "group_vars/all.yml": {**BIN, **BINARY},
         "host_vars/ctl1.yml": CONF,
     }
 
 
 def test_hosts_that_differ_have_their_own():
-    looks = cluster(jwt=False, ctl1=needs(**BIN), dbd1=needs(slurm_jwt_bin_dirs=["/opt/dbd/sbin"]))
-    found = decide(looks)["settings"]
+    observations = cluster(jwt=False, ctl1=needs(**BIN), dbd1=needs(slurm_jwt_bin_dirs=["/opt/dbd/sbin"]))
+    found = decide(observations)["settings"]
     assert found == {"host_vars/ctl1.yml": BIN, "host_vars/dbd1.yml": {"slurm_jwt_bin_dirs": ["/opt/dbd/sbin"]}}
 
 
 def test_other_reasons_are_told_as_well():
-    looks = all_in_a_prefix()
-    looks["rest1"]["problems"].append({**looks["rest1"]["problems"][0], "code": "slurmrestd_options"})
-    found = decide(looks)
+    observations = all_in_a_prefix()
+    observations["rest1"]["problems"].append({**observations["rest1"]["problems"][0], "code": "slurmrestd_options"})
+    found = decide(observations)
     assert list(found["left_out"]) == ["rest1"]
     assert found["settings"]["group_vars/all.yml"]["slurmrestd_binary"] == BINARY["slurmrestd_binary"]
 
 
 def test_no_host_without_the_key_proposes_folders_of_programs_for_all():
-    looks = {
+    observations = {
         "ctl1": {"undeclared": {}},
         "node1": {"undeclared": {"slurm_jwt_bin_dirs": ["/srv/evil/bin"]}},
     }
     components = {"slurmctld": ["ctl1"], "slurmdbd": [], "slurmrestd": [], "node": ["node1"]}
-    found = undeclared_paths.settings(looks, components, ["ctl1"])
+    found = undeclared_paths.settings(observations, components, ["ctl1"])
     assert found == {"host_vars/node1.yml": {"slurm_jwt_bin_dirs": ["/srv/evil/bin"]}}

@@ -11,7 +11,7 @@ GROUPS = {"all": ["ctl1", "svc1", "svc2"], "slurmctld": ["ctl1"], "slurm_token_h
 WEB = {"name": "web", "user": "alice", "dest": "/etc/web", "lifespan": "1d", "renew": True}
 
 
-def look(name="web", reason=None, left=40000, changed=False):
+def observation(name="web", reason=None, left=40000, changed=False):
     claims = None if left is None else {"iat": NOW + left - 86400, "exp": NOW + left, "sun": "alice"}
     return {"name": name, "reason": reason, "changed": changed or reason is not None, "found": claims, "token": None}
 
@@ -25,10 +25,10 @@ def timer(name="web", active="active", enabled=True, changed=False, result="kept
     return {"name": name, "active": active, "enabled": enabled, "changed": changed, "attempt": attempt}
 
 
-def hostvars(looks, answers, timers, services=(WEB,)):
+def hostvars(observations, answers, timers, services=(WEB,)):
     """svc1 as it was found; svc2 with the same services, of which nothing is known."""
     found = {host: {"slurm_jwt_tokens_services": list(services)} for host in GROUPS["all"]}
     found["ctl1"]["slurm_jwt_tokens_minted"] = {"tokens": answers}
-    found["svc1"]["slurm_jwt_tokens_observation"] = {"tokens": looks}
+    found["svc1"]["slurm_jwt_tokens_observation"] = {"tokens": observations}
     found["svc1"]["slurm_jwt_tokens_timer_result"] = {"timers": timers}
     return found

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at the hosts of a cluster, in the shape of slurm_jwt_info's results, and changes to them."""
+"""Observations at the hosts of a cluster, in the shape of slurm_jwt_info's results, and changes to them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def changes(path="/etc/slurm/slurm.conf", after=f"jwt_key={KEY_PATH}"):
     ]
 
 
-def look(host, component, jwt):
+def observation(host, component, jwt):
     parameters = {"jwt_key": KEY_PATH} if jwt else {}
     change = [] if jwt else changes()
     found = {
@@ -98,12 +98,13 @@ def look(host, component, jwt):
 
 
 def cluster(jwt, **changes):
-    """All looks; ``changes`` are HOST={"a.b": value}."""
-    looks = {host: look(host, component, jwt) for component, hosts in COMPONENTS.items() for host in hosts}
+    """All observations; ``changes`` are HOST={"a.b": value}."""
+    pairs = [(host, component) for component, hosts in COMPONENTS.items() for host in hosts]
+    observations = {host: observation(host, component, jwt) for host, component in pairs}
     for host, wanted in changes.items():
         for path, value in wanted.items():
-            target, names = looks[host], path.split(".")
+            target, names = observations[host], path.split(".")
             for name in names[:-1]:
                 target = target[name]
             target[names[-1]] = copy.deepcopy(value)
-    return looks
+    return observations

@@ -174,7 +174,7 @@ changed_files:
   sample: [/etc/slurm/slurm.conf]
 backup_files:
   description:
-    - Where the old content of the changed files is kept, by the path of the file.
+    - Where the old content of the changed files is kept, by the path of the file itself, behind symbolic links.
     - Empty without O(backup) and in check mode.
   returned: always
   type: dict

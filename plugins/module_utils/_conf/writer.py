@@ -117,7 +117,7 @@ def _refuse_planted(path: str, entry: os.stat_result) -> None:
 
 
 def put(changes: list[Change], backup: bool) -> dict[str, str]:
-    """Write all changes; returns the backups, by path. If one file cannot be replaced, the others are restored."""
+    """Write all changes; returns the backups, by real path. If one file cannot be replaced, the others are restored."""
     writes = [change for change in changes if change.new != change.old]
     backups: dict[str, str] = {}
     done: list[Change] = []
@@ -125,7 +125,7 @@ def put(changes: list[Change], backup: bool) -> dict[str, str]:
         with ExitStack() as stack:
             files = [(change, stack.enter_context(_like_original(change, change.new))) for change in writes]
             for change in writes if backup else ():
-                backups[change.path] = _back_up(change)
+                backups[change.real] = _back_up(change)
             for change, file in files:
                 _refuse_changed(change)
                 file.rename()

@@ -126,7 +126,7 @@ def test_a_link_is_followed_and_stays(folder: pathlib.Path) -> None:
     backups = put(changes(folder, slurm_conf=b"new\n"), True)
     assert (folder / "slurm.conf").is_symlink()
     assert (shared / "real.conf").read_bytes() == b"new\n"
-    assert pathlib.Path(backups[str(folder / "slurm.conf")]).parent == shared
+    assert pathlib.Path(backups[str(shared / "real.conf")]).parent == shared
 
 
 @as_root

@@ -18,7 +18,7 @@ KEY_HOSTS = ["ctl1", "dbd1"]
 
 
 def seen(kids=("a",), differs=False, content_changed=False, retired=()):
-    """What an observation at the sources finds."""
+    """The observation of the sources."""
     keys = [{"kid": kid, "n": f"n-{kid}"} for kid in (*kids, *retired)]
     return {
         "kids": [key["kid"] for key in keys],

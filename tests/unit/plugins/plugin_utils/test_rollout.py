@@ -75,7 +75,7 @@ def test_a_cluster_as_declared_has_nothing_to_do():
     assert found["due"] == []
     assert found["left_out"] == {}
     assert found["outer_hosts"] == []
-    # slurmrestd's role observations for itself, and the primary is proven on every run.
+    # The role slurmrestd inspects its hosts itself, and the primary is proven on every run.
     assert found["slurmrestd_hosts"] == ["rest1"]
     assert found["key_hosts_to_change"] == ["ctl1"]
     steps = ("conf", "dbd_conf", "packages", "key_targets", "folders", "slurmdbd", "slurmctld")

@@ -702,7 +702,7 @@ differences:
     slurm_conf:
       - {parameter: AuthAltTypes, before: null, after: auth/jwt, path: /etc/slurm/slurm.conf}
     slurmdbd_conf: []
-wanted:
+desired:
   description:
     - The members of C(AuthAltParameters) that each file must have and must not have, with the paths of this host, as
       options of M(hpc.slurm_jwt.slurm_conf). Null for a file that this host does not need, or without O(declared).

@@ -54,18 +54,18 @@ def _folders(path: str) -> Iterator[str]:
         yield "/".join(names[:number]) or "/"
 
 
-def allows(place: PathInfo, reader: Reader, wanted: int) -> bool:
+def allows(place: PathInfo, reader: Reader, needed: int) -> bool:
     """Whether the kernel would grant that, checked in its order."""
     if reader.uid == 0:
         return True
     if reader.uid == place.uid:
-        return bool((place.mode >> 6) & wanted)
+        return bool((place.mode >> 6) & needed)
     for grant in place.acl.grants:
         if grant.is_user and grant.number == reader.uid:
-            return bool(grant.permissions & wanted)
+            return bool(grant.permissions & needed)
     of_groups = [grant.permissions for grant in place.acl.grants if not grant.is_user and grant.number in reader.gids]
     if place.gid in reader.gids:
         of_groups.append(place.acl.group_permissions(place.mode))
     if of_groups:
-        return any(permissions & wanted for permissions in of_groups)
-    return bool(place.mode & wanted)
+        return any(permissions & needed for permissions in of_groups)
+    return bool(place.mode & needed)

@@ -78,7 +78,7 @@ def differences(
     jwks: str | None,
     check: Callable[[Host, ConfFile], list[Problem]] = problems_of,
 ) -> dict[str, Any]:
-    """The results "differences" and "wanted": what would change in each file, and the parameters to declare.
+    """The results "differences" and "desired": what would change in each file, and the parameters to declare.
 
     The problems of each file are noted in HOST, without those that the change corrects.
     """
@@ -105,7 +105,7 @@ def differences(
                     host.problems += problems.conf_broken(host.component_of(file), file.conf.paths[0], str(error))
             after = check(host, file._replace(conf=edited)) if changes[name] else before
         host.problems += problems.with_fixed_noted(before, after)
-    return {"differences": changes, "wanted": desired}
+    return {"differences": changes, "desired": desired}
 
 
 def _apply(

@@ -164,14 +164,14 @@ def missing_packages(plugin: str, installed: dict[str, str]) -> list[str]:
     if not versions:
         return []
     if "slurm-wlm-basic-plugins" not in installed:
-        wanted = ["slurm-wlm-basic-plugins"]
+        names = ["slurm-wlm-basic-plugins"]
         if plugin == "auth_jwt.so" and not versions[0].startswith("20."):
-            wanted.append("slurm-wlm-jwt-plugin")
+            names.append("slurm-wlm-jwt-plugin")
     elif plugin == "auth_jwt.so" and "slurm-wlm-jwt-plugin" not in installed:
-        wanted = ["slurm-wlm-jwt-plugin"]
+        names = ["slurm-wlm-jwt-plugin"]
     else:
         return []
-    return [f"{name}={versions[0]}" for name in wanted]
+    return [f"{name}={versions[0]}" for name in names]
 
 
 class Package(NamedTuple):

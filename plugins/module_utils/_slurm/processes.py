@@ -97,7 +97,7 @@ def mapping(pid: int, path: str, root: str = "/") -> str:
     maps = read(os.path.join(root, "proc", str(pid), "maps"))
     if maps is None:
         return "unknown"
-    wanted = os.fsencode(os.path.realpath(path))
+    resolved = os.fsencode(os.path.realpath(path))
     try:
         found = os.stat(path)
     except OSError:
@@ -105,10 +105,10 @@ def mapping(pid: int, path: str, root: str = "/") -> str:
     answer = "absent"
     for line in maps.splitlines():
         fields = line.split(None, 5)
-        if len(fields) < 6 or not fields[5].startswith(wanted):
+        if len(fields) < 6 or not fields[5].startswith(resolved):
             continue
-        named = fields[5] == wanted
-        if not named and fields[5] != wanted + b" (deleted)":
+        named = fields[5] == resolved
+        if not named and fields[5] != resolved + b" (deleted)":
             continue
         same = found is not None and _same(found, fields[3], fields[4])
         # A file that was moved away and back is still the same, although the kernel calls it deleted.

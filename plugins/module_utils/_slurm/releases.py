@@ -134,7 +134,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         "reconfigure_reloads_auth",
         Release(23, 11, 0),
         None,
-        "C(scontrol reconfigure) and SIGHUP load AuthAltTypes, key and JWKS anew in the acting slurmctld, and the old "
+        "C(scontrol reconfigure) and SIGHUP load AuthAltTypes, key and JWKS again in the acting slurmctld, and the old "
         "process goes on if that fails. Before, only a restart does. slurmdbd and standby controllers always "
         "need a restart.",
         "Loading keys by scontrol reconfigure",

@@ -142,7 +142,7 @@ class ConfFiles:
             )
             for name, conf, differs, key_path in files:
                 if differs:
-                    desired = observed["wanted"][name] or {"parameters": {}, "parameters_absent": []}
+                    desired = observed["desired"][name] or {"parameters": {}, "parameters_absent": []}
                     differences = observed["differences"][name]
                     named = None if self.keys.without_hs256 else key_path or None
                     missing.append(site_conf.missing(host, conf, desired, differences, named))

@@ -27,7 +27,7 @@ class Lines(NamedTuple):
 
     host: str
     path: str
-    wanted: tuple[str, ...]
+    desired: tuple[str, ...]
     """Lines that the file must have, each instead of a line with the same name."""
     unwanted: tuple[str, ...]
     """Parameters that it must not have."""
@@ -35,8 +35,8 @@ class Lines(NamedTuple):
     def what(self) -> str:
         """What must change in the file, as the end of a sentence."""
         changes = []
-        if self.wanted:
-            changes.append(f"must have the line{'s' if self.wanted[1:] else ''} {' and '.join(self.wanted)}")
+        if self.desired:
+            changes.append(f"must have the line{'s' if self.desired[1:] else ''} {' and '.join(self.desired)}")
         if self.unwanted:
             changes.append(f"must have no line {' and no line '.join(self.unwanted)}")
         return ", and ".join(changes)

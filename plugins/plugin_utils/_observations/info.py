@@ -179,7 +179,7 @@ _DIFFERENCES = list_of(
     ),
     100,
 )
-_WANTED = Members(
+_DESIRED = Members(
     {
         "parameters": map_of(IDENTIFIER, either(flag, maybe(number()), LINE), 100),
         "parameters_absent": list_of(IDENTIFIER, 100),
@@ -241,7 +241,7 @@ INFO = observation(
         ),
         "daemons": Members({}, dict.fromkeys(("slurmctld", "slurmdbd", "slurmrestd", "slurmd"), _DAEMON)),
         "differences": Members({"slurm_conf": _DIFFERENCES, "slurmdbd_conf": _DIFFERENCES}),
-        "wanted": Members({"slurm_conf": maybe(_WANTED), "slurmdbd_conf": maybe(_WANTED)}),
+        "desired": Members({"slurm_conf": maybe(_DESIRED), "slurmdbd_conf": maybe(_DESIRED)}),
         "undeclared": Members(
             {},
             {

@@ -42,7 +42,7 @@ def test_a_node(options: dict[str, Any], check: bool) -> None:
     assert found["changed"] is False
     assert found["release"] == "24.11.5"
     assert found["problems"] == []
-    assert found["wanted"]["slurm_conf"]["parameters"] == {"jwt_key": "/nowhere/state/jwt_hs256.key"}
+    assert found["desired"]["slurm_conf"]["parameters"] == {"jwt_key": "/nowhere/state/jwt_hs256.key"}
     assert len(found["differences"]["slurm_conf"]) == 2
 
 
@@ -53,7 +53,7 @@ def test_what_a_rollout_needs_of_a_node(options: dict[str, Any]) -> None:
     assert set(found) == set(whole)
     assert set(found["conf"]) == {"path", "exists", "configless", "identities", "auth_alt_parameters"}
     assert (found["capabilities"], found["rest_versions"], found["daemons"], found["python"]) == ({}, [], {}, None)
-    for name in ("problems", "differences", "wanted", "undeclared", "release", "components", "key_path"):
+    for name in ("problems", "differences", "desired", "undeclared", "release", "components", "key_path"):
         assert found[name] == whole[name]
     assert INFO.members(found, "")["conf"] == found["conf"]
 

@@ -202,7 +202,7 @@ ANSWERS = {
         {"slurm_conf": [], "slurmdbd_conf": []},
         {"slurm_conf": [DIFFERENCE], "slurmdbd_conf": [DIFFERENCE]},
     ],
-    "wanted": [
+    "desired": [
         {"slurm_conf": None, "slurmdbd_conf": None},
         {"slurm_conf": {"parameters": {"AuthAltTypes": "x"}, "parameters_absent": ["JobComp"]}, "slurmdbd_conf": None},
     ],

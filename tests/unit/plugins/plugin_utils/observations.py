@@ -75,20 +75,20 @@ def observation(host, component, jwt):
         "python": {"pyjwt": "2.10.1" if jwt else None, "cryptography": "43.0.0" if jwt else None},
         "daemons": {},
         "differences": {"slurm_conf": [], "slurmdbd_conf": []},
-        "wanted": {"slurm_conf": None, "slurmdbd_conf": None},
+        "desired": {"slurm_conf": None, "slurmdbd_conf": None},
         "problems": [],
     }
     if component == "slurmdbd":
         found["dbd_conf"] = conf(parameters, path="/etc/slurm/slurmdbd.conf")
         # Without a slurm.conf it does not know where the key is to be.
         found["differences"]["slurmdbd_conf"] = [] if jwt else changes("/etc/slurm/slurmdbd.conf", None)
-        found["wanted"]["slurmdbd_conf"] = {"parameters": {}, "parameters_absent": []}
+        found["desired"]["slurmdbd_conf"] = {"parameters": {}, "parameters_absent": []}
         found["key"] = key() if jwt else None
         found["key_path"] = KEY_PATH if jwt else None
     else:
         found["conf"] = conf(parameters, index=0 if component == "slurmctld" else None)
         found["differences"]["slurm_conf"] = change
-        found["wanted"]["slurm_conf"] = {"parameters": {"jwt_key": KEY_PATH}, "parameters_absent": []}
+        found["desired"]["slurm_conf"] = {"parameters": {"jwt_key": KEY_PATH}, "parameters_absent": []}
     if component == "slurmctld":
         found["key"] = key(jwt)
         found["state_dir"] = {"path": STATE, "owner": "slurm", "writable_by_others": False}

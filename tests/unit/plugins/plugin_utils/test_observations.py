@@ -407,7 +407,7 @@ ANSWER = {
         "slurm_conf": [{"parameter": "AuthAltTypes", "before": "x", "after": "auth/jwt", "path": "/etc/slurm.conf"}],
         "slurmdbd_conf": [{"parameter": "AuthAltTypes", "before": "x", "after": "auth/jwt", "path": "/etc/d.conf"}],
     },
-    "wanted": {
+    "desired": {
         "slurm_conf": {"parameters": {"jwt_key": KEY, "disable_token_creation": True}, "parameters_absent": ["jwks"]},
         "slurmdbd_conf": {"parameters": {"jwt_key": KEY}, "parameters_absent": ["jwks"]},
     },
@@ -575,7 +575,7 @@ def test_members_that_nobody_declared_are_dropped_everywhere():
     for members in (found["capabilities"], *(found[name]["auth_alt_parameters"] for name in ("conf", "dbd_conf"))):
         del members["ansible_facts"]
     for name in ("slurm_conf", "slurmdbd_conf"):
-        del found["wanted"][name]["parameters"]["ansible_facts"]
+        del found["desired"][name]["parameters"]["ansible_facts"]
     assert info.INFO.members(found, "") == ANSWER
 
 

@@ -77,12 +77,12 @@ def test_a_key_that_is_in_place_is_not_asked_for_again():
 
 def test_what_the_site_has_beside_them_stays():
     there = {"jwt_key": "/elsewhere", "disable_token_creation": "", "max_token_lifespan": "60"}
-    wanted = {"parameters": {"jwt_key": KEY_PATH, "max_token_lifespan": 3600}, "parameters_absent": ["jwks"]}
+    desired = {"parameters": {"jwt_key": KEY_PATH, "max_token_lifespan": 3600}, "parameters_absent": ["jwks"]}
     observations = cluster(
         jwt=True,
         ctl1={
             "conf": conf({**there, "jwks": "/old"}),
-            "wanted.slurm_conf": wanted,
+            "desired.slurm_conf": desired,
             "differences.slurm_conf": [{"parameter": "AuthAltParameters", "before": "x", "after": "y"}],
         },
     )
@@ -165,8 +165,8 @@ def gone(path="/etc/slurm/slurm.conf"):
 
 
 def test_remove_waits_until_the_lines_are_gone():
-    wanted = {"parameters": {}, "parameters_absent": ["jwt_key"]}
-    observations = cluster(jwt=True, ctl1={"differences.slurm_conf": gone(), "wanted.slurm_conf": wanted})
+    desired = {"parameters": {}, "parameters_absent": ["jwt_key"]}
+    observations = cluster(jwt=True, ctl1={"differences.slurm_conf": gone(), "desired.slurm_conf": desired})
     found = decide(observations, removing=True)["refusals"]
     assert found[0] == "ctl1: /etc/slurm/slurm.conf must have no line AuthAltTypes and no line AuthAltParameters."
     assert "Then run this again" in found[1]

@@ -159,7 +159,7 @@ def test_a_node_costs_one_command(site: Site) -> None:
     assert found["key_path"] == str(site.key)
     changes = found["differences"]["slurm_conf"]
     assert [change["parameter"] for change in changes] == ["AuthAltTypes", "AuthAltParameters"]
-    assert found["wanted"]["slurm_conf"] == {"parameters": {"jwt_key": str(site.key)}, "parameters_absent": []}
+    assert found["desired"]["slurm_conf"] == {"parameters": {"jwt_key": str(site.key)}, "parameters_absent": []}
     for name in ("dbd_conf", "slurm_user", "key", "jwks", "state_dir", "plugins"):
         assert found[name] is None
 
@@ -735,7 +735,7 @@ def test_slurmdbd_is_not_asked_what_it_does_not_read(site: Site) -> None:
     site.runs("slurmctld")
     declared = {"parameters": {"jwt_key": None, "max_token_lifespan": 60}}
     found = site.look(["slurmdbd"], declared=declared)
-    assert found["wanted"]["slurmdbd_conf"]["parameters"] == {"jwt_key": str(site.key)}
+    assert found["desired"]["slurmdbd_conf"]["parameters"] == {"jwt_key": str(site.key)}
     found = site.look(["slurmctld"], declared=declared)
     assert ("error", "release_too_old") in codes(found)
     assert found["problems"][0]["found"] == "max_token_lifespan= needs Slurm 22.05 or later; found 21.08.8."

@@ -356,6 +356,8 @@ def main() -> int:
     for folder in (LOGS, WORK / "home"):
         folder.mkdir(parents=True, exist_ok=True)
     runner = Runner(list(chosen))
+    # Whichever way it is ended, it ends what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         results = runner.run()
     except KeyboardInterrupt:

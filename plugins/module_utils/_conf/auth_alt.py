@@ -13,23 +13,11 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import JWT_ALIASES
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import AUTH_ALT_OPTIONS, JWT_ALIASES
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.members import option_objection
 
 TYPES = "AuthAltTypes"
 PARAMETERS = "AuthAltParameters"
-
-# In slurmdbd.conf these have no effect.
-SLURMCTLD_ONLY = ("disable_token_creation", "max_token_lifespan")
-
-# The capability, as _slurm/releases.py names it, without which a parameter has no effect.
-CAPABILITY_OF = {
-    "jwks": "jwks",
-    "max_token_lifespan": "max_token_lifespan",
-    "userclaimfield": "userclaimfield",
-    "use_jwt_client_ids": "client_ids",
-    "use_jwt_client_ids_only": "client_ids",
-}
 
 
 class DeclaredError(Exception):
@@ -128,10 +116,17 @@ def _checked(name: str, value: str | None) -> str | None:
 
 def for_slurmdbd(declared: DeclaredAuthAlt) -> DeclaredAuthAlt:
     """The part of it that belongs in slurmdbd.conf."""
+    elsewhere = {name for name, option in AUTH_ALT_OPTIONS.items() if option.is_slurmctlds}
     return declared._replace(
-        parameters={name: value for name, value in declared.parameters.items() if name not in SLURMCTLD_ONLY},
-        parameters_absent=[name for name in declared.parameters_absent if name not in SLURMCTLD_ONLY],
+        parameters={name: value for name, value in declared.parameters.items() if name not in elsewhere},
+        parameters_absent=[name for name in declared.parameters_absent if name not in elsewhere],
     )
+
+
+def capability_of(name: str) -> str | None:
+    """The capability without which a member of AuthAltParameters has no effect; None if it needs none."""
+    option = AUTH_ALT_OPTIONS.get(name)
+    return option.capability if option else None
 
 
 def apply(conf: Conf, declared: DeclaredAuthAlt) -> tuple[Conf, list[dict[str, str | None]]]:
@@ -159,5 +154,5 @@ def apply(conf: Conf, declared: DeclaredAuthAlt) -> tuple[Conf, list[dict[str, s
 
 def needed(declared: DeclaredAuthAlt) -> list[str]:
     """The names of the capabilities that the declaration needs."""
-    names = ["auth_jwt"] if declared.types else []
-    return names + [CAPABILITY_OF[name] for name in [*declared.parameters, *declared.unknown] if name in CAPABILITY_OF]
+    capabilities = [capability_of(name) for name in [*declared.parameters, *declared.unknown]]
+    return [*(["auth_jwt"] if declared.types else []), *filter(None, capabilities)]

@@ -9,6 +9,8 @@ client command that reads the file, so a misspelt one must be found before it is
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 _SLURM = """
     AccountingStorageBackupHost AccountingStorageEnforce AccountingStorageExternalHost AccountingStorageHost
     AccountingStorageLoc AccountingStorageParameters AccountingStoragePass AccountingStoragePort
@@ -79,14 +81,44 @@ PROGRAM_KEYS = frozenset((b"epilog", b"epilogslurmctld", b"prolog", b"prologslur
 # Passwords: their values are never shown, and never accepted as module options, which are logged.
 SECRET_KEYS = frozenset((b"accountingstoragepass", b"defaultstoragepass", b"jobcomppass", b"storagepass"))
 
-# Members that Slurm finds anywhere in AuthAltParameters, also after a blank.
-OPTIONS_FOUND_ANYWHERE = frozenset(
-    ("disable_token_creation", "max_token_lifespan", "use_jwt_client_ids", "use_jwt_client_ids_only")
-)
-PATH_OPTIONS = frozenset(("jwt_key", "jwks"))
-VALUE_OPTIONS = PATH_OPTIONS | {"max_token_lifespan", "userclaimfield"}
-FLAG_OPTIONS = OPTIONS_FOUND_ANYWHERE - VALUE_OPTIONS
-KNOWN_OPTIONS = VALUE_OPTIONS | FLAG_OPTIONS
+FLAG, PATH, TEXT, NUMBER = "flag", "path", "text", "number"
+
+
+class AuthAltOption(NamedTuple):
+    """A member of AuthAltParameters."""
+
+    kind: str
+    """FLAG, PATH, TEXT or NUMBER."""
+    capability: str | None = None
+    """As _slurm/releases.py names it; without it the member has no effect. None: every release has it."""
+    is_found_anywhere: bool = False
+    """Whether Slurm finds it anywhere in the value, also after a blank."""
+    is_slurmctlds: bool = False
+    """Whether it has no effect in slurmdbd.conf."""
+
+
+# Each one but the paths is declared with a role variable slurm_jwt_NAME. A rollout writes them in this order.
+AUTH_ALT_OPTIONS = {
+    "jwt_key": AuthAltOption(PATH),
+    "jwks": AuthAltOption(PATH, "jwks"),
+    "userclaimfield": AuthAltOption(TEXT, "userclaimfield"),
+    "use_jwt_client_ids": AuthAltOption(FLAG, "client_ids", is_found_anywhere=True),
+    "use_jwt_client_ids_only": AuthAltOption(FLAG, "client_ids", is_found_anywhere=True),
+    "disable_token_creation": AuthAltOption(FLAG, is_found_anywhere=True, is_slurmctlds=True),
+    "max_token_lifespan": AuthAltOption(NUMBER, "max_token_lifespan", is_found_anywhere=True, is_slurmctlds=True),
+}
+
+
+def _of_kind(*kinds: str) -> frozenset[str]:
+    return frozenset(name for name, option in AUTH_ALT_OPTIONS.items() if option.kind in kinds)
+
+
+OPTIONS_FOUND_ANYWHERE = frozenset(name for name, option in AUTH_ALT_OPTIONS.items() if option.is_found_anywhere)
+PATH_OPTIONS = _of_kind(PATH)
+NUMBER_OPTIONS = _of_kind(NUMBER)
+VALUE_OPTIONS = _of_kind(PATH, TEXT, NUMBER)
+FLAG_OPTIONS = _of_kind(FLAG)
+KNOWN_OPTIONS = frozenset(AUTH_ALT_OPTIONS)
 
 # What people write for it. Slurm accepts `jwt` from 23.11 on, and never the name of slurmrestd's plugin.
 JWT = "auth/jwt"

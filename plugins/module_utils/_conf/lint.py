@@ -16,6 +16,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import (
     JWT,
     JWT_ALIASES,
     KNOWN_OPTIONS,
+    NUMBER_OPTIONS,
     OPTIONS_FOUND_ANYWHERE,
     PATH_OPTIONS,
     PROGRAM_KEYS,
@@ -319,7 +320,7 @@ def _option_problems(member: str, plain: str, name: str, value: str | None) -> I
         )
     elif member != plain and name in VALUE_OPTIONS - OPTIONS_FOUND_ANYWHERE:
         yield "error", "The blank after it is part of the value.", "Remove the blank."
-    if not plain.startswith(name) and name in KNOWN_OPTIONS - {"max_token_lifespan"}:
+    if not plain.startswith(name) and name in KNOWN_OPTIONS - NUMBER_OPTIONS:
         yield (
             "error",
             "The case matters: most releases ignore the option (20.11 takes jwt_key in any case).",
@@ -340,7 +341,7 @@ def _option_problems(member: str, plain: str, name: str, value: str | None) -> I
             "Not an absolute path: it depends on the folder in which the daemon is started.",
             "Write the path from the root, without quotes around it.",
         )
-    elif name == "max_token_lifespan" and not re.match(r"[1-9][0-9]*\Z", value):
+    elif name in NUMBER_OPTIONS and not re.match(r"[1-9][0-9]*\Z", value):
         yield (
             "warning",
             "Not a number of seconds: Slurm reads the digits at the beginning, and sets no limit if there are none.",

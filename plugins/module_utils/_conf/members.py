@@ -13,6 +13,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import (
     JWT,
     JWT_MEANT,
     KNOWN_OPTIONS,
+    NUMBER_OPTIONS,
     PATH_OPTIONS,
     means_jwt,
 )
@@ -110,7 +111,7 @@ def option_objection(name: str, value: str | None) -> str | None:
         return "needs a value: Slurm ignores it without one"
     if name in PATH_OPTIONS and not value.startswith("/"):
         return f"must be an absolute path, not '{value}': the daemons start in another folder"
-    if name == "max_token_lifespan" and not re.match(r"[1-9][0-9]{0,8}\Z", value):
+    if name in NUMBER_OPTIONS and not re.match(r"[1-9][0-9]{0,8}\Z", value):
         return f"must be a number of seconds, not '{value}': with any other value Slurm sets no limit"
     return None
 

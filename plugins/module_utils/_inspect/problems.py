@@ -196,7 +196,7 @@ def alt_parameters(component: str, conf: Conf, parameters: dict[str, str], relea
     """Members of AuthAltParameters that this release does not know."""
     problems = []
     for name in parameters:
-        capability = auth_alt.CAPABILITY_OF.get(name)
+        capability = auth_alt.capability_of(name)
         if capability and not has(release, capability):
             found = f"AuthAltParameters has {name}, which Slurm {release} does not know."
             effect, remedy = "It is silently ignored.", "Remove it, or upgrade Slurm."

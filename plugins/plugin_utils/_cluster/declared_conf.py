@@ -13,10 +13,9 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-Settings = Mapping[str, Any]
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import AUTH_ALT_OPTIONS, FLAG, NUMBER, PATH
 
-#: Members of AuthAltParameters that are there or not.
-FLAGS = ("use_jwt_client_ids", "use_jwt_client_ids_only", "disable_token_creation")
+Settings = Mapping[str, Any]
 
 
 def declared(settings: Settings, removing: bool = False) -> dict[str, Any]:
@@ -40,9 +39,14 @@ def _parameters(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {"jwt_key": settings["key_path"] if with_hs256 else False}
     if settings["jwks_sources"] is not None or settings["rs256_key_path"]:
         found["jwks"] = settings["jwks_path"] if with_jwks else False
-    if settings["userclaimfield"] is not None:
-        found["userclaimfield"] = settings["userclaimfield"] or False
-    found.update({name: boolean(settings[name]) for name in FLAGS if settings[name] is not None})
-    if settings["max_token_lifespan"] is not None:
-        found["max_token_lifespan"] = settings["max_token_lifespan"] if int(settings["max_token_lifespan"]) else False
+    for name, option in AUTH_ALT_OPTIONS.items():
+        if option.kind != PATH and settings[name] is not None:
+            found[name] = _declared_value(option.kind, settings[name])
     return found
+
+
+def _declared_value(kind: str, value: Any) -> Any:
+    """What is declared of a member: an empty text and the number 0 are for one that must be absent."""
+    if kind == FLAG:
+        return boolean(value)
+    return value if (int(value) if kind == NUMBER else value) else False

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
-import pytest
+import pathlib
+import re
 
+import pytest
+import yaml
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import AUTH_ALT_OPTIONS, PATH
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import CAPABILITIES
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import declared_conf
 
-NAMES = (
-    *("key_path", "jwks_path", "jwks_sources", "rs256_key_path", "hs256", "userclaimfield", "max_token_lifespan"),
-    *declared_conf.FLAGS,
-)
+OPTIONS = {name for name, option in AUTH_ALT_OPTIONS.items() if option.kind != PATH}
+NAMES = {"key_path", "jwks_path", "jwks_sources", "rs256_key_path", "hs256", *OPTIONS}
 SETTINGS = {**dict.fromkeys(NAMES), "key_path": "", "jwks_path": "/etc/slurm/jwks.json", "rs256_key_path": ""}
 
 
@@ -42,3 +46,20 @@ def test_what_is_declared_and_nothing_else(given, parameters):
     assert declared_conf.declared(settings, removing=True) == {
         "auth_alt_types": [], "auth_alt_types_absent": ["auth/jwt"], "parameters": dict.fromkeys(parameters, False),
     }
+
+
+ROLE = pathlib.Path(__file__).parents[4] / "roles/slurm_jwt"
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_a_site_can_declare_each_member(name):
+    """A variable that is documented and does not reach slurm.conf would say nothing about it."""
+    options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    assert f"slurm_jwt_{name}" in options
+    variables = yaml.safe_load((ROLE / "vars/main.yml").read_text())
+    assert re.search(rf"'{name}': slurm_jwt_{name} \| default\(none\)", variables["slurm_jwt_declared"])
+
+
+def test_each_member_asks_for_a_capability_that_there_is():
+    known = {capability.name for capability in CAPABILITIES}
+    assert {option.capability for option in AUTH_ALT_OPTIONS.values()} <= {None, *known}

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A release of Slurm that one part of the tests has, all parts have. The lab's list is the one to begin with."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import re
+
+import pytest
+
+TESTS = pathlib.Path(__file__).parents[2]
+# Compiled ones have a name with a word in it.
+LAB = re.findall(r'Release\(\s*"(\d+\.\d+)",', (TESTS / "lab/slurmlab/releases.py").read_text())
+
+
+def listed(path: str, name: str) -> list[str]:
+    """The releases in a tuple at the top of a file, without their third number."""
+    for node in ast.parse((TESTS / path).read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            values = ast.literal_eval(node.value)
+            return [".".join((one if isinstance(one, str) else one[0]).split(".")[:2]) for one in values]
+    raise AssertionError(f"{path} has no {name}")
+
+
+def test_the_lab_has_releases() -> None:
+    assert len(LAB) >= 4
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("stage/all.py", "RELEASES"),
+        ("stage/releases_page.py", "TESTED"),
+        ("bench/releases.py", "RELEASES"),
+        ("conformance/configurations", "RELEASES"),
+    ],
+)
+def test_every_list_has_the_lab_s_releases(path: str, name: str) -> None:
+    assert sorted(listed(path, name)) == sorted(LAB)
+
+
+def test_key_sets_are_given_to_every_release_that_has_them() -> None:
+    assert sorted(listed("conformance/key_sets", "RELEASES")) == sorted(set(LAB) - {"20.11"})
+
+
+def test_every_release_has_a_rollout() -> None:
+    scenarios = TESTS.parent / "extensions/molecule"
+    assert sorted(path.name.partition("-")[2] for path in scenarios.glob("rollout-*")) == sorted(LAB)

@@ -22,7 +22,8 @@ class Cluster:
         self, observations: Mapping[str, Observed], components: Mapping[str, Sequence[str]], desired: Desired
     ) -> None:
         answered = {host: seen for host, seen in observations.items() if not unreachable(seen) and not failed(seen)}
-        self.observations = {host: _without_unread_files(seen) for host, seen in answered.items()}
+        servers = {host for name, hosts in components.items() if name != "node" for host in hosts}
+        self.observations = {host: _without_unread_files(seen, host in servers) for host, seen in answered.items()}
         self.desired = desired
         self.controllers = sorted(self._inspected(components["slurmctld"]), key=self._position_in_slurm_conf)
         self.slurmdbd_hosts = self._inspected(components["slurmdbd"])
@@ -86,11 +87,13 @@ def controllers_only(observations: Mapping[str, Observed]) -> Cluster:
     return Cluster(observations, {**components, "slurmctld": list(observations)}, Desired())
 
 
-def _without_unread_files(observed: Observed) -> Observed:
+def _without_unread_files(observed: Observed, is_server: bool) -> Observed:
     """The observation with None for a configuration file that is missing or broken.
 
-    Its problem says which of the two. All other code would find its path and nothing else.
+    Its problem says which of the two. All other code would find its path and nothing else. Of a server's file
+    everything is needed, of a node's what minimal=true leaves.
     """
-    files = {"conf": "controllers", "dbd_conf": "dbd_port"}
+    whole = {"conf": "controllers", "dbd_conf": "dbd_port"}
+    files = whole if is_server else dict.fromkeys(whole, "auth_alt_parameters")
     unread = [name for name, member in files.items() if observed.get(name) is not None and member not in observed[name]]
     return {**observed, **dict.fromkeys(unread)} if unread else observed

@@ -32,12 +32,17 @@ def missing(observed: Observed, signs: bool, rs256: bool) -> list[str]:
 
 
 def _absent(observed: Observed, libraries: Sequence[str]) -> list[str]:
-    return [name for name in libraries if observed["python"].get(name) is None]
+    return [name for name in libraries if python_of(observed).get(name) is None]
+
+
+def python_of(observed: Observed) -> Mapping[str, Any]:
+    """The interpreter and its libraries; nothing is known of a node's, and no host can make it more."""
+    return observed.get("python") or {}
 
 
 def obstacles(observed: Observed, packages: Sequence[str], may_install: bool) -> list[str]:
     """Why these packages cannot be installed on a host, each with the remedy."""
-    python = observed["python"]
+    python = python_of(observed)
     libraries = [name for name in LIBRARIES if of_library(name, observed.get("os_family")) in packages]
     if libraries and python.get("served") is False:
         return [_of_another_python(python, libraries)]

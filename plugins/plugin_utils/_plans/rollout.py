@@ -131,7 +131,7 @@ def _unseen_by_check(state: ClusterState) -> dict[str, list[str]]:
     cluster, trust = state.cluster, state.cluster.desired.trust
     unseen = {host: ["key installed"] for host in state.keys.targets()}
     if cluster.primary and not trust.local_key.known:
-        if cluster.observations[cluster.primary]["python"].get("cryptography") is None:
+        if missing_packages.python_of(cluster.observations[cluster.primary]).get("cryptography") is None:
             unseen.setdefault(cluster.primary, []).append("RSA key made")
         for host in state.keys.key_set_targets():
             unseen.setdefault(host, []).append("key set changed")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import node
+
 STATE = "/var/lib/slurm/slurmctld"
 KEY_PATH = STATE + "/jwt_hs256.key"
 FINGERPRINT = "SHA256:" + "a" * 64
@@ -89,6 +91,9 @@ def observation(host, component, jwt):
         found["conf"] = conf(parameters, index=0 if component == "slurmctld" else None)
         found["differences"]["slurm_conf"] = change
         found["desired"]["slurm_conf"] = {"parameters": {"jwt_key": KEY_PATH}, "parameters_absent": []}
+    if component == "node":
+        # As the role asks for it.
+        found = node.minimal(found)
     if component == "slurmctld":
         found["key"] = key(jwt)
         found["state_dir"] = {"path": STATE, "owner": "slurm", "writable_by_others": False}

@@ -86,7 +86,7 @@ options:
     description:
       - Whether only what a rollout needs of a node is returned, as a cluster may have thousands. RV(capabilities),
         RV(rest_versions) and RV(daemons) are empty then, RV(python) is null, and RV(conf) has C(path), C(exists),
-        C(configless), C(identities) and C(auth_alt_parameters) only.
+        C(configless), C(identities), C(auth_alt_types) and C(auth_alt_parameters) only.
       - Only with O(components=node) and no other component.
     type: bool
     default: false

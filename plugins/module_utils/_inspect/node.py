@@ -26,7 +26,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import Host, Options, Run
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes
 
-OF_CONF = ("path", "exists", "configless", "identities", "auth_alt_parameters")
+OF_CONF = ("path", "exists", "configless", "identities", "auth_alt_types", "auth_alt_parameters")
 """What is left of the result "conf" with minimal=true."""
 
 

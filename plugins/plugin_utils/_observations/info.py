@@ -58,6 +58,7 @@ _IDENTITY = Members(
 )
 _OF_NODE: Mapping[str, Shape] = {
     "identities": list_of(_IDENTITY),
+    "auth_alt_types": list_of(LINE, 100),
     "auth_alt_parameters": map_of(LINE, LINE, 100),
 }
 _ANY_CONF: Mapping[str, Shape] = {

@@ -51,7 +51,8 @@ def test_what_a_rollout_needs_of_a_node(options: dict[str, Any]) -> None:
     whole = run(slurm_jwt_info, {**options, "declared": declared})
     found = run(slurm_jwt_info, {**options, "declared": declared, "minimal": True})
     assert set(found) == set(whole)
-    assert set(found["conf"]) == {"path", "exists", "configless", "identities", "auth_alt_parameters"}
+    settings = {"auth_alt_types", "auth_alt_parameters"}
+    assert set(found["conf"]) == {"path", "exists", "configless", "identities", *settings}
     assert (found["capabilities"], found["rest_versions"], found["daemons"], found["python"]) == ({}, [], {}, None)
     for name in ("problems", "differences", "desired", "undeclared", "release", "components", "key_path"):
         assert found[name] == whole[name]

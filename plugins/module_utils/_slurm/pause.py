@@ -12,12 +12,11 @@ connections are dropped until the daemon listens; existing connections go on. Sl
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Callable
+from typing import Callable, Sequence, Tuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.proc_net import ESTABLISHED, LISTEN, rows
 
-Run = Callable[["Sequence[str]"], "tuple[int, str, str]"]
+Run = Callable[[Sequence[str]], Tuple[int, str, str]]
 
 TABLE = "slurm_jwt_pause"
 # Rules of the kernel do not expire: systemd removes the table if this process is killed.

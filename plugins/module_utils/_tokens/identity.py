@@ -9,7 +9,7 @@ So it matters which claim Slurm reads, and who can set that claim.
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Optional
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import User
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk
@@ -48,7 +48,7 @@ class Identity(NamedTuple):
     claims: dict[str, Any]
 
 
-FindUser = Callable[[str], "User | None"]
+FindUser = Callable[[str], Optional[User]]
 """Finds the user of a name, or of a number, on this host."""
 
 

@@ -13,12 +13,12 @@ import pytest
 
 TESTS = pathlib.Path(__file__).parents[2]
 # Compiled ones have a name with a word in it.
-LAB = re.findall(r'Release\(\s*"(\d+\.\d+)",', (TESTS / "lab/slurmlab/releases.py").read_text())
+LAB = re.findall(r'Release\(\s*"(\d+\.\d+)",', (TESTS / "lab/slurmlab/releases.py").read_text(encoding="utf-8"))
 
 
 def listed(path: str, name: str) -> list[str]:
     """The releases in a tuple at the top of a file, without their third number."""
-    for node in ast.parse((TESTS / path).read_text()).body:
+    for node in ast.parse((TESTS / path).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
             values = ast.literal_eval(node.value)
             return [".".join((one if isinstance(one, str) else one[0]).split(".")[:2]) for one in values]

@@ -54,8 +54,8 @@ ROLE = pathlib.Path(__file__).parents[4] / "roles/slurm_jwt"
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_a_site_can_declare_each_member(name):
     """A variable that is documented and does not reach slurm.conf would say nothing about it."""
-    options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
-    assert f"slurm_jwt_{name}" in options
+    specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    assert f"slurm_jwt_{name}" in specs["main"]["options"]
     variables = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))
     assert re.search(rf"'{name}': slurm_jwt_{name} \| default\(none\)", variables["slurm_jwt_declared"])
 

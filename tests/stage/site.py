@@ -30,7 +30,8 @@ KNOWN = {
 
 def run(*command: object, folder: Path = ROOT, collections: Path = WORK / "collections") -> None:
     """Shows what a command prints only if it fails."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=folder, env={
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=folder, env={
         **os.environ,
         "PATH": f"{WORK}/venv/bin:{os.environ['PATH']}",
         "ANSIBLE_COLLECTIONS_PATH": str(collections),

@@ -14,7 +14,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_sta
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import cluster_state
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import preflight
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.hs256_rotation import Hs256Rotation
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import Hs256RotationPlan, RefusedPlan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import (
+    Hs256RotationPlan,
+    RefusedPlan,
+    cluster_members,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.refused import refused
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_checks import (
     ROLL_OUT_FIRST,
@@ -71,12 +75,10 @@ def _plan(rotation: Hs256Rotation, without: Mapping[str, str]) -> Hs256RotationP
     hosts = list(dict.fromkeys([*cluster.key_hosts, *cluster.slurmrestd_hosts, *services]))
     primary_lag = cluster.observations[cluster.primary].get("clock_lag") if cluster.primary else None
     return Hs256RotationPlan(
+        **cluster_members(cluster),
         warnings=_warnings(rotation) if reason else [],
         left_out=without,
-        primary=cluster.primary,
         speaker=cluster.primary,
-        standbys=cluster.standby_controllers,
-        key_hosts=cluster.key_hosts,
         hosts=list(dict.fromkeys([*cluster.key_hosts, *cluster.slurmrestd_hosts])),
         key_hosts_to_change=cluster.key_hosts if reason else [],
         services=services,
@@ -84,9 +86,8 @@ def _plan(rotation: Hs256Rotation, without: Mapping[str, str]) -> Hs256RotationP
         hosts_to_change=hosts if reason else [],
         key_path={host: rotation.state.keys.path_on(host) for host in cluster.key_hosts},
         signing_key=rotation.state.keys.path,
-        slurmdbd_hosts=cluster.slurmdbd_hosts,
-        slurmdbd_standbys=cluster.standby_slurmdbd_hosts,
-        slurmrestd_hosts=cluster.slurmrestd_hosts,
+        algorithm="HS256",
+        rsa_rotation=[],
         slurmrestd_dies=slurmrestd_dies(cluster) if reason else [],
         reason=reason,
         tidy_only=rotation.tidy_only,

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
+
 
 @dataclass(frozen=True)
 class RefusedPlan:
@@ -41,8 +43,8 @@ class Loads:
 
 
 @dataclass(frozen=True)
-class RolloutPlan:
-    """What a rollout or a removal does."""
+class Plan:
+    """What every plan says of a run that begins."""
 
     warnings: Sequence[str]
     left_out: Mapping[str, str]
@@ -52,13 +54,43 @@ class RolloutPlan:
     """The other controllers."""
     speaker: str | None
     """The host that prints the run summary."""
-    outer_hosts: Sequence[str]
-    """Hosts without a key that change. They come first, each for itself, and none of them stops the others."""
+    hosts: Sequence[str]
+    key_hosts: Sequence[str]
     key_hosts_to_change: Sequence[str]
     hosts_to_change: Sequence[str]
     """Hosts that a failed run may have to put back, in the run summary as well."""
-    hosts: Sequence[str]
-    key_hosts: Sequence[str]
+    slurmdbd_hosts: Sequence[str]
+    slurmdbd_standbys: Sequence[str]
+    slurmrestd_hosts: Sequence[str]
+    signing_key: str | None
+    """The path of the key that signs tokens of services and of the proof."""
+    algorithm: str
+    """HS256 or RS256, of that key."""
+    up_to_date: bool
+    unseen_by_check: Mapping[str, Sequence[str]]
+    """Host -> actions that tasks cannot report in check mode."""
+    refusals: Sequence[str] = field(default_factory=list, init=False)
+    """None: a run that does not begin has a RefusedPlan."""
+
+
+def cluster_members(cluster: Cluster) -> dict[str, Any]:
+    """The members of a Plan that follow from the cluster alone."""
+    return {
+        "primary": cluster.primary,
+        "standbys": cluster.standby_controllers,
+        "key_hosts": cluster.key_hosts,
+        "slurmdbd_hosts": cluster.slurmdbd_hosts,
+        "slurmdbd_standbys": cluster.standby_slurmdbd_hosts,
+        "slurmrestd_hosts": cluster.slurmrestd_hosts,
+    }
+
+
+@dataclass(frozen=True)
+class RolloutPlan(Plan):
+    """What a rollout or a removal does."""
+
+    outer_hosts: Sequence[str]
+    """Hosts without a key that change. They come first, each for itself, and none of them stops the others."""
     conf: Sequence[str]
     """Hosts that edit slurm.conf."""
     dbd_conf: Sequence[str]
@@ -70,10 +102,6 @@ class RolloutPlan:
     conf_key_path: str | None
     """The path of the key in slurm.conf; None if no daemon loads an HS256 key."""
     hs256: bool
-    signing_key: str | None
-    """The path of the key that signs tokens of services and of the proof."""
-    algorithm: str
-    """HS256 or RS256, of that key."""
     local_key_changes: bool
     """Whether the local RSA key is created or repaired."""
     jwks_targets: Sequence[str]
@@ -97,116 +125,70 @@ class RolloutPlan:
     """Hosts where slurmdbd restarts."""
     slurmctld: Mapping[str, str]
     """Controller -> "reconfigure" or "restart"."""
-    slurmdbd_hosts: Sequence[str]
-    slurmdbd_standbys: Sequence[str]
-    slurmrestd_hosts: Sequence[str]
-    up_to_date: bool
     key_hosts_up_to_date: bool
     due: Sequence[str]
     """What would change, a sentence for each host."""
-    unseen_by_check: Mapping[str, Sequence[str]]
-    """Host -> actions that tasks cannot report in check mode."""
-    refusals: Sequence[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Hs256RotationPlan:
-    """What a rotation of the HS256 key does."""
+class RotationPlan(Plan):
+    """What the plan of a rotation says, whichever key is rotated."""
 
-    warnings: Sequence[str]
-    left_out: Mapping[str, str]
-    primary: str | None
-    speaker: str | None
-    standbys: Sequence[str]
-    key_hosts: Sequence[str]
-    hosts: Sequence[str]
-    key_hosts_to_change: Sequence[str]
     services: Sequence[str]
     """Hosts of services, which get new tokens. Each for itself: none of them stops the rotation."""
     signer_and_services: Sequence[str]
-    hosts_to_change: Sequence[str]
-    key_path: Mapping[str, str]
-    signing_key: str
-    slurmdbd_hosts: Sequence[str]
-    slurmdbd_standbys: Sequence[str]
-    slurmrestd_hosts: Sequence[str]
+    rsa_rotation: Sequence[str]
+    """Key hosts whose key sets change; none in a rotation of the HS256 key."""
     slurmrestd_dies: Sequence[str]
     """Hosts whose slurmrestd ends when slurmdbd restarts."""
     reason: str | None
-    """unfinished, now, serial or max_age; None if there is nothing to do."""
-    tidy_only: bool
-    """Whether only next keys of an earlier rotation are left to remove."""
+    """unfinished, now, serial or max_age; key_set if only key sets change; None if there is nothing to do."""
     serial: str
     run: str
     by: str
     """The user who runs it."""
-    run_to_end: Mapping[str, str]
-    """Key host -> the run whose next key is removed."""
     take_over: str | None
     """The run whose rotation this one finishes."""
+    load: Loads
+
+
+@dataclass(frozen=True)
+class Hs256RotationPlan(RotationPlan):
+    """What a rotation of the HS256 key does."""
+
+    key_path: Mapping[str, str]
+    tidy_only: bool
+    """Whether only next keys of an earlier rotation are left to remove."""
+    run_to_end: Mapping[str, str]
+    """Key host -> the run whose next key is removed."""
     old: str | None
     """Fingerprint of the key to go back to after a failure."""
     way: str
     """in_place or rename."""
-    load: Loads
     fallback: Loads
     """If daemons do not see a key that was swapped in place."""
     lead: float
     """Seconds until the keys are swapped."""
     clock_lag: float
     """Seconds by which the clock of the primary controller seems ahead."""
-    up_to_date: bool
-    unseen_by_check: Mapping[str, Sequence[str]]
-    algorithm: str = "HS256"
-    rsa_rotation: Sequence[str] = field(default_factory=list)
-    refusals: Sequence[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class RsaRotationPlan:
+class RsaRotationPlan(RotationPlan):
     """What a rotation of the local RSA key does."""
 
-    warnings: Sequence[str]
-    left_out: Mapping[str, str]
-    primary: str | None
-    speaker: str | None
-    standbys: Sequence[str]
-    key_hosts: Sequence[str]
-    hosts: Sequence[str]
-    rsa_rotation: Sequence[str]
-    """Key hosts whose key sets change."""
     receiving: Sequence[str]
     """The signer and the hosts of services, which get tokens of the next key once it signs."""
-    hosts_to_change: Sequence[str]
-    signing_key: str
-    slurmdbd_hosts: Sequence[str]
-    slurmdbd_standbys: Sequence[str]
-    slurmrestd_hosts: Sequence[str]
-    slurmrestd_dies: Sequence[str]
-    reason: str | None
-    """unfinished, now, serial, max_age, or key_set if only key sets change; None if there is nothing to do."""
     makes_key: bool
     """Whether there is a next key, or only the key sets change."""
-    serial: str
-    run: str
-    by: str
-    take_over: str | None
     old: str
     """kid of the key that signs before."""
     old_signs: bool
     """Whether it still signs."""
     stale: bool
     """Whether a daemon has not loaded the key set on its disk."""
-    load: Loads
     jwks_targets: Sequence[str]
     jwks_daemons: Mapping[str, Sequence[Mapping[str, Any]]]
-    up_to_date: bool
-    unseen_by_check: Mapping[str, Sequence[str]]
-    algorithm: str = "RS256"
-    key_hosts_to_change: Sequence[str] = field(default_factory=list)
-    services: Sequence[str] = field(default_factory=list)
-    signer_and_services: Sequence[str] = field(default_factory=list)
-    refusals: Sequence[str] = field(default_factory=list)
 
 
 def members_of(plan: Any) -> dict[str, Any]:

@@ -21,7 +21,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_sta
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.inspections import key_hosts_of, left_out
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import ClusterState, cluster_state
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.due_changes import due_changes
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import RefusedPlan, RolloutPlan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import (
+    RefusedPlan,
+    RolloutPlan,
+    cluster_members,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.preflight import rollout_refusals
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.refused import refused
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.run_warnings import warnings
@@ -83,10 +87,9 @@ def _plan(
         )
 
     return RolloutPlan(
+        **cluster_members(cluster),
         warnings=notes,
         left_out=without,
-        primary=cluster.primary,
-        standbys=cluster.standby_controllers,
         speaker=cluster.primary or next(iter(cluster.nodes), None) or next(iter(in_play), None),
         outer_hosts=[
             *nodes,
@@ -95,7 +98,6 @@ def _plan(
         key_hosts_to_change=[host for host in cluster.servers if host in key_hosts and key_host_changes(host)],
         hosts_to_change=[*nodes, *cluster.servers],
         hosts=[*key_hosts, *(host for host in cluster.slurmrestd_hosts if host not in key_hosts), *cluster.nodes],
-        key_hosts=key_hosts,
         conf=nodes + conf,
         dbd_conf=dbd_conf,
         packages=packages,
@@ -116,9 +118,6 @@ def _plan(
         folders=folders,
         slurmdbd=slurmdbd,
         slurmctld=slurmctld,
-        slurmdbd_hosts=cluster.slurmdbd_hosts,
-        slurmdbd_standbys=cluster.standby_slurmdbd_hosts,
-        slurmrestd_hosts=cluster.slurmrestd_hosts,
         up_to_date=not (changing or nodes or files.missing_lines(key_hosts)),
         key_hosts_up_to_date=not any(host in changing for host in key_hosts),
         due=due_changes(state),

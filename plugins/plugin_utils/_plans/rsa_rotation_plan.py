@@ -14,7 +14,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import insp
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired, Observed
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import cluster_state
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import preflight
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import RefusedPlan, RsaRotationPlan
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import (
+    RefusedPlan,
+    RsaRotationPlan,
+    cluster_members,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_checks import (
     ROLL_OUT_FIRST,
     daemons_down,
@@ -56,20 +60,20 @@ def _plan(rotation: RsaRotation, without: Mapping[str, str]) -> RsaRotationPlan:
     makes_key = reason not in (None, "key_set")
     services = [host for host in settings.token_hosts if host not in without] if makes_key else []
     return RsaRotationPlan(
+        **cluster_members(cluster),
         warnings=_warnings(rotation) if reason else [],
         left_out=without,
-        primary=cluster.primary,
         speaker=cluster.primary,
-        standbys=cluster.standby_controllers,
-        key_hosts=cluster.key_hosts,
         hosts=hosts,
         rsa_rotation=cluster.key_hosts if reason else [],
         receiving=list(dict.fromkeys([str(cluster.primary), *services])) if services else [],
         hosts_to_change=hosts if reason else [],
         signing_key=cluster.desired.trust.local_key.path,
-        slurmdbd_hosts=cluster.slurmdbd_hosts,
-        slurmdbd_standbys=cluster.standby_slurmdbd_hosts,
-        slurmrestd_hosts=cluster.slurmrestd_hosts,
+        algorithm="RS256",
+        # Nobody takes part in the steps of a rotation of the HS256 key.
+        key_hosts_to_change=[],
+        services=[],
+        signer_and_services=[],
         slurmrestd_dies=slurmrestd_dies(cluster) if reason else [],
         reason=reason,
         makes_key=makes_key,

@@ -323,6 +323,14 @@ def _members(*plans):
     return {each.name for plan in plans for each in dataclasses.fields(plan)}
 
 
+def test_what_plans_share_is_declared_once():
+    hs256, rsa = ({*plan.__annotations__} for plan in (plan_types.Hs256RotationPlan, plan_types.RsaRotationPlan))
+    # A fingerprint or none, and the kid of a key that has to exist.
+    assert hs256 & rsa == {"old"}
+    assert not {*plan_types.RolloutPlan.__annotations__} & {*plan_types.RotationPlan.__annotations__}
+    assert len(plan_types.Plan.__annotations__) > 15
+
+
 def test_a_plan_has_every_member_that_a_task_asks_for():
     members = _members(*PLANS, plan_types.RefusedPlan)
     asked = {

@@ -1,3 +1,7 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
 # hpc.slurm_jwt: everything that is generated lies below .work, but for the images and clusters of tests/lab.
 
 SHELL := /bin/sh
@@ -24,7 +28,7 @@ demo-down: $(READY) ## remove the demo's cluster
 test: $(READY) ## everything that must pass, on real clusters too
 	@$(RUN)
 
-lint: $(READY) ## ruff, mypy, vermin, yamllint, ansible-lint, antsibull-docs, antsibull-changelog
+lint: $(READY) ## ruff, mypy, vermin, yamllint, ansible-lint, antsibull-docs, antsibull-changelog, reuse
 	@$(RUN) lint
 
 unit: $(READY) ## unit tests

@@ -97,6 +97,9 @@ def stages() -> list[Stage]:
               "antsibull-docs lint-collection-docs --plugin-docs .", env={"HOME": str(WORK / "home")}),
         stage("pages", "lint", "checks the generated pages", "python tests/stage/pages.py --check"),
         stage("changelog", "lint", "checks the changelog and its fragments", "antsibull-changelog lint"),
+        # The checkout may belong to another user than root. reuse asks git which files are ignored.
+        stage("reuse", "lint", "checks that every file names its licence", "reuse lint --lines",
+              env={"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}),
         stage("site", "docs", "builds the HTML documentation, without a warning", "python tests/stage/site.py"),
         stage("unit", "unit", "runs the unit tests",
               "python -m pytest -q -n 2 --junit-xml=.work/logs/{name}.xml tests/unit"),

@@ -28,6 +28,11 @@ PAGE = ROOT / "docs/docsite/rst/guide_troubleshooting.rst"
 AT_MOST = 4
 
 HEAD = """\
+..
+  Copyright (c) 2026, hpc.slurm_jwt contributors
+  GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+  SPDX-License-Identifier: GPL-3.0-or-later
+
 .. Written by tests/stage/pages.py from the messages in the code. Change them there.
 
 .. _ansible_collections.hpc.slurm_jwt.docsite.guide_troubleshooting:

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Attacks a cluster from hosts that were broken into: attacks.py --lab=FOLDER --scratch=FOLDER --project=FOLDER
 
 The hosts node1, rest1 and svc1 get a Python that changes the answers of modules (evil_python.py). Each attack runs a

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The /usr/bin/python3 of an attacker: runs the real one, and changes the answers of modules.
 
 Reads /etc/evil.json, a list of rules. Each names a module (or "*") and a change of its answer:

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Replaces each member of real answers with invalid values, and checks what is accepted: mutations.py FOLDER
 
 FOLDER has answers that evil_python.py has stored, MODULE.json each. An accepted answer must have no template, no line

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Logs a user in at the lab's OpenID provider, as a browser and a portal would, and prints the tokens as JSON:
 python3 login.py CA REALM USER
 

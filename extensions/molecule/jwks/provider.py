@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The OpenID provider Glewlwyd, set up through its own API: python3 provider.py setup|rotate|withdraw|show REALM...
 
 setup     an authority of the lab's own and a certificate of it, a realm (an instance of Glewlwyd's plugin) for each,

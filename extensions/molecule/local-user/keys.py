@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A source of trusted keys: keys.py HOST FOLDER.
 
 Makes an RSA key, and a certificate for HOST, and serves the key as a key set at https://HOST/keys.json.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Sends the proxy requests as alice, ten per second, until it is stopped: traffic.py VERSION FILE
 
 FILE gets the number of answers of each status, and the number of answers by mallory.

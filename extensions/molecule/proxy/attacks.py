@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Attacks on the proxy, each with its expected outcome: python3 attacks.py KIND VERSION FOLDER
 
 Run on the proxy's host, where port 443 is the proxy. If port 8443 is one that lets headers through (naive.conf),

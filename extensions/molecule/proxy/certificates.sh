@@ -1,4 +1,8 @@
 #!/bin/sh
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
 # certificates.sh FOLDER: an authority for clients, a certificate for each of them, NAME.pem with its key, and a list of
 # those that were revoked, which is empty. The user is the attribute UID.
 set -eu

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Guesses passwords at the proxy, and tests the effect on others: python3 guesses.py VERSION
 
 Run on the proxy's host, as a host has more addresses than one: 127.0.0.0/8. alice and bob have the password "lab". Says

@@ -1,4 +1,8 @@
 #!/bin/sh
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
 # kdc.sh HOST: a Kerberos realm with a few users, all of whose password is "lab", and the key of the web server on HOST.
 set -eu
 cat > /etc/krb5.conf <<END

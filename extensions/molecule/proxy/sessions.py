@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """TLS sessions that must be refused, and a body without a header: python3 sessions.py VERSION FOLDER BACKEND
 
 Run on the proxy's host, which takes certificates, beside another server of the site's at the same port, foreign-*.conf.

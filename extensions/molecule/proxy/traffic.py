@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Requests of two users at once: python3 traffic.py KIND VERSION FOLDER REQUESTS [RATE]
 
 Eight connections that live on, half of them alice's and half bob's; without certificates each serves both in turn.

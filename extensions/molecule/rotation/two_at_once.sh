@@ -1,4 +1,8 @@
 #!/bin/sh
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
 # two_at_once INVENTORY SITE: starts a second rotation during the first one, and prints its output.
 set -eu
 inventory=$1 site=$2

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Waits for another key in a file, and measures how soon both daemons take its tokens and refuse the old ones.
 
     watch_swap.py KEY    prints a JSON object, with seconds since the change of the file

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Searches files for the signing key and for tokens: scan.py KEY_IN_HEX PATH...
 
 The key is looked for raw, in hex and in base64 (both alphabets, at each of three offsets); a token is anything

@@ -1,4 +1,8 @@
 #!/usr/bin/env bash
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
 # Commands of a user under munge during a rollout. Each line of the log is a failed command, the last one has the sums. The
 # argument "accounting" adds commands for slurmdbd.
 set -u

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Makes tokens by hand from a key file, without the collection: only RFC 7519 and hashlib.
 
 Prints one JSON object, case -> token. Run on the controller by a user who can read the key.

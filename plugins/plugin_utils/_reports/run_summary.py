@@ -67,7 +67,7 @@ PROOFS = ("slurm_jwt_proof", "slurmrestd_proof")
 LONGEST_LIST = 60
 
 
-class Row(NamedTuple):
+class SummaryRow(NamedTuple):
     """A host, or nodes of which the same is to be said."""
 
     host: str
@@ -83,8 +83,8 @@ def table(
 
     ``unseen_by_check`` is given in check mode only: the actions on each host that its tasks could not report.
     """
-    rows: list[Row] = []
-    nodes: dict[Row, list[str]] = {}
+    rows: list[SummaryRow] = []
+    nodes: dict[SummaryRow, list[str]] = {}
     for host in hosts:
         row = _row(host, hostvars[host], (unseen_by_check or {}).get(host, []))
         if (hostvars[host].get("slurm_jwt_observation") or {}).get("components") == ["node"]:
@@ -93,15 +93,15 @@ def table(
             rows.append(row)
     rows += [row._replace(host=_nodes(names)) for row, names in nodes.items()]
     done = "done" if unseen_by_check is None else "would be done"
-    return layout([Row("host", "Slurm", done, "proven (right answers)"), *rows])
+    return layout([SummaryRow("host", "Slurm", done, "proven (right answers)"), *rows])
 
 
-def _row(host: str, variables: Variables, unseen: Sequence[str]) -> Row:
+def _row(host: str, variables: Variables, unseen: Sequence[str]) -> SummaryRow:
     observed = variables.get("slurm_jwt_observation") or {}
     # A host of services may have no Slurm.
     release = str(observed.get("release") or ("?" if observed else "-"))
     what = ", ".join([*actions(variables), *unseen]) or "nothing to do"
-    return Row(host, release, what, ", ".join(proofs(variables)) or "-")
+    return SummaryRow(host, release, what, ", ".join(proofs(variables)) or "-")
 
 
 def actions(variables: Variables) -> list[str]:

@@ -31,7 +31,7 @@ class Bar(NamedTuple):
     style: str
 
 
-class Row(NamedTuple):
+class TokenRow(NamedTuple):
     """A token."""
 
     top: int
@@ -49,7 +49,7 @@ class Timeline(NamedTuple):
     row: int
     now: str
     ticks: list[Tick]
-    rows: list[Row]
+    rows: list[TokenRow]
 
 
 def timeline(tokens: Sequence[State], now: float) -> Timeline | None:
@@ -75,7 +75,7 @@ def timeline(tokens: Sequence[State], now: float) -> Timeline | None:
     )
 
 
-def _row(one: State, top: int, begin: float, now: float, x: Callable[[float], float]) -> Row:
+def _row(one: State, top: int, begin: float, now: float, x: Callable[[float], float]) -> TokenRow:
     made, ends = begin if one.made is None else one.made, float(one.expires or 0)
     name = f"{one.service} on {one.host}"
     bars = [
@@ -84,7 +84,7 @@ def _row(one: State, top: int, begin: float, now: float, x: Callable[[float], fl
         if last > first
     ]
     tip = f"{name}: {one.state}, {span(one.left)} left, until {utc(ends)}"
-    return Row(top, name if len(name) < 36 else name[:34] + "…", tip, bars)
+    return TokenRow(top, name if len(name) < 36 else name[:34] + "…", tip, bars)
 
 
 def _ticks(begin: float, end: float, x: Callable[[float], float]) -> list[Tick]:

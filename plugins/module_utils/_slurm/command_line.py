@@ -5,22 +5,34 @@
 
 from __future__ import annotations
 
+import os
 from typing import Iterable, Iterator, Sequence
 
-# Of slurmctld(8): letters that take a value.
-_SLURMCTLD_VALUES = "fLn"
+# Letters that take a value, and letters whose value can only be in the same word, as all releases have them.
+_WITH_VALUE = {"slurmctld": "fLn", "slurmdbd": "n", "slurmd": "dfLnN", "slurmrestd": "adfgstu"}
+_ATTACHED = {"slurmdbd": "R", "slurmd": "F"}
 
 
 def in_foreground(command: Sequence[str]) -> bool:
     """Whether slurmctld runs with -D, however that is spelled: ``-Dv``, ``-vD``, ``-D -s``."""
-    return any(letter == "D" for letter, dummy_value in options(command[1:], _SLURMCTLD_VALUES))
+    return any(letter == "D" for letter, dummy_value in options("slurmctld", command[1:]))
 
 
-def options(words: Iterable[str], with_value: str) -> Iterator[tuple[str, str]]:
+def conf(command: Sequence[str]) -> str | None:
+    """The slurm.conf that -f names, however that is spelled: ``-f FILE``, ``-fFILE``, ``-Df FILE``."""
+    # Debian's alternatives have names such as slurmctld-wlm.
+    daemon = os.path.basename(command[0]).partition("-")[0] if command else ""
+    # slurmdbd has no such option. It looks for slurmdbd.conf where SLURM_CONF or the build says that slurm.conf is.
+    found = [value for letter, value in options(daemon, command[1:]) if letter == "f" and value]
+    return found[-1] if found else None
+
+
+def options(daemon: str, words: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each option of one letter and its value, which is in the same word or in the next one.
 
     A word that is no option has an empty letter. Long options are left out.
     """
+    with_value, attached = _WITH_VALUE.get(daemon, ""), _ATTACHED.get(daemon, "")
     rest = iter(words)
     for word in rest:
         if word == "--":
@@ -31,5 +43,8 @@ def options(words: Iterable[str], with_value: str) -> Iterator[tuple[str, str]]:
             for number, letter in enumerate(word[1:], 2):
                 if letter in with_value:
                     yield letter, word[number:] or next(rest, "")
+                    break
+                if letter in attached:
+                    yield letter, word[number:]
                     break
                 yield letter, ""

@@ -10,6 +10,7 @@ import re
 import time
 from typing import NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import command_line
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import unit_name
 
 # What the kernel adds to the name of a removed file.
@@ -72,17 +73,12 @@ def inspect(pid: int, root: str = "/") -> Process | None:
         command=command,
         slurm_jwt=None if environ is None else any(word.startswith(b"SLURM_JWT=") for word in variables),
         replaced=program.endswith(_DELETED),
-        conf=_conf_named(command, variables),
+        conf=command_line.conf(command) or _conf_of(variables),
         program=(program[: -len(_DELETED)] if program.endswith(_DELETED) else program) or None,
     )
 
 
-def _conf_named(command: tuple[str, ...], variables: list[bytes]) -> str | None:
-    for word, following in zip(command, (*command[1:], "")):
-        if word == "-f" and following:
-            return following
-        if word.startswith("-f/"):
-            return word[2:]
+def _conf_of(variables: list[bytes]) -> str | None:
     named = [word.partition(b"=")[2] for word in variables if word.startswith(b"SLURM_CONF=")]
     return os.fsdecode(named[0]) if named and named[0] else None
 

@@ -25,8 +25,6 @@ DROPIN = "slurm_jwt.conf"
 STATES = ("off", "enabled", "running", "enabled and running")
 """The state of slurmrestd before JWT, which a comment in the drop-in keeps for a removal."""
 
-# Of slurmrestd(8): letters that take a value.
-_WITH_VALUE = "adfgstu"
 # Lines of a later drop-in that undo what the role writes.
 _UNDOES = re.compile(
     r"^\s*(User|Group|ExecStart|UnsetEnvironment|Environment(?==.*SLURM_(?:JWT|CONF)=))\s*=", re.MULTILINE
@@ -111,7 +109,7 @@ class RestOptions(NamedTuple):
 
 def options(text: str) -> RestOptions:
     """Read the value of SLURMRESTD_OPTIONS."""
-    found = list(command_line.options(_words(text), _WITH_VALUE))
+    found = list(command_line.options("slurmrestd", _words(text)))
     return RestOptions(
         [f"-{letter} {value}" for letter, value in found if letter in ("u", "g")],
         [word for letter, word in found if not letter],

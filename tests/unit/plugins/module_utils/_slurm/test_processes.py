@@ -198,6 +198,7 @@ def test_the_effective_user_counts_and_names_may_hold_brackets(tmp_path: pathlib
         (b"slurmctld\0--systemd\0", b"PATH=/bin\0", None),
         (b"slurmctld\0-D\0-f\0/a/slurm.conf\0", b"SLURM_CONF=/b/slurm.conf\0", "/a/slurm.conf"),
         (b"slurmctld\0-f/a/slurm.conf\0-D\0", b"", "/a/slurm.conf"),
+        (b"slurmctld\0-Df\0/a/slurm.conf\0", b"SLURM_CONF=/b/slurm.conf\0", "/a/slurm.conf"),
         (b"slurmctld\0-D\0", b"A=1\0SLURM_CONF=/b/slurm.conf\0Z=1\0", "/b/slurm.conf"),
         (b"slurmctld\0-D\0", b"MY_SLURM_CONF=/b/slurm.conf\0", None),
         (b"slurmctld\0-f\0", b"", None),

@@ -50,15 +50,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-path:
-  description: The file.
-  returned: success
-  type: str
-  sample: /var/lib/prometheus/node-exporter/slurm_jwt_key.prom
 exists:
   description: Whether the folder for metrics exists, so that the file is written.
   returned: success
   type: bool
+  sample: true
 """
 
 import os
@@ -78,8 +74,6 @@ def main() -> None:
         argument_spec={"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}},
         supports_check_mode=True,
     )
-    # Ansible would follow a link that is at the path by now.
-    module.add_path_info = lambda result: result
     path = module.params["path"]
     files, exists = ManagedFiles(module.check_mode), os.path.isdir(os.path.dirname(path))
     changed = False
@@ -87,7 +81,8 @@ def main() -> None:
         changed = exists and files.write(path, ManagedFile(module.params["content"], PUBLIC))
     except (SecretFileError, OSError) as exc:
         module.warn(f"{exc} The metrics were not written.")
-    module.exit_json(changed=changed, path=path, exists=exists, diff=files.diffs)
+    # Without the path: Ansible would add the owner and mode of what is there by now, and follow a link.
+    module.exit_json(changed=changed, exists=exists, diff=files.diffs)
 
 
 if __name__ == "__main__":

@@ -107,4 +107,4 @@ JWKS = observation(
     seconds=300,
 )
 
-METRICS = observation({"path": PATH, "exists": flag})
+METRICS = observation({"exists": flag})

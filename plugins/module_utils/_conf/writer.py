@@ -19,7 +19,7 @@ from typing import Iterable, Iterator, Mapping, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.atomic import AtomicFile, remove_stale
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.backup import STAMP, backup_names
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import folder_acl, is_replaceable
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import is_replaceable, write_acl
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.run_lock import locked
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import check_path, set_attributes
 
@@ -108,7 +108,7 @@ def _refuse_planted(path: str, entry: os.stat_result) -> None:
     """Refuse a link that others could have put there. The owner of the file may: what Slurm reads is theirs anyway."""
     folder = os.path.dirname(path)
     info = os.stat(folder)
-    if is_replaceable(info, entry, folder_acl(folder, info), os.stat(path).st_uid):
+    if is_replaceable(info, entry, write_acl(folder, info), os.stat(path).st_uid):
         raise ConfFileError(
             f"{path} is a symbolic link in {folder}, where users other than root can write (owner {info.st_uid}, mode"
             f" {stat.S_IMODE(info.st_mode):04o}): they decide which file would be changed. Name the file it leads to,"

@@ -140,7 +140,7 @@ def _link_target(folder: int, step: str, path: str, secret: bool) -> str | None:
         return None
     if not stat.S_ISLNK(entry.st_mode):
         raise SecretFileError(f"'{step}' in {path} is {kind(entry.st_mode)}, not a folder; correct the path.")
-    if is_replaceable(holder, entry, folder_acl(folder, holder)):
+    if is_replaceable(holder, entry, write_acl(folder, holder)):
         raise SecretFileError(
             f"'{step}' in {path} is a symbolic link in a folder where an unprivileged user can write, so that user"
             " decides where the file is written. Name the folder that the link leads to, or put a folder in its place."
@@ -156,20 +156,20 @@ def is_replaceable(folder: os.stat_result, entry: os.stat_result, acl: Acl, *own
     trusted = {0, os.geteuid(), *owners}
     if folder.st_uid not in trusted:
         return True
-    return _is_shared(folder, acl) and not (folder.st_mode & stat.S_ISVTX and entry.st_uid in trusted)
+    return is_shared(folder, acl) and not (folder.st_mode & stat.S_ISVTX and entry.st_uid in trusted)
 
 
-def _is_shared(folder: os.stat_result, acl: Acl) -> bool:
-    """Whether anybody but root and the owner may write."""
-    if folder.st_mode & 0o002:
+def is_shared(info: os.stat_result, acl: Acl) -> bool:
+    """Whether anybody but root and the owner may write to a file or folder."""
+    if info.st_mode & 0o002:
         return True
     in_list = any(grant.permissions & WRITE and grant.number for grant in acl.grants)
-    return in_list or bool(acl.group_permissions(folder.st_mode) & WRITE and folder.st_gid)
+    return in_list or bool(acl.group_permissions(info.st_mode) & WRITE and info.st_gid)
 
 
-def folder_acl(folder: int | str, info: os.stat_result) -> Acl:
-    """The list of a folder, if it can let anybody write: the group bits are the most that it grants."""
-    return read_acl(folder) if info.st_mode & 0o020 else NO_ACL
+def write_acl(target: int | str, info: os.stat_result) -> Acl:
+    """The list of a file or folder, if it can let anybody write: the group bits are the most that it grants."""
+    return read_acl(target) if info.st_mode & 0o020 else NO_ACL
 
 
 def _refuse_shared(folder: int, path: str, secret: bool) -> os.stat_result:
@@ -177,7 +177,7 @@ def _refuse_shared(folder: int, path: str, secret: bool) -> os.stat_result:
     # With the sticky bit nobody else can replace what is there.
     if not info.st_mode & 0o022 or info.st_mode & stat.S_ISVTX or not (secret or info.st_mode & 0o002):
         return info
-    acl = folder_acl(folder, info)
+    acl = write_acl(folder, info)
     who = writers(info, acl)
     if who:
         remedy = "chmod o-w" if info.st_mode & 0o002 else "chmod g-w"

@@ -14,6 +14,7 @@ import re
 import stat
 from typing import Iterator, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import is_shared, write_acl
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import inventory_values
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes, rest_unit
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes import Process
@@ -117,28 +118,27 @@ def dbd_conf(daemon: LocatedDaemon) -> str | None:
 
 def only_root_writes(path: str) -> bool:
     """Whether only root can replace any part of a path."""
-    return all(found.st_uid == 0 and not _others_write(found) for found in _ancestors(path))
+    return all(found.st_uid == 0 and not _others_write(name, found) for name, found in _ancestors(path))
 
 
 def _anybody_writes(path: str) -> bool:
-    return any(found.st_mode & 0o002 for found in _ancestors(path) if not stat.S_ISLNK(found.st_mode))
+    return any(found.st_mode & 0o002 for dummy_name, found in _ancestors(path) if not stat.S_ISLNK(found.st_mode))
 
 
-def _others_write(found: os.stat_result) -> bool:
-    if stat.S_ISLNK(found.st_mode):
-        return False
-    return bool(found.st_mode & 0o002 or (found.st_mode & 0o020 and found.st_gid != 0))
+def _others_write(name: str, found: os.stat_result) -> bool:
+    # Whoever can replace a link can write to its folder.
+    return not stat.S_ISLNK(found.st_mode) and is_shared(found, write_acl(name, found))
 
 
-def _ancestors(path: str) -> Iterator[os.stat_result]:
+def _ancestors(path: str) -> Iterator[tuple[str, os.stat_result]]:
     """The path, what it resolves to, and all folders above both."""
     for one in dict.fromkeys((path, os.path.realpath(path))):
         while True:
             try:
-                yield os.lstat(one)
+                yield one, os.lstat(one)
             except OSError:
                 # What does not exist could be created by anybody.
-                yield os.stat_result((stat.S_IFREG | 0o002, 0, 0, 1, 65534, 65534, 0, 0, 0, 0))
+                yield one, os.stat_result((stat.S_IFREG | 0o002, 0, 0, 1, 65534, 65534, 0, 0, 0, 0))
             if one == "/":
                 break
             one = os.path.dirname(one)

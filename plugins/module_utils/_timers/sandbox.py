@@ -10,9 +10,9 @@ root may have systemd restart a service. The sandbox removes all other rights of
 from __future__ import annotations
 
 import os
-import stat
 from typing import Iterable, Sequence
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import is_replaceable, write_acl
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.sandbox import lines
 
 _FILES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER")
@@ -44,19 +44,10 @@ def fixed_folder(folder: str) -> str:
             parent, entry = os.stat(path), os.lstat(os.path.join(path, step))
         except OSError:
             return folder  # it does not exist yet
-        if _is_replaceable(parent, entry):
+        if is_replaceable(parent, entry, write_acl(path, parent)):
             return path
         path = os.path.join(path, step)
     return path.rstrip("/") or "/"
-
-
-def _is_replaceable(parent: os.stat_result, entry: os.stat_result) -> bool:
-    """Whether another user than root can replace an entry of a folder."""
-    trusted = (0, os.geteuid())
-    if parent.st_uid not in trusted:
-        return True
-    shared = parent.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return bool(shared) and not (parent.st_mode & stat.S_ISVTX and entry.st_uid in trusted)
 
 
 def is_hidden(path: str) -> bool:

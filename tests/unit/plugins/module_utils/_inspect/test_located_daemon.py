@@ -7,14 +7,17 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 from typing import Iterator
 
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import located_daemon, undeclared
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths, processes, units
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.access_lists import let_in, needs_acl
 
 SHOWN = """\
 MainPID=0
@@ -151,6 +154,23 @@ def test_a_place_that_others_can_write(tmp_path: pathlib.Path) -> None:
     assert not located_daemon.only_root_writes(str(tmp_path / "slurm.conf"))
     assert not located_daemon.only_root_writes("/no/such/file")
     assert located_daemon.only_root_writes("/bin/sh")
+
+
+@needs_acl
+@pytest.mark.skipif(os.geteuid() != 0, reason="wants a folder of root below folders of root")
+def test_a_place_that_an_access_control_list_opens_to_others() -> None:
+    with tempfile.TemporaryDirectory(dir="/root") as folder:
+        os.chmod(folder, 0o755)
+        program = pathlib.Path(folder) / "slurmctld"
+        program.touch(0o755)
+        assert located_daemon.only_root_writes(str(program))
+        # The group is root's, and the list lets one more user in.
+        let_in(program, user=65534, permissions=6)
+        assert stat.S_IMODE(program.stat().st_mode) & 0o020 and not located_daemon.only_root_writes(str(program))
+        program.unlink()
+        program.touch(0o755)
+        let_in(folder, user=65534, permissions=7)
+        assert not located_daemon.only_root_writes(str(program))
 
 
 # What the site has to set

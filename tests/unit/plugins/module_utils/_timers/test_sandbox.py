@@ -16,6 +16,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.sandbox impo
     quoted,
     sandbox,
 )
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.access_lists import let_in, needs_acl
 
 
 def lines(*arguments: object) -> dict[str, list[str]]:
@@ -53,6 +54,8 @@ def test_a_folder_that_another_user_can_replace_is_written_through_the_one_above
     assert fixed_folder(os.fspath(folder)) == os.fspath(folder.parent)
     os.chown(folder.parent, 0, 0)
     folder.parent.chmod(0o775)
+    assert fixed_folder(os.fspath(folder)) == os.fspath(folder)
+    os.chown(folder.parent, 0, 65534)
     assert fixed_folder(os.fspath(folder)) == os.fspath(folder.parent)
     folder.parent.chmod(0o1777)
     assert fixed_folder(os.fspath(folder)) == os.fspath(folder.parent)
@@ -71,3 +74,14 @@ def test_what_is_in_a_folder_for_temporary_files_is_hidden(tmp_path: pathlib.Pat
     link = tmp_path / "link"
     link.symlink_to("/var/tmp")
     assert is_hidden(os.fspath(link / "token"))
+
+
+@needs_acl
+@pytest.mark.skipif(os.geteuid() != 0, reason="wants folders of root")
+def test_a_folder_that_another_user_can_replace_by_an_access_control_list(tmp_path: pathlib.Path):
+    folder = tmp_path / "prometheus" / "node-exporter"
+    folder.mkdir(parents=True)
+    let_in(folder.parent, user=65534, permissions=5)
+    assert fixed_folder(os.fspath(folder)) == os.fspath(folder)
+    let_in(folder.parent, user=65534, permissions=7)
+    assert fixed_folder(os.fspath(folder)) == os.fspath(folder.parent)

@@ -4,7 +4,7 @@
 """Builds the HTML documentation in .work/docs/html: guides, reference, releases, benchmarks and changelog.
 
 Neither the build nor a page fetches anything. Fails for a warning that is not in KNOWN, for an entry of KNOWN without a
-warning, and for a page that loads something from elsewhere.
+warning, for a page that loads something from elsewhere, and for a page that the README links to and that is missing.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ def write_sources() -> None:
     for page in ("releases", "benchmarks", "soak"):
         shutil.copy(ROOT / f"docs/{page}.md", PAGES)
     shutil.copy(ROOT / "docs/report.png", PAGES)
-    write_changelog()
-    write_reference(PAGES / "reference")
+    write_reference(PAGES / "reference", copy_with_changelog())
 
 
-def write_changelog() -> None:
-    """CHANGELOG.md, with the fragments that belong to no release yet."""
-    run("tests/stage/clean-copy", SITE / "copy")
-    copy = SITE / "copy/ansible_collections/hpc/slurm_jwt"
+def copy_with_changelog() -> Path:
+    """The folder with a copy of the collection, whose changelog has the fragments that belong to no release yet."""
+    folder = SITE / "copy"
+    run("tests/stage/clean-copy", folder)
+    copy = folder / "ansible_collections/hpc/slurm_jwt"
     if any((copy / "changelogs/fragments").glob("*.yml")):
-        run("antsibull-changelog", "release", "--update-existing", folder=copy, collections=SITE / "copy")
-    shutil.copy(copy / "CHANGELOG.md", PAGES / "changelog.md")
+        run("antsibull-changelog", "release", "--update-existing", folder=copy, collections=folder)
+    return folder
 
 
 def without_internal(index: str) -> str:
@@ -71,15 +71,19 @@ def without_internal(index: str) -> str:
     return entry.sub("", index)
 
 
-def write_reference(folder: Path) -> None:
-    """Modules, roles, filters and guides, as antsibull-docs writes them."""
+def write_reference(folder: Path, collections: Path) -> None:
+    """Modules, roles, filters, guides and changelog, as antsibull-docs writes them."""
     folder.mkdir()
     # antsibull-docs refuses a folder that others can write to.
     folder.chmod(0o755)
     run("antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", folder,
-        "hpc.slurm_jwt")
+        "hpc.slurm_jwt", collections=collections)
     # No plugin has environment variables.
     (folder / "environment_variables.rst").unlink()
+    changelog = folder / "changelog.rst"
+    text, headings = re.subn(r"^=+\nHpc\.Slurm\\_Jwt Release Notes\n=+$", "Changelog\n=========",
+                             changelog.read_text(encoding="utf-8"), flags=re.M)
+    changelog.write_text(text, encoding="utf-8")
     index = folder / "index.rst"
     text = index.read_text(encoding="utf-8")
     # The front page has the collection's name and lists the guides.
@@ -87,8 +91,8 @@ def write_reference(folder: Path) -> None:
     text, titles = re.subn(r"^Hpc\.Slurm_Jwt\n=+$", f"{title}\n{'=' * len(title)}", text, flags=re.M)
     text, guides = re.subn(r"^Guides\n-+\n\n\.\. toctree::\n(?:    .*\n|\n)+", "", text, flags=re.M)
     text = without_internal(text)
-    if (titles, guides) != (1, 1):
-        sys.exit("docs: antsibull-docs writes another index.rst than before. Adapt write_reference in this file.")
+    if (headings, titles, guides) != (1, 1, 1):
+        sys.exit("docs: antsibull-docs writes its pages differently than before. Adapt write_reference in this file.")
     index.write_text(text, encoding="utf-8")
 
 
@@ -111,10 +115,20 @@ def foreign_resources() -> list[str]:
     ]
 
 
+def missing_pages() -> list[str]:
+    """Pages that the README links to and that are not there."""
+    documentation = re.search(r"^documentation: (\S+)$", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.M)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(re.escape(f"{documentation[1]}/") + r"(\S+\.html)", readme) if documentation else []
+    if not linked:
+        return ["README.md links to no page of the address in galaxy.yml."]
+    return [f"README.md links to {page}, which is missing." for page in linked if not (HTML / page).is_file()]
+
+
 def main() -> int:
     write_sources()
     run("sphinx-build", "-q", "-b", "html", "-w", WARNINGS, "-d", SITE / "doctrees", PAGES, HTML)
-    complaints = unknown_warnings() + foreign_resources()
+    complaints = unknown_warnings() + foreign_resources() + missing_pages()
     for complaint in complaints:
         print(f"docs: {complaint}")
     print(f"docs: {(HTML / 'index.html').relative_to(ROOT)}, {len(list(HTML.rglob('*.html')))} pages")

@@ -77,6 +77,23 @@ options:
         type: list
         elements: str
         default: []
+      openmetrics:
+        description:
+          - Metrics of slurmctld under a token, which has a key of its own. Slurm 26.05 and later.
+          - If not given, C(MetricsType), C(MetricsAuthUsers) and C(SlurmctldHttpAuthParameters) stay as they are.
+        type: dict
+        suboptions:
+          users:
+            description:
+              - Users whose tokens may read metrics. They must exist on the controllers.
+              - An empty list is for metrics that must be switched off, if they were switched on with this key.
+            type: list
+            elements: str
+          key_path:
+            description:
+              - The key that signs these tokens.
+              - By default C(openmetrics_hs256.key) in the C(StateSaveLocation) that slurm.conf names.
+            type: str
   asked_at:
     description:
       - The time by the clock of the host where Ansible runs, in seconds since 1970, such as C(now().timestamp()) in a
@@ -552,6 +569,37 @@ jwks:
   returned: success
   type: dict
   sample: {path: /etc/slurm/jwks.json, exists: true, owner: root, group: root, mode: "0644", kids: [a1, a2]}
+openmetrics:
+  description:
+    - Metrics of slurmctld, and the key of the tokens that may read them. Null on a host without slurmctld, or without a
+      slurm.conf that can be read.
+  returned: success
+  type: dict
+  contains:
+    serves:
+      description: Whether C(MetricsType) switches metrics on.
+      type: bool
+      sample: true
+    users:
+      description: Members of C(MetricsAuthUsers).
+      type: list
+      elements: str
+      sample: [prometheus]
+    key_path:
+      description: Where the key is, or will be. Null if none is declared and none is in force.
+      type: str
+      sample: /var/lib/slurm/slurmctld/openmetrics_hs256.key
+    key:
+      description: The key at RV(openmetrics.key_path), with the members of RV(key). Null without a path.
+      type: dict
+    in_force:
+      description: The key that C(SlurmctldHttpAuthParameters) names. Null if it names none.
+      type: str
+      sample: /var/lib/slurm/slurmctld/openmetrics_hs256.key
+    key_loaded:
+      description: Whether slurmctld has that key loaded, as in RV(daemons).
+      type: str
+      sample: current
 state_dir:
   description: The folder that C(StateSaveLocation) names. Null on hosts without slurmctld.
   returned: success
@@ -788,6 +836,13 @@ def _argument_spec() -> dict[str, Any]:
                 "auth_alt_types_absent": strings,
                 "parameters": {"type": "dict", "default": {}},
                 "parameters_absent": strings,
+                "openmetrics": {
+                    "type": "dict",
+                    "options": {
+                        "users": {"type": "list", "elements": "str"},
+                        "key_path": {"type": "str", "no_log": False},
+                    },
+                },
             },
         },
         "asked_at": {"type": "float"},

@@ -166,15 +166,19 @@ def needless_backups(paths: Iterable[str]) -> list[str]:
     needless = []
     for path in paths:
         real = resolved(path)
-        folder, name = os.path.split(real)
-        names = [each for each in os.listdir(folder) if each.startswith(name)]
-        backups = [each for each in names if _BACKUP.fullmatch(each[len(name) :])]
-        # The second one of a second has a number after its time.
-        copies = sorted(backups, key=lambda each: each.rstrip("~"))
-        first = os.path.join(folder, copies[0]) if copies else None
-        if first and _content(first) == _content(real):
-            needless += [os.path.join(folder, each) for each in copies]
+        copies = backups_of(real)
+        if copies and _content(copies[0]) is not None and _content(copies[0]) == _content(real):
+            needless += copies
     return needless
+
+
+def backups_of(real: str) -> list[str]:
+    """The backups that this collection made of a file, the first one first."""
+    folder, name = os.path.split(real)
+    names = [each for each in os.listdir(folder) if each.startswith(name)]
+    backups = [each for each in names if _BACKUP.fullmatch(each[len(name) :])]
+    # The second one of a second has a number after its time.
+    return [os.path.join(folder, each) for each in sorted(backups, key=lambda each: each.rstrip("~"))]
 
 
 def _content(path: str) -> bytes | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any, Callable
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_alt
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_alt, openmetrics
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError, read_file
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import facts, problems
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.facts import ConfFile
@@ -69,7 +69,13 @@ def problems_of(host: Host, file: ConfFile) -> list[Problem]:
         return found
     found += problems.alt_types(component, conf, host.release)
     found += problems.alt_parameters(component, conf, file.jwt.parameters, host.release)
-    return found + problems.http_auth(component, conf, host.release)
+    return found + problems.http_auth(component, conf, host.release, component == "node" and _lost_plugin(host, conf))
+
+
+def _lost_plugin(host: Host, conf: Conf) -> bool:
+    """Whether Slurm's plugins are known to be without auth_jwt.so."""
+    folder = install_paths.plugin_dir(host.options.plugin_dir or conf.value("PluginDir"), host.program)
+    return folder is not None and facts.existing(folder, "auth_jwt.so") is None
 
 
 def differences(
@@ -96,9 +102,16 @@ def differences(
             # As slurm_conf has it, where a flag is true.
             parameters = {option: True if value is None else value for option, value in declared.parameters.items()}
             desired[name] = {"parameters": parameters, "parameters_absent": declared.parameters_absent}
-            edited = file.conf
+            edited, metrics = file.conf, None
+            if file.kind == "slurm":
+                metrics = openmetrics_edit(host, file.conf)
+            if metrics is not None:
+                desired[name]["openmetrics"] = metrics._asdict()
             try:
                 edited, changes[name] = _apply(host, file, declared)
+                if metrics is not None and not host.configless:
+                    edited, more = openmetrics.apply(edited, metrics)
+                    changes[name] += more
             except ConfError as error:
                 # What is wrong with the file may be reported by its line already.
                 if not any(problem.severity == problems.ERROR for problem in before):
@@ -106,6 +119,33 @@ def differences(
             after = check(host, file._replace(conf=edited)) if changes[name] else before
         host.problems += problems.with_fixed_noted(before, after)
     return {"differences": changes, "desired": desired}
+
+
+def declared_openmetrics(host: Host, conf: Conf) -> openmetrics.DeclaredOpenMetrics | None:
+    """What the site declares about metrics; None if nothing."""
+    declared = (host.options.declared or {}).get("openmetrics")
+    return openmetrics.declare(declared, facts.state_save_location(conf))
+
+
+def openmetrics_edit(host: Host, conf: Conf) -> openmetrics.OpenMetricsEdit | None:
+    """What a rollout changes about metrics; None if nothing is declared."""
+    declared = declared_openmetrics(host, conf)
+    if declared is None:
+        return None
+    return openmetrics.edit(conf, declared, None if declared.users else _first_copy(conf))
+
+
+def _first_copy(conf: Conf) -> Conf | None:
+    """The file before this collection first edited it, if there is a copy."""
+    # Needed only where metrics are switched off.
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import writer
+
+    try:
+        copies = {path: writer.backups_of(os.path.realpath(path))[:1] for path in conf.paths}
+        files = {path: read_file(copy) for path, found in copies.items() for copy in found}
+        return conf.with_files(files) if files else None
+    except (ConfError, OSError):
+        return None
 
 
 def _apply(
@@ -117,6 +157,9 @@ def _apply(
         if component not in ("slurmctld", "slurmdbd"):
             # Nodes and slurmrestd load no key; they only have to know the names of the parameters.
             needed = [name for name in needed if name == "auth_jwt"]
+        metrics = declared_openmetrics(host, file.conf) if file.kind == "slurm" else None
+        if metrics is not None and metrics.users:
+            needed = [*needed, "http_auth"]
         host.problems += problems.release_too_old(component, host.release, needed)
     if host.configless and file.kind == "slurm":
         return file.conf, []

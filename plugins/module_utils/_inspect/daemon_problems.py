@@ -95,22 +95,22 @@ def writable_by_others(info: PathInfo, user: User | None) -> bool:
     return any(grant.number not in (users if grant.is_user else groups) for grant in writers)
 
 
-def key_not_a_file(component: str, path: str, info: PathInfo) -> list[Problem]:
+def key_not_a_file(component: str, path: str, info: PathInfo, variable: str) -> list[Problem]:
     """Something else is where the key should be."""
     what = "a folder" if info.kind == "directory" else "neither a file nor a folder"
-    effect, remedy = "No key can be written there.", "Remove it, or choose another path (slurm_jwt_key_path)."
+    effect, remedy = "No key can be written there.", f"Remove it, or choose another path ({variable})."
     if info.is_link:
         what, effect = "a symbolic link", "Anyone who may change the link chooses the cluster's key."
-        remedy = "Put the key itself there, or name the file that the link leads to (slurm_jwt_key_path)."
+        remedy = f"Put the key itself there, or name the file that the link leads to ({variable})."
     return [Problem(ERROR, "key_not_a_file", component, path, f"{path} is {what}.", effect, remedy)]
 
 
-def key_location(component: str, path: str, message: str) -> list[Problem]:
+def key_location(component: str, path: str, message: str, variable: str) -> list[Problem]:
     """Others can change a folder on the way to the key, or the key cannot be read."""
     effect = "Nothing is read from or written to such a folder."
     remedy = (
-        "Set slurm_jwt_key_path to another path, in a folder of SlurmUser or root that nobody else can write to, such "
-        "as /etc/slurm/jwt_hs256.key. The owner and mode of an existing folder are never changed."
+        f"Set {variable} to another path, in a folder of SlurmUser or root that nobody else can write to, such as "
+        "/etc/slurm. The owner and mode of an existing folder are never changed."
     )
     return [Problem(ERROR, "key_place", component, path, message, effect, remedy)]
 

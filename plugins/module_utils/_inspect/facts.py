@@ -11,7 +11,7 @@ import os
 import re
 from typing import Any, NamedTuple
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_alt
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import auth_alt, openmetrics
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name, user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.paths import PathInfo, inspect
@@ -34,8 +34,9 @@ class ConfFile(NamedTuple):
 
     @property
     def written(self) -> dict[str, str | None]:
-        """AuthAltTypes and AuthAltParameters as the file has them."""
-        return {name: self.conf.value(name) for name in (auth_alt.TYPES, auth_alt.PARAMETERS)}
+        """What the daemon loads at its start or reconfiguration, as the file has it."""
+        names = (auth_alt.TYPES, auth_alt.PARAMETERS, *(openmetrics.PARAMETERS if self.kind == "slurm" else ()))
+        return {name: self.conf.value(name) for name in names}
 
 
 def load(path: str, kind: str) -> ConfFile:

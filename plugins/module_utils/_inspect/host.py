@@ -114,7 +114,7 @@ class Host:
     def observation(self, **values: Any) -> dict[str, Any]:
         """The result of slurm_jwt_info: VALUES, what the host is known to be, and its problems; null for the rest."""
         return {
-            **dict.fromkeys(("dbd_conf", "slurm_user", "jwks", "state_dir", "plugins")),
+            **dict.fromkeys(("dbd_conf", "slurm_user", "jwks", "openmetrics", "state_dir", "plugins")),
             "now": self.now,
             "hostname": os.uname().nodename,
             "components": self.components,

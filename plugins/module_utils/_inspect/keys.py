@@ -46,21 +46,28 @@ class KeyInspection:
         return any(os.path.realpath(each) == os.path.realpath(path) for each in named)
 
     def _key_file(self, component: str, path: str) -> dict[str, Any]:
+        # Where no key is declared, its folder does not matter.
+        needed = self.host.declared_parameters().get("jwt_key") is not False
+        return self.slots_of(component, path, "slurm_jwt_key_path", needed, self._in_force(path))
+
+    def slots_of(self, component: str, path: str, variable: str, needed: bool, named: bool = False) -> dict[str, Any]:
+        """A key and those beside it. VARIABLE names its path; NAMED: a configuration file names it."""
         place = file_paths.inspect(path)
         if place.is_link or place.kind not in ("file", "missing"):
-            self.host.problems += daemon_problems.key_not_a_file(component, path, place)
+            self.host.problems += daemon_problems.key_not_a_file(component, path, place, variable)
             return facts.key(path, place)
-        # Where no key is declared, its folder does not matter.
-        needed = place.kind == "file" or self.host.declared_parameters().get("jwt_key") is not False
+        needed = needed or place.kind == "file"
         folder = os.path.dirname(path)
         if needed and daemon_problems.writable_by_others(file_paths.inspect(folder), self.host.user):
-            self.host.problems += daemon_problems.key_location(component, path, f"Others can write to {folder}.")
+            self.host.problems += daemon_problems.key_location(
+                component, path, f"Others can write to {folder}.", variable
+            )
             return facts.key(path, place)
         try:
             slots = read_slots(path)
         except SecretFileError as error:
             if needed:
-                self.host.problems += daemon_problems.key_location(component, path, str(error))
+                self.host.problems += daemon_problems.key_location(component, path, str(error), variable)
             return facts.key(path, place)
         if slots.current is None:
             return facts.key(path, file_paths.MISSING)
@@ -71,7 +78,7 @@ class KeyInspection:
         weakness = hs256.weakness(slots.current.key.data)
         if weakness:
             # No daemon starts with an empty key, so none has it in force.
-            in_force = self._in_force(path) and bool(slots.current.key.data)
+            in_force = named and bool(slots.current.key.data)
             self.host.problems += daemon_problems.key_weak(component, path, weakness, in_force)
         return {
             **facts.key(path, place),

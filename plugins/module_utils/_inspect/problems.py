@@ -93,6 +93,8 @@ def release_too_old(component: str, release: Release, capabilities: list[str]) -
             effect = "Slurm silently ignores a parameter in AuthAltParameters that it does not know."
             if name == "auth_jwt":
                 effect = "AuthAltTypes is unknown to it: every daemon and command on the host would refuse to run."
+            if name == "http_auth":
+                effect = "Every daemon and command that reads a slurm.conf with these names would refuse to run."
             remedy = "Upgrade Slurm on this host, or do not declare it."
             problems.append(Problem(ERROR, "release_too_old", component, None, str(error), effect, remedy))
     return problems
@@ -210,15 +212,18 @@ def _path(conf: Conf, key: str) -> str | None:
     return setting.path if setting else None
 
 
-def http_auth(component: str, conf: Conf, release: Release) -> list[Problem]:
+def http_auth(component: str, conf: Conf, release: Release, plugin_missing: bool = False) -> list[Problem]:
     """From 26.05 on, one parameter makes slurmd on every node load the key."""
     setting = conf.effective("SlurmdHttpAuthParameters")
-    if setting is None or not setting.value or not has(release, "client_ids"):
+    if setting is None or not setting.value or not has(release, "http_auth"):
         return []
     found = f"SlurmdHttpAuthParameters={setting.value} is set."
     effect = "slurmd then loads the keys of AuthAltParameters too, and dies on every node that has none. A rollout"
     effect += " gives no key to nodes."
     remedy = "Remove it, unless every node is meant to have the key."
+    if plugin_missing:
+        found = f"SlurmdHttpAuthParameters={setting.value} is set, and auth_jwt.so is missing on this host."
+        effect = "slurmd needs that plugin then, and dies at its next start or reconfiguration, which nobody reports."
     return [Problem(ERROR, "slurmd_loads_key", component, setting.path, found, effect, remedy)]
 
 

@@ -22,6 +22,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     location,
     network,
     node,
+    openmetrics,
     packages,
     release,
     room,
@@ -50,6 +51,7 @@ def inspect(options: Options, run: Run) -> dict[str, Any]:
     slurm_user, key_path = _slurm_user(host), conf_files.key_path(host)
     keys = KeyInspection(host)
     differences = conf_files.differences(host, key_path, keys.jwks_path(), _problems_of)
+    key = _key(host, keys, key_path)
     observation = {
         **release.capabilities(host),
         "os_family": distribution.family_of_host(),
@@ -57,7 +59,8 @@ def inspect(options: Options, run: Run) -> dict[str, Any]:
         "dbd_conf": dbd_conf,
         "slurm_user": slurm_user,
         "key_path": key_path,
-        "key": _key(host, keys, key_path),
+        "key": key,
+        "openmetrics": openmetrics.inspect(host, keys, key),
         "jwks": keys.jwks(),
         "state_dir": _state_dir(host),
         "plugins": PluginInspection(host).inspect(),
@@ -105,6 +108,8 @@ def _slurm_user(host: Host) -> dict[str, Any] | None:
 
 def _problems_of(host: Host, file: ConfFile) -> list[Problem]:
     problems = conf_files.problems_of(host, file)
+    if file.kind == "slurm":
+        problems += openmetrics.problems_of(host, file.conf)
     if file.kind == "slurmdbd":
         for path in file.conf.paths:
             included = path != file.conf.paths[0]
@@ -176,6 +181,9 @@ def _folders_to_write(host: Host, observation: dict[str, Any]) -> dict[str, str]
         folders[os.path.dirname(os.path.realpath(key["path"]))] = component
     if declared.get("jwks") and jwks is not None:
         folders[os.path.dirname(os.path.realpath(jwks["path"]))] = component
+    metrics, users = observation["openmetrics"], (host.options.declared.get("openmetrics") or {}).get("users")
+    if users and metrics and not metrics["key"]["exists"]:
+        folders[os.path.dirname(os.path.realpath(metrics["key"]["path"]))] = "slurmctld"
     slurmrestd = observation["daemons"].get("slurmrestd")
     if slurmrestd and not slurmrestd["slurm_jwt"]:
         folders["/etc/systemd/system"] = "slurmrestd"

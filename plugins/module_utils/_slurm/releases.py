@@ -198,6 +198,13 @@ CAPABILITIES: tuple[Capability, ...] = (
         "A slurmdbd.conf of mode 0640",
     ),
     Capability(
+        "openmetrics",
+        Release(25, 11, 0),
+        None,
+        "slurmctld serves metrics by HTTP at its own port, with C(MetricsType=metrics/openmetrics).",
+        "Metrics of slurmctld",
+    ),
+    Capability(
         "job_environment_carries_token",
         Release(20, 2, 0),
         Release(26, 5, 0),
@@ -211,6 +218,14 @@ CAPABILITIES: tuple[Capability, ...] = (
         None,
         "C(AuthAltParameters=use_jwt_client_ids): uid, gid and groups may come from the token.",
         "use_jwt_client_ids",
+    ),
+    Capability(
+        "http_auth",
+        Release(26, 5, 0),
+        None,
+        "C(MetricsAuthUsers) and C(SlurmctldHttpAuthParameters): metrics under a token of a key of its own. Before, "
+        "daemons and commands that find these names in slurm.conf do not start.",
+        "Metrics under a token",
     ),
 )
 

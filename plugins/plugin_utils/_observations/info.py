@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import openmetrics
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import inventory_values
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import rest_unit
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import observation
@@ -140,6 +141,17 @@ _KEY = Members(
         "previous": maybe(Members(_KEY_COPY)),
     }
 )
+_KEY_LOADED = one_of("current", "copied", "replaced", "absent", "unknown")
+_OPENMETRICS = Members(
+    {
+        "serves": flag,
+        "users": list_of(LINE, 100),
+        "key_path": maybe(PATH),
+        "key": maybe(_KEY),
+        "in_force": maybe(LINE),
+        "key_loaded": _KEY_LOADED,
+    }
+)
 _STATE_DIR = Members(
     {
         **_OWNERSHIP,
@@ -167,7 +179,7 @@ _DAEMON = Members(
         "uid": maybe(ID),
         "command": list_of(TEXT, 500),
         "slurm_jwt": maybe(flag),
-        "key_loaded": one_of("current", "copied", "replaced", "absent", "unknown"),
+        "key_loaded": _KEY_LOADED,
         "stale": list_of(TEXT, 100),
         "listens": list_of(LINE, 100),
         "before_jwt": maybe(one_of(*rest_unit.STATES)),
@@ -180,11 +192,19 @@ _DIFFERENCES = list_of(
     ),
     100,
 )
+_OPENMETRICS_EDIT = Members(
+    {
+        "settings": Members({}, dict.fromkeys(openmetrics.PARAMETERS[:2], maybe(LINE))),
+        "present": Members({}, {"jwt_key": LINE}),
+        "absent": list_of(IDENTIFIER, 10),
+    }
+)
 _DESIRED = Members(
     {
         "parameters": map_of(IDENTIFIER, either(flag, maybe(number()), LINE), 100),
         "parameters_absent": list_of(IDENTIFIER, 100),
-    }
+    },
+    {"openmetrics": maybe(_OPENMETRICS_EDIT)},
 )
 PROBLEM = Members(
     {
@@ -216,6 +236,7 @@ INFO = observation(
         ),
         "key_path": maybe(PATH),
         "key": maybe(_KEY),
+        "openmetrics": maybe(_OPENMETRICS),
         "jwks": maybe(Members({**_OWNERSHIP, "path": PATH, "exists": flag, "kids": list_of(KID)})),
         "state_dir": maybe(_STATE_DIR),
         "plugins": maybe(

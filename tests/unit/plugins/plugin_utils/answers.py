@@ -94,6 +94,10 @@ DAEMON = {
     "dropin": "SHA256:" + "a" * 64,
 }  # fmt: skip
 COMPONENTS = ("slurmctld", "slurmdbd", "slurmrestd")
+OPENMETRICS = {
+    **{"serves": True, "users": ["mallory"], "key_path": "/other/key", "key": KEY, "in_force": "/other/key"},
+    "key_loaded": "replaced",
+}
 
 
 def problem(severity, code="slurm_missing"):
@@ -180,6 +184,7 @@ ANSWERS = {
             previous=[KEPT],
         ),
     ],
+    "openmetrics": [None, *_each(OPENMETRICS, key=[None], in_force=[None], key_loaded=["absent"], users=[[]])],
     "jwks": [None, {**OWNERSHIP, "path": "/other/jwks", "exists": True, "kids": ["a", "b"]}],
     "state_dir": [None, *_each(STATE_DIR, path=["/other"], exists=[False], writable_by_others=[False])],
     "plugins": [None, *_each(PLUGINS, packages=[[], ["mallory"]], unavailable=[["mallory"]])],
@@ -205,6 +210,13 @@ ANSWERS = {
     "desired": [
         {"slurm_conf": None, "slurmdbd_conf": None},
         {"slurm_conf": {"parameters": {"AuthAltTypes": "x"}, "parameters_absent": ["JobComp"]}, "slurmdbd_conf": None},
+        {
+            "slurm_conf": {
+                **{"parameters": {}, "parameters_absent": []},
+                "openmetrics": {"settings": {"MetricsType": None}, "present": {"jwt_key": "/x"}, "absent": ["y"]},
+            },
+            "slurmdbd_conf": None,
+        },
     ],
     "undeclared": [{}, {"slurm_jwt_conf_path": "/opt/slurm/etc/slurm.conf", "slurm_jwt_bin_dirs": ["/opt/slurm/bin"]}],
     "problems": [

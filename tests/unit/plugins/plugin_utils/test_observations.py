@@ -373,6 +373,25 @@ ANSWER = {
         "next": dict(COPY),
         "previous": dict(COPY),
     },
+    "openmetrics": {
+        "serves": True,
+        "users": ["prometheus"],
+        "key_path": f"{KEY}.metrics",
+        "key": {
+            **COPY,
+            "path": f"{KEY}.metrics",
+            "exists": True,
+            "folder_exists": True,
+            "size": 32,
+            "weakness": "has 16 bytes only; an HS256 key has 32 at least",
+            "inode": 262148,
+            "modified": 1795400000.5,
+            "next": dict(COPY),
+            "previous": dict(COPY),
+        },
+        "in_force": f"{KEY}.metrics",
+        "key_loaded": "current",
+    },
     "jwks": {**OWNERSHIP, "path": "/etc/slurm/jwks.json", "exists": True, "kids": ["a1", "FJ86GcF3jTbNLOco4Nv"]},
     "state_dir": {
         **OWNERSHIP,
@@ -408,7 +427,15 @@ ANSWER = {
         "slurmdbd_conf": [{"parameter": "AuthAltTypes", "before": "x", "after": "auth/jwt", "path": "/etc/d.conf"}],
     },
     "desired": {
-        "slurm_conf": {"parameters": {"jwt_key": KEY, "disable_token_creation": True}, "parameters_absent": ["jwks"]},
+        "slurm_conf": {
+            "parameters": {"jwt_key": KEY, "disable_token_creation": True},
+            "parameters_absent": ["jwks"],
+            "openmetrics": {
+                "settings": {"MetricsType": "metrics/openmetrics", "MetricsAuthUsers": "prometheus"},
+                "present": {"jwt_key": f"{KEY}.metrics"},
+                "absent": ["jwks"],
+            },
+        },
         "slurmdbd_conf": {"parameters": {"jwt_key": KEY}, "parameters_absent": ["jwks"]},
     },
     "undeclared": {

@@ -70,7 +70,8 @@ def test_an_included_folder_is_empty_as_it_is_for_slurm(tmp_path: pathlib.Path) 
 
 
 def test_what_the_file_has_of_jwt(slurm: facts.ConfFile) -> None:
-    assert slurm.written == {"AuthAltTypes": "auth/jwt", "AuthAltParameters": "jwt_key=/k"}
+    nothing = dict.fromkeys(("MetricsType", "MetricsAuthUsers", "SlurmctldHttpAuthParameters"))
+    assert slurm.written == {"AuthAltTypes": "auth/jwt", "AuthAltParameters": "jwt_key=/k", **nothing}
     assert facts.slurm_conf(slurm)["auth_alt_types"] == ["auth/jwt"]
 
 

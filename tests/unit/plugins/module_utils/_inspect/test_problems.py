@@ -234,11 +234,14 @@ def test_the_state_folder(place: PathInfo, expected: list[tuple[str, str]]) -> N
 
 
 def test_what_is_no_key() -> None:
+    def found(place: PathInfo) -> list[host_problems.Problem]:
+        return daemon_problems.key_not_a_file("slurmctld", "/k", place, "variable")
+
     for place in (FOLDER, PathInfo("other", False, 0, 0, 0, 0, 0.0, 0), FILE._replace(is_link=True)):
-        assert brief(daemon_problems.key_not_a_file("slurmctld", "/k", place)) == [("error", "key_not_a_file")]
-    assert "a folder" in daemon_problems.key_not_a_file("slurmctld", "/k", FOLDER)[0].found
-    assert "link" in daemon_problems.key_not_a_file("slurmctld", "/k", MISSING._replace(is_link=True))[0].found
-    assert brief(daemon_problems.key_location("slurmctld", "/k", "It is bad.")) == [("error", "key_place")]
+        assert brief(found(place)) == [("error", "key_not_a_file")]
+    assert "a folder" in found(FOLDER)[0].found
+    assert "link" in found(MISSING._replace(is_link=True))[0].found
+    assert brief(daemon_problems.key_location("slurmctld", "/k", "It is bad.", "variable")) == [("error", "key_place")]
     assert brief(daemon_problems.key_missing("slurmctld", "/k")) == [("warning", "key_missing")]
     for in_force, severity, remedy in ((False, "error", "Move the file away"), (True, "warning", "rotate_now=true")):
         (found,) = daemon_problems.key_weak("slurmctld", "/k", "is weak", in_force)

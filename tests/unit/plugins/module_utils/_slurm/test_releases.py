@@ -93,6 +93,8 @@ def test_releases_compare_as_numbers() -> None:
         ("rest_plugins_by_daemon", (False, False, True, True)),
         ("job_environment_carries_token", (True, True, True, False)),
         ("client_ids", (False, False, False, True)),
+        ("openmetrics", (False, False, False, True)),
+        ("http_auth", (False, False, False, True)),
     ],
 )
 def test_the_four_releases(name: str, expected: tuple[bool, ...]) -> None:
@@ -117,8 +119,8 @@ SINCE = {
     "23.11.2": ("infinite_lifespan",),
     "24.05.4": ("slurmrestd_refuses_slurm_user",),
     "24.11": ("auth_failure_reply",),
-    "25.11": ("slurmdbd_conf_group_readable",),
-    "26.05": ("client_ids",),
+    "25.11": ("slurmdbd_conf_group_readable", "openmetrics"),
+    "26.05": ("client_ids", "http_auth"),
 }
 
 

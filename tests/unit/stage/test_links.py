@@ -56,7 +56,7 @@ def tracked() -> list[Path]:
 def test_galaxy_yml_has_all_addresses_below_one() -> None:
     assert GALAXY["homepage"] == REPOSITORY
     assert GALAXY["issues"] == f"{REPOSITORY}/issues"
-    assert DOCUMENTATION == f"{REPOSITORY}/docs"
+    assert f"{REPOSITORY}/docs" == DOCUMENTATION
 
 
 def test_every_link_of_the_readme_is_a_full_address() -> None:

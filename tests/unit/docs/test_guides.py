@@ -1,0 +1,65 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The examples of the guides: YAML that can be copied, and options that exist."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+GUIDES = sorted((ROOT / "docs/docsite/rst").glob("*.rst"))
+BLOCK = re.compile(r"^( *)\.\. code-block:: yaml\n(?:\1 +:.*\n)*\n((?:\1   .*\n|\n)+)", re.M)
+
+
+def examples(guide: Path) -> list[str]:
+    return [textwrap.dedent(text) for _, text in BLOCK.findall(guide.read_text(encoding="utf-8"))]
+
+
+def tasks(play: dict) -> list[dict]:
+    return play.get("tasks", [])
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+def test_yaml_of_a_guide_can_be_read(guide):
+    for text in examples(guide):
+        assert yaml.safe_load(text) is not None, text
+
+
+def test_every_guide_is_listed_in_both_tables_of_contents():
+    listed = yaml.safe_load((ROOT / "docs/docsite/extra-docs.yml").read_text(encoding="utf-8"))["sections"]
+    front = re.findall(r"^reference/docsite/(\w+)$", (ROOT / "docs/site/index.md").read_text(encoding="utf-8"), re.M)
+    guides = sorted(guide.stem for guide in GUIDES)
+    assert sorted(name for section in listed for name in section["toctree"]) == guides
+    assert sorted(front) == guides
+
+
+def test_awx_tasks_have_options_that_exist():
+    """Checked against the modules' own documentation, as AWX itself is not available to tests."""
+    checked = 0
+    plays = [yaml.safe_load(text) for text in examples(ROOT / "docs/docsite/rst/guide_awx.rst")]
+    for play in (play for content in plays if isinstance(content, list) for play in content):
+        for task in tasks(play):
+            for name in (key for key in task if key.startswith("awx.awx.")):
+                source = import_module(f"ansible_collections.{name.replace('awx.awx.', 'awx.awx.plugins.modules.')}")
+                options = yaml.safe_load(source.DOCUMENTATION)["options"]
+                assert set(task[name]) <= set(options), name
+                checked += 1
+    assert checked == 5
+
+
+def test_surveys_ask_for_variables_that_exist():
+    known = {
+        name
+        for spec in ROOT.glob("roles/*/meta/argument_specs.yml")
+        for entry in yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"].values()
+        for name in entry.get("options", {})
+    }
+    asked = re.findall(r"variable: (\w+)", (ROOT / "docs/docsite/rst/guide_awx.rst").read_text(encoding="utf-8"))
+    assert asked and set(asked) <= known

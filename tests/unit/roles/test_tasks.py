@@ -118,7 +118,7 @@ def test_what_is_delegated():
     }
     elsewhere = {each for each in found if each[2:] != ("ansible.builtin.set_fact", "localhost")}
     # The primary controller asks slurmrestd from outside.
-    assert {each[:3] for each in elsewhere} == {("slurmrestd", "prove.yml", f"{OURS}slurm_jwt_proof")}
+    assert {each[:3] for each in elsewhere} == {("slurmrestd", "prove_from_controller.yml", f"{OURS}slurm_jwt_proof")}
     assert all("primary" in each[3] for each in elsewhere)
 
 
@@ -294,7 +294,7 @@ def test_what_crosses_from_host_to_host_is_on_the_list():
         if which != "localhost" and not (which == "inventory_hostname" and member is None):
             crossing.setdefault(member, []).append((file, which))
     # All that a host has, where hosts are chosen by what is in it, or looked at in the report.
-    assert {file for file, _which in crossing.pop(None, [])} <= {"main.yml", "report.yml"}
+    assert {file for file, _which in crossing.pop(None, [])} <= {"main.yml", "report_failures.yml"}
     assert set(crossing) == set(RESULTS)
 
 

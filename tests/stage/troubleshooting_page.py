@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the guide "Troubleshooting" from the code: every refusal and warning by its first words.
+"""Makes the guide "Troubleshooting" from the code: every refusal and warning by its first words, and every alert.
 
 A name in capitals stands for a value in a message. Nothing is imported: the texts are read from the syntax tree, so no
 message is missing.
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import alerts_section
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -324,7 +325,8 @@ def sections() -> list[Section]:
 
 def page() -> str:
     """The whole guide."""
-    return "\n".join([HEAD, *(line for section in sections() for line in _section(section))])
+    lines = (line for section in sections() for line in _section(section))
+    return "\n".join([HEAD, *lines, *alerts_section.section()])
 
 
 def _section(section: Section) -> Iterator[str]:

@@ -28,6 +28,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.file import Fi
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import PolicySettings, next_change
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import parse_record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.update import KeySetSettings, KeySetUpdate
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import pause, readiness, units
@@ -80,6 +81,7 @@ class JwksRefresh:
         self.loaded = 0 if record is None else record.loaded
         self.kids = [] if record is None else record.kids
         self.next_change = None if record is None else record.next_change
+        self.fingerprint = None if record is None else record.fingerprint
         self.notes: list[str] = []
         self.wrote = False
 
@@ -123,6 +125,7 @@ class JwksRefresh:
         decision = change.decision
         self.kids = sorted(key.kid for key in decision.keys)
         self.next_change = next_change(decision)
+        self.fingerprint = fingerprint(change.data) if change.data else None
         for text, kids in (
             ("New keys", decision.added),
             ("Withdrawn keys that stay until their tokens have expired", [key.kid for key in decision.retired]),
@@ -223,7 +226,9 @@ class JwksRefresh:
 
     def report(self, result: str, text: str) -> str:
         """Write the record and the metrics; what failed."""
-        record = JwksTimerRecord(self.now, result, text, self.reached, self.loaded, self.kids, self.next_change)
+        record = JwksTimerRecord(
+            self.now, result, text, self.reached, self.loaded, self.kids, self.next_change, self.fingerprint
+        )
         settings = self.settings
         return report(settings.record, record._asdict(), settings.metrics, metrics(settings, record))
 

@@ -84,6 +84,8 @@ class JwksTimerRecord(NamedTuple):
     kids: list[str] = []
     next_change: int | None = None
     """When the next withdrawn key expires."""
+    fingerprint: str | None = None
+    """SHA-256 of the key set, to compare hosts."""
 
 
 def write_settings(settings: JwksTimerSettings) -> str:
@@ -141,4 +143,8 @@ def metrics(settings: JwksTimerSettings, record: JwksTimerRecord) -> str:
         ("loaded_timestamp_seconds", "When daemons last loaded the keys; 0 for never.", record.loaded),
         ("keys", "How many keys are trusted.", len(record.kids)),
     )  # fmt: skip
-    return "".join(gauge(f"slurm_jwks_{name}", text, {}, value) for name, text, value in values)
+    file = {"file": settings.path}
+    text = "".join(gauge(f"jwks_{name}", text, file, value) for name, text, value in values)
+    if record.fingerprint:
+        text += gauge("jwks_info", "Which key set is in the file.", {**file, "fingerprint": record.fingerprint}, 1)
+    return text

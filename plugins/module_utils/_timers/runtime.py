@@ -116,10 +116,11 @@ def last_record(path: str, read_record: Callable[[str], Record | None]) -> Recor
 
 
 def gauge(name: str, text: str, labels: dict[str, str], value: int) -> str:
-    """One metric with one value, in the text format of Prometheus."""
+    """One metric with one value, in the text format of Prometheus. All metrics of this collection have one prefix."""
     pairs = ",".join(f'{label}="{_escaped(each)}"' for label, each in labels.items())
     selector = f"{{{pairs}}}" if pairs else ""
-    return f"# HELP {name} {text}\n# TYPE {name} gauge\n{name}{selector} {value}\n"
+    full = f"slurm_jwt_{name}"
+    return f"# HELP {full} {text}\n# TYPE {full} gauge\n{full}{selector} {value}\n"
 
 
 def _escaped(text: Any) -> str:

@@ -186,4 +186,4 @@ def metrics(settings: TokenTimerSettings, record: TokenTimerRecord) -> str:
         ("clock_offset_seconds", "How far slurmctld's clock is ahead of this host's.", record.offset or 0),
     )
     labels = {"service": settings.name, "user": settings.user, "file": settings.dest}
-    return "".join(gauge(f"slurm_jwt_token_{name}", text, labels, value) for name, text, value in families)
+    return "".join(gauge(f"token_{name}", text, labels, value) for name, text, value in families)

@@ -92,7 +92,11 @@ JWKS_TIMER = observation(
         "unit": LINE,
         "active": maybe(IDENTIFIER),
         "attempt": _attempt(
-            reached=maybe(number()), loaded=maybe(number()), kids=maybe(list_of(KID)), next_change=maybe(json_value())
+            reached=maybe(number()),
+            loaded=maybe(number()),
+            kids=maybe(list_of(KID)),
+            next_change=maybe(json_value()),
+            fingerprint=maybe(FINGERPRINT),
         ),
     },
     seconds=120,

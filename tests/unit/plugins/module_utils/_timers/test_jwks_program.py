@@ -23,6 +23,7 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.fetch import DISCOVERY
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_program, jwks_refresh, program_files
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import (
     JwksTimerSettings,
@@ -332,7 +333,10 @@ class TestFailures:
 
 def test_every_user_can_read_the_metrics_only(site):
     site.run()
-    assert "slurm_jwks_keys 1" in (site.folder / "slurm_jwks.prom").read_text()
+    text = (site.folder / "slurm_jwks.prom").read_text()
+    file = f'file="{site.path}"'
+    assert f"slurm_jwt_jwks_keys{{{file}}} 1\n" in text
+    assert f'slurm_jwt_jwks_info{{{file},fingerprint="{fingerprint(site.path.read_bytes())}"}} 1\n' in text
     assert (site.folder / "slurm_jwks.prom").stat().st_mode & 0o777 == 0o644
     assert site.record.stat().st_mode & 0o777 == 0o600
     assert site.path.stat().st_mode & 0o777 == 0o400

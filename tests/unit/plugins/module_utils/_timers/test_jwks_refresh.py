@@ -82,6 +82,9 @@ def test_an_outage_begins_when_all_sources_were_last_reached():
 
 def test_metrics():
     text = jwks_refresh.metrics(SETTINGS, record(result="failed", kids=["a", "b"]))
-    assert "slurm_jwks_attempt_success 0\n" in text
-    assert "slurm_jwks_keys 2\n" in text
-    assert f"slurm_jwks_reached_timestamp_seconds {NOW}\n" in text
+    assert 'slurm_jwt_jwks_attempt_success{file="/etc/slurm/jwks.json"} 0\n' in text
+    assert 'slurm_jwt_jwks_keys{file="/etc/slurm/jwks.json"} 2\n' in text
+    assert f'slurm_jwt_jwks_reached_timestamp_seconds{{file="/etc/slurm/jwks.json"}} {NOW}\n' in text
+    assert "slurm_jwt_jwks_info" not in text
+    with_keys = jwks_refresh.metrics(SETTINGS, record(fingerprint="SHA256:ab"))
+    assert 'slurm_jwt_jwks_info{file="/etc/slurm/jwks.json",fingerprint="SHA256:ab"} 1\n' in with_keys

@@ -103,7 +103,7 @@ def stages() -> list[Stage]:
         stage("site", "docs", "builds the HTML documentation, without a warning", "python tests/stage/site.py"),
         stage("unit", "unit", "runs the unit tests",
               "python -m pytest -q -n 2 --junit-xml=.work/logs/{name}.xml tests/unit"),
-        stage("tarball", "tarball", "builds the tarball, imports it as Galaxy would, runs its playbooks from there",
+        stage("tarball", "tarball", "rehearses a release: changelog, tarball, Galaxy's import, installation by name",
               "tests/stage/tarball"),
         *(stage(f"sanity-{core}", "sanity", f"runs ansible-test sanity of ansible-core {core}",
                 f"python tests/stage/sanity.py {core}") for core in CORES),

@@ -229,6 +229,9 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
 )
 
+#: Texts that say "20.11 to 26.05" mean these: the oldest and the newest release that tests run, and all between them.
+MEASURED = (Release(20, 11), Release(26, 5))
+
 _BY_NAME = {capability.name: capability for capability in CAPABILITIES}
 
 # The versions of the REST API that a train carries: the oldest, the newest, and the oldest with /slurmdb.

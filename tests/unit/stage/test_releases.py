@@ -11,6 +11,8 @@ import re
 
 import pytest
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import releases
+
 TESTS = pathlib.Path(__file__).parents[2]
 # Compiled ones have a name with a word in it.
 LAB = re.findall(r'Release\(\s*"(\d+\.\d+)",', (TESTS / "lab/slurmlab/releases.py").read_text(encoding="utf-8"))
@@ -49,3 +51,35 @@ def test_key_sets_are_given_to_every_release_that_has_them() -> None:
 def test_every_release_has_a_rollout() -> None:
     scenarios = TESTS.parent / "extensions/molecule"
     assert sorted(path.name.partition("-")[2] for path in scenarios.glob("rollout-*")) == sorted(LAB)
+
+
+def trains(text: str) -> list[tuple[str, ...]]:
+    """Ranges of releases without a third number."""
+    return re.findall(r"(?<![\d.])(2\d\.\d\d) to (2\d\.\d\d)(?!\.?\d)", text)
+
+
+def test_the_measured_range_is_the_lab_s() -> None:
+    assert [release.train for release in releases.MEASURED] == [LAB[0], LAB[-1]]
+
+
+def test_texts_name_the_measured_range() -> None:
+    """One that begins with the oldest release says what all of them do, and ends with the newest."""
+    oldest, newest = (release.train for release in releases.MEASURED)
+    found = {
+        (str(path.relative_to(TESTS.parent)), last)
+        for folder in ("plugins", "roles", "playbooks", "docs", "extensions", "tests")
+        for path in (TESTS.parent / folder).rglob("*")
+        if path.suffix in (".py", ".yml", ".rst", ".md") and path != pathlib.Path(__file__)
+        for first, last in trains(" ".join(path.read_text(encoding="utf-8", errors="replace").split()))
+        if first == oldest
+    }
+    assert len(found) >= 5
+    assert [one for one in found if one[1] != newest] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "ranges"),
+    [("from 20.11 to 24.11 knows", [("20.11", "24.11")]), ("23.02.0 to 23.02.5", []), ("23.02.6 to 26.05.2", [])],
+)
+def test_ranges_are_found(text: str, ranges: list[tuple[str, str]]) -> None:
+    assert trains(text) == ranges

@@ -101,7 +101,11 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
     def execute(self, variables: dict[str, Any]) -> Mapping[str, Any]:
         """The module's result as it comes from the host."""
         background = bool(self._task.async_val) and not self._connection.has_native_async
-        result: Mapping[str, Any] = self._execute_module(task_vars=variables, wrap_async=background)
+        # Ansible adds twenty of its own to these, and keeps those of the task for each host until all have answered.
+        arguments = dict(self._task.args)
+        result: Mapping[str, Any] = self._execute_module(
+            module_args=arguments, task_vars=variables, wrap_async=background
+        )
         if not background:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result

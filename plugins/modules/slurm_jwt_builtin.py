@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_jwt_builtin
-short_description: Run a builtin module, and let in what is declared of its result
+short_description: "[INTERNAL] Run a builtin module, and let in what is declared of its result"
 version_added: 1.0.0
 description:
   - Runs one module of C(ansible.builtin) on a managed host. Of its result it lets in the members that the roles of this

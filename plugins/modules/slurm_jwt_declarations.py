@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slurm_jwt_declarations
-short_description: Freeze what a site declares, before any host is asked
+short_description: "[INTERNAL] Freeze what a site declares, before any host is asked"
 version_added: 1.0.0
 description:
   - Reads the variables of this collection from inventory and extra vars, without asking a host, and writes down which

@@ -27,6 +27,13 @@ def listed(path: str, name: str) -> list[str]:
     raise AssertionError(f"{path} has no {name}")
 
 
+def listed_pairs(path: str, name: str) -> list[tuple[str, str]]:
+    """The same, each with what stands beside it."""
+    constant = re.search(rf"^{name} = (\(.*?^\))", (TESTS / path).read_text(encoding="utf-8"), re.M | re.S)
+    assert constant is not None
+    return [(".".join(release.split(".")[:2]), beside) for release, beside in ast.literal_eval(constant[1])]
+
+
 def test_the_lab_has_releases() -> None:
     assert len(LAB) >= 4
 
@@ -83,3 +90,13 @@ def test_texts_name_the_measured_range() -> None:
 )
 def test_ranges_are_found(text: str, ranges: list[tuple[str, str]]) -> None:
     assert trains(text) == ranges
+
+
+def test_the_readme_s_table_is_that_of_the_tests_and_of_the_capabilities() -> None:
+    tested = dict(listed_pairs("stage/releases_page.py", "TESTED"))
+    readme = (TESTS.parent / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d\d\.\d\d) \| ([^|]+) \| [\d.]+ \| [\d.]+ \| (\w+) slurmctld \|$", readme, re.M)
+    assert {release: where for release, where, _how in rows} == tested
+    for release, _where, how in rows:
+        reloads = releases.has(releases.parse(release), "reconfigure_reloads_auth")
+        assert how == ("reconfigures" if reloads else "restarts")

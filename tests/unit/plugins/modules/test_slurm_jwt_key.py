@@ -408,7 +408,7 @@ class TestWhatIsNoKey:
         place.refused("has 1048577 bytes.*Check the path", force=True)
 
     @pytest.mark.parametrize("name", ["jwt.key", "jwt.key.record"])
-    def test_links_and_folders(self, place: Place, name: str) -> None:
+    def test_readme_and_folders(self, place: Place, name: str) -> None:
         if name != "jwt.key":
             place.have()
         (place.folder / name).symlink_to("/etc/hostname")

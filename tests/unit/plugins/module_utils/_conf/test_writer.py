@@ -150,7 +150,7 @@ def test_a_link_is_followed_only_where_others_cannot_write(
         assert resolved(str(subfolder / "link")) == str(folder / "slurm.conf")
 
 
-def test_links_in_a_circle_end(folder: pathlib.Path) -> None:
+def test_readme_in_a_circle_end(folder: pathlib.Path) -> None:
     (folder / "a").symlink_to("b")
     (folder / "b").symlink_to("a")
     with pytest.raises((ConfFileError, OSError)):

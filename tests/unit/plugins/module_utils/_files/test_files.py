@@ -360,7 +360,7 @@ class TestPlaces:
         create(str(tmp_path / "link" / "secret"), b"secret", ME, MINE, 0o400)
         assert (tmp_path / "real" / "secret").read_bytes() == b"secret"
 
-    def test_links_in_a_circle(self, tmp_path: pathlib.Path) -> None:
+    def test_readme_in_a_circle(self, tmp_path: pathlib.Path) -> None:
         (tmp_path / "one").symlink_to("two")
         (tmp_path / "two").symlink_to("one")
         with pytest.raises(SecretFileError, match="more than 40 symbolic links"):
@@ -398,7 +398,7 @@ class TestPlaces:
         check_path(str(tmp_path / "slurm" / "real" / "secret"))
 
     @as_root
-    def test_links_in_a_sticky_folder_belong_to_whoever_made_them(self, tmp_path: pathlib.Path) -> None:
+    def test_readme_in_a_sticky_folder_belong_to_whoever_made_them(self, tmp_path: pathlib.Path) -> None:
         (tmp_path / "tmp").mkdir()
         for name, owner in (("ours", 0), ("theirs", STRANGER)):
             (tmp_path / "tmp" / name).symlink_to(tmp_path)

@@ -36,7 +36,7 @@ def test_what_is_at_a_path(tmp_path: pathlib.Path) -> None:
     assert paths.inspect(str(tmp_path / "none")) is paths.MISSING
 
 
-def test_links_are_followed_and_named(tmp_path: pathlib.Path) -> None:
+def test_readme_are_followed_and_named(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "broken").symlink_to("nothing")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Addresses: galaxy.yml has them, and all else agrees. Galaxy and Automation Hub do not resolve relative links."""
+"""README, galaxy.yml and docsite links agree. Galaxy and Automation Hub do not resolve relative links."""
 
 from __future__ import annotations
 
@@ -106,6 +106,23 @@ def test_an_address_that_leads_nowhere_is_found(address: str) -> None:
 def test_the_version_to_install_is_the_one_of_galaxy_yml() -> None:
     named = re.findall(r"(?:hpc\.slurm_jwt:==|^    version: )([\d.]+)$", README, re.M)
     assert named == [GALAXY["version"]] * 2
+
+
+def internal(module: Path) -> bool:
+    return "[INTERNAL]" in module.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("Playbook", {path.stem for path in (ROOT / "playbooks").glob("*.yml")}),
+        ("Role", {path.name for path in (ROOT / "roles").iterdir()}),
+        ("Module", {path.stem for path in (ROOT / "plugins/modules").glob("*.py") if not internal(path)}),
+    ],
+)
+def test_the_tables_of_the_readme_have_everything(kind: str, names: set[str]) -> None:
+    table = README[README.index(f"\n| {kind} | "):].split("\n\n", 1)[0]
+    assert sorted(re.findall(r"^\| `hpc\.slurm_jwt\.(\w+)` \|", table, re.M)) == sorted(names)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ansible.plugins.loader import become_loader, connection_loader, shell_loade
 from ansible.utils.display import Display
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import KEEPS_FILES, failure
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import unreachable_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import declared_conf, unreachable_hosts
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import (
     declarations,
     host_variables,
@@ -135,7 +135,8 @@ def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str
             if not sentences and role == "slurm_jwt_tokens":
                 declared = variables.get(declared_services.DECLARED) or ()
                 limit = variables.get("slurm_jwt_max_token_lifespan")
-                of_services += service_checks.wrong(host, declared, groups, services, limit)
+                readers = declared_conf.openmetrics_users(variables.get("slurm_jwt_openmetrics_users")) or ()
+                of_services += service_checks.wrong(host, declared, groups, services, limit, readers)
             for sentence in sentences:
                 of_hosts_by_sentence.setdefault(sentence, []).append(host)
     of_hosts = [f"{hostlist.folded(hosts)}: {sentence}" for sentence, hosts in of_hosts_by_sentence.items()]

@@ -35,6 +35,7 @@ def rollout_plan(
     hs256: bool | None = None,
     rs256_key_path: str = "",
     signing: str = "",
+    openmetrics_users: Any = None,
     **desired: Any,
 ) -> dict[str, Any]:
     """The plan of a rollout; see plugin_utils/_plans/rollout.py."""
@@ -49,6 +50,7 @@ def rollout_plan(
     everything = desired_state.Desired(
         trust=trust,
         serves_slurmdb=serves,
+        openmetrics_users=declared_conf.openmetrics_users(openmetrics_users),
         default_listeners=listeners.default_listeners(groups, hostvars),
         **desired,
     )

@@ -18,10 +18,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import (
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
 
 
-def token_orders(hostvars: Mapping[str, Any], hosts: Sequence[str]) -> list[dict[str, Any]]:
+def token_orders(
+    hostvars: Mapping[str, Any], hosts: Sequence[str], openmetrics_key: str | None = None
+) -> list[dict[str, Any]]:
     """The requests, if the declarations have not changed since the beginning of the run."""
     host_variables.check_declarations(hostvars, hosts)
-    return token_exchange.requests(hostvars, hosts)
+    return token_exchange.requests(hostvars, hosts, openmetrics_key)
 
 
 def token_services(

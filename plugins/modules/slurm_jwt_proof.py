@@ -118,6 +118,40 @@ options:
       - The release of slurmrestd, such as V(24.11). Optional. It saves requests for API versions that slurmrestd does
         not have, and with 20.11.6 and later of the 20.11 series no case is left out.
     type: str
+  openmetrics:
+    description:
+      - Asks slurmctld on this host also for its metrics, over HTTP. It must serve them for a good token. It must refuse
+        a token for another user, one of the cluster's own key, and a request without a token. As a client's token it
+        must refuse the one that is good for metrics. Slurm 26.05 and later.
+    type: dict
+    suboptions:
+      key_path:
+        description: The key in C(SlurmctldHttpAuthParameters), which signs the tokens.
+        type: path
+        required: true
+      user:
+        description: A user in C(MetricsAuthUsers), for whom the good token is made.
+        type: str
+        required: true
+      users:
+        description: All users in C(MetricsAuthUsers). By default the one in O(openmetrics.user).
+        type: list
+        elements: str
+      fingerprint:
+        description: The expected fingerprint of the key.
+        type: str
+      retired_key_path:
+        description: A key that is not valid any more. A token that it signed must be refused.
+        type: path
+      url:
+        description: Where slurmctld listens on this host.
+        type: str
+        default: http://127.0.0.1:6817
+      listener_user:
+        description:
+          - The user that slurmctld runs as. Tokens are sent only to a program of that user or of root. While slurmctld
+            is down, any user may listen on its port.
+        type: str
   timeout:
     description:
       - Seconds to wait for each answer. A daemon that does not answer a good token is not asked again.
@@ -195,7 +229,7 @@ answers:
   elements: dict
   contains:
     daemon:
-      description: The daemon that was asked.
+      description: The daemon that was asked. V(metrics) is slurmctld, asked for metrics.
       returned: always
       type: str
       sample: slurmdbd
@@ -212,6 +246,8 @@ answers:
           V(confused) (HS256 with a public key as secret). V(sample) is O(sample_token).
         - V(own) is the cluster's own authentication without a token, used if there is neither a good nor a sample
           token.
+        - With O(openmetrics) also V(other_user) (a user who may not read metrics), V(of_cluster) (the cluster's own
+          key), and for slurmctld V(of_metrics) (the key for metrics).
       returned: always
       type: str
       sample: forged
@@ -282,6 +318,18 @@ ARGUMENTS = {
     "rest_user": {"type": "str"},
     "rest_slurmdb": {"type": "bool", "default": True},
     "release": {"type": "str"},
+    "openmetrics": {
+        "type": "dict",
+        "options": {
+            "key_path": {"type": "path", "required": True, "no_log": False},
+            "user": {"type": "str", "required": True},
+            "users": {"type": "list", "elements": "str"},
+            "fingerprint": {"type": "str"},
+            "retired_key_path": {"type": "path", "no_log": False},
+            "url": {"type": "str", "default": "http://127.0.0.1:6817"},
+            "listener_user": {"type": "str"},
+        },
+    },
     "timeout": {"type": "int", "default": 5},
     "return_tokens": {"type": "bool", "default": False, "no_log": False},
     "fail_unproven": {"type": "bool", "default": True},

@@ -103,6 +103,9 @@ options:
       allow_endless:
         description: See O(allow_endless).
         type: bool
+      key_path:
+        description: See O(key_path). For a token that another key signs than the others.
+        type: path
       dest:
         description: See O(dest).
         type: path
@@ -537,7 +540,12 @@ ARGUMENTS = dict(
     lifespan={"type": "str", "default": "30m"},
     format={"type": "str", "choices": list(FORMATS), "default": "raw"},
     state={"type": "str", "choices": list(STATES), "default": "present"},
-    tokens={"type": "list", "elements": "dict", "no_log": False, "options": dict(_TOKEN_OPTIONS, name={"type": "str"})},
+    tokens={
+        "type": "list",
+        "elements": "dict",
+        "no_log": False,
+        "options": dict(_TOKEN_OPTIONS, name={"type": "str"}, key_path={"type": "path", "no_log": False}),
+    },
     method={"type": "str", "choices": ["key", "scontrol", "given"], "default": "key"},
     key_path={"type": "path", "no_log": False},
     algorithm={"type": "str", "choices": ["HS256", "RS256"]},

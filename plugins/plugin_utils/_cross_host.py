@@ -12,6 +12,7 @@ from __future__ import annotations
 # Registered result of a host -> what other hosts use of it.
 RESULTS = {
     "slurm_jwt_key_read": "the signing key and its fingerprint, from the key host that has it to the others",
+    "slurm_jwt_openmetrics_key_read": "the key for metrics, from the controller that has it to the others",
     "slurm_jwt_next_key": "the next key and its time of creation, from the primary controller to the other key hosts",
     "slurm_jwt_staged": "the fingerprint of the next key, from the primary controller to the other key hosts",
     "slurm_jwt_local_key_active": "whether the next RSA key signs, from the primary controller to the other key hosts",
@@ -26,6 +27,7 @@ OF_THE_PRIMARY = {
     "state_dir.path": "folder of the key, for hosts of slurmdbd",
     "conf.controllers": "which controller is the primary, for all",
     "key.fingerprint": "which key all must have, for key hosts",
+    "openmetrics.key.fingerprint": "which key for metrics all must have, for controllers",
     "conf.identities": "identity of slurm.conf, for hosts that see the same file and must not edit it",
     "public_jwk": "public half of the local signing key, for key hosts",
 }

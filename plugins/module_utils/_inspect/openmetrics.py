@@ -19,6 +19,8 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems im
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import has
 
+# slurmctld serves neither; 99 is Slurm's own number for them.
+_NOBODY = {99, 65534}
 VARIABLE = "slurm_jwt_openmetrics_key_path"
 
 
@@ -32,7 +34,11 @@ def inspect(host: Host, keys: KeyInspection, key: dict[str, Any] | None) -> dict
     on = bool(declared and declared.users)
     found = _key(host, keys, path, on, path == current.key_path) if path else None
     if on and declared and host.release is not None and has(host.release, "http_auth"):
-        host.problems += found_problems.users_missing([user for user in declared.users if not _exists(user)])
+        users = {name: file_paths.find_user(name) for name in declared.users}
+        host.problems += found_problems.users_missing([name for name, user in users.items() if user is None])
+        host.problems += found_problems.users_unserved(
+            [name for name, user in users.items() if user is not None and {user.uid, user.gid} & _NOBODY]
+        )
         host.problems += found_problems.clear_text(facts.slurm_conf(host.slurm)["slurmctld_port"])
         if current.key_path and os.path.realpath(current.key_path) != os.path.realpath(declared.key_path):
             host.problems += found_problems.key_elsewhere(conf.path, declared.key_path, current.key_path)
@@ -84,7 +90,3 @@ def _left_after_removal(host: Host, conf: Conf) -> list[Problem]:
 
 def _declared(host: Host, conf: Conf) -> DeclaredOpenMetrics | None:
     return conf_files.declared_openmetrics(host, conf)
-
-
-def _exists(user: str) -> bool:
-    return file_paths.find_user(user) is not None

@@ -102,6 +102,16 @@ def users_missing(users: Sequence[str]) -> list[Problem]:
     ]
 
 
+def users_unserved(users: Sequence[str]) -> list[Problem]:
+    """A user whom slurmctld does not answer, whatever the token."""
+    effect = "slurmctld answers 500 to the user or the group nobody, whatever the token."
+    remedy = "Name another user in slurm_jwt_openmetrics_users, one of a service's own."
+    return [
+        Problem(ERROR, "metrics_user_nobody", "slurmctld", None, f"{user} is the user or group nobody.", effect, remedy)
+        for user in users
+    ]
+
+
 def clear_text(port: int) -> list[Problem]:
     """There is no TLS at slurmctld's port."""
     found = f"Tokens for metrics go to slurmctld's port {port} in clear text."

@@ -22,7 +22,12 @@ CASES = {
     "own": "the cluster's own authentication without a token",
     "foreign_name": "a plain user's token under the name of root",
     "none": "no token at all",
+    "other_user": "a token for a user who may not read metrics",
+    "of_cluster": "a token of the cluster's own key",
+    "of_metrics": "a token of the key for metrics",
 }
+METRICS = "metrics"
+"""The daemon of an answer about slurmctld's metrics."""
 MINTED = ("good", "expired", "forged", "unsigned", "retired", "forged_kid", "unknown_kid", "confused")
 ACCEPTABLE = ("good", "sample", "own")
 """What a daemon should accept. Its answer to the first available one decides how its other answers are read."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import ACCEPTABLE, CASES, Answer
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import ACCEPTABLE, CASES, METRICS, Answer
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply import (
     ACCEPTED,
     CLIENTS,
@@ -87,6 +87,8 @@ def _remedy_of_refusal(answer: Answer, answers: list[Answer]) -> str:
     daemon = answer.daemon
     if daemon == "slurmrestd":
         return _remedy_of_rest(answer)
+    if daemon == METRICS:
+        return _remedy_of_metrics(answer)
     if answer.answer == UNCLEAR:
         return f"The meaning of that answer is not known. Check the log of {daemon}."
     low = answer.detail.lower()
@@ -117,10 +119,24 @@ def _remedy_of_rest(answer: Answer) -> str:
     return f"slurmrestd only passes tokens on. Is {daemon} running, and does it accept this token when asked directly?"
 
 
+def _remedy_of_metrics(answer: Answer) -> str:
+    if "status 401" in answer.detail:
+        return "slurmctld has another key loaded, or none. Reconfigure it, and compare SlurmctldHttpAuthParameters."
+    if "status 403" in answer.detail:
+        return "MetricsAuthUsers does not have that user: reconfigure slurmctld, and compare scontrol show config."
+    if "status 500" in answer.detail:
+        return "slurmctld's host does not know that user, or it is nobody, whom slurmctld refuses to serve."
+    return "Compare MetricsType in scontrol show config with slurm.conf, and check slurmctld's log."
+
+
 def _remedy_of_acceptance(wrong: list[Answer]) -> str:
     if any(one.answer != ACCEPTED for one in wrong):
         return "Run the proof again while nothing is being restarted, and check the daemon's log."
     accepted = {one.case for one in wrong}
+    if wrong[0].daemon == METRICS:
+        return "Compare MetricsAuthUsers and SlurmctldHttpAuthParameters in scontrol show config with slurm.conf."
+    if accepted == {"of_metrics"}:
+        return "Both keys are the same. Give metrics a key of its own, in another file."
     if accepted == {"expired"}:
         return "The clock of its host is more than an hour slow. Correct it: tokens expire too late."
     if accepted == {"foreign_name"}:

@@ -21,6 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import parse as parse_jwks
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import LEAST_BITS, Jwk, Rules, from_members
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof import openmetrics
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.cases import (
     ACCEPTABLE,
     CASES,
@@ -65,7 +66,10 @@ def prove(task: Task, run: RunCommand) -> dict[str, Any]:
     tokens = _minted(params) if params["tokens"] is None else _passed_on(params["tokens"])
     if params["sample_token"]:
         tokens["sample"] = _sample(params["sample_token"], time.time())
-    questions = Questions(params, tokens, run)
+    metrics: dict[str, str] = {}
+    if params["openmetrics"]:
+        metrics = openmetrics.minted(params["openmetrics"], tokens.get("good"))
+    questions = Questions(params, tokens, run, metrics)
     answers, left_out = questions.ask_all()
     result = {
         "changed": False,
@@ -85,9 +89,13 @@ def prove(task: Task, run: RunCommand) -> dict[str, Any]:
 class Questions:
     """What is asked of the daemons with these tokens."""
 
-    def __init__(self, params: Mapping[str, Any], tokens: dict[str, str], run: RunCommand) -> None:
+    def __init__(
+        self, params: Mapping[str, Any], tokens: dict[str, str], run: RunCommand, metrics: dict[str, str]
+    ) -> None:
         self.params = params
         self.tokens = tokens
+        self.metrics = metrics
+        """Tokens that may read metrics, and bad ones."""
         self.user = _user_in(tokens)
         self.run = run
 
@@ -103,7 +111,9 @@ class Questions:
                 more, skipped = self._ask_slurmrestd(behind)
                 answers += more
                 left_out += skipped
-        answers = [without_tokens(answer, self.tokens) for answer in answers]
+        if self.metrics:
+            answers += openmetrics.ask(self.params["openmetrics"], self.metrics, self.params["timeout"])
+        answers = [without_tokens(without_tokens(answer, self.tokens), self.metrics) for answer in answers]
         return answers, [dict(left, reason=hide_tokens(left["reason"], self.tokens)) for left in left_out]
 
     def _ask_client(self, daemon: str) -> list[Answer]:
@@ -111,12 +121,15 @@ class Questions:
         client = Client(self.params["bin_dir"], self.params["conf_path"], self.params["timeout"])
         command = CLIENTS[daemon]
 
+        of_metrics = {"of_metrics": self.metrics["good"]} if self.metrics and daemon == "slurmctld" else {}
+        tokens = {**self.tokens, **of_metrics}
+
         def ask(case: str) -> Reply:
-            code, out, err = self.run(client.argv(*command), client.environment(self.tokens.get(case)))
+            code, out, err = self.run(client.argv(*command), client.environment(tokens.get(case)))
             return reply_of_client(code, out, err, TIMED_OUT, client.timeout)
 
         asked = " ".join(word for word in command if not word.startswith("-") and "=" not in word)
-        cases = list(self.tokens) if set(self.tokens) & set(ACCEPTABLE) else ["own", *self.tokens]
+        cases = list(tokens) if set(tokens) & set(ACCEPTABLE) else ["own", *tokens]
         return probe(daemon, asked, cases, ask)
 
     def _ask_slurmrestd(self, behind: str) -> tuple[list[Answer], list[dict[str, str]]]:

@@ -32,7 +32,7 @@ def _from_slurmctld(
     token = ask_slurmctld(run, client, request.user, request.seconds)
     if key is not None and not signed_by(token, key.data):
         raise TokenError(
-            f"slurmctld signs with another key than the one in {task.params['key_path']}. It has not loaded that key "
+            f"slurmctld signs with another key than the one in {request.key_path}. It has not loaded that key "
             "yet: restart it, or from Slurm 23.11 on, run 'scontrol reconfigure'. Its token is not used."
         )
     left = (expiry_of(split(token).claims) or 0) - int(now)

@@ -39,13 +39,17 @@ class PresentTokens:
         self.now = time.time()
         self.requests = requests(task)
         self._refuse_missing_options()
-        self.key = read_signing_key(task)
+        paths = dict.fromkeys(request.key_path for request in self.requests)
+        self.keys = {path: read_signing_key(task, path) for path in paths}
         for request in self.requests:
-            if self.key is not None and request.given and not signed_by(request.given, self.key.data):
-                raise TaskError(f"{request.name}: token: It was not signed by the key in {task.params['key_path']}.")
+            key = self.keys[request.key_path]
+            if key is not None and request.given and not signed_by(request.given, key.data):
+                raise TaskError(f"{request.name}: token: It was not signed by the key in {request.key_path}.")
 
     def run(self) -> dict[str, Any]:
-        current = [current_token(request, self.task, self.key, self.now) for request in self.requests]
+        current = [
+            current_token(request, self.task, self.keys[request.key_path], self.now) for request in self.requests
+        ]
         tokens = [self._token(*pair) for pair in zip(self.requests, current)]
         results = [self._result(*each) for each in zip(self.requests, current, tokens)]
         by_path = {
@@ -70,8 +74,8 @@ class PresentTokens:
 
     def _refuse_missing_options(self) -> None:
         params = self.task.params
-        made_here = any(request.given is None for request in self.requests)
-        if made_here and params["method"] == "key" and params["key_path"] is None:
+        keyless = any(request.given is None and request.key_path is None for request in self.requests)
+        if keyless and params["method"] == "key":
             raise TaskError(NO_KEY)
         if all(request.dest is not None for request in self.requests):
             return
@@ -97,16 +101,16 @@ class PresentTokens:
                 "none. Give a new one in token."
             )
         try:
-            return new_token(request, self.task, self.run_command, self.key, self.now)
+            return new_token(request, self.task, self.run_command, self.keys[request.key_path], self.now)
         except TokenError as exc:
             raise TaskError(f"{request.name}: {exc}") from exc
 
     def _live_token(self, request: TokenRequest, current: CurrentToken) -> str | None:
         """Where nothing is staged, the live token: the host with the key may find that it need not be staged again."""
-        live = current.model
-        if self.key is not None or request.path == request.dest or live is None or live is current.file:
+        live, key = current.model, self.keys[request.key_path]
+        if key is not None or request.path == request.dest or live is None or live is current.file:
             return None
-        stale = why_stale(request, request.form, live.data, self.key, self.now)
+        stale = why_stale(request, request.form, live.data, key, self.now)
         return None if stale else extract(request.form, live.data)
 
     # -- files ---------------------------------------------------------------------------------------------------------
@@ -155,8 +159,9 @@ class PresentTokens:
             describe(result, claims_for(request.user, request.seconds, self.now, extra=request.claims), self.now)
         else:
             describe(result, split(token).claims, self.now)
-        if self.key is not None:
-            result.update(signature_checked=True, key_fingerprint=self.key.fingerprint)
+        key = self.keys[request.key_path]
+        if key is not None:
+            result.update(signature_checked=True, key_fingerprint=key.fingerprint)
         # A token that is among the options need not be returned, and Ansible would mask it.
         known = request.given is not None or (request.current is not None and current.reason is None)
         if token is not None and not known and self.task.params["return_token"]:
@@ -175,7 +180,7 @@ class PresentTokens:
         if file is None:
             return diff.diff_of(path, {}, after)
         unchanged = result["reason"] in (None, "attributes")
-        before = dict(after) if unchanged else diff.content(file.data, request.form, self.key)
+        before = dict(after) if unchanged else diff.content(file.data, request.form, self.keys[request.key_path])
         return diff.diff_of(path, {**before, **diff.attributes_of(file)}, after)
 
 

@@ -55,6 +55,8 @@ class TokenRequest(NamedTuple):
     """The token in a file of another host."""
     path: str | None
     """The file to write: dest, or the one beside it."""
+    key_path: str | None = None
+    """Its signing key."""
 
 
 def entries(params: Mapping[str, Any]) -> list[Entry]:
@@ -144,7 +146,9 @@ def _request(entry: Entry, task: Task, policy: SitePolicy) -> TokenRequest:
         raise TaskError(f"{name}: {option}: {exc}") from exc
     dest, form, current = entry["dest"], entry["format"], entry["current"]
     path = beside(dest, NEXT) if dest and params["state"] == "staged" else dest
-    return TokenRequest(name, user, seconds, left, claims, dest, form, uid, gid, mode, given, current, path)
+    return TokenRequest(
+        name, user, seconds, left, claims, dest, form, uid, gid, mode, given, current, path, entry["key_path"]
+    )  # fmt: skip
 
 
 def _given_token(entry: Entry, check_mode: bool) -> tuple[str | None, str]:

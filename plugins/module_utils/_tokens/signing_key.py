@@ -23,9 +23,10 @@ class SigningKey(NamedTuple):
     """Slurm's name for an RSA key, which signs with RS256. A key for HS256 has none."""
 
 
-def read_signing_key(task: Task) -> SigningKey | None:
-    """The key at key_path. None without key_path, and in check mode if an earlier task would have made the key."""
-    path = task.params["key_path"]
+def read_signing_key(task: Task, path: str | None = None) -> SigningKey | None:
+    """The key at key_path, or at the PATH of one token. None without either, and in check mode if an earlier task would
+    have made the key."""
+    path = path or task.params["key_path"]
     if path is None:
         return None
     try:

@@ -11,6 +11,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import comman
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.conf_files import ConfFiles
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.keys import Keys
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.openmetrics import OpenMetricsKey
 
 RUNNING = ("active", "reloading")
 RECONFIGURE, RESTART = "reconfigure", "restart"
@@ -19,10 +20,11 @@ RECONFIGURE, RESTART = "reconfigure", "restart"
 class Daemons:
     """slurmctld and slurmdbd of one cluster."""
 
-    def __init__(self, cluster: Cluster, keys: Keys, conf_files: ConfFiles) -> None:
+    def __init__(self, cluster: Cluster, keys: Keys, conf_files: ConfFiles, openmetrics: OpenMetricsKey) -> None:
         self.cluster = cluster
         self.keys = keys
         self.conf_files = conf_files
+        self.openmetrics = openmetrics
 
     def _must_load(self, host: str, component: str, conf_differs: bool) -> bool:
         """Whether the daemon has to load something: its file or key changes, or it missed an earlier change."""
@@ -52,6 +54,8 @@ class Daemons:
             host: self.load_method(host, self.cluster.observations[host]["daemons"]["slurmctld"]["active"] == "active")
             for host in self.cluster.controllers
             if self._must_load(host, "slurmctld", self.conf_files.slurm_conf_differs(host))
+            or host in self.openmetrics.replaced_on()
+            or self.openmetrics.not_loaded(host)
         }
 
     def load_method(self, host: str, running: bool = True) -> str:

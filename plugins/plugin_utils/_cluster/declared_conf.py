@@ -24,11 +24,23 @@ def declared(settings: Settings, removing: bool = False) -> dict[str, Any]:
     ``settings`` has slurm_jwt_NAME as NAME; None is a variable that the site leaves out, and what it is about stays as
     it is. A parameter has its value, true for a flag, or false if it must be absent.
     """
+    users, path = openmetrics_users(settings.get("openmetrics_users")), settings.get("openmetrics_key_path") or ""
+    metrics = {} if users is None else {"openmetrics": {"users": [] if removing else users, "key_path": path}}
     return {
         "auth_alt_types": [] if removing else ["auth/jwt"],
         "auth_alt_types_absent": ["auth/jwt"] if removing else [],
         "parameters": {name: False if removing else value for name, value in _parameters(settings).items()},
+        **metrics,
     }
+
+
+def openmetrics_users(declared: Any) -> list[str] | None:
+    """The users who may read metrics; --extra-vars makes text of a list. None: nothing is declared."""
+    if declared is None:
+        return None
+    if isinstance(declared, str):
+        return [user.strip() for user in declared.split(",") if user.strip()]
+    return [str(user) for user in declared]
 
 
 def _parameters(settings: Settings) -> dict[str, Any]:

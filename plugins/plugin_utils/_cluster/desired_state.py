@@ -34,6 +34,8 @@ class Desired(NamedTuple):
     """Whether a slurmrestd of the inventory is to serve /slurmdb."""
     manage_conf: bool = True
     """Whether slurm.conf and slurmdbd.conf are this collection's to edit, and not another tool's."""
+    openmetrics_users: Sequence[str] | None = None
+    """Who may read slurmctld's metrics with a token; None if metrics stay as they are."""
     verifying: bool = False
     """Whether nothing would be changed anyway, so that what is not as declared is told and no reason to refuse."""
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.auth_alt import PARAMETERS, TYPES
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.openmetrics import PARAMETERS as OPENMETRICS
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
 
 Observed = Mapping[str, Any]
@@ -60,6 +61,7 @@ def missing(
         lines[TYPES] = after[TYPES] or ""
     if PARAMETERS in after or names_another_key:
         lines[PARAMETERS] = _parameters(conf["auth_alt_parameters"], desired, key_path)
+    lines.update({name: after[name] or "" for name in OPENMETRICS if name in after})
     return Lines(
         host,
         conf["path"],

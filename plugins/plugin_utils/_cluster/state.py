@@ -13,6 +13,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.conf_files 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import Daemons
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired, Observed
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.keys import Keys
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.openmetrics import OpenMetricsKey
 
 
 class ClusterState(NamedTuple):
@@ -22,6 +23,7 @@ class ClusterState(NamedTuple):
     keys: Keys
     conf_files: ConfFiles
     daemons: Daemons
+    openmetrics: OpenMetricsKey
 
 
 def cluster_state(
@@ -30,4 +32,5 @@ def cluster_state(
     cluster = Cluster(observations, components, desired)
     keys = Keys(cluster)
     conf_files = ConfFiles(cluster, keys)
-    return ClusterState(cluster, keys, conf_files, Daemons(cluster, keys, conf_files))
+    metrics = OpenMetricsKey(cluster)
+    return ClusterState(cluster, keys, conf_files, Daemons(cluster, keys, conf_files, metrics), metrics)

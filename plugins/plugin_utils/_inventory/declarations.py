@@ -42,6 +42,7 @@ OWN_RESULTS = frozenset(
         *("conf", "dbd_conf", "packages", "folder", "jwks", "jwks_observation", "jwks_removed", "jwks_timer_result"),
         *("jwks_timer_removed", "conf_copies", "dbd_conf_copies"),
         *("key_at_source", "key_at_target", "key_read", "key_removed", "local_key", "local_key_made"),
+        *("openmetrics_key_at_source", "openmetrics_key_at_target", "openmetrics_key_read", "openmetrics_key_removed"),
         *("local_key_staged", "local_key_active", "local_key_ended", "local_key_removed"),
         *("staged", "staged_here", "next_key", "swap_at"),
         *("swapping", "swapped", "swapping_back", "swapped_back", "unstaged", "unstaged_on_primary", "in_force"),

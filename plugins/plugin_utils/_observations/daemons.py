@@ -49,7 +49,7 @@ IDENTITY = observation(
     }
 )
 _CASE: Mapping[str, Shape] = {
-    "daemon": one_of("slurmctld", "slurmdbd", "slurmrestd"),
+    "daemon": one_of("slurmctld", "slurmdbd", "slurmrestd", "metrics"),
     "asked": TEXT,
     "case": IDENTIFIER,
 }

@@ -13,7 +13,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state impor
 
 def due_changes(state: ClusterState) -> list[str]:
     """A sentence for each host."""
-    cluster, keys, files, daemons = state
+    cluster, keys, files, daemons, metrics = state
     due: dict[str, list[str]] = {}
 
     def note(hosts: Iterable[str], what: str) -> None:
@@ -27,6 +27,9 @@ def due_changes(state: ClusterState) -> list[str]:
     note(local_key, "the local RSA key is missing or differs")
     note(keys.key_set_targets(), "the key set differs from its sources")
     note(keys.folders_to_make(), "the key's folder is missing")
+    note([metrics.source] if metrics.source and metrics.source_changes() else [], "the key for metrics differs")
+    note(metrics.targets(), "the key for metrics differs")
+    note(metrics.put_aside(), "the key for metrics is there")
     note((host for host in [*cluster.nodes, *cluster.servers] if files.edits_slurm_conf(host)), "slurm.conf differs")
     note((host for host in cluster.slurmdbd_hosts if files.edits_slurmdbd_conf(host)), "slurmdbd.conf differs")
     note(daemons.slurmdbd_restarts(), "slurmdbd must be restarted")

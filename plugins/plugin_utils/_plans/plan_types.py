@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.openmetrics import OpenMetricsKey
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,36 @@ def cluster_members(cluster: Cluster) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class OpenMetricsPlan:
+    """slurmctld's metrics under a token, and the key of these tokens."""
+
+    on: bool
+    users: Sequence[str]
+    """Who may read them."""
+    key_path: Mapping[str, str]
+    """Controller -> path of the key."""
+    source: str | None
+    """The controller whose key the others get."""
+    source_changes: bool
+    targets: Sequence[str]
+    """Controllers that get the key."""
+    keys_aside: Sequence[str]
+    """Controllers whose key is put aside."""
+
+
+def openmetrics_plan(key: OpenMetricsKey) -> OpenMetricsPlan:
+    return OpenMetricsPlan(
+        on=key.on,
+        users=list(key.cluster.desired.openmetrics_users or ()) if key.on else [],
+        key_path={host: key.path_on(host) for host in key.cluster.controllers} if key.on or key.off else {},
+        source=key.source,
+        source_changes=key.source_changes(),
+        targets=key.targets(),
+        keys_aside=key.put_aside(),
+    )
+
+
+@dataclass(frozen=True)
 class RolloutPlan(Plan):
     """What a rollout or a removal does."""
 
@@ -112,6 +143,7 @@ class RolloutPlan(Plan):
     """Key host -> daemons that its JWKS timer reloads."""
     keys_aside: Mapping[str, bool]
     """Key hosts whose key a removal puts aside -> whether a configuration file names it."""
+    openmetrics: OpenMetricsPlan
     tidying: Mapping[str, Sequence[str]]
     """Kind of file -> hosts that remove its backups after a removal."""
     key_source: str | None

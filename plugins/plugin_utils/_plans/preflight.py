@@ -54,7 +54,8 @@ def rollout_refusals(
     if cluster.desired.removing:
         return reasons
     trust = trusted_keys.refusals(cluster.desired.trust, cluster.observations, cluster.key_hosts)
-    return reasons + trust + _unlisted_slurmdbd(cluster, components) + _different_keys(state) + _packages(cluster)
+    keys = _different_keys(state) + _different_metrics_keys(state)
+    return reasons + trust + _unlisted_slurmdbd(cluster, components) + keys + _packages(cluster)
 
 
 def common_refusals(
@@ -94,7 +95,8 @@ def _is_prepared(state: ClusterState) -> bool:
 
 def _keys_change(state: ClusterState) -> bool:
     keys = state.keys
-    return bool(keys.source_changes() or keys.targets() or keys.local_key_changes or keys.key_set_targets())
+    of_cluster = keys.source_changes() or keys.targets() or keys.local_key_changes or keys.key_set_targets()
+    return bool(of_cluster or state.openmetrics.source_changes() or state.openmetrics.targets())
 
 
 def _unlisted_slurmdbd(cluster: Cluster, components: Mapping[str, Sequence[str]]) -> list[str]:
@@ -114,11 +116,12 @@ def _unlisted_slurmdbd(cluster: Cluster, components: Mapping[str, Sequence[str]]
 
 def _rotation_under_way(state: ClusterState) -> list[str]:
     """Nothing else may change a key during its rotation."""
-    staged = {host: state.keys.current(host).get("next") for host in state.cluster.key_hosts}
+    staged = [(host, state.keys.current(host).get("next")) for host in state.cluster.key_hosts]
+    staged += [(host, state.openmetrics.current(host).get("next")) for host in state.cluster.controllers]
     return [
         f"{host}: a rotation of the key is under way, begun by {key['by'] or 'somebody'} at {key['created']}. Wait "
         "until it is done; if it has died, run the playbook hpc.slurm_jwt.rotate, which finishes it."
-        for host, key in staged.items()
+        for host, key in staged
         if key and not state.cluster.desired.removing
     ][:1]
 
@@ -172,6 +175,20 @@ def _different_keys(state: ClusterState) -> list[str]:
             "share one slurmdbd, keep its key."
         ]
     return []
+
+
+def _different_metrics_keys(state: ClusterState) -> list[str]:
+    key = state.openmetrics
+    controllers = [host for host in state.cluster.controllers if key.current(host)["exists"]]
+    found = {host: key.current(host)["fingerprint"] for host in controllers}
+    if not key.on or len(set(found.values())) <= 1:
+        return []
+    keys = ", ".join(f"{host} has {fingerprint}" for host, fingerprint in sorted(found.items()))
+    paths = " and ".join(sorted({key.path_on(host) for host in found}))
+    return [
+        f"The controllers have different keys for metrics: {keys}. Remove {paths} on all but the one whose key "
+        "slurmctld has in force; the rollout copies that to the others."
+    ]
 
 
 def _packages(cluster: Cluster) -> list[str]:

@@ -25,6 +25,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types im
     RefusedPlan,
     RolloutPlan,
     cluster_members,
+    openmetrics_plan,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.preflight import rollout_refusals
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.refused import refused
@@ -59,7 +60,7 @@ def plan(
 def _plan(
     state: ClusterState, in_play: Sequence[str], without: Mapping[str, str], notes: Sequence[str]
 ) -> RolloutPlan:
-    cluster, keys, files, daemons = state
+    cluster, keys, files, daemons, metrics = state
     desired, trust = cluster.desired, cluster.desired.trust
     slurmdbd, slurmctld = daemons.slurmdbd_restarts(), daemons.slurmctld_loads()
     packages = {host: cluster.packages(host) for host in cluster.servers if cluster.packages(host)}
@@ -71,7 +72,8 @@ def _plan(
     source = [keys.source] if keys.source and source_changes else []
     local_key = [cluster.primary] if cluster.primary and keys.local_key_changes else []
     changing = {
-        *packages, *conf, *dbd_conf, *targets, *local_key, *key_sets, *folders, *source, *slurmdbd, *slurmctld
+        *packages, *conf, *dbd_conf, *targets, *local_key, *key_sets, *folders, *source, *slurmdbd, *slurmctld,
+        *metrics.changing(),
     }  # fmt: skip
 
     def key_host_changes(host: str) -> bool:
@@ -82,6 +84,7 @@ def _plan(
             or desired.removing
             # It has the key that others get.
             or (host == keys.source and bool(targets))
+            or (host == metrics.source and bool(metrics.targets()))
             # Its JWKS timer is installed or removed.
             or trust.jwks is not None
         )
@@ -111,6 +114,7 @@ def _plan(
         jwks_distrusts=trusted_keys.distrusts(cluster.observations, key_hosts),
         jwks_daemons={host: daemons.of_key_set(host) for host in key_hosts if trust.jwks},
         keys_aside=keys.put_aside(),
+        openmetrics=openmetrics_plan(metrics),
         tidying={kind: files.remove_backups_on(kind) for kind in (shared_files.SLURM, shared_files.SLURMDBD)},
         key_source=keys.source,
         key_source_changes=source_changes,
@@ -129,6 +133,8 @@ def _unseen_by_check(state: ClusterState) -> dict[str, list[str]]:
     """Actions that tasks cannot report in check mode: they have no key to copy, and commands do not run."""
     cluster, trust = state.cluster, state.cluster.desired.trust
     unseen = {host: ["key installed"] for host in state.keys.targets()}
+    for host in state.openmetrics.targets():
+        unseen.setdefault(host, []).append("key for metrics installed")
     if cluster.primary and not trust.local_key.known:
         if missing_packages.python_of(cluster.observations[cluster.primary]).get("cryptography") is None:
             unseen.setdefault(cluster.primary, []).append("RSA key made")

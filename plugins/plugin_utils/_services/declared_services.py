@@ -22,7 +22,11 @@ Variables = Mapping[str, Any]
 
 GROUP = ("slurm_jwt_group_tokens", "slurm_token_hosts")
 DECLARED = "slurm_jwt_tokens_services"
-DEFAULTS = {"lifespan": "1d", "format": "raw"}
+DEFAULTS = {"lifespan": "1d", "format": "raw", "key": "cluster"}
+
+# The key that signs: the cluster's own, or the one for slurmctld's metrics.
+CLUSTER, OPENMETRICS = "cluster", "openmetrics"
+KEYS = (CLUSTER, OPENMETRICS)
 
 
 class ServicesError(DeclarationError):

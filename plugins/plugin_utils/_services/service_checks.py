@@ -23,13 +23,39 @@ def wrong(
     groups: Mapping[str, Sequence[str]],
     group: str,
     limit: Any = None,
+    readers: Sequence[str] = (),
 ) -> list[str]:
-    """A sentence for each service of a host that cannot get its token; ``limit`` is the site's max_token_lifespan."""
+    """A sentence for each service of a host that cannot get its token; ``limit`` is the site's max_token_lifespan.
+
+    ``readers``: who may read slurmctld's metrics.
+    """
     try:
         here = declared_services.services_on(host, services, groups, group)
     except declared_services.ServicesError as error:
         return [str(error)]
-    return [sentence for service in here for sentence in _of_service(service, host, _seconds(limit))]
+    return [
+        sentence
+        for service in here
+        for sentence in _of_service(service, host, _seconds(limit)) or _of_key(service, host, readers)
+    ]
+
+
+def _of_key(service: declared_services.Service, host: str, readers: Sequence[str]) -> list[str]:
+    """Why a service cannot use the key for metrics."""
+    if service["key"] != declared_services.OPENMETRICS:
+        return []
+    where = f"{declared_services.DECLARED}: {service['name']} on {host}"
+    if boolean(service.get("renew"), strict=False):
+        return [
+            f"{where}: renew excludes key: openmetrics, as slurmctld makes tokens with the cluster's own key only. "
+            "Leave renew out, and run the playbook hpc.slurm_jwt.tokens regularly."
+        ]
+    if str(service["user"]) not in readers:
+        return [
+            f"{where}: its key is openmetrics, and slurm_jwt_openmetrics_users does not name {service['user']}, so "
+            "slurmctld would refuse it. Add the user there."
+        ]
+    return []
 
 
 def _of_service(service: declared_services.Service, host: str, limit: int | None) -> list[str]:

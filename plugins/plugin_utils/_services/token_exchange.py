@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services.declared_services import Service
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services.declared_services import OPENMETRICS, Service
 
 Variables = Mapping[str, Any]
 
@@ -35,13 +35,19 @@ def entries(services: Iterable[Service], tokens: Mapping[str, str] | None = None
     ]
 
 
-def requests(hostvars: Mapping[str, Variables], hosts: Iterable[str]) -> list[dict[str, Any]]:
-    """For the controller: each token of each host, with the current one in its file."""
+def requests(
+    hostvars: Mapping[str, Variables], hosts: Iterable[str], openmetrics_key: str | None = None
+) -> list[dict[str, Any]]:
+    """For the controller: each token of each host, with the current one in its file.
+
+    ``openmetrics_key``: the path of the key for metrics.
+    """
     return [
         {
             **{name: service[name] for name in TOKEN_OPTIONS if name in service},
             "name": request_name(service["name"], host),
             "current": observed["token"] or "",
+            **({"key_path": openmetrics_key} if service.get("key") == OPENMETRICS else {}),
         }
         for host in hosts
         for service, observed in _observed(hostvars[host])

@@ -28,6 +28,8 @@ class Signer(NamedTuple):
     host: str | None = None
     key_path: str | None = None
     algorithm: str | None = None
+    openmetrics_key: str | None = None
+    """The path of the key for slurmctld's metrics; None if there is none."""
 
 
 def signer(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]], hosts: Sequence[str]) -> Signer:
@@ -37,7 +39,8 @@ def signer(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]
         primary = local[PLAN].get("primary")
         if primary is None or primary not in hosts:
             return Signer()
-        return Signer(primary, local[PLAN]["signing_key"], local[PLAN]["algorithm"])
+        paths = (local[PLAN].get("openmetrics") or {}).get("key_path") or {}
+        return Signer(primary, local[PLAN]["signing_key"], local[PLAN]["algorithm"], paths.get(primary))
     controllers = hosts_by_component(groups, any_variables(groups, hostvars))["slurmctld"]
     results = {host: hostvars[host].get("slurm_jwt_tokens_controller") for host in controllers if host in hosts}
     # slurm.conf says which controller is the primary.
@@ -50,4 +53,10 @@ def signer(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]
     only_rs256 = bool(conf.get("jwks_path")) and not conf.get("key_path")
     local_key = variables.get(LOCAL_KEY) if only_rs256 or variables.get(SIGNING) == "RS256" else None
     # Slurm accepts a PEM file as HS256 key, so the file does not tell its algorithm.
-    return Signer(cluster.primary, local_key or Keys(cluster).path, "RS256" if local_key else "HS256")
+    metrics = observations[cluster.primary].get("openmetrics") or {}
+    return Signer(
+        cluster.primary,
+        local_key or Keys(cluster).path,
+        "RS256" if local_key else "HS256",
+        metrics.get("in_force"),
+    )

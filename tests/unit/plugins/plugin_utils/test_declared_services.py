@@ -77,14 +77,16 @@ class TestSigner:
     def test_the_plan_knows(self):
         local = {"slurm_jwt_plan": {"primary": "ctl1", "signing_key": "/key", "algorithm": "RS256"}}
         found = tokens.signer({"localhost": local}, GROUPS, ["ctl1", "svc1"])
-        assert found == {"host": "ctl1", "key_path": "/key", "algorithm": "RS256"}
+        assert found == {"host": "ctl1", "key_path": "/key", "algorithm": "RS256", "openmetrics_key": None}
+        local["slurm_jwt_plan"]["openmetrics"] = {"key_path": {"ctl1": "/metrics.key"}}
+        assert tokens.signer({"localhost": local}, GROUPS, ["ctl1"])["openmetrics_key"] == "/metrics.key"
         assert tokens.signer({"localhost": local}, GROUPS, ["svc1"])["host"] is None
 
     def test_a_cluster_without_hs256_has_a_key_of_its_own(self):
         conf = {**observations.conf(), "jwks_path": "/jwks.json", "key_path": None}
         observation = dict(observations.observation("ctl1", "slurmctld", True), conf=conf)
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": observation, "slurm_jwt_rs256_key_path": "/own.pem"})
-        wanted = {"host": "ctl1", "key_path": "/own.pem", "algorithm": "RS256"}
+        wanted = {"host": "ctl1", "key_path": "/own.pem", "algorithm": "RS256", "openmetrics_key": None}
         assert tokens.signer(variables, GROUPS, ["ctl1", "svc1"]) == wanted
 
     def test_the_site_may_say_which_signs(self):
@@ -99,7 +101,10 @@ class TestSigner:
         observation = dict(observations.observation("ctl1", "slurmctld", True), conf=observations.conf())
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": observation})
         found = tokens.signer(variables, GROUPS, GROUPS["all"])
-        assert found == {"host": "ctl1", "key_path": observations.KEY_PATH, "algorithm": "HS256"}
+        key = {"key_path": observations.KEY_PATH, "algorithm": "HS256", "openmetrics_key": None}
+        assert found == {"host": "ctl1", **key}
+        observation["openmetrics"] = {"in_force": "/metrics.key"}
+        assert tokens.signer(variables, GROUPS, GROUPS["all"])["openmetrics_key"] == "/metrics.key"
         variables = hostvars(ctl1={"slurm_jwt_tokens_controller": {"unreachable": True}})
         assert tokens.signer(variables, GROUPS, GROUPS["all"])["host"] is None
         without = {"conf": {"exists": False, "path": "/etc/slurm/slurm.conf"}}

@@ -93,6 +93,10 @@ def test_users_who_do_not_exist(metrics: Site) -> None:
     assert ("error", "metrics_user_missing") in found_by(metrics, "", on("nobody-has-this-name"))
 
 
+def test_nobody_is_not_served(metrics: Site) -> None:
+    assert ("error", "metrics_user_nobody") in found_by(metrics, "", on("nobody"))
+
+
 def test_http_is_switched_off(metrics: Site) -> None:
     line = "CommunicationParameters=NoAddrCache,disable_http\n"
     assert ("error", "http_disabled") in found_by(metrics, line, on())

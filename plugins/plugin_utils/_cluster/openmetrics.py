@@ -1,0 +1,105 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The key of the tokens that may read slurmctld's metrics: which controllers have it, and where a rollout changes it.
+Private to this collection.
+
+Controllers have this key and nobody else: slurmdbd serves no metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import KEY_MODE
+
+_NO_KEY = {"exists": False, "folder_exists": False, "fingerprint": None, "path": None, "next": None}
+
+
+class OpenMetricsKey:
+    """The key for metrics of one cluster, current and desired."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        users = cluster.desired.openmetrics_users
+        self.on = bool(users) and not cluster.desired.removing
+        self.off = users is not None and not self.on
+
+    def _observed(self, host: str) -> Mapping[str, Any]:
+        return self.cluster.observations[host].get("openmetrics") or {}
+
+    def current(self, host: str) -> Mapping[str, Any]:
+        return self._observed(host).get("key") or _NO_KEY
+
+    def path_on(self, host: str) -> str:
+        return str(self._observed(host).get("key_path") or "")
+
+    @property
+    def source(self) -> str | None:
+        """The controller whose key the others get: one that has a key, or the primary to make it."""
+        if not self.on:
+            return None
+        having = [host for host in self.cluster.controllers if self.current(host)["exists"]]
+        return next(iter(having), self.cluster.primary)
+
+    def source_changes(self) -> bool:
+        """Whether the key of the source is created, or gets a serial, owner or mode."""
+        source = self.source
+        if source is None:
+            return False
+        needs_serial = bool(self.cluster.desired.key_serial) and not self.current(source).get("serial")
+        return not self._is_as_declared(source) or needs_serial
+
+    def _is_as_declared(self, host: str) -> bool:
+        key = self.current(host)
+        return bool(key["exists"]) and key["owner"] == self.cluster.slurm_user(host)["name"] and key["mode"] == KEY_MODE
+
+    def targets(self) -> list[str]:
+        """The controllers that get the key of the source: it is missing there, or is not as declared."""
+        source = self.source
+        if source is None:
+            return []
+        changes = self.source_changes()
+        return [
+            host
+            for host in self.cluster.controllers
+            if host != source and (host in self.replaced_on() or not self._is_as_declared(host) or changes)
+        ]
+
+    def replaced_on(self) -> list[str]:
+        """The controllers on which the bytes of the key change, so that slurmctld must load it."""
+        source = self.source
+        if source is None:
+            return []
+        fingerprint = self.current(source)["fingerprint"]
+        return [
+            host
+            for host in self.cluster.controllers
+            if fingerprint is None or self.current(host)["fingerprint"] != fingerprint
+        ]
+
+    def changing(self) -> list[str]:
+        """The controllers whose key for metrics changes."""
+        source = [self.source] if self.source and self.source_changes() else []
+        return [*source, *self.targets(), *self.put_aside()]
+
+    def not_loaded(self, host: str) -> bool:
+        """Whether slurmctld runs with another key than the one in force on its disk."""
+        observed = self._observed(host)
+        in_force = observed.get("in_force") is not None and observed.get("in_force") == observed.get("key_path")
+        return self.on and in_force and observed.get("key_loaded") in ("absent", "replaced")
+
+    def put_aside(self) -> list[str]:
+        """The controllers whose key is put aside: metrics are switched off. What may not be a key stays."""
+        if not self.off:
+            return []
+        return [
+            host
+            for host in self.cluster.controllers
+            if self.current(host)["exists"]
+            and self.current(host)["fingerprint"]
+            # That of another, which this collection has not put into force.
+            and self._observed(host).get("in_force") in (None, self.path_on(host))
+        ]

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs decide about slurmctld's metrics and their key."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import declared_conf
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import service_checks, token_exchange
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import observations
+
+PATH = f"{observations.STATE}/openmetrics_hs256.key"
+ONE, OTHER = "SHA256:" + "1" * 64, "SHA256:" + "2" * 64
+COMPONENTS = {**observations.COMPONENTS, "slurmctld": ["ctl1", "ctl2"]}
+HOSTS = ["ctl1", "ctl2", "dbd1", "rest1", "node1", "node2"]
+USERS = ["prometheus"]
+SERVICE = {"name": "prometheus", "user": "prometheus", "dest": "/t", "key": "openmetrics"}
+
+
+def seen(fingerprint=ONE, in_force=PATH, loaded="current", **changes):
+    key = {**observations.key(fingerprint is not None, fingerprint), "path": PATH, "next": None, **changes}
+    return {
+        "serves": in_force is not None, "users": USERS, "key_path": PATH, "key": key, "in_force": in_force,
+        "key_loaded": loaded,
+    }  # fmt: skip
+
+
+def cluster(first=None, second=None):
+    """Two controllers with JWT, and what each has for metrics."""
+    found = observations.cluster(jwt=True)
+    controllers = ("ctl1", "ctl2")
+    found["ctl2"] = {**observations.observation("ctl2", "slurmctld", True), "hostname": "ctl2"}
+    for index, (host, metrics) in enumerate(zip(controllers, (first, second))):
+        found[host]["conf"] = observations.conf({"jwt_key": observations.KEY_PATH}, controllers, index)
+        found[host]["openmetrics"] = metrics or seen(None, None, "unknown")
+    return found
+
+
+def decide(found, users=USERS, **desired):
+    plan = rollout.plan(found, COMPONENTS, HOSTS, Desired(openmetrics_users=users, **desired))
+    return members_of(plan)
+
+
+def of_metrics(plan):
+    return {name: plan["openmetrics"][name] for name in ("on", "source", "source_changes", "targets", "keys_aside")}
+
+
+def test_a_key_is_made_and_copied():
+    plan = decide(cluster())
+    assert plan["refusals"] == []
+    assert of_metrics(plan) == {
+        "on": True, "source": "ctl1", "source_changes": True, "targets": ["ctl2"], "keys_aside": []
+    }  # fmt: skip
+    assert plan["openmetrics"]["key_path"] == {"ctl1": PATH, "ctl2": PATH}
+    assert plan["slurmctld"] == {"ctl1": "reconfigure", "ctl2": "restart"}
+    assert not plan["up_to_date"]
+    assert set(plan["key_hosts_to_change"]) == {"ctl1", "ctl2"}
+    assert plan["unseen_by_check"]["ctl2"] == ["key for metrics installed"]
+    assert [text for text in plan["due"] if "key for metrics" in text]
+
+
+def test_nothing_is_declared():
+    plan = decide(cluster(), users=None)
+    assert of_metrics(plan)["on"] is False
+    assert plan["openmetrics"]["key_path"] == {}
+    assert plan["up_to_date"]
+
+
+def test_up_to_date():
+    plan = decide(cluster(seen(), seen()))
+    assert plan["up_to_date"]
+    assert of_metrics(plan) == {
+        "on": True, "source": "ctl1", "source_changes": False, "targets": [], "keys_aside": []
+    }  # fmt: skip
+
+
+def test_a_new_standby_gets_the_key():
+    plan = decide(cluster(seen(), seen(None)))
+    assert of_metrics(plan)["targets"] == ["ctl2"]
+    assert plan["slurmctld"] == {"ctl2": "restart"}
+    assert set(plan["key_hosts_to_change"]) == {"ctl1", "ctl2"}, "one has the key that the other gets"
+
+
+def test_the_controller_that_has_a_key_gives_it():
+    plan = decide(cluster(seen(None), seen()))
+    assert (of_metrics(plan)["source"], of_metrics(plan)["targets"]) == ("ctl2", ["ctl1"])
+
+
+def test_owner_and_mode():
+    plan = decide(cluster(seen(mode="0440"), seen()))
+    assert of_metrics(plan)["source_changes"] is True
+    assert plan["slurmctld"] == {}, "the key is the same"
+
+
+def test_different_keys_are_refused():
+    plan = decide(cluster(seen(), seen(OTHER)))
+    assert "different keys for metrics" in plan["refusals"][0]
+    assert decide(cluster(seen(), seen(OTHER)), users=None)["refusals"] == []
+
+
+def test_a_key_that_slurmctld_has_not_loaded():
+    plan = decide(cluster(seen(loaded="absent"), seen()))
+    assert plan["slurmctld"] == {"ctl1": "reconfigure"}
+    # One that the site has put into force under another path is not this collection's.
+    plan = decide(cluster(seen(in_force="/of/the/site", loaded="absent"), seen()))
+    assert plan["slurmctld"] == {}
+
+
+def test_a_rotation_is_under_way():
+    staged = {"next": {"by": "alice", "created": "2026-11-24T10:00:00Z"}}
+    plan = decide(cluster(seen(**staged), seen()))
+    assert "a rotation of the key is under way, begun by alice" in plan["refusals"][0]
+
+
+@pytest.mark.parametrize("options", [{"users": []}, {"removing": True}])
+def test_switched_off(options):
+    plan = decide(cluster(seen(), seen()), **options)
+    assert of_metrics(plan) == {
+        "on": False, "source": None, "source_changes": False, "targets": [], "keys_aside": ["ctl1", "ctl2"]
+    }  # fmt: skip
+    # What the site has put into force stays.
+    plan = decide(cluster(seen(in_force="/of/the/site"), seen(None)), **options)
+    assert of_metrics(plan)["keys_aside"] == []
+
+
+def test_lines_of_another_tool():
+    found = cluster()
+    found["ctl1"]["differences"]["slurm_conf"] = [
+        {"parameter": "MetricsAuthUsers", "before": None, "after": "prometheus", "path": "/etc/slurm/slurm.conf"}
+    ]
+    plan = decide(found, manage_conf=False)
+    assert "must have the line MetricsAuthUsers=prometheus" in plan["refusals"][0]
+
+
+def test_declarations():
+    settings = {
+        "key_path": "", "hs256": None, "rs256_key_path": "", "jwks_path": "", "jwks_sources": None,
+        "openmetrics_key_path": "/k", **dict.fromkeys(declared_conf.AUTH_ALT_OPTIONS),
+    }  # fmt: skip
+    assert "openmetrics" not in declared_conf.declared(settings)
+    for users in (USERS, "prometheus", "prometheus, "):
+        declared = declared_conf.declared({**settings, "openmetrics_users": users})
+        assert declared["openmetrics"] == {"users": USERS, "key_path": "/k"}
+    removed = declared_conf.declared({**settings, "openmetrics_users": USERS}, removing=True)
+    assert removed["openmetrics"] == {"users": [], "key_path": "/k"}
+
+
+def wrong(readers=(), **service):
+    groups = {"all": ["svc1"], "slurm_token_hosts": ["svc1"]}
+    return service_checks.wrong("svc1", [{**SERVICE, **service}], groups, "slurm_token_hosts", readers=readers)
+
+
+def test_services():
+    assert wrong(USERS) == []
+    assert wrong(key=None) == []
+    assert "does not name prometheus" in wrong()[0]
+    assert "does not name bob" in wrong(USERS, user="bob")[0]
+    assert "renew excludes key: openmetrics" in wrong(USERS, renew=True)[0]
+
+
+def test_the_controller_is_told_which_key():
+    variables = {
+        "slurm_jwt_tokens_here": [SERVICE, {**SERVICE, "name": "portal", "key": "cluster"}],
+        "slurm_jwt_tokens_observation": {"tokens": [{"name": name, "token": ""} for name in ("prometheus", "portal")]},
+    }
+    orders = token_exchange.requests({"svc1": variables}, ["svc1"], PATH)
+    assert [order.get("key_path") for order in orders] == [PATH, None]

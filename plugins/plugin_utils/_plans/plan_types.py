@@ -63,6 +63,8 @@ class Plan:
     slurmdbd_hosts: Sequence[str]
     slurmdbd_standbys: Sequence[str]
     slurmrestd_hosts: Sequence[str]
+    key_path: Mapping[str, str]
+    """Key host -> path of the HS256 key."""
     signing_key: str | None
     """The path of the key that signs tokens of services and of the proof."""
     algorithm: str
@@ -128,8 +130,6 @@ class RolloutPlan(Plan):
     """Hosts that edit slurmdbd.conf."""
     packages: Mapping[str, Sequence[str]]
     """Host -> packages to install."""
-    key_path: Mapping[str, str]
-    """Key host -> path of the HS256 key."""
     conf_key_path: str | None
     """The path of the key in slurm.conf; None if no daemon loads an HS256 key."""
     hs256: bool
@@ -188,7 +188,6 @@ class RotationPlan(Plan):
 class Hs256RotationPlan(RotationPlan):
     """What a rotation of the HS256 key does."""
 
-    key_path: Mapping[str, str]
     tidy_only: bool
     """Whether only next keys of an earlier rotation are left to remove."""
     run_to_end: Mapping[str, str]

@@ -68,6 +68,7 @@ def _plan(rotation: RsaRotation, without: Mapping[str, str]) -> RsaRotationPlan:
         rsa_rotation=cluster.key_hosts if reason else [],
         receiving=list(dict.fromkeys([str(cluster.primary), *services])) if services else [],
         hosts_to_change=hosts if reason else [],
+        key_path={host: rotation.state.keys.path_on(host) for host in cluster.key_hosts},
         signing_key=cluster.desired.trust.local_key.path,
         algorithm="RS256",
         # Nobody takes part in the steps of a rotation of the HS256 key.

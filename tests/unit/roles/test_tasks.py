@@ -351,6 +351,62 @@ def test_a_plan_has_every_member_that_a_task_asks_for():
     assert asked - members == set()
 
 
+_TASKS = ROOT / "roles/slurm_jwt/tasks"
+_INCLUDED = re.compile(r"(?:import_tasks|include_tasks|tasks_from): ([a-z0-9_]+\.yml)")
+_WORDS = re.compile(r"\bslurm_jwt__[a-z0-9_]+")
+# Asked for only if the plan has it.
+_OPTIONAL = re.compile(
+    r"slurm_jwt_plan\.([a-z0-9_]+)(?= is defined| \| default\(| if slurm_jwt_plan\.[a-z0-9_]+ is defined)"
+)
+
+
+def _asked(file, variables, done):
+    """The members of the plan that a task file needs, with the files that it includes and our variables in them."""
+    if file in done or not (_TASKS / file).exists():
+        return set()
+    done.add(file)
+    text = next(text for path, text in _texts() if path == _TASKS / file)
+    names, todo = set(), set(_WORDS.findall(text))
+    while todo:
+        name = todo.pop()
+        names.add(name)
+        text += variables.get(name, "")
+        todo |= set(_WORDS.findall(variables.get(name, ""))) - names
+    asked = set(re.findall(r"\bslurm_jwt_plan\.([a-z0-9_]+)", text)) - set(_OPTIONAL.findall(text))
+    return asked.union(*(_asked(each, variables, done) for each in _INCLUDED.findall(text)))
+
+
+def _variables():
+    text = next(text for path, text in _texts() if path == ROOT / "roles/slurm_jwt/vars/main.yml")
+    return {name: str(value) for name, value in yaml.safe_load(text).items()}
+
+
+# What runs under each plan; for rollout and removal, whatever no rotation has for itself.
+_OF_A_ROTATION = re.compile(r"(rotation|rsa_rotation)_.*\.yml")
+_EVERYWHERE = {"put_back.yml", "report_failures.yml", "note_failure.yml", "leave_out.yml", "jwks_timer.yml"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "own"),
+    [
+        (plan_types.Hs256RotationPlan, "rotation"),
+        (plan_types.RsaRotationPlan, "rsa_rotation"),
+        (plan_types.RolloutPlan, ""),
+    ],
+)
+def test_each_plan_has_what_its_tasks_ask_for(plan, own):
+    # A rotation of the RSA key that failed could not be put back: the plan had no path of the HS256 key.
+    files = [path.name for path in _TASKS.glob("*.yml")]
+    matches = {name: match[1] if (match := _OF_A_ROTATION.fullmatch(name)) else "" for name in files}
+    mine = [name for name, which in matches.items() if which == own]
+    if own:
+        mine += sorted(_EVERYWHERE - ({"jwks_timer.yml"} if own == "rotation" else set()))
+    done = set()
+    asked = set().union(*(_asked(name, _variables(), done) for name in mine))
+    assert len(asked) > 10 and "put_back.yml" in done
+    assert asked - _members(plan, plan_types.RefusedPlan) == set()
+
+
 def test_every_plan_can_be_asked_for_the_hosts_of_its_steps():
     for member in plan_steps.HOSTS_OF_STEP.values():
         assert member in _members(*PLANS), member

@@ -281,7 +281,7 @@ def of_roles() -> Iterator[Message]:
 def said_in(node: object) -> Iterator[str]:
     if isinstance(node, dict):
         for key, value in node.items():
-            if key in ("fail_msg", "msg", "says", "message") and isinstance(value, str):
+            if key in ("fail_msg", "msg", "says", "message", "otherwise") and isinstance(value, str):
                 yield value
             else:
                 yield from said_in(value)
@@ -290,12 +290,55 @@ def said_in(node: object) -> Iterator[str]:
             yield from said_in(each)
 
 
+#: The last message of a run. Its words are in roles and plugins, in several lines, so they are not found there.
+ENDINGS = (
+    Message(
+        "Nothing was changed. The preflight found:", "",
+        "The reasons follow, each with what to do. Remove all of them, and run the playbook again.",
+    ),
+    Message(
+        "HOST failed in the step 'STEP':", "",
+        "The cause follows, with the daemon's own last log lines. The next two lines say what became of the cluster.",
+    ),
+    Message(
+        "Every file is as it was before this run, and the daemons run with it.", "",
+        "The cluster works as before. Remove the cause that is named above, and run the playbook again.",
+    ),
+    Message(
+        "These hosts could not be put back, see above for the reason: HOSTS", "",
+        "Look at these hosts first: whether their daemons run, and which key they have. Then run the same playbook again, "
+        "which repairs what was left half done.",
+    ),
+    Message(
+        "The current key: FINGERPRINT on HOSTS.", "",
+        "One key on all key hosts is right. If there are two, or not known for a host, some daemons refuse tokens: check "
+        "that host, and run the playbook again.",
+    ),
+    Message(
+        "The cluster has JWT and was proven. Fix the cause, and run the playbook NAME.", "",
+        "Only the services' tokens, or the proxy, are missing. Fix what is named above, and run hpc.slurm_jwt.tokens or "
+        "hpc.slurm_jwt.proxy.",
+    ),
+    Message(
+        "All other hosts are done. These were left out. Fix the cause on each, and run this again:", "",
+        "The hosts follow, each with its reason. The rest of the cluster is up to date. The run ends with an error code so "
+        "that no scheduler takes it for complete.",
+    ),
+    Message(
+        "HOST: PATH must have the lines LINES", "",
+        "slurm_jwt_manage_conf is false, so your own tool writes this file. Make it write these lines, after "
+        "--tags packages,key has put the key in place.",
+    ),
+)
+
+
 def sections() -> list[Section]:
     utils, plans = ROOT / "plugins/module_utils", ROOT / "plugins/plugin_utils"
     python = {folder: sorted(folder.rglob("*.py")) for folder in (utils, plans)}
     conf_problems = next(path for path in python[utils] if path.name == "lint.py")
     modules = sorted((ROOT / "plugins/modules").glob("*.py"))
     return [
+        Section("How a run ends", "The last message of a playbook that has failed.", list(ENDINGS)),
         Section(
             "Refusals of a playbook",
             "A playbook is refused before its first change, with all reasons at once.",

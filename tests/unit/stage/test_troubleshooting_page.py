@@ -71,3 +71,19 @@ def test_every_problem_and_every_role_is_there():
 
 def test_what_reads_as_markup_is_shown_as_it_is():
     assert troubleshooting_page.escaped("a *b* `c` slurm_jwt_ d_e|") == r"a \*b\* \`c\` slurm_jwt\_ d_e\|"
+
+
+@pytest.mark.parametrize("message", troubleshooting_page.ENDINGS, ids=lambda message: message.found[:40])
+def test_last_messages_of_runs_are_those_of_the_code(message):
+    """Their words, without values in capitals, are in the code."""
+    files = [*ROOT.glob("roles/*/tasks/*.yml"), *(ROOT / "plugins/plugin_utils").rglob("*.py")]
+    code = re.sub(r"\s+", " ", "".join(path.read_text(encoding="utf-8") for path in files))
+    for words in re.split(r"'?(?:HOST|STEP|FINGERPRINT|PATH|NAME|LINES)S?'?", message.found):
+        words = words.strip(" :.")
+        assert len(words) < 8 or words in code or words.rstrip("s") in code, words
+
+
+def test_what_a_run_says_at_its_end_comes_first():
+    page = troubleshooting_page.page()
+    assert page.index("failed in the step 'STEP'") < page.index("Refusals of a playbook")
+    assert "any user of this host can listen" in re.sub(r"\s+", " ", page)

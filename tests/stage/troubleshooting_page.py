@@ -306,23 +306,23 @@ ENDINGS = (
     ),
     Message(
         "These hosts could not be put back, see above for the reason: HOSTS", "",
-        "Look at these hosts first: whether their daemons run, and which key they have. Then run the same playbook again, "
-        "which repairs what was left half done.",
+        "Look at these hosts first: whether their daemons run, and which key they have. Then run the same playbook "
+        "again, which repairs what was left half done.",
     ),
     Message(
         "The current key: FINGERPRINT on HOSTS.", "",
-        "One key on all key hosts is right. If there are two, or not known for a host, some daemons refuse tokens: check "
-        "that host, and run the playbook again.",
+        "One key on all key hosts is right. If there are two, or not known for a host, some daemons refuse tokens: "
+        "check that host, and run the playbook again.",
     ),
     Message(
         "The cluster has JWT and was proven. Fix the cause, and run the playbook NAME.", "",
-        "Only the services' tokens, or the proxy, are missing. Fix what is named above, and run hpc.slurm_jwt.tokens or "
-        "hpc.slurm_jwt.proxy.",
+        "Only the services' tokens, or the proxy, are missing. Fix what is named above, and run hpc.slurm_jwt.tokens "
+        "or hpc.slurm_jwt.proxy.",
     ),
     Message(
         "All other hosts are done. These were left out. Fix the cause on each, and run this again:", "",
-        "The hosts follow, each with its reason. The rest of the cluster is up to date. The run ends with an error code so "
-        "that no scheduler takes it for complete.",
+        "The hosts follow, each with its reason. The rest of the cluster is up to date. The run ends with an error code "
+        "so that no scheduler takes it for complete.",
     ),
     Message(
         "HOST: PATH must have the lines LINES", "",

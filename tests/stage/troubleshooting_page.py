@@ -321,8 +321,8 @@ ENDINGS = (
     ),
     Message(
         "All other hosts are done. These were left out. Fix the cause on each, and run this again:", "",
-        "The hosts follow, each with its reason. The rest of the cluster is up to date. The run ends with an error code "
-        "so that no scheduler takes it for complete.",
+        "The hosts follow, each with its reason. The rest of the cluster is up to date. The run ends with an error "
+        "code so that no scheduler takes it for complete.",
     ),
     Message(
         "HOST: PATH must have the lines LINES", "",

@@ -43,3 +43,15 @@ def conformance(session: nox.Session) -> None:
 def molecule(session: nox.Session) -> None:
     """Every scenario of make test; one of them: nox -e molecule -- molecule/remove. As root."""
     run(session, "molecule")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The HTML documentation, without a warning."""
+    run(session, "docs")
+
+
+@nox.session
+def build_import_check(session: nox.Session) -> None:
+    """A release rehearsed: changelog, tarball, Galaxy's import, installation by name."""
+    run(session, "tarball")

@@ -4,8 +4,16 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import OF_A_NODE
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import Observation
 
 
 class ActionModule(CheckedAction):
     """Runs the module slurm_jwt_info and checks its result."""
+
+    def observation(self) -> Observation:
+        minimal = boolean(self._task.args.get("minimal", False), strict=False)
+        return OF_A_NODE if minimal else super().observation()

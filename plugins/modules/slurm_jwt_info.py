@@ -25,6 +25,7 @@ options:
       - What this host is in the cluster. Only what these components need is inspected.
       - V(node) is a compute or login host that keeps its own slurm.conf or gets it from the controller (configless).
       - If not given, the components are those whose systemd units are enabled or running, or V(node) if there are none.
+        With O(minimal=true) it is V(node).
     type: list
     elements: str
     choices: [slurmctld, slurmdbd, slurmrestd, node]
@@ -101,10 +102,11 @@ options:
     type: float
   minimal:
     description:
-      - Whether only what a rollout needs of a node is returned, as a cluster may have thousands. RV(capabilities),
-        RV(rest_versions) and RV(daemons) are empty then, RV(python) is null, and RV(conf) has C(path), C(exists),
-        C(configless), C(identities), C(auth_alt_types) and C(auth_alt_parameters) only.
-      - Only with O(components=node) and no other component.
+      - Whether only what a rollout needs of a node is returned, as a cluster may have thousands.
+      - RV(conf) has C(path), C(exists), C(configless), C(identities), C(auth_alt_types) and C(auth_alt_parameters)
+        only. RV(capabilities), RV(rest_versions), RV(daemons) and RV(python) are left out, and so is every other result
+        that is null or empty.
+      - Only for a host that is a node and nothing else.
     type: bool
     default: false
   slurmctld_service:
@@ -684,7 +686,7 @@ plugins:
 python:
   description:
     - The Python that Ansible uses on this host, and the versions of its libraries; null if not installed or not
-      checked. Null with O(minimal=true).
+      checked.
     - C(served) says whether the distribution's packages are for this Python, C(distributions) which one is that of
       the distribution. C(unavailable) lists packages of missing libraries that no repository of this host has.
   returned: success
@@ -866,14 +868,20 @@ def _inspect(options: Options, run: Run) -> dict[str, Any]:
     return server.inspect(options, run)
 
 
+def _components(params: dict[str, Any]) -> list[str] | None:
+    if params["minimal"]:
+        return ["node"]
+    # Listed twice, or in another order, they are the same components.
+    return [name for name in COMPONENTS if name in params["components"]] if params["components"] else None
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=_argument_spec(), supports_check_mode=True)
     params = module.params
-    if params["minimal"] and params["components"] != ["node"]:
-        module.fail_json(msg="minimal=true is for a host that is a node only. Give components=[node], or leave it out.")
+    if params["minimal"] and params["components"] not in (None, ["node"]):
+        module.fail_json(msg="minimal=true is for a host that is a node only. Leave it out, or the other components.")
     options = Options(
-        # Listed twice, or in another order, they are the same components.
-        components=[name for name in COMPONENTS if name in params["components"]] if params["components"] else None,
+        components=_components(params),
         conf_path=params["conf_path"],
         dbd_conf_path=params["dbd_conf_path"],
         key_path=params["key_path"],

@@ -29,6 +29,22 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import proces
 OF_CONF = ("path", "exists", "configless", "identities", "auth_alt_types", "auth_alt_parameters")
 """What is left of the result "conf" with minimal=true."""
 
+ALWAYS = ("now", "hostname", "components", "conf")
+"""The members of the result that are there with minimal=true, whatever they are."""
+
+EMPTY: dict[str, Any] = {
+    **dict.fromkeys(("clock_lag", "os_family", "program", "release", "dbd_conf", "slurm_user", "key_path", "key")),
+    **dict.fromkeys(("jwks", "state_dir", "plugins", "python", "openmetrics")),
+    "capabilities": {},
+    "rest_versions": [],
+    "daemons": {},
+    "differences": {"slurm_conf": [], "slurmdbd_conf": []},
+    "desired": {"slurm_conf": None, "slurmdbd_conf": None},
+    "undeclared": {},
+    "problems": [],
+}
+"""The other members, as they are where there is nothing to say: with minimal=true they are left out then."""
+
 
 def inspect(options: Options, run: Run) -> dict[str, Any]:
     """The result of slurm_jwt_info for a node."""
@@ -60,7 +76,8 @@ def minimal(found: dict[str, Any]) -> dict[str, Any]:
     """What a rollout needs of a node. The rest would be kept for thousands of them where Ansible runs."""
     conf = found["conf"]
     conf = conf and {name: conf[name] for name in OF_CONF if name in conf}
-    return {**found, "capabilities": {}, "rest_versions": [], "python": None, "daemons": {}, "conf": conf}
+    needed = {**found, "capabilities": {}, "rest_versions": [], "python": None, "daemons": {}, "conf": conf}
+    return {name: value for name, value in needed.items() if name in ALWAYS or value != EMPTY[name]}
 
 
 def report_key(host: Host, path: str | None) -> None:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import openmetrics
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import inventory_values
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import inventory_values, node
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import rest_unit
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import observation
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes import (
@@ -275,3 +276,15 @@ INFO = observation(
         "problems": list_of(PROBLEM, 500),
     }
 )
+
+_ANY = INFO.members.always
+OF_A_NODE = observation(
+    {name: _ANY[name] for name in node.ALWAYS}, {name: shape for name, shape in _ANY.items() if name not in node.ALWAYS}
+)
+"""The observation of a node with minimal=true, which leaves out what is empty."""
+
+
+def complete(observed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An observation with the members that minimal=true leaves out."""
+    is_of_node = observed.get("components") == ["node"] and not observed.get("failed")
+    return {**node.EMPTY, **observed} if is_of_node else observed

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import local_key
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.trusted_keys import Trust
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import complete
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
 
 Variables = Mapping[str, Any]
@@ -41,7 +42,7 @@ def observations(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dic
     """The observation of each host, with that of the sources of keys."""
     return {
         host: {
-            **(hostvars[host].get("slurm_jwt_observation") or {}),
+            **complete(hostvars[host].get("slurm_jwt_observation") or {}),
             "trust": hostvars[host].get("slurm_jwt_jwks_observation"),
         }
         for host in hosts

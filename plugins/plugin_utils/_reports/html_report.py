@@ -18,6 +18,7 @@ import jinja2
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import any_variables
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import cluster_hosts
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import complete
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.key_copies import (
     CURRENT,
     KeyCopy,
@@ -107,7 +108,7 @@ class Report(NamedTuple):
 def gather(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]], now: float) -> Report:
     """What the inspection of every host found."""
     hosts = [host for host in cluster_hosts(groups, any_variables(groups, hostvars)) if host in hostvars]
-    observations = {host: hostvars[host].get("slurm_jwt_observation") or {} for host in hosts}
+    observations = {host: complete(hostvars[host].get("slurm_jwt_observation") or {}) for host in hosts}
     names = [str((observed.get("conf") or {}).get("cluster_name") or "") for observed in observations.values()]
     tokens = states(hostvars, groups, now)
     copies = [copy for host, observed in observations.items() for copy in copies_on(host, observed)]

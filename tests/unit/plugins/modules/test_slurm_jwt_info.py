@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import host, problems
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import host, node, problems
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_info
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import INFO
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import INFO, OF_A_NODE, complete
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import modules_of
 
@@ -50,20 +50,36 @@ def test_what_a_rollout_needs_of_a_node(options: dict[str, Any]) -> None:
     declared = {"auth_alt_types": ["auth/jwt"], "parameters": {"jwt_key": None}}
     whole = run(slurm_jwt_info, {**options, "declared": declared})
     found = run(slurm_jwt_info, {**options, "declared": declared, "minimal": True})
-    assert set(found) == set(whole)
     settings = {"auth_alt_types", "auth_alt_parameters"}
     assert set(found["conf"]) == {"path", "exists", "configless", "identities", *settings}
-    assert (found["capabilities"], found["rest_versions"], found["daemons"], found["python"]) == ({}, [], {}, None)
-    for name in ("problems", "differences", "desired", "undeclared", "release", "components", "key_path"):
+    for name in ("differences", "desired", "release", "components", "key_path"):
         assert found[name] == whole[name]
-    assert INFO.members(found, "")["conf"] == found["conf"]
+    left_out = {"capabilities", "rest_versions", "daemons", "python", "problems", "undeclared", "slurm_user"}
+    assert not left_out & set(found)
+    assert OF_A_NODE.members(found, "")["conf"] == found["conf"]
+    # What is left out comes back as it would have been.
+    assert set(complete(found)) == set(whole)
+    for name in ("problems", "undeclared", "slurm_user", "jwks"):
+        assert complete(found)[name] == whole[name]
+
+
+def test_where_nothing_differs_a_node_says_little(options: dict[str, Any]) -> None:
+    found = run(slurm_jwt_info, {**options, "minimal": True})
+    assert {*node.ALWAYS} <= set(found)
+    assert not set(found) & {"differences", "desired"}
+    # As if it had been said, for every member that there is.
+    assert {*node.ALWAYS, *node.EMPTY} == set(INFO.members.always)
+    assert INFO.members({**complete(found), "conf": None}, "")["differences"] == {"slurm_conf": [], "slurmdbd_conf": []}
 
 
 def test_a_server_says_all(options: dict[str, Any]) -> None:
-    for components in ({}, {"components": ["node", "slurmctld"]}):
-        given = {name: value for name, value in options.items() if name != "components"}
-        found = run(slurm_jwt_info, {**given, **components, "minimal": True})
-        assert found["failed"] is True and "Give components=[node]" in found["msg"]
+    found = run(slurm_jwt_info, {**options, "components": ["node", "slurmctld"], "minimal": True})
+    assert found["failed"] is True and "Leave it out" in found["msg"]
+
+
+def test_who_is_asked_for_little_is_a_node(options: dict[str, Any]) -> None:
+    found = run(slurm_jwt_info, {**{name: options[name] for name in options if name != "components"}, "minimal": True})
+    assert found["components"] == ["node"]
 
 
 def test_a_node_imports_nothing_that_only_daemons_need(options: dict[str, Any]) -> None:

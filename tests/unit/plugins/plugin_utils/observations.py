@@ -92,8 +92,8 @@ def observation(host, component, jwt):
         found["differences"]["slurm_conf"] = change
         found["desired"]["slurm_conf"] = {"parameters": {"jwt_key": KEY_PATH}, "parameters_absent": []}
     if component == "node":
-        # As the role asks for it.
-        found = node.minimal(found)
+        # As the role asks for it, and the plan reads it.
+        found = {**node.EMPTY, **node.minimal({**node.EMPTY, **found})}
     if component == "slurmctld":
         found["key"] = key(jwt)
         found["state_dir"] = {"path": STATE, "owner": "slurm", "writable_by_others": False}

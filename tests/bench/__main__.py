@@ -40,7 +40,11 @@ def main() -> int:
     parser.add_argument("--only", action="append", metavar="WHAT", help="a procedure, size or module; may be repeated")
     parser.add_argument("--note", default="", help="other work on this machine meanwhile, for the page")
     parser.add_argument("--print", action="store_true", help="do not change docs/benchmarks.md")
+    parser.add_argument("--page", action="store_true", help="measure nothing, and write docs/benchmarks.md again")
     chosen = parser.parse_args()
+    if chosen.page:
+        figures.write(MEASUREMENTS)
+        return 0
     unknown = set(chosen.names) - {each.name for each in MEASUREMENTS}
     if unknown:
         parser.error(f"There is no measurement called {min(unknown)}.")
@@ -50,7 +54,7 @@ def main() -> int:
             releases = [release for release in measurement.releases if release in (chosen.release or RELEASES)]
             problems += carry_out(measurement, releases, chosen)
     if not chosen.print:
-        figures.PAGE.write_text(figures.page(MEASUREMENTS), encoding="utf-8")
+        figures.write(MEASUREMENTS)
     return 1 if problems else 0
 
 

@@ -55,6 +55,8 @@ class Measurement(NamedTuple):
     run: Callable[[str, IsSelected], Iterator[Cell]]
     """Measures it on a release."""
     releases: tuple[str, ...] = RELEASES
+    picture: Callable[[list[dict[str, Any]]], str] | None = None
+    """An SVG picture of the cells, for the page."""
 
 
 def circumstances(note: str) -> dict[str, str]:
@@ -102,9 +104,21 @@ def table(measurement: Measurement, cells: list[dict[str, Any]]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def page(measurements: list[Measurement]) -> str:
-    """docs/benchmarks.md."""
+def write(measurements: list[Measurement]) -> None:
+    """Writes docs/benchmarks.md and its pictures."""
     figures = read()
+    for each in measurements:
+        if each.picture and each.name in figures:
+            picture_of(each).write_text(each.picture(figures[each.name]), encoding="utf-8")
+    PAGE.write_text(page(measurements, figures), encoding="utf-8")
+
+
+def picture_of(measurement: Measurement) -> pathlib.Path:
+    return PAGE.with_name(f"benchmark_{measurement.name}.svg")
+
+
+def page(measurements: list[Measurement], figures: dict[str, list[dict[str, Any]]]) -> str:
+    """docs/benchmarks.md."""
     return "\n".join([HEAD, *(section(each, figures[each.name]) for each in measurements if each.name in figures)])
 
 
@@ -112,7 +126,8 @@ def section(measurement: Measurement, cells: list[dict[str, Any]]) -> str:
     head, *rows = rows_of(measurement, cells)
     lines = [head, ["---"] * len(head), *rows]
     body = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return f"## {measurement.title}\n\n{measurement.text}\n{body}\n{circumstances_of(cells)}\n"
+    picture = f"![{measurement.title}]({picture_of(measurement).name})\n\n" if measurement.picture else ""
+    return f"## {measurement.title}\n\n{measurement.text}\n{picture}{body}\n{circumstances_of(cells)}\n"
 
 
 def circumstances_of(cells: list[dict[str, Any]]) -> str:

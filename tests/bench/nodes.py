@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any, NamedTuple
 
+import picture
 from cluster import HERE, ROOT, Cluster, Failed, log, up
 from figures import Cell, IsSelected, Measurement
 
@@ -31,7 +32,8 @@ A real controller, slurmdbd and slurmrestd, and nodes that answer at once: each 
 `local` to a program that reads the module and prints a real node's answer (tests/bench/stand_in). So almost only the
 host where Ansible runs is measured. `ansible -m ping` on the same hosts runs in turn, with {FORKS} forks for both.
 *CPU* is user and system time of Ansible and all its processes. *Each node* is what a node adds to that, compared with
-the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs.
+the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs. In the picture both scales
+are logarithmic.
 """
 
 
@@ -96,6 +98,14 @@ def _cell(cluster: Cluster, number: int, before: dict[str, tuple[int, Cost]]) ->
     return Cell((cluster.release, number), values, measured), costs
 
 
+def _picture(cells: list[dict[str, Any]]) -> str:
+    series = {
+        name: [(float(cell["labels"][1]), float(cell["values"][f"{name}, CPU"].split()[0])) for cell in cells]
+        for name in ("ping", "rollout")
+    }
+    return picture.lines(series, "nodes", "CPU seconds where Ansible runs")
+
+
 def _measure(cluster: Cluster, words: tuple[str, ...]) -> Cost:
     command = [words[0], *(f"--inventory={path}" for path in cluster.inventories), *words[1:]]
     begin = time.monotonic()
@@ -114,4 +124,4 @@ def _cpu(used: resource.struct_rusage) -> float:
     return used.ru_utime + used.ru_stime
 
 
-MEASUREMENT = Measurement("nodes", "What a node costs", TEXT, ("Slurm", "nodes"), run, ("24.11",))
+MEASUREMENT = Measurement("nodes", "What a node costs", TEXT, ("Slurm", "nodes"), run, ("24.11",), _picture)

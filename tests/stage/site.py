@@ -49,7 +49,8 @@ def write_sources() -> None:
     shutil.copytree(ROOT / "docs/site", PAGES)
     for page in ("releases", "benchmarks", "soak"):
         shutil.copy(ROOT / f"docs/{page}.md", PAGES)
-    shutil.copy(ROOT / "docs/report.png", PAGES)
+    for picture in ("report.png", "benchmark_nodes.svg"):
+        shutil.copy(ROOT / "docs" / picture, PAGES)
     write_reference(PAGES / "reference", copy_with_changelog())
 
 

@@ -118,8 +118,8 @@ def stages() -> list[Stage]:
 
 # Scenarios that take ten minutes and more: only in the matrix, and by name.
 LONG = (
-    "cores", "do-no-harm", "high-availability", "jwks", "nodes-down", "proxy", "proxy-apache", "rotation-killed",
-    "rotation-way-back", "rpm", "rs256", "shared-conf", "short-tokens", "site-managed", "tokens",
+    "clients-24.11", "cores", "do-no-harm", "high-availability", "jwks", "nodes-down", "proxy", "proxy-apache",
+    "rotation-killed", "rotation-way-back", "rpm", "rs256", "shared-conf", "short-tokens", "site-managed", "tokens",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import textwrap
 from importlib import import_module
@@ -63,3 +64,45 @@ def test_surveys_ask_for_variables_that_exist():
     }
     asked = re.findall(r"variable: (\w+)", (ROOT / "docs/docsite/rst/guide_awx.rst").read_text(encoding="utf-8"))
     assert asked and set(asked) <= known
+
+
+# -- the program that runs the commands of a page ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def page():
+    path = ROOT / "extensions/molecule/clients-24.11/page.py"
+    spec = importlib.util.spec_from_file_location("page", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("guide", ["guide_quick_start", "guide_clients"])
+def test_every_block_says_what_a_test_does_with_it(page, guide):
+    found = page.blocks((ROOT / f"docs/docsite/rst/{guide}.rst").read_text(encoding="utf-8"))
+    for block in found:
+        if block.language == "console" and "host" in block.order:
+            assert page.commands(block.text)
+    assert sum("reason" not in block.order for block in found) >= 8
+
+
+def test_block_without_a_comment_is_refused(page):
+    with pytest.raises(page.PageError, match="line 3: a code block without a comment"):
+        page.blocks("Text.\n\n.. code-block:: console\n\n   $ true\n")
+
+
+def test_commands_of_several_lines(page):
+    text = "$ cat > a <<'EOF'\n$ not a command\nEOF\n$ for a in b; do\n    echo $a\n  done\nb\n# printf \\\n  c\nc\n"
+    assert page.commands(text) == [
+        page.Command("cat > a <<'EOF'\n$ not a command\nEOF", []),
+        page.Command("for a in b; do\n    echo $a\n  done", ["b"]),
+        page.Command("printf \\\n  c", ["c"]),
+    ]
+
+
+def test_output_is_compared(page):
+    block = page.Block(1, {"host": "a", "user": None, "end": None}, "console", "$ one\njob ... done\n$ two\n")
+    page.compare(block, f"\n{page.MARK}0\nfirst\n  job 7 done\n{page.MARK}1\nanything\n")
+    with pytest.raises(page.PageError, match="should print 'job ... done'"):
+        page.compare(block, f"\n{page.MARK}0\njob 7 failed\n{page.MARK}1\njob 7 done\n")

@@ -17,6 +17,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarati
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import (
     ansible_run,
     declared_trust,
+    due_proxy_changes,
     hs256_rotation_plan,
     rollout,
     rsa_rotation_plan,
@@ -99,6 +100,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return filters(
             declared_conf=declared_conf.declared,
+            due_proxy_changes=due_proxy_changes.due_proxy_changes,
             rollout_plan=rollout_plan,
             rotation_plan=rotation_plan,
         )

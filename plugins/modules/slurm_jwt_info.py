@@ -157,6 +157,58 @@ options:
       - The program that a rollout names in slurmrestd's unit. RV(undeclared) reports another one in the unit.
       - If not given, it is not checked.
     type: path
+  proxy:
+    description:
+      - What the role P(hpc.slurm_jwt.slurm_jwt_proxy#role) makes on this host, so that the same module run inspects
+        it. See RV(proxy).
+      - Not for a host with O(components=node) alone.
+    type: dict
+    suboptions:
+      files:
+        description: Files, folders and links that the role makes. The content of files is read for a fingerprint.
+        type: list
+        elements: str
+        default: []
+      site_files:
+        description: Files of the site, the token, and the socket of slurmrestd. Their content is not read.
+        type: list
+        elements: str
+        default: []
+      units:
+        description: Units of systemd with their suffix, such as V(nginx.service).
+        type: list
+        elements: str
+        default: []
+      packages:
+        description: Packages of the distribution.
+        type: list
+        elements: str
+        default: []
+      user:
+        description: The user that the verifier runs as.
+        type: str
+        required: true
+      python:
+        description: The Python that runs the role's programs.
+        type: path
+        required: true
+      program_folder:
+        description: The folder of the role's programs.
+        type: path
+        required: true
+      watched_file:
+        description: The list of files that the server and the verifier load. Empty if they are not checked.
+        type: str
+        default: ""
+      password_file:
+        description: The file that the verifier reads passwords from. Empty if there is none.
+        type: str
+        default: ""
+      listens:
+        description: Files and folders in which Apache's addresses are searched. Empty for other servers.
+        type: list
+        elements: str
+        default: []
 seealso:
   - module: hpc.slurm_jwt.slurm_conf
   - module: hpc.slurm_jwt.slurm_jwt_key
@@ -773,6 +825,75 @@ undeclared:
   sample:
     slurm_jwt_conf_path: /opt/slurm/etc/slurm.conf
     slurm_jwt_bin_dirs: [/opt/slurm/current/bin, /opt/slurm/current/sbin]
+proxy:
+  description:
+    - What there is of the authenticating proxy. Null without O(proxy).
+  returned: success
+  type: dict
+  contains:
+    files:
+      description:
+        - Each of O(proxy.files). C(kind) is V(file), V(directory), V(link), V(socket), V(other) or V(missing).
+          C(owner), C(group) and C(mode) are null if it is missing. A link is not followed; C(target) is where it points
+          to.
+        - C(fingerprint) is C(SHA256:) and 64 hexadecimal digits, of the content of a file.
+      type: list
+      elements: dict
+      sample:
+        - path: /etc/slurm_jwt_proxy/policy.json
+          kind: file
+          owner: root
+          group: slurm-jwt-proxy
+          mode: "0640"
+          target: null
+          fingerprint: SHA256:2ef7bde608ce5404e97d5f042f95f89f1c232871d2c9ef4f3a7bd0d9f3bbe2f5
+    site_files:
+      description: Each of O(proxy.site_files) in the same way, without a fingerprint.
+      type: list
+      elements: dict
+      sample:
+        - path: /etc/slurm_jwt_proxy/token.conf
+          kind: file
+          owner: root
+          group: root
+          mode: "0400"
+          target: null
+          fingerprint: null
+    units:
+      description: Each of O(proxy.units) as systemd reports it. C(inaccessible) has the paths that it hides from its
+        processes.
+      type: list
+      elements: dict
+      sample:
+        - {unit: nginx.service, active: active, enabled: enabled, needs_reload: false, inaccessible: []}
+    packages:
+      description: Those of O(proxy.packages) that are installed.
+      type: list
+      elements: str
+      sample: [nginx]
+    user:
+      description: Home and shell of O(proxy.user). Null if there is no such user.
+      type: dict
+      sample: {home: /nonexistent, shell: /usr/sbin/nologin}
+    other_programs:
+      description: How many programs, or temporary files of programs, are in O(proxy.program_folder) besides
+        O(proxy.files).
+      type: int
+      sample: 0
+    listens:
+      description: Lines by which Apache listens already, from O(proxy.listens).
+      type: list
+      elements: str
+      sample: [Listen 80]
+    loaded:
+      description: Those units of O(proxy.watched_file) that have loaded their files as they are now.
+      type: list
+      elements: str
+      sample: [nginx.service, slurm-jwt-proxy-verifier.service]
+    passwords_usable:
+      description: Whether the verifier accepts every line of O(proxy.password_file). Null without that option.
+      type: bool
+      sample: true
 problems:
   description:
     - Everything that is wrong, the worst first.
@@ -855,6 +976,18 @@ def _argument_spec() -> dict[str, Any]:
         "bin_dirs": {"type": "list", "elements": "path", "default": []},
         "plugin_dir": {"type": "path"},
         "slurmrestd_binary": {"type": "path"},
+        "proxy": {
+            "type": "dict",
+            "options": {
+                **dict.fromkeys(("files", "site_files", "units", "packages", "listens"), strings),
+                "python": {"type": "path", "required": True},
+                "program_folder": {"type": "path", "required": True},
+                "user": {"type": "str", "required": True},
+                "watched_file": {"type": "str", "default": ""},
+                # The path of the file.
+                "password_file": {"type": "str", "default": "", "no_log": False},
+            },
+        },
         **{f"{name}_service": {"type": "str", "default": name} for name in _SERVICES},
     }
 
@@ -895,6 +1028,7 @@ def main() -> None:
         plugin_dir=params["plugin_dir"],
         slurmrestd_binary=params["slurmrestd_binary"],
         minimal=params["minimal"],
+        proxy=params["proxy"],
     )
 
     def run(argv: list[str], conf_path: str) -> tuple[int, str, str]:

@@ -34,7 +34,7 @@ ALWAYS = ("now", "hostname", "components", "conf")
 
 EMPTY: dict[str, Any] = {
     **dict.fromkeys(("clock_lag", "os_family", "program", "release", "dbd_conf", "slurm_user", "key_path", "key")),
-    **dict.fromkeys(("jwks", "state_dir", "plugins", "python", "openmetrics")),
+    **dict.fromkeys(("jwks", "state_dir", "plugins", "python", "openmetrics", "proxy")),
     "capabilities": {},
     "rest_versions": [],
     "daemons": {},

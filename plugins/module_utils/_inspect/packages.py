@@ -1,9 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages that this host could not install, so that a rollout does not fail half-way. Private to this collection.
+"""Packages that this host has, and packages that it could not install. Private to this collection.
 
-Only what the package manager knows already is used. An unclear answer counts as no obstacle.
+A rollout refuses what it could not install, so that it does not fail half-way. Only what the package manager knows
+already is used. An unclear answer counts as no obstacle.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Callable, Sequence
 # Runs a command: its return code, standard output and standard error.
 Run = Callable[["list[str]"], "tuple[int, str, str]"]
 
+DPKG_QUERY, RPM = "/usr/bin/dpkg-query", "/usr/bin/rpm"
 APT_CACHE, DNF, YUM, ZYPPER = "/usr/bin/apt-cache", "/usr/bin/dnf", "/usr/bin/yum", "/usr/bin/zypper"
 # zypper(8): ZYPPER_EXIT_INF_CAP_NOT_FOUND
 _NOT_FOUND = 104
@@ -27,6 +29,19 @@ _ELSEWHERE = {("pyjwt", "Suse"): "python3-PyJWT"}
 def of_library(library: str, family: str | None) -> str:
     """The distribution's package of a library of Python."""
     return _ELSEWHERE.get((library, family or ""), LIBRARIES[library])
+
+
+def installed(names: Sequence[str], run: Run) -> list[str]:
+    """Those of the packages that are installed under this very name."""
+    if not names:
+        return []
+    if os.path.exists(DPKG_QUERY):
+        query = [DPKG_QUERY, "--show", "--showformat=${db:Status-Status} ${Package}\\n"]
+    else:
+        query = [RPM, "--query", "--queryformat=installed %{NAME}\\n"]
+    # rpm has a sentence for each of the others, dpkg-query a line on standard error.
+    lines = run([*query, "--", *names])[1].splitlines()
+    return [name for name in names if f"installed {name}" in lines]
 
 
 def unavailable(names: Sequence[str], run: Run) -> list[str]:

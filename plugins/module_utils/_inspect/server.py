@@ -24,6 +24,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
     node,
     openmetrics,
     packages,
+    proxy,
     release,
     room,
     units,
@@ -66,6 +67,7 @@ def inspect(options: Options, run: Run) -> dict[str, Any]:
         "plugins": PluginInspection(host).inspect(),
         "python": _python(host),
         "daemons": _daemons(host),
+        "proxy": proxy.inspect(options.proxy, host.command) if options.proxy else None,
         **differences,
     }
     room.inspect(host, differences["differences"], _folders_to_write(host, observation))

@@ -26,7 +26,11 @@ _PROPERTIES = (
     "ExecMainStartTimestampMonotonic",
     "InvocationID",
     "NextElapseUSecRealtime",
+    "InaccessiblePaths",
+    "ProtectHome",
 )
+# What ProtectHome=yes hides; see systemd.exec(5).
+_HOMES = ("/home", "/root", "/run/user")
 
 
 class Unit(NamedTuple):
@@ -55,6 +59,8 @@ class Unit(NamedTuple):
     """The identifier of its present start, in the journal too."""
     next_start: str = ""
     """When a timer starts its service next, as systemd prints it; empty if that is not known."""
+    inaccessible: tuple[str, ...] = ()
+    """Folders and files that the unit hides from its processes."""
 
     @property
     def exists(self) -> bool:
@@ -76,7 +82,7 @@ NO_UNIT = Unit()
 
 def unit_name(service: str) -> str:
     """The unit's whole name: systemctl guesses it, the control groups do not."""
-    return service if service.endswith((".service", ".timer")) else f"{service}.service"
+    return service if service.endswith((".service", ".socket", ".timer")) else f"{service}.service"
 
 
 def show(services: Sequence[str], systemctl: str = "systemctl") -> list[str]:
@@ -119,4 +125,8 @@ def _parse(block: str) -> Unit:
         started=since_boot and time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + since_boot,
         invocation=last("InvocationID"),
         next_start=last("NextElapseUSecRealtime"),
+        inaccessible=(
+            *(path.lstrip("-+") for value in values.get("InaccessiblePaths", ()) for path in value.split()),
+            *(_HOMES if last("ProtectHome") == "yes" else ()),
+        ),
     )

@@ -52,8 +52,8 @@ OWN_RESULTS = frozenset(
         *("tokens_here", "tokens_timers", "tokens_controller", "tokens_observation", "tokens_minted", "tokens_written"),
         *("tokens_swap", "tokens_activated", "tokens_put_back", "tokens_restarted", "tokens_reloaded"),
         *("tokens_timer_result", "tokens_unstaged", "tokens_key_metrics", "tokens_removed", "tokens_timers_removed"),
-        *("proxy_observation", "proxy_package", "proxy_files", "proxy_unit", "proxy_removed", "proxy_files_removed"),
-        *("proxy_listens", "proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_probe"),
+        *("proxy_observation", "proxy_package", "proxy_layout", "proxy_unit", "proxy_removed", "proxy_files_removed"),
+        *("proxy_before_change", "proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_probe"),
         *(
             "proxy_program",
             "proxy_passwords",
@@ -61,7 +61,6 @@ OWN_RESULTS = frozenset(
             "proxy_policy_written",
             "proxy_verifier",
             "proxy_units",
-            "proxy_backend",
             "proxy_reads",
             "proxy_read_before",
             "proxy_watched",

@@ -218,6 +218,39 @@ PROBLEM = Members(
         "remedy": TEXT,
     }
 )
+_PROXY_FILE = Members(
+    {
+        **_OWNERSHIP,
+        "path": LINE,
+        "kind": one_of("file", "directory", "link", "socket", "other", "missing"),
+        "target": maybe(LINE),
+        "fingerprint": maybe(FINGERPRINT),
+    }
+)
+_PROXY = Members(
+    {
+        "files": list_of(_PROXY_FILE, 200),
+        "site_files": list_of(_PROXY_FILE, 100),
+        "units": list_of(
+            Members(
+                {
+                    "unit": IDENTIFIER,
+                    "active": IDENTIFIER,
+                    "enabled": IDENTIFIER,
+                    "needs_reload": flag,
+                    "inaccessible": list_of(LINE, 200),
+                }
+            ),
+            50,
+        ),
+        "packages": list_of(PACKAGE, 50),
+        "user": maybe(Members({"home": LINE, "shell": LINE})),
+        "other_programs": whole(),
+        "listens": list_of(LINE),
+        "loaded": list_of(IDENTIFIER, 10),
+        "passwords_usable": maybe(flag),
+    }
+)
 
 INFO = observation(
     {
@@ -262,6 +295,7 @@ INFO = observation(
                 }
             )
         ),
+        "proxy": maybe(_PROXY),
         "daemons": Members({}, dict.fromkeys(("slurmctld", "slurmdbd", "slurmrestd", "slurmd"), _DAEMON)),
         "differences": Members({"slurm_conf": _DIFFERENCES, "slurmdbd_conf": _DIFFERENCES}),
         "desired": Members({"slurm_conf": maybe(_DESIRED), "slurmdbd_conf": maybe(_DESIRED)}),

@@ -3,29 +3,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Installs the proxy's programs all at once: python3 -I -S -c TEXT FOLDER [check], with a JSON dictionary on its input.
 
-The folder belongs to root and has no other programs. Each file is replaced by a rename. Prints the names of files that
-differed; with "check" nothing is written.
+The folder belongs to root and has no other programs. Each file is replaced by a rename. Prints the names of files whose
+content, owner or mode differed; with "check" nothing is written.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
+
+MODE = 0o644
 
 
 def read(path: str) -> str | None:
+    """The text of a file that this program has written; None if it is another one, or anybody else may write it."""
     try:
+        status = os.lstat(path)
+        if (status.st_uid, status.st_gid, status.st_mode) != (os.geteuid(), os.getegid(), stat.S_IFREG | MODE):
+            return None
         with open(path, encoding="utf-8", newline="") as stream:
             return stream.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeDecodeError):
         return None
 
 
 def write(path: str, text: str) -> None:
     temporary = f"{path}.new"
     with open(temporary, "w", encoding="utf-8", newline="") as stream:
-        os.fchmod(stream.fileno(), 0o644)
+        os.fchmod(stream.fileno(), MODE)
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())

@@ -54,3 +54,15 @@ def test_the_role_installs_all_its_programs():
     # These two run once, from Ansible.
     others = {"install.py", "probe.py"}
     assert names == sorted({path.name for path in (ROLE / "files").glob("*.py")} - others)
+
+
+def test_owner_and_mode_are_part_of_a_program(folder):
+    install(folder, PROGRAMS)
+    (folder / "a.py").chmod(0o666)
+    (folder / "b.py").rename(folder / "c.txt")
+    (folder / "b.py").symlink_to("c.txt")
+    assert install(folder, PROGRAMS, "check") == ["a.py", "b.py"]
+    assert install(folder, PROGRAMS) == ["a.py", "b.py"]
+    assert not (folder / "b.py").is_symlink()
+    assert {(folder / name).stat().st_mode & 0o7777 for name in PROGRAMS} == {0o644}
+    assert install(folder, PROGRAMS) == []

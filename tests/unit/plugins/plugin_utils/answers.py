@@ -85,6 +85,22 @@ PYTHON = {
     **{"executable": "/usr/bin/python3", "version": "3.9.2", "pyjwt": "2.10.1", "cryptography": "43.0.0"},
     **{"served": True, "distributions": "/usr/bin/python3", "unavailable": []},
 }
+PROXY_FILE = {
+    **OWNERSHIP, "path": "/etc/slurm_jwt_proxy/policy.json", "kind": "file", "target": None, "fingerprint": OTHER
+}  # fmt: skip
+PROXY = {
+    "files": [PROXY_FILE],
+    "site_files": [{**PROXY_FILE, "fingerprint": None}],
+    "units": [
+        {"unit": "nginx.service", "active": "", "enabled": "", "needs_reload": True, "inaccessible": ["/etc"]},
+    ],
+    "packages": ["nginx"],
+    "user": {"home": "/nonexistent", "shell": "/bin/sh"},
+    "other_programs": 7,
+    "listens": ["Listen 443"],
+    "loaded": ["nginx.service"],
+    "passwords_usable": True,
+}
 DAEMON = {
     "service": "slurmctld", "exists": True, "active": "active", "sub": "running", "enabled": "enabled",
     "needs_reload": True, "pid": 7, "started": 7.0, "user": "slurm", "uid": 64030, "command": ["/usr/sbin/slurmctld"],
@@ -189,6 +205,7 @@ ANSWERS = {
     "state_dir": [None, *_each(STATE_DIR, path=["/other"], exists=[False], writable_by_others=[False])],
     "plugins": [None, *_each(PLUGINS, packages=[[], ["mallory"]], unavailable=[["mallory"]])],
     "python": _each(PYTHON, pyjwt=[None, "1.x"], cryptography=[None], served=[None, False], unavailable=[["mallory"]]),
+    "proxy": [None, *_each(PROXY, files=[[]], site_files=[[]], units=[[]], user=[None], passwords_usable=[None])],
     "daemons": [
         {},
         *(

@@ -278,6 +278,7 @@ COPY = {
     "run": "mgmt1:0f3a:4026531836:4711:123456",
     "run_age": 12,
 }
+PROXY_FILE = {**OWNERSHIP, "kind": "link", "target": "../b", "fingerprint": "SHA256:" + "7d" * 32}
 ANY_CONF = {
     **OWNERSHIP,
     "exists": True,
@@ -420,6 +421,25 @@ ANSWER = {
         "served": True,
         "distributions": "/usr/bin/python3",
         "unavailable": ["python3-jwt"],
+    },
+    "proxy": {
+        "files": [{**PROXY_FILE, "path": "/etc/slurm_jwt_proxy/policy.json"}],
+        "site_files": [{**PROXY_FILE, "path": "/etc/ssl/a certificate"}],
+        "units": [
+            {
+                "unit": "nginx.service",
+                "active": "active",
+                "enabled": "enabled",
+                "needs_reload": False,
+                "inaccessible": ["/root", "/home"],
+            }
+        ],
+        "packages": ["nginx"],
+        "user": {"home": "/nonexistent", "shell": "/usr/sbin/nologin"},
+        "other_programs": 0,
+        "listens": ["Listen 80", "Listen 443 https"],
+        "loaded": ["nginx.service", "slurm-jwt-proxy-verifier.service"],
+        "passwords_usable": True,
     },
     "daemons": {name: {**DAEMON, "service": name} for name in ("slurmctld", "slurmdbd", "slurmrestd", "slurmd")},
     "differences": {

@@ -1,0 +1,166 @@
+# Copyright (c) 2026, hpc.slurm_jwt contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inspection of the proxy's host: with real files, the role's own programs, and real grep and systemctl formats."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import packages, proxy
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import units
+
+PROGRAMS = pathlib.Path(__file__).parents[5] / "roles/slurm_jwt_proxy/files"
+HASH = "$2b$08$zEQ6HLeUW1/vWMdImvBrT.6iCXQoGONUGX1vA2jC8eO.KPXOIRCN2"
+SHOWN = """\
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled
+NeedDaemonReload=no
+InaccessiblePaths=-/srv/hidden +/srv/other
+ProtectHome=yes
+
+LoadState=not-found
+ActiveState=inactive
+UnitFileState=
+NeedDaemonReload=no
+"""
+
+
+def run(argv):
+    """Real programs, but for systemctl, and for the package manager."""
+    if argv[0] == "systemctl":
+        return 0, SHOWN, ""
+    if argv[0] in (packages.DPKG_QUERY, packages.RPM):
+        return 1, "installed nginx\nnot-installed gone\nconfig-files apache2\npackage httpd is not installed\n", "none"
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(name="layout")
+def _layout(tmp_path):
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in ("watch.py", "password_file.py"):
+        shutil.copy(PROGRAMS / name, folder)
+    (tmp_path / "users").write_text(f"alice:{HASH}\n")
+    (tmp_path / "server.conf").write_text("server\n")
+    watched = {
+        "state": str(tmp_path / "state.json"),
+        "watched": [{"unit": "nginx.service", "action": "reload", "files": [str(tmp_path / "server.conf")]}],
+    }
+    (tmp_path / "watched.json").write_text(json.dumps(watched))
+    return {
+        "files": [str(tmp_path / "server.conf"), *(str(folder / name) for name in ("watch.py", "password_file.py"))],
+        "site_files": [str(tmp_path / "users")],
+        "units": ["nginx.service", "slurm-jwt-proxy-verifier.socket"],
+        "packages": ["nginx", "gone", "apache2", "httpd"],
+        "user": "nobody",
+        "python": sys.executable,
+        "program_folder": str(folder),
+        "watched_file": str(tmp_path / "watched.json"),
+        "password_file": str(tmp_path / "users"),
+        "listens": [str(tmp_path / "apache")],
+    }
+
+
+def test_everything(layout, tmp_path):
+    (tmp_path / "apache").mkdir()
+    (tmp_path / "apache" / "ports.conf").write_text("Listen 80\n\tlisten 443 https\n# Listen 1\n")
+    (tmp_path / "apache" / "slurm_jwt_proxy.conf").write_text("Listen 8443\n")
+    found = proxy.inspect(layout, run)
+    digest = "SHA256:" + hashlib.sha256(b"server\n").hexdigest()
+    assert found["files"][0]["fingerprint"] == digest
+    # A file of the site's is not read.
+    assert found["site_files"][0]["kind"] == "file"
+    assert found["site_files"][0]["fingerprint"] is None
+    hidden = ["/srv/hidden", "/srv/other", "/home", "/root", "/run/user"]
+    nginx, verifier = found["units"]
+    assert nginx == {
+        "unit": "nginx.service", "active": "active", "enabled": "enabled", "needs_reload": False, "inaccessible": hidden
+    }  # fmt: skip
+    assert (verifier["unit"], verifier["active"]) == ("slurm-jwt-proxy-verifier.socket", "inactive")
+    assert (verifier["enabled"], verifier["inaccessible"]) == ("", [])
+    assert found["packages"] == ["nginx"]
+    assert set(found["user"]) == {"home", "shell"}
+    assert found["other_programs"] == 0
+    assert found["listens"] == ["Listen 80", "listen 443 https"]
+    assert found["loaded"] == []
+    assert found["passwords_usable"] is True
+
+
+def test_a_host_without_anything(tmp_path):
+    names = ("files", "site_files", "units", "packages", "listens")
+    nothing = {**dict.fromkeys(names, []), "user": "no-such-user", "python": "/nonexistent/python3"}
+    folders = {"program_folder": str(tmp_path / "none"), "watched_file": "", "password_file": ""}
+    found = proxy.inspect({**nothing, **folders}, run)
+    assert found == {
+        **dict.fromkeys(("files", "site_files", "packages", "listens", "units", "loaded"), []),
+        "user": None,
+        "other_programs": 0,
+        "passwords_usable": None,
+    }
+
+
+def test_what_was_loaded(layout, tmp_path):
+    ask = [sys.executable, "-I", "-S", str(PROGRAMS / "watch.py"), layout["watched_file"]]
+    state = json.loads(subprocess.run([*ask, "state"], capture_output=True, check=True).stdout)
+    digest = state["nginx.service"]["digest"]
+    subprocess.run([*ask, "loaded", f"nginx.service={digest}"], check=True)
+    assert proxy.inspect(layout, run)["loaded"] == ["nginx.service"]
+    (tmp_path / "server.conf").write_text("another\n")
+    assert proxy.inspect(layout, run)["loaded"] == []
+    (tmp_path / "watched.json").write_text("no JSON")
+    assert proxy.inspect(layout, run)["loaded"] == []
+
+
+@pytest.mark.parametrize("output", ["", "null", "[]", '{"a": 1}', '{"a": {}}', "no JSON"])
+def test_a_program_that_was_replaced(layout, output):
+    def runs(argv):
+        return (0, output, "") if argv[-1] == "state" else run(argv)
+
+    assert proxy.inspect(layout, runs)["loaded"] == []
+
+
+@pytest.mark.parametrize("text", ["", "alice:lab\n", f"alice:{HASH}:x\n", f"alice:{HASH}\nalice:{HASH}\n"])
+def test_a_bad_password_file(layout, tmp_path, text):
+    (tmp_path / "users").write_text(text)
+    assert proxy.inspect(layout, run)["passwords_usable"] is False
+
+
+def test_no_program_and_no_password_file(layout, tmp_path):
+    (tmp_path / "users").unlink()
+    assert proxy.inspect(layout, run)["passwords_usable"] is False
+    shutil.rmtree(layout["program_folder"])
+    assert proxy.inspect(layout, run)["passwords_usable"] is False
+
+
+def test_other_programs(layout):
+    folder = pathlib.Path(layout["program_folder"])
+    (folder / "evil.py").write_text("")
+    (folder / "watch.py.new").write_text("half")
+    (folder / "answers").mkdir()
+    assert proxy.inspect(layout, run)["other_programs"] == 2
+
+
+def test_kinds(tmp_path):
+    (tmp_path / "link").symlink_to("/nonexistent")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+    kinds = {name: proxy.description(str(tmp_path / name), True)["kind"] for name in ("link", "socket", ".", "none")}
+    assert kinds == {"link": "link", "socket": "socket", ".": "directory", "none": "missing"}
+    assert proxy.description("/dev/null", True)["kind"] == "other"
+    assert proxy.description(str(tmp_path / "link"), True)["target"] == "/nonexistent"
+
+
+def test_sockets_and_timers_keep_their_names():
+    names = ["a.service", "b.socket", "c.timer", "d"]
+    assert units.show(names)[-4:] == ["a.service", "b.socket", "c.timer", "d.service"]

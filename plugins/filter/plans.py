@@ -11,7 +11,12 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.durations import DurationError, duration
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import declared_conf, desired_state, local_key
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import (
+    cluster,
+    declared_conf,
+    desired_state,
+    local_key,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import host_variables, inventory_hosts, listeners
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarations import DeclarationError
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import (
@@ -19,10 +24,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import (
     declared_trust,
     due_proxy_changes,
     hs256_rotation_plan,
+    openmetrics_rotation,
     rollout,
     rsa_rotation_plan,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import RefusedPlan, members_of
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import RotationSettings
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import filters
@@ -67,6 +73,7 @@ def rotation_plan(
     hs256: bool | None = None,
     rs256_key_path: str = "",
     signing: str = "",
+    openmetrics_users: Any = None,
     **settings: Any,
 ) -> dict[str, Any]:
     """The plan of a rotation; see plugin_utils/_plans/hs256_rotation_plan.py and rsa_rotation_plan.py."""
@@ -87,11 +94,27 @@ def rotation_plan(
     )
     trust = declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing)
     is_dead = ansible_run.is_dead
+    plan: Any
     if not trust.signs_rs256:
-        return members_of(hs256_rotation_plan.plan(observations, components, hosts, request, is_dead))
-    primary = local_key.primary(hostvars, groups)
-    key = (hostvars[primary].get(local_key.OBSERVATION) or {}) if primary else {}
-    return members_of(rsa_rotation_plan.plan(observations, components, hosts, request, trust, key, is_dead))
+        plan = hs256_rotation_plan.plan(observations, components, hosts, request, is_dead)
+    else:
+        primary = local_key.primary(hostvars, groups)
+        key = (hostvars[primary].get(local_key.OBSERVATION) or {}) if primary else {}
+        plan = rsa_rotation_plan.plan(observations, components, hosts, request, trust, key, is_dead)
+    if plan.refusals:
+        return members_of(plan)
+    users = declared_conf.openmetrics_users(openmetrics_users)
+    taking_part = {host: observations[host] for host in hosts if host not in plan.left_out}
+    metrics = cluster.Cluster(taking_part, components, desired_state.Desired(openmetrics_users=users))
+    reasons = openmetrics_rotation.OpenMetricsRotation(metrics, request).refusals(is_dead)
+    if reasons:
+        return members_of(RefusedPlan(reasons, plan.left_out))
+    services = declared_services.hosts_with_key(groups, hostvars, declared_services.OPENMETRICS)
+    of_metrics = openmetrics_rotation.plan(metrics, request, services, plan.left_out)
+    unseen = {host: list(actions) for host, actions in plan.unseen_by_check.items()}
+    for host in of_metrics.controllers:
+        unseen.setdefault(host, []).append("key for metrics rotated")
+    return {**members_of(plan), "openmetrics": members_of(of_metrics), "unseen_by_check": unseen}
 
 
 class FilterModule:

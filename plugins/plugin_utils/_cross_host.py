@@ -13,6 +13,9 @@ from __future__ import annotations
 RESULTS = {
     "slurm_jwt_key_read": "the signing key and its fingerprint, from the key host that has it to the others",
     "slurm_jwt_openmetrics_key_read": "the key for metrics, from the controller that has it to the others",
+    "slurm_jwt_openmetrics_next_key": "the next key for metrics, from the primary controller to the others",
+    "slurm_jwt_openmetrics_staged": "fingerprint of the next key for metrics, from the primary to the others",
+    "slurm_jwt_openmetrics_proof": "whether the key for metrics is proven, among controllers",
     "slurm_jwt_next_key": "the next key and its time of creation, from the primary controller to the other key hosts",
     "slurm_jwt_staged": "the fingerprint of the next key, from the primary controller to the other key hosts",
     "slurm_jwt_local_key_active": "whether the next RSA key signs, from the primary controller to the other key hosts",

@@ -35,7 +35,8 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
 
     Steps: ``outer`` hosts, which have no key, and ``key_hosts`` change, ``slurmrestd`` ones serve the REST API. In a
     rotation ``signer_and_services`` and ``services`` get tokens of the next key, ``rsa_rotation`` ones one more RS256
-    key, ``withdrawing`` ones lose the old one, and on ``reviving`` ones slurmrestd is started again. ``put_back``
+    key, ``withdrawing`` ones lose the old one, and on ``reviving`` ones slurmrestd is started again. ``openmetrics``
+    ones have the key for metrics or tokens of it. ``put_back``
     follows a failure, ``tidying`` a success, ``report`` closes the run.
     """
     if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
@@ -50,6 +51,8 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
         return []
     if step == "tidying":
         return [host for host in plan["hosts_to_change"] if not is_left_out(hostvars, host)]
+    if step == "openmetrics":
+        return [host for host in (plan.get(step) or {}).get("hosts") or () if not is_left_out(hostvars, host)]
     if step == "withdrawing":
         # Services have tokens of the new key before the old one is withdrawn.
         lost = TOKENS_FAILURE in hostvars["localhost"]

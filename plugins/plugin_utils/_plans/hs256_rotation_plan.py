@@ -103,6 +103,7 @@ def _plan(rotation: Hs256Rotation, without: Mapping[str, str]) -> Hs256RotationP
         fallback=rotation.loads(RELOAD),
         lead=rotation.lead,
         clock_lag=primary_lag or 0,
+        openmetrics={},
         up_to_date=not reason,
         unseen_by_check=_unseen_by_check(rotation) if reason else {},
     )

@@ -44,51 +44,6 @@ class Loads:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What every plan says of a run that begins."""
-
-    warnings: Sequence[str]
-    left_out: Mapping[str, str]
-    primary: str | None
-    """The primary controller; None if --limit leaves out all controllers."""
-    standbys: Sequence[str]
-    """The other controllers."""
-    speaker: str | None
-    """The host that prints the run summary."""
-    hosts: Sequence[str]
-    key_hosts: Sequence[str]
-    key_hosts_to_change: Sequence[str]
-    hosts_to_change: Sequence[str]
-    """Hosts that a failed run may have to put back, in the run summary as well."""
-    slurmdbd_hosts: Sequence[str]
-    slurmdbd_standbys: Sequence[str]
-    slurmrestd_hosts: Sequence[str]
-    key_path: Mapping[str, str]
-    """Key host -> path of the HS256 key."""
-    signing_key: str | None
-    """The path of the key that signs tokens of services and of the proof."""
-    algorithm: str
-    """HS256 or RS256, of that key."""
-    up_to_date: bool
-    unseen_by_check: Mapping[str, Sequence[str]]
-    """Host -> actions that tasks cannot report in check mode."""
-    refusals: Sequence[str] = field(default_factory=list, init=False)
-    """None: a run that does not begin has a RefusedPlan."""
-
-
-def cluster_members(cluster: Cluster) -> dict[str, Any]:
-    """The members of a Plan that follow from the cluster alone."""
-    return {
-        "primary": cluster.primary,
-        "standbys": cluster.standby_controllers,
-        "key_hosts": cluster.key_hosts,
-        "slurmdbd_hosts": cluster.slurmdbd_hosts,
-        "slurmdbd_standbys": cluster.standby_slurmdbd_hosts,
-        "slurmrestd_hosts": cluster.slurmrestd_hosts,
-    }
-
-
-@dataclass(frozen=True)
 class OpenMetricsPlan:
     """slurmctld's metrics under a token, and the key of these tokens."""
 
@@ -119,6 +74,53 @@ def openmetrics_plan(key: OpenMetricsKey) -> OpenMetricsPlan:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What every plan says of a run that begins."""
+
+    warnings: Sequence[str]
+    left_out: Mapping[str, str]
+    primary: str | None
+    """The primary controller; None if --limit leaves out all controllers."""
+    standbys: Sequence[str]
+    """The other controllers."""
+    speaker: str | None
+    """The host that prints the run summary."""
+    hosts: Sequence[str]
+    key_hosts: Sequence[str]
+    key_hosts_to_change: Sequence[str]
+    hosts_to_change: Sequence[str]
+    """Hosts that a failed run may have to put back, in the run summary as well."""
+    slurmdbd_hosts: Sequence[str]
+    slurmdbd_standbys: Sequence[str]
+    slurmrestd_hosts: Sequence[str]
+    key_path: Mapping[str, str]
+    """Key host -> path of the HS256 key."""
+    signing_key: str | None
+    """The path of the key that signs tokens of services and of the proof."""
+    algorithm: str
+    """HS256 or RS256, of that key."""
+    openmetrics: OpenMetricsPlan | Mapping[str, Any]
+    """What happens to the key for metrics. In a rotation the filter adds the members of OpenMetricsRotationPlan."""
+    up_to_date: bool
+    unseen_by_check: Mapping[str, Sequence[str]]
+    """Host -> actions that tasks cannot report in check mode."""
+    refusals: Sequence[str] = field(default_factory=list, init=False)
+    """None: a run that does not begin has a RefusedPlan."""
+
+
+def cluster_members(cluster: Cluster) -> dict[str, Any]:
+    """The members of a Plan that follow from the cluster alone."""
+    return {
+        "primary": cluster.primary,
+        "standbys": cluster.standby_controllers,
+        "key_hosts": cluster.key_hosts,
+        "slurmdbd_hosts": cluster.slurmdbd_hosts,
+        "slurmdbd_standbys": cluster.standby_slurmdbd_hosts,
+        "slurmrestd_hosts": cluster.slurmrestd_hosts,
+    }
+
+
+@dataclass(frozen=True)
 class RolloutPlan(Plan):
     """What a rollout or a removal does."""
 
@@ -143,7 +145,6 @@ class RolloutPlan(Plan):
     """Key host -> daemons that its JWKS timer reloads."""
     keys_aside: Mapping[str, bool]
     """Key hosts whose key a removal puts aside -> whether a configuration file names it."""
-    openmetrics: OpenMetricsPlan
     tidying: Mapping[str, Sequence[str]]
     """Kind of file -> hosts that remove its backups after a removal."""
     key_source: str | None

@@ -88,6 +88,7 @@ def _plan(rotation: RsaRotation, without: Mapping[str, str]) -> RsaRotationPlan:
         load=rotation.loads,
         jwks_targets=cluster.key_hosts if reason else [],
         jwks_daemons={host: rotation.state.daemons.of_key_set(host) for host in cluster.key_hosts},
+        openmetrics={},
         up_to_date=not reason,
         unseen_by_check=_unseen_by_check(rotation),
     )

@@ -28,6 +28,9 @@ ACTIONS = (
     ("slurm_jwt_staged", "next key made"),
     ("slurm_jwt_staged_here", "next key staged"),
     ("slurm_jwt_swapped", "key swapped"),
+    ("slurm_jwt_openmetrics_staged", "next key for metrics made"),
+    ("slurm_jwt_openmetrics_staged_here", "next key for metrics staged"),
+    ("slurm_jwt_openmetrics_swapped", "key for metrics swapped"),
     ("slurm_jwt_conf", "slurm.conf changed"),
     ("slurm_jwt_dbd_conf", "slurmdbd.conf changed"),
     ("slurm_jwt_slurmdbd_standby_restart", "slurmdbd restarted"),
@@ -64,7 +67,7 @@ ACTIONS = (
     ("slurm_jwt_proxy_conf", "proxy configured"),
     ("slurm_jwt_proxy_removed", "proxy removed"),
 )
-PROOFS = ("slurm_jwt_proof", "slurmrestd_proof")
+PROOFS = ("slurm_jwt_proof", "slurm_jwt_openmetrics_proof", "slurmrestd_proof")
 
 # Characters of a list of nodes for which a line has room.
 LONGEST_LIST = 60

@@ -93,6 +93,16 @@ def service_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Va
     ]
 
 
+def hosts_with_key(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Variables], key: str) -> list[str]:
+    """Each host with a service whose token that key signs."""
+    group = group_of(any_variables(groups, hostvars))
+    return [
+        host
+        for host in service_hosts(groups, hostvars)
+        if any(each["key"] == key for each in services_on(host, hostvars[host].get(DECLARED) or (), groups, group))
+    ]
+
+
 def token_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Variables]) -> list[str]:
     """The hosts of a play that distributes tokens: controllers, and each host with a service; none without services."""
     local = left_with_localhost(hostvars)

@@ -312,7 +312,7 @@ def test_only_the_list_of_localhost_is_read():
     found = {member for _file, which, member in _accesses() if which == "localhost"}
     assert found <= {
         *("slurm_jwt_plan", "slurm_jwt_failure", "slurm_jwt_tokens_failure", "slurm_jwt_proxy_failure"),
-        *("slurm_jwt_swap_at", "slurm_jwt_declarations", None),
+        *("slurm_jwt_swap_at", "slurm_jwt_declarations", "slurm_jwt_openmetrics_failure", None),
     }
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import declared_conf
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import openmetrics_rotation, rollout
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import RotationSettings
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import service_checks, token_exchange
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils import observations
 
@@ -126,6 +128,84 @@ def test_switched_off(options):
     # What the site has put into force stays.
     plan = decide(cluster(seen(in_force="/of/the/site"), seen(None)), **options)
     assert of_metrics(plan)["keys_aside"] == []
+
+
+# Rotation
+
+
+def rotated(first, second, users=USERS, services=("svc1",), left_out=(), **settings):
+    clusters = Cluster(cluster(first, second), COMPONENTS, Desired(openmetrics_users=users))
+    request = RotationSettings(**{"run": "r", "by": "me", "serial": "2026-12", **settings})
+    rotation = openmetrics_rotation.OpenMetricsRotation(clusters, request)
+    refusals = rotation.refusals(lambda _run: False)
+    return refusals, openmetrics_rotation.plan(clusters, request, services, dict.fromkeys(left_out, ""))
+
+
+def aged(**changes):
+    return seen(serial="2026-11", age=7, size=32, **changes)
+
+
+NEXT = {"fingerprint": OTHER, "serial": "2026-12", "run": "r0", "run_age": 7, "by": "alice", "created": "2026-11-24"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "serial"),
+        ({"serial": ""}, None),
+        ({"serial": "2026-11"}, None),
+        ({"serial": "", "now": True}, "now"),
+        ({"serial": "", "max_age": 7}, "max_age"),
+        ({"serial": "", "max_age": 8}, None),
+    ],
+)
+def test_when_it_is_due(settings, reason):
+    refusals, plan = rotated(aged(), aged(), **settings)
+    assert (refusals, plan.reason) == ([], reason)
+    assert bool(plan.hosts) == bool(reason)
+
+
+def test_what_it_does():
+    _refusals, plan = rotated(aged(), aged())
+    assert plan.hosts == ["ctl1", "ctl2", "svc1"]
+    assert plan.controllers == ["ctl1", "ctl2"]
+    assert (plan.way, plan.old, plan.users) == ("in_place", ONE, USERS)
+    assert plan.standbys == {"ctl2": "restart"}
+    assert plan.primary_loads == {"ctl1": "reconfigure"}
+    assert rotated(aged(), aged(), left_out=["svc1"])[1].hosts == ["ctl1", "ctl2"]
+
+
+def test_nothing_without_metrics():
+    assert rotated(aged(), aged(), users=None)[1].hosts == []
+    assert rotated(seen(None), seen(None))[1].hosts == []
+
+
+@pytest.mark.parametrize(
+    ("loaded", "size", "method"), [("copied", 32, "auto"), ("current", 64, "auto"), ("current", 32, "reload")]
+)
+def test_when_it_is_not_swapped_in_place(loaded, size, method):
+    metrics = aged(loaded=loaded)
+    metrics["key"]["size"] = size
+    assert rotated(metrics, aged(), method=method)[1].way == "rename"
+
+
+def test_an_unfinished_rotation_is_finished():
+    _refusals, plan = rotated(aged(next=NEXT), seen(OTHER, previous={"fingerprint": ONE}), serial="2027-01")
+    assert (plan.reason, plan.serial, plan.take_over, plan.old) == ("unfinished", "2026-12", "r0", ONE)
+    assert not plan.tidy_only
+    _refusals, plan = rotated(aged(), aged(next=NEXT))
+    assert plan.tidy_only
+    assert plan.run_to_end == {"ctl1": "r", "ctl2": "r0"}
+
+
+def test_a_rotation_by_somebody_else():
+    refusals, _plan = rotated(aged(next=NEXT), aged())
+    assert "and is at work" in refusals[0]
+
+
+def test_no_rotation_of_different_keys():
+    refusals, _plan = rotated(aged(), seen(OTHER, serial="2026-11"))
+    assert "different keys for metrics" in refusals[0]
 
 
 def test_lines_of_another_tool():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 
+import dashboard
 import imports
 import releases_page
 import troubleshooting_page
@@ -19,6 +20,8 @@ PAGES = {
     releases_page.PAGE: lambda: releases_page.page(releases_page.load()),
     troubleshooting_page.PAGE: troubleshooting_page.page,
     imports.PAGE: imports.page,
+    dashboard.DASHBOARD: dashboard.dashboard,
+    dashboard.PAGE: dashboard.page,
 }
 
 

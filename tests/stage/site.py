@@ -4,7 +4,8 @@
 """Builds the HTML documentation in .work/docs/html: guides, reference, releases, benchmarks and changelog.
 
 Neither the build nor a page fetches anything. Fails for a warning that is not in KNOWN, for an entry of KNOWN without a
-warning, for a page that loads something from elsewhere, and for a page that the README links to and that is missing.
+warning, for a page that loads something from elsewhere, and for a missing page or heading to which the README or an
+alert rule links. If this machine has a browser, it takes pictures of three pages, in .work/docs/pictures.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import browser
+
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".work"
 SITE = WORK / "docs"
 PAGES, HTML, WARNINGS = SITE / "source", SITE / "html", SITE / "warnings.txt"
+PICTURES = SITE / "pictures"
+LINKING = ("README.md", "roles/slurm_jwt_tokens/files/prometheus_rules.yml")
 
 #: Regular expression of a warning -> why it stays.
 KNOWN = {
@@ -47,7 +52,7 @@ def write_sources() -> None:
     shutil.rmtree(SITE, ignore_errors=True)
     (WORK / "home").mkdir(exist_ok=True)
     shutil.copytree(ROOT / "docs/site", PAGES)
-    for page in ("releases", "benchmarks", "soak"):
+    for page in ("releases", "benchmarks", "dashboard", "soak"):
         shutil.copy(ROOT / f"docs/{page}.md", PAGES)
     for picture in ("report.png", "benchmark_nodes.svg"):
         shutil.copy(ROOT / "docs" / picture, PAGES)
@@ -117,13 +122,34 @@ def foreign_resources() -> list[str]:
 
 
 def missing_pages() -> list[str]:
-    """Pages that the README links to and that are not there."""
+    """Pages, and headings on them, that files in LINKING link to and that are not there."""
     documentation = re.search(r"^documentation: (\S+)$", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.M)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    linked = re.findall(re.escape(f"{documentation[1]}/") + r"(\S+\.html)", readme) if documentation else []
-    if not linked:
-        return ["README.md links to no page of the address in galaxy.yml."]
-    return [f"README.md links to {page}, which is missing." for page in linked if not (HTML / page).is_file()]
+    assert documentation
+    complaints = []
+    for file in LINKING:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        links = re.findall(re.escape(f"{documentation[1]}/") + r"([\w/.-]+\.html)(?:#([\w-]+))?", text)
+        if not links:
+            complaints.append(f"{file} links to no page of the address in galaxy.yml.")
+        for page, heading in links:
+            path = HTML / page
+            if not path.is_file():
+                complaints.append(f"{file} links to {page}, which is missing.")
+            elif heading and f'id="{heading}"' not in path.read_text(encoding="utf-8"):
+                complaints.append(f"{file} links to {page}#{heading}, and that page has no such heading.")
+    return complaints
+
+
+def take_pictures() -> None:
+    """What a reader sees of three pages."""
+    chosen = browser.find()
+    if chosen is None:
+        print(f"docs: no pictures of pages, as there is no browser. {browser.HOW_TO_GET}")
+        return
+    PICTURES.mkdir()
+    for page in ("index", "reference/docsite/guide_monitoring", "reference/slurm_jwt_key_module"):
+        browser.picture(chosen, HTML / f"{page}.html", PICTURES / f"{Path(page).name}.png", 1280, 900)
+    print(f"docs: pictures of three pages in {PICTURES.relative_to(ROOT)}")
 
 
 def main() -> int:
@@ -133,6 +159,7 @@ def main() -> int:
     for complaint in complaints:
         print(f"docs: {complaint}")
     print(f"docs: {(HTML / 'index.html').relative_to(ROOT)}, {len(list(HTML.rglob('*.html')))} pages")
+    take_pictures()
     return 1 if complaints else 0
 
 

@@ -21,7 +21,7 @@ _RS256 = (
     "slurm_jwt_local_key_made",
     "slurm_jwt_local_key",
 )
-_HS256 = ("slurm_jwt_unstaged_on_primary",)
+_HS256 = ("slurm_jwt_unstaged_on_primary", "slurm_jwt_key_at_target", "slurm_jwt_key_at_source")
 _OBSERVATIONS = ("slurm_jwt_observation", "slurm_jwt_tokens_controller")
 
 

@@ -1,13 +1,12 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The metrics that the collection writes, by the code that writes them, and Prometheus' own programs."""
+"""The metrics that the collection writes, by the code that writes them."""
 
 from __future__ import annotations
 
 import pathlib
 import re
-import shutil
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import format_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, token_refresh
@@ -80,11 +79,3 @@ def written() -> str:
 def names(text: str) -> set[str]:
     """The names of the metrics in a text that Prometheus reads."""
     return set(re.findall(r"^(\w+)[{ ]", text, re.MULTILINE))
-
-
-def program(name: str) -> str:
-    """Prometheus, promtool or prometheus-node-exporter, as tests/setup unpacks them or as they are installed."""
-    unpacked = ROOT / ".work/prometheus/usr/bin" / name
-    path = str(unpacked) if unpacked.exists() else shutil.which(name)
-    assert path, f"{name} is missing. Run tests/setup, which unpacks it in .work/prometheus."
-    return path

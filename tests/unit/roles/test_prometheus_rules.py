@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -18,9 +19,11 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.roles.monitoring import (
     FINGERPRINT,
     ROOT,
     names,
-    program,
     written,
 )
+
+sys.path.insert(0, str(ROOT / "tests/stage"))
+from prometheus import program  # noqa: E402
 
 RULES = FILES / "prometheus_rules.yml"
 SITE = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["documentation"]
@@ -107,6 +110,12 @@ def test_after_a_rotation_the_key_is_the_new_one():
     assert 'fingerprint="SHA256:new"' in key_metrics.metrics(seen)
     seen["slurm_jwt_unstaged_on_primary"] = {"skipped": True}
     assert 'fingerprint="SHA256:old"' in key_metrics.metrics(seen)
+
+
+@pytest.mark.parametrize("result", ["slurm_jwt_key_at_source", "slurm_jwt_key_at_target"])
+def test_after_a_first_rollout_the_key_is_the_one_that_was_made(result):
+    made = {"key_path": "/key", "fingerprint": "SHA256:new", "created": "2026-11-24T08:00:00Z"}
+    assert 'fingerprint="SHA256:new"' in key_metrics.metrics({"slurm_jwt_observation": {"key": None}, result: made})
 
 
 def test_the_key_is_the_one_that_signs():

@@ -15,6 +15,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.builtin_modules import BUILTINS
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import Observation
 
+# Seconds to wait for the instant before which a job cannot have ended; the modules refuse one that is further away.
+LONGEST_PAUSE = 120
+
 # Part of the message of ansible.builtin.apt then.
 NO_PYTHON3_APT = "must be installed to use check mode"
 
@@ -30,15 +33,17 @@ class ActionModule(CheckedAction):
             return failure(text)
         self.name = named[0]
         self.options = dict(self._task.args[self.name])
-        self.job, self.deadline = "", math.inf
+        self.job, self.deadline, begin = "", math.inf, 0.0
         if self.name == "async_status":
-            # The module that the job runs, and the instant after which it has failed.
+            # The module that the job runs, when to ask for the first time, and the instant after which it has failed.
             self.job = str(self.options.pop("of", ""))
+            begin = float(self.options.pop("not_before", 0))
             self.deadline = float(self.options.pop("deadline", math.inf))
             if self.job not in modules.MODULES:
                 return failure("async_status: 'of' names no module of this collection.")
             if time.time() > self.deadline:
                 return failure("The job on the host did not end in its time.")
+            time.sleep(min(max(0.0, begin - time.time()), LONGEST_PAUSE))
         return super().run(tmp, task_vars)
 
     def module(self) -> str:

@@ -26,6 +26,14 @@ def token_orders(
     return token_exchange.requests(hostvars, hosts, openmetrics_key)
 
 
+def new_token_orders(
+    hostvars: Mapping[str, Any], hosts: Sequence[str], groups: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """The requests for all new tokens, if the declarations have not changed since the beginning of the run."""
+    host_variables.check_declarations(hostvars, hosts)
+    return token_exchange.new_requests(hostvars, hosts, groups)
+
+
 def token_services(
     services: Sequence[Mapping[str, Any]],
     host: str,
@@ -48,6 +56,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return filters(
+            new_token_delivery=token_exchange.new_delivery,
+            new_token_orders=new_token_orders,
             token_delivery=token_exchange.delivery,
             token_entries=token_exchange.entries,
             token_orders=token_orders,

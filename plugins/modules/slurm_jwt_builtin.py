@@ -19,7 +19,8 @@ options:
   async_status:
     description:
       - Options of M(ansible.builtin.async_status), and C(of), the module of this collection that the job runs, such as
-        V(slurm_jwt_key), and C(deadline), the instant in seconds since 1970 after which the job counts as failed.
+        V(slurm_jwt_key), C(not_before), when to ask for the first time, and C(deadline), after which the job counts as
+        failed. Both are instants in seconds since 1970.
     type: dict
   command:
     description: Options of M(ansible.builtin.command).

@@ -109,6 +109,12 @@ options:
       - Only for a host that is a node and nothing else.
     type: bool
     default: false
+  clusters:
+    description:
+      - Whether a controller asks slurmdbd, with C(sacctmgr), which clusters it serves. It may take ten seconds if
+        slurmdbd does not answer.
+    type: bool
+    default: false
   slurmctld_service:
     description: The systemd unit of slurmctld.
     type: str
@@ -257,6 +263,13 @@ clock_lag:
   returned: success
   type: float
   sample: 0.42
+clock_lag_least:
+  description:
+    - The same by the time at which the answer of the host arrived. So the clock of the host is ahead by at least these
+      seconds, and by RV(clock_lag) at most. Null without O(asked_at).
+  returned: success
+  type: float
+  sample: -0.35
 os_family:
   description: The family of the host's distribution, V(Debian), V(RedHat) or V(Suse), by C(/etc/os-release). Null for
     others.
@@ -751,6 +764,21 @@ python:
     served: true
     distributions: /usr/bin/python3
     unavailable: []
+clusters:
+  description:
+    - The clusters that slurmdbd serves. Null without O(clusters), and on a host that is not asked.
+  returned: success
+  type: dict
+  contains:
+    running:
+      description: The names of those whose slurmctld runs.
+      type: list
+      elements: str
+      sample: [atlas]
+    error:
+      description: Why they are not known. Null if they are.
+      type: str
+      sample: null
 daemons:
   description:
     - The daemons of this host, each under its name. On a node that is slurmd, of which only the process is inspected.
@@ -970,6 +998,7 @@ def _argument_spec() -> dict[str, Any]:
         },
         "asked_at": {"type": "float"},
         "minimal": {"type": "bool", "default": False},
+        "clusters": {"type": "bool", "default": False},
         "slurmrestd_listen": {"type": "list", "elements": "str", "default": []},
         "slurmrestd_user": {"type": "str", "default": ""},
         "slurmrestd_group": {"type": "str", "default": ""},
@@ -1028,6 +1057,7 @@ def main() -> None:
         plugin_dir=params["plugin_dir"],
         slurmrestd_binary=params["slurmrestd_binary"],
         minimal=params["minimal"],
+        clusters=params["clusters"],
         proxy=params["proxy"],
     )
 
@@ -1045,7 +1075,8 @@ def main() -> None:
         module.fail_json(msg=str(error))
     asked_at = params["asked_at"]
     clock_lag = None if asked_at is None else observation["now"] - asked_at
-    module.exit_json(changed=False, clock_lag=clock_lag, **observation)
+    # When the answer arrives is known where Ansible runs.
+    module.exit_json(changed=False, clock_lag=clock_lag, clock_lag_least=None, **observation)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ RESULTS = {
     "slurm_jwt_openmetrics_next_key": "the next key for metrics, from the primary controller to the others",
     "slurm_jwt_openmetrics_staged": "fingerprint of the next key for metrics, from the primary to the others",
     "slurm_jwt_openmetrics_proof": "whether the key for metrics is proven, among controllers",
-    "slurm_jwt_next_key": "the next key and its time of creation, from the primary controller to the other key hosts",
-    "slurm_jwt_staged": "the fingerprint of the next key, from the primary controller to the other key hosts",
+    "slurm_jwt_staged": "the next key, its fingerprint and time of creation, from the primary controller to the others",
     "slurm_jwt_local_key_active": "whether the next RSA key signs, from the primary controller to the other key hosts",
     "slurm_jwt_jwks": "whether a key set was written, among key hosts",
     "slurm_jwt_proof": "whether the key is proven, among key hosts; tokens of user nobody, to the hosts of slurmrestd",
@@ -32,6 +31,7 @@ OF_THE_PRIMARY = {
     "key.fingerprint": "which key all must have, for key hosts",
     "openmetrics.key.fingerprint": "which key for metrics all must have, for controllers",
     "conf.identities": "identity of slurm.conf, for hosts that see the same file and must not edit it",
+    "clusters": "whether another cluster uses the key of the same slurmdbd, which refuses a rotation",
     "public_jwk": "public half of the local signing key, for key hosts",
 }
 

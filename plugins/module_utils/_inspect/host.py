@@ -44,6 +44,7 @@ class Options(NamedTuple):
     plugin_dir: str | None = None
     slurmrestd_binary: str | None = None
     minimal: bool = False
+    clusters: bool = False
     proxy: dict[str, Any] | None = None
 
 
@@ -115,7 +116,8 @@ class Host:
     def observation(self, **values: Any) -> dict[str, Any]:
         """The result of slurm_jwt_info: VALUES, what the host is known to be, and its problems; null for the rest."""
         return {
-            **dict.fromkeys(("dbd_conf", "slurm_user", "openmetrics", "jwks", "state_dir", "plugins", "proxy")),
+            **dict.fromkeys(("dbd_conf", "slurm_user", "openmetrics", "jwks", "state_dir", "plugins", "clusters")),
+            "proxy": None,
             "now": self.now,
             "hostname": os.uname().nodename,
             "components": self.components,

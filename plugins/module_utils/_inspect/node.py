@@ -34,7 +34,7 @@ ALWAYS = ("now", "hostname", "components", "conf")
 
 EMPTY: dict[str, Any] = {
     **dict.fromkeys(("clock_lag", "os_family", "program", "release", "dbd_conf", "slurm_user", "key_path", "key")),
-    **dict.fromkeys(("jwks", "state_dir", "plugins", "python", "openmetrics", "proxy")),
+    **dict.fromkeys(("jwks", "state_dir", "plugins", "python", "openmetrics", "proxy", "clusters", "clock_lag_least")),
     "capabilities": {},
     "rest_versions": [],
     "daemons": {},

@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import paths as file_paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import group_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import (
+    clusters,
     conf_files,
     daemon_problems,
     distribution,
@@ -67,6 +68,7 @@ def inspect(options: Options, run: Run) -> dict[str, Any]:
         "plugins": PluginInspection(host).inspect(),
         "python": _python(host),
         "daemons": _daemons(host),
+        "clusters": clusters.inspect(host),
         "proxy": proxy.inspect(options.proxy, host.command) if options.proxy else None,
         **differences,
     }

@@ -24,6 +24,12 @@ HOSTS_OF_STEP = {
     "slurmrestd": "slurmrestd_hosts",
     "signer_and_services": "signer_and_services",
     "services": "services",
+    "rotating": "rotating",
+    "signing_anew": "signing_anew",
+    "swapping": "swapping",
+    "following": "following",
+    "loading": "loading",
+    "standing_by": "standing_by",
     "receiving": "receiving",
     "rsa_rotation": "rsa_rotation",
     "reviving": "slurmrestd_dies",
@@ -34,10 +40,11 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     """The hosts of one step of a playbook, by the plan that an earlier play left with localhost.
 
     Steps: ``outer`` hosts, which have no key, and ``key_hosts`` change, ``slurmrestd`` ones serve the REST API. In a
-    rotation ``signer_and_services`` and ``services`` get tokens of the next key, ``rsa_rotation`` ones one more RS256
-    key, ``withdrawing`` ones lose the old one, and on ``reviving`` ones slurmrestd is started again. ``openmetrics``
-    ones have the key for metrics or tokens of it. ``put_back``
-    follows a failure, ``tidying`` a success, ``report`` closes the run.
+    rotation ``rotating`` ones get the next key, ``signing_anew``, or ``signer_and_services`` where an earlier run has
+    staged some, get tokens of it, which ``swapping`` or ``following`` ones activate, and ``loading``, ``unproven`` and
+    ``standing_by`` ones have daemons load it. ``rsa_rotation`` ones get one more RS256 key, ``withdrawing`` ones lose
+    the old one, and on ``reviving`` ones slurmrestd is started again. ``openmetrics`` ones have the key for metrics or
+    tokens of it. ``put_back`` follows a failure, ``tidying`` a success, ``report`` closes the run.
     """
     if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
         # Nothing has been inspected: --syntax-check, --list-tasks.
@@ -57,6 +64,10 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
         # Services have tokens of the new key before the old one is withdrawn.
         lost = TOKENS_FAILURE in hostvars["localhost"]
         return [] if lost or not plan.get("makes_key") else list(plan["rsa_rotation"])
+    if step == "unproven":
+        # A swap in place that the daemons did not see.
+        proof = raw(hostvars, plan["primary"]).get("slurm_jwt_proof") or {} if plan.get("rotating") else {}
+        return list(plan["rotating"]) if proof.get("proven") is False else []
     return [host for host in plan.get(HOSTS_OF_STEP[step]) or () if not is_left_out(hostvars, host)]
 
 

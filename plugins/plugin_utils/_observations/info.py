@@ -256,6 +256,8 @@ INFO = observation(
     {
         "now": number(),
         "clock_lag": maybe(SECONDS),
+        # The action plugin knows it, whatever the host says.
+        "clock_lag_least": maybe(SECONDS),
         "hostname": IDENTIFIER,
         "os_family": maybe(IDENTIFIER),
         "components": list_of(one_of("slurmctld", "slurmdbd", "slurmrestd", "node"), 4),
@@ -297,6 +299,7 @@ INFO = observation(
         ),
         "proxy": maybe(_PROXY),
         "daemons": Members({}, dict.fromkeys(("slurmctld", "slurmdbd", "slurmrestd", "slurmd"), _DAEMON)),
+        "clusters": maybe(Members({"running": list_of(NAME, 1000), "error": maybe(TEXT)})),
         "differences": Members({"slurm_conf": _DIFFERENCES, "slurmdbd_conf": _DIFFERENCES}),
         "desired": Members({"slurm_conf": maybe(_DESIRED), "slurmdbd_conf": maybe(_DESIRED)}),
         "undeclared": Members(

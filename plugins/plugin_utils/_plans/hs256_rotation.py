@@ -116,14 +116,28 @@ class Hs256Rotation:
 
     @property
     def clocks_apart(self) -> float:
-        """Seconds between the clocks of any two key hosts, the delay of Ansible included."""
-        return max(self._lags) - min(self._lags) if self._lags else 0
+        """Seconds that lie between the clocks of any two key hosts at least, however long Ansible took to ask them."""
+        if not self._lags:
+            return 0
+        return max(0.0, max(least for least, _most in self._lags) - min(most for _least, most in self._lags))
 
     @property
-    def _lags(self) -> list[float]:
-        """Seconds by which the clock of each key host seems ahead. Other hosts decide nothing here."""
-        lags = [self.cluster.observations[host].get("clock_lag") for host in self.cluster.key_hosts]
+    def clock_lag(self) -> float:
+        """Seconds by which the clock of the primary controller is ahead at least; behind, if less than 0."""
+        lag = self._lag(self.cluster.primary) if self.cluster.primary else None
+        return min(max(0.0, lag[0]), lag[1]) if lag else 0.0
+
+    @property
+    def _lags(self) -> list[tuple[float, float]]:
+        """Of each key host. Other hosts decide nothing here."""
+        lags = [self._lag(host) for host in self.cluster.key_hosts]
         return [lag for lag in lags if lag is not None]
+
+    def _lag(self, host: str) -> tuple[float, float] | None:
+        """Seconds by which the clock of a host is ahead, at least and at most."""
+        observed = self.cluster.observations[host]
+        least, most = (observed.get(name) for name in ("clock_lag_least", "clock_lag"))
+        return None if most is None else (most if least is None else least, most)
 
     def against_in_place(self) -> list[str]:
         """Why the keys cannot be swapped in place, as far as the observations show."""
@@ -177,14 +191,34 @@ class Hs256Rotation:
         return Loads(list(cluster.slurmdbd_hosts), slurmctld)
 
     @property
-    def lead(self) -> float:
-        """Seconds until the swap, within which a task must have started on every host.
+    def _start(self) -> float:
+        """Seconds that a task takes to reach a host: as long as the inspection took."""
+        return min(max([0.5, *(most for _least, most in self._lags)]), SLOWEST)
 
-        Tasks of key hosts and of tokens wait in the background, so each batch of forks only starts them. Measured, that
-        takes a batch as long as the inspection took to start; it gets twice that, and a margin, as an emergency waits
-        for this, too. A host that is told late swaps at once.
+    def _batches(self, hosts: Sequence[str]) -> int:
+        return math.ceil(len(hosts) / max(1, self.settings.forks))
+
+    @property
+    def lead(self) -> float:
+        """Seconds until keys and tokens are put back, within which a task must have started on every host.
+
+        Tasks of key hosts and of tokens wait in the background, so each batch of forks only starts them. A batch gets
+        twice the time that the inspection took to start. A host that is told late swaps at once.
         """
-        waiting: list[Sequence[str]] = [self.cluster.key_hosts, self.settings.token_hosts]
-        batches = [math.ceil(len(hosts) / max(1, self.settings.forks)) for hosts in waiting]
-        start = min(max([0.5, *self._lags]), SLOWEST)
-        return min(2.5 + 2 * start * sum(batches), LONGEST_LEAD)
+        told = self._batches(self.cluster.key_hosts) + self._batches(self.settings.token_hosts)
+        return min(2.5 + 2 * self._start * told, LONGEST_LEAD)
+
+    @property
+    def least_lead(self) -> float:
+        """Seconds until the swap, beside the time that it took to sign the next tokens and to bring them to their
+        hosts. To tell key hosts and hosts of services takes as long.
+        """
+        if self.settings.token_hosts:
+            return 1.0
+        return min(1.0 + 2 * self._start * self._batches(self.cluster.key_hosts), LONGEST_LEAD)
+
+    @property
+    def longest_lead(self) -> float:
+        """The limit of the lead. A host of services that is slow must not hold up a swap as long as it likes."""
+        told = self._batches(self.cluster.key_hosts) + self._batches(self.settings.token_hosts)
+        return min(1.0 + SLOWEST * told, LONGEST_LEAD)

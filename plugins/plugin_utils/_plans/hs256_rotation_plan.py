@@ -28,6 +28,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_chec
     missing_packages,
     no_controller,
     nothing_requested,
+    other_clusters,
     other_run,
     slurmrestd_dies,
 )
@@ -73,7 +74,10 @@ def _plan(rotation: Hs256Rotation, without: Mapping[str, str]) -> Hs256RotationP
     staged = rotation.staged or {}
     services = [host for host in settings.token_hosts if host not in without] if reason else []
     hosts = list(dict.fromkeys([*cluster.key_hosts, *cluster.slurmrestd_hosts, *services]))
-    primary_lag = cluster.observations[cluster.primary].get("clock_lag") if cluster.primary else None
+    rotates, in_place = bool(reason) and not rotation.tidy_only, rotation.method == IN_PLACE
+    rotating = cluster.key_hosts if rotates else []
+    with_tokens = services if rotates else []
+    load = rotation.loads(rotation.method)
     return Hs256RotationPlan(
         **cluster_members(cluster),
         warnings=_warnings(rotation) if reason else [],
@@ -82,7 +86,15 @@ def _plan(rotation: Hs256Rotation, without: Mapping[str, str]) -> Hs256RotationP
         hosts=list(dict.fromkeys([*cluster.key_hosts, *cluster.slurmrestd_hosts])),
         key_hosts_to_change=cluster.key_hosts if reason else [],
         services=services,
-        signer_and_services=list(dict.fromkeys([str(cluster.primary), *services])) if services else [],
+        rotating=rotating,
+        signing_anew=[] if rotation.staged_on else with_tokens,
+        signer_and_services=(
+            list(dict.fromkeys([str(cluster.primary), *with_tokens])) if with_tokens and rotation.staged_on else []
+        ),
+        swapping=with_tokens if in_place else [],
+        following=[] if in_place else with_tokens,
+        loading=[] if in_place else rotating,
+        standing_by=rotating if in_place and (load.slurmdbd or load.slurmctld) else [],
         hosts_to_change=hosts if reason else [],
         key_path={host: rotation.state.keys.path_on(host) for host in cluster.key_hosts},
         signing_key=rotation.state.keys.path,
@@ -98,11 +110,13 @@ def _plan(rotation: Hs256Rotation, without: Mapping[str, str]) -> Hs256RotationP
         run_to_end={host: rotation.run_to_end(host) for host in cluster.key_hosts},
         take_over=staged.get("run"),
         old=rotation.old,
-        way="in_place" if rotation.method == IN_PLACE else "rename",
-        load=rotation.loads(rotation.method),
+        way="in_place" if in_place else "rename",
+        load=load,
         fallback=rotation.loads(RELOAD),
         lead=rotation.lead,
-        clock_lag=primary_lag or 0,
+        least_lead=rotation.least_lead,
+        longest_lead=rotation.longest_lead,
+        clock_lag=rotation.clock_lag,
         openmetrics={},
         up_to_date=not reason,
         unseen_by_check=_unseen_by_check(rotation) if reason else {},
@@ -153,6 +167,7 @@ def _refusals(rotation: Hs256Rotation, is_dead: IsDead) -> list[str]:
         or _daemons(rotation)
         or _different_keys(rotation)
         or ([] if rotation.staged_on else nothing_requested(rotation.settings))
+        or ([] if rotation.reason is None else other_clusters(rotation.cluster, rotation.settings))
     )
 
 

@@ -195,14 +195,29 @@ class Hs256RotationPlan(RotationPlan):
     """Key host -> the run whose next key is removed."""
     old: str | None
     """Fingerprint of the key to go back to after a failure."""
+    rotating: Sequence[str]
+    """Key hosts that get the next key: all or none."""
+    signing_anew: Sequence[str]
+    """Hosts of services whose next tokens are all new, as no earlier run has staged one."""
+    swapping: Sequence[str]
+    """Hosts of services whose tokens change at the instant of the swap in place."""
+    following: Sequence[str]
+    """Hosts of services whose tokens change after the daemons have loaded the key."""
+    loading: Sequence[str]
+    """Key hosts, if daemons have to load the key after a swap by rename."""
+    standing_by: Sequence[str]
+    """Key hosts, if standbys have to load the key after a swap in place."""
     way: str
     """in_place or rename."""
     fallback: Loads
     """If daemons do not see a key that was swapped in place."""
     lead: float
-    """Seconds until the keys are swapped."""
+    """Seconds until keys are put back."""
+    least_lead: float
+    longest_lead: float
+    """Limits of the seconds until keys are swapped."""
     clock_lag: float
-    """Seconds by which the clock of the primary controller seems ahead."""
+    """Seconds by which the clock of the primary controller is ahead at least."""
 
 
 @dataclass(frozen=True)

@@ -98,3 +98,25 @@ def nothing_requested(settings: RotationSettings) -> list[str]:
         "Nothing says which key the site wants. Declare slurm_jwt_key_serial (any label; a new one rotates once) or "
         "slurm_jwt_key_max_age (such as 90d), or rotate at once with --extra-vars slurm_jwt_rotate_now=true."
     ]
+
+
+def other_clusters(cluster: Cluster, settings: RotationSettings) -> list[str]:
+    """Another cluster uses the key of the same slurmdbd."""
+    if settings.other_clusters or cluster.primary is None or not cluster.slurmdbd_hosts:
+        return []
+    observed = cluster.observations[cluster.primary]
+    found = observed.get("clusters") or {"running": [], "error": "it was not asked"}
+    if found["error"]:
+        return [
+            f"{cluster.primary}: sacctmgr does not say which clusters slurmdbd serves: {found['error']}. A rotation "
+            "may concern other clusters. Have 'sacctmgr list cluster' work there, then run this again."
+        ]
+    own = str((observed.get("conf") or {}).get("cluster_name") or "").lower()
+    others = [name for name in found["running"] if name != own]
+    if not others:
+        return []
+    return [
+        f"slurmdbd serves {' and '.join(others)} as well, and has one key for all. Controllers of that cluster "
+        "would go on with the old key, and slurmdbd would refuse their users' tokens. If no token is used there, or "
+        "you bring the new key there yourself right after this, say so with slurm_jwt_rotation_other_clusters=true."
+    ]

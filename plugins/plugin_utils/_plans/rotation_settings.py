@@ -23,6 +23,8 @@ class RotationSettings(NamedTuple):
     now: bool = False
     method: str = AUTO
     take_over: bool = False
+    other_clusters: bool = False
+    """Whether other clusters of slurmdbd may go on with the old key."""
     run: str = ""
     """The name of this run."""
     by: str = ""

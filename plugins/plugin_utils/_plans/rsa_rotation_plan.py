@@ -26,6 +26,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_chec
     missing_packages,
     no_controller,
     nothing_requested,
+    other_clusters,
     other_run,
     slurmrestd_dies,
 )
@@ -125,6 +126,7 @@ def _refusals(rotation: RsaRotation, is_dead: IsDead) -> list[str]:
         or other_run(rotation.staged, rotation.settings, is_dead)
         or _not_as_declared(rotation)
         or ([] if rotation.reason else nothing_requested(rotation.settings))
+        or ([] if rotation.reason is None else other_clusters(cluster, rotation.settings))
     )
 
 

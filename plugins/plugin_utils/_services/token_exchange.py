@@ -12,7 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services.declared_services import OPENMETRICS, Service
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services.declared_services import (
+    DECLARED,
+    OPENMETRICS,
+    Service,
+    group_of,
+    services_on,
+)
 
 Variables = Mapping[str, Any]
 
@@ -52,6 +58,37 @@ def requests(
         for host in hosts
         for service, observed in _observed(hostvars[host])
     ]
+
+
+def new_requests(
+    hostvars: Mapping[str, Variables], hosts: Iterable[str], groups: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """For the controller: a new token for each service of each host, whatever is in its file."""
+    return [
+        {
+            **{name: service[name] for name in TOKEN_OPTIONS if name in service},
+            "name": request_name(service["name"], host),
+            "current": "",
+        }
+        for host in hosts
+        for service in _declared(hostvars[host], host, groups)
+    ]
+
+
+def new_delivery(
+    variables: Variables, host: str, groups: Mapping[str, Sequence[str]], minted: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What a host has to install if each of its tokens is new; nothing if one was not made."""
+    made = {answer["name"]: answer["token"] or "" for answer in minted}
+    services = _declared(variables, host, groups)
+    tokens = {service["name"]: made.get(request_name(service["name"], host), "") for service in services}
+    return entries(services, tokens) if all(tokens.values()) else []
+
+
+def _declared(variables: Variables, host: str, groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """A rotation leaves the tokens of the other key alone."""
+    services = services_on(host, variables.get(DECLARED) or (), groups, group_of(variables))
+    return [service for service in services if service["key"] != OPENMETRICS]
 
 
 def request_name(service: str, host: str) -> str:

@@ -330,6 +330,16 @@ def test_a_job_is_asked_for_without_our_own_options():
     assert set(action._task.args["async_status"]) == {"jid", "of", "deadline"}
 
 
+@pytest.mark.parametrize(("ahead", "pause"), [(7, 7), (-7, 0), (10_000, slurm_jwt_builtin.LONGEST_PAUSE)])
+def test_a_job_that_cannot_have_ended_is_not_asked_for(monkeypatch, ahead, pause):
+    pauses = []
+    monkeypatch.setattr(slurm_jwt_builtin.time, "sleep", pauses.append)
+    action = make(job(not_before=time.time() + ahead), {"finished": 1})
+    action.run(task_vars={})
+    assert pauses == [pytest.approx(pause, abs=1)]
+    assert action._shared_loader_obj.action_loader.get.call_args.kwargs["task"].args == {"jid": JOB}
+
+
 def test_a_job_that_has_ended_says_what_its_module_says(display):
     ended = {
         "ansible_job_id": JOB,

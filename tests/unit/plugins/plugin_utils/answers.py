@@ -132,6 +132,8 @@ def _each(whole, **others):
 ANSWERS = {
     "now": [0, 1300.0, 1e11],
     "clock_lag": [None, 3600.0, -3600.0, 1e12],
+    "clock_lag_least": [None, 3600.0, -3600.0],
+    "clusters": [{"running": ["elsewhere"], "error": None}, {"running": [], "error": "E"}],
     "hostname": ["", "ctl1", "dbd1", "elsewhere"],
     "os_family": [None, "RedHat"],
     "components": [[], ["slurmctld", "slurmdbd"]],

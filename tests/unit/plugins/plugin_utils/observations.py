@@ -22,6 +22,7 @@ def conf(parameters=None, controllers=("ctl1",), index=None, path="/etc/slurm/sl
         "path": path,
         "exists": True,
         "configless": False,
+        "cluster_name": "here",
         "slurm_user": "slurm",
         "auth_alt_parameters": parameters or {},
         "jwt_enabled": bool(parameters),
@@ -72,6 +73,8 @@ def observation(host, component, jwt):
         "key_path": KEY_PATH,
         "key": None,
         "jwks": None,
+        "clusters": None,
+        "clock_lag_least": None,
         "state_dir": None,
         "plugins": None if component == "node" else {"packages": [] if jwt else ["slurm-wlm-jwt-plugin=24.11.5-4"]},
         "python": {"pyjwt": "2.10.1" if jwt else None, "cryptography": "43.0.0" if jwt else None},
@@ -96,6 +99,7 @@ def observation(host, component, jwt):
         found = {**node.EMPTY, **node.minimal({**node.EMPTY, **found})}
     if component == "slurmctld":
         found["key"] = key(jwt)
+        found["clusters"] = {"running": ["here"], "error": None}
         found["state_dir"] = {"path": STATE, "owner": "slurm", "writable_by_others": False}
     if component != "node":
         found["daemons"][component] = daemon(key_loaded="current" if jwt else "unknown", service=component)

@@ -175,6 +175,42 @@ class TestToAndFro:
         assert [entry["token"] for entry in entries] == ["", "p"]
 
 
+class TestNewTokens:
+    """Where no earlier run has staged a token, none is read."""
+
+    def test_what_the_controller_is_asked(self):
+        found = hostvars(svc2={"slurm_jwt_tokens_services": [dict(WEB, lifespan="2h")]}, rest1={})
+        orders = token_exchange.new_requests(found, ["svc1", "svc2", "rest1"], GROUPS)
+        assert orders == [
+            {"name": "web on svc1", "user": "alice", "lifespan": "1d", "current": ""},
+            {"name": "proxy on svc1", "user": "bob", "lifespan": "1d", "current": ""},
+            {"name": "web on svc2", "user": "alice", "lifespan": "2h", "current": ""},
+        ]
+
+    def answers(self, **named):
+        tokens = {"web on svc1": "w", "proxy on svc1": "p", "web on svc2": "other", **named}
+        return [{"name": name, "reason": "missing", "token": token} for name, token in tokens.items()]
+
+    def test_what_is_delivered(self):
+        entries = token_exchange.new_delivery(hostvars()["svc1"], "svc1", GROUPS, self.answers())
+        assert [(entry["name"], entry["dest"], entry["token"]) for entry in entries] == [
+            ("web", "/etc/web", "w"), ("proxy", "/etc/proxy", "p"),
+        ]  # fmt: skip
+
+    def test_tokens_for_metrics_stay(self):
+        found = hostvars([WEB, dict(WEB, name="metrics", key="openmetrics")])
+        (order,) = token_exchange.new_requests(found, ["svc2"], GROUPS)
+        assert order["name"] == "web on svc2"
+        (entry,) = token_exchange.new_delivery(found["svc2"], "svc2", GROUPS, self.answers())
+        assert (entry["name"], entry["token"]) == ("web", "other")
+
+    def test_nothing_if_one_was_not_made(self):
+        answers = self.answers(**{"proxy on svc1": None})
+        assert token_exchange.new_delivery(hostvars()["svc1"], "svc1", GROUPS, answers) == []
+        assert token_exchange.new_delivery(hostvars()["svc1"], "svc1", GROUPS, []) == []
+        assert token_exchange.new_delivery({}, "svc1", GROUPS, self.answers()) == []
+
+
 class TestUnits:
     MINE = TestToAndFro.MINE
 

@@ -176,7 +176,9 @@ class TestThePlan:
         assert found["primary"] == "ctl1"
         assert found["standbys"] == []
         assert found["key_hosts_to_change"] == ["ctl1", "dbd1"]
-        assert found["services"] == found["signer_and_services"] == ["ctl1", "svc1"]
+        assert found["services"] == found["signing_anew"] == found["swapping"] == ["ctl1", "svc1"]
+        assert found["signer_and_services"] == found["following"] == found["loading"] == found["standing_by"] == []
+        assert found["rotating"] == ["ctl1", "dbd1"]
         assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1", "svc1"]
         assert found["left_out"] == {}
         assert found["key_path"] == {"ctl1": KEY_PATH, "dbd1": KEY_PATH}
@@ -197,8 +199,9 @@ class TestThePlan:
         assert decide(observations)["key_path"] == {"ctl1": KEY_PATH, "dbd1": "/etc/slurm/jwt.key"}
 
     def test_the_controller_that_signs_is_there_where_services_are(self):
-        found = decide(small(), now=True, token_hosts=["svc1", "rest1"])
-        assert found["services"] == ["svc1", "rest1"]
+        found = decide(small(STAGED), is_dead=dead, token_hosts=["svc1", "rest1"])
+        assert found["services"] == found["swapping"] == ["svc1", "rest1"]
+        assert found["signing_anew"] == []
         assert found["signer_and_services"] == ["ctl1", "svc1", "rest1"]
         assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1", "svc1"]
 
@@ -233,6 +236,21 @@ class TestThePlan:
         assert decide(observations, now=True)["clock_lag"] == 1.5
         observations["ctl1"]["clock_lag"] = None
         assert decide(observations, now=True)["clock_lag"] == 0
+
+    def test_what_is_left_to_do_takes_no_part_in_a_rotation(self):
+        found = decide(small(TIDY, SWAPPED), is_dead=dead, token_hosts=["svc1"])
+        assert found["tidy_only"]
+        assert found["services"] == ["svc1"]
+        steps = ("rotating", "signing_anew", "signer_and_services", "swapping", "following", "loading", "standing_by")
+        assert {name: found[name] for name in steps} == dict.fromkeys(steps, [])
+
+    def test_by_rename_daemons_load_the_key_before_tokens_follow(self):
+        found = decide(large(), now=True, method="reload", token_hosts=["svc1"])
+        assert found["loading"] == found["rotating"] == ["ctl1", "ctl2", "dbd1", "dbd2"]
+        assert (found["following"], found["swapping"], found["standing_by"]) == (["svc1"], [], [])
+        found = decide(large(), now=True, token_hosts=["svc1"])
+        assert found["standing_by"] == ["ctl1", "ctl2", "dbd1", "dbd2"]
+        assert (found["following"], found["swapping"], found["loading"]) == ([], ["svc1"], [])
 
 
 class TestHow:
@@ -273,6 +291,24 @@ class TestHow:
         found = decide(observations, now=True)
         assert method_of(found) == method
         assert any("s apart" in warning for warning in found["warnings"]) == (method == "reload")
+
+    @pytest.mark.parametrize(
+        ("least", "most", "lag", "method"),
+        [
+            # It was slow to be asked, or to answer, and its clock may be right.
+            (-8, 9, 0, "in_place"),
+            (-8, 2.0, 0, "in_place"),
+            (2.0, 9, 2.0, "in_place"),
+            (3.0, 9, 3.0, "reload"),
+            (-9, -3.0, -3.0, "reload"),
+        ],
+    )
+    def test_a_slow_answer_is_no_wrong_clock(self, least, most, lag, method):
+        observations = small()
+        observations["ctl1"].update(clock_lag_least=least, clock_lag=most)
+        observations["dbd1"].update(clock_lag_least=-0.2, clock_lag=0.6)
+        found = decide(observations, now=True)
+        assert (found["clock_lag"], method_of(found)) == (lag, method)
 
     @pytest.mark.parametrize("token_hosts", [["rest1"], []])
     @pytest.mark.parametrize("lag", [3600, -3600])
@@ -379,6 +415,57 @@ class TestLead:
         """All clocks an hour ahead of that of Ansible's host: only where they go together it is the same."""
         assert self.lead(3600) == self.lead(hs256_rotation.SLOWEST)
         assert self.lead(-3600) == self.lead(0.1)
+
+    @pytest.mark.parametrize("lag", [0.1, 3])
+    def test_with_services_the_time_counts_that_their_tokens_took(self, lag):
+        observations = small()
+        observations["dbd1"]["clock_lag"] = lag
+        found = decide(observations, now=True, token_hosts=["svc1"])
+        assert (found["least_lead"], found["longest_lead"]) == (1, 1 + 2 * hs256_rotation.SLOWEST)
+        found = decide(observations, now=True)
+        assert (found["least_lead"], found["longest_lead"]) == (1 + 2 * max(0.5, lag), 1 + hs256_rotation.SLOWEST)
+
+    def test_a_host_of_services_cannot_hold_it_up_for_ever(self):
+        found = decide(small(), now=True, token_hosts=[f"svc{number}" for number in range(10_000)])
+        assert found["longest_lead"] == hs256_rotation.LONGEST_LEAD
+
+
+class TestOtherClusters:
+    """slurmdbd has one key for all of them."""
+
+    def refused(self, clusters, **settings):
+        observations = small()
+        observations["ctl1"]["clusters"] = clusters
+        return refused(observations, now=True, **settings)
+
+    def test_another_cluster_runs(self):
+        clusters = {"running": ["here", "there"], "error": None}
+        (reason,) = self.refused(clusters)
+        assert reason.startswith("slurmdbd serves there as well, and has one key for all. ")
+        assert "slurm_jwt_rotation_other_clusters=true" in reason
+        assert self.refused(clusters, other_clusters=True) == []
+
+    @pytest.mark.parametrize("running", [["here"], []])
+    def test_this_one_alone_runs(self, running):
+        assert self.refused({"running": running, "error": None}) == []
+
+    @pytest.mark.parametrize(("clusters", "said"), [({"running": [], "error": "No."}, "No."), (None, "was not asked")])
+    def test_it_is_not_known(self, clusters, said):
+        (reason,) = self.refused(clusters)
+        assert "sacctmgr does not say which clusters" in reason
+        assert said in reason
+        assert self.refused(clusters, other_clusters=True) == []
+
+    def test_where_nothing_is_to_be_done_nobody_is_refused(self):
+        observations = small()
+        observations["ctl1"]["clusters"] = None
+        assert refused(observations) == []
+
+    def test_without_slurmdbd(self):
+        observations = small()
+        del observations["dbd1"]
+        observations["ctl1"].update(clusters=None, conf={**observations["ctl1"]["conf"], "accounting": False})
+        assert refused(observations, now=True) == []
 
 
 class TestResume:
@@ -688,8 +775,7 @@ class TestAHostWithoutTheKey:
         found = decide(observations, now=True, token_hosts=["svc1", "rest1"])
         assert found["refusals"] == []
         assert found["left_out"] == {"rest1": "no python"}
-        assert found["services"] == ["svc1"]
-        assert found["signer_and_services"] == ["ctl1", "svc1"]
+        assert found["services"] == found["signing_anew"] == found["swapping"] == ["svc1"]
         assert found["hosts_to_change"] == ["ctl1", "dbd1", "svc1"]
         assert found["hosts"] == ["ctl1", "dbd1"]
         assert found["slurmrestd_hosts"] == found["slurmrestd_dies"] == []

@@ -326,6 +326,7 @@ ANSWER = {
     "changed": False,
     "now": 1795405500.25,
     "clock_lag": 0.42,
+    "clock_lag_least": -0.35,
     "hostname": "ctl1.example.org",
     "os_family": "Debian",
     "components": ["slurmctld", "slurmdbd", "slurmrestd", "node"],
@@ -422,6 +423,7 @@ ANSWER = {
         "distributions": "/usr/bin/python3",
         "unavailable": ["python3-jwt"],
     },
+    "clusters": {"running": ["atlas"], "error": "none"},
     "proxy": {
         "files": [{**PROXY_FILE, "path": "/etc/slurm_jwt_proxy/policy.json"}],
         "site_files": [{**PROXY_FILE, "path": "/etc/ssl/a certificate"}],

@@ -169,6 +169,13 @@ STEPS = {
     "slurmrestd": ["r"],
     "signer_and_services": ["k", "s"],
     "services": ["s"],
+    "rotating": ["k"],
+    "signing_anew": ["s"],
+    "swapping": ["s"],
+    "following": ["s"],
+    "loading": ["k"],
+    "standing_by": ["k"],
+    "unproven": [],
     "receiving": ["k", "s"],
     "rsa_rotation": ["k"],
     "withdrawing": ["k"],
@@ -182,6 +189,13 @@ STEPPED = {
     "slurmrestd_hosts": ["r"],
     "signer_and_services": ["k", "s"],
     "services": ["s"],
+    "primary": "k",
+    "rotating": ["k"],
+    "signing_anew": ["s"],
+    "swapping": ["s"],
+    "following": ["s"],
+    "loading": ["k"],
+    "standing_by": ["k"],
     "receiving": ["k", "s"],
     "rsa_rotation": ["k"],
     "makes_key": True,
@@ -192,6 +206,7 @@ STEPPED = {
 
 
 def steps(hostvars):
+    hostvars = {"k": {}, **hostvars} if hostvars.get("localhost") else hostvars
     return {step: plan_steps.planned_hosts(hostvars, step) for step in STEPS}
 
 
@@ -207,6 +222,15 @@ def test_the_hosts_of_a_step():
     assert steps(follows) == {**STEPS, "withdrawing": []}
 
 
+@pytest.mark.parametrize(("proof", "hosts"), [({"proven": False}, ["k"]), ({"proven": True}, []), (None, [])])
+def test_daemons_that_did_not_see_a_swap_in_place_load_the_key(proof, hosts):
+    hostvars = {"localhost": {"slurm_jwt_plan": STEPPED}, "k": {"slurm_jwt_proof": proof} if proof else {}}
+    assert steps(hostvars) == {**STEPS, "unproven": hosts}
+    # There is no swap without a next key.
+    hostvars["localhost"] = {"slurm_jwt_plan": {**STEPPED, "rotating": []}}
+    assert steps(hostvars)["unproven"] == []
+
+
 def test_the_steps_of_which_a_plan_knows_nothing():
     found = steps({"localhost": {"slurm_jwt_plan": {"speaker": "c", "hosts_to_change": []}}})
     assert found == {**dict.fromkeys(STEPS, []), "report": ["c"]}
@@ -218,7 +242,8 @@ def test_a_host_on_which_a_step_failed_is_in_no_later_one(run, is_left_out):
     local = {"slurm_jwt_plan": STEPPED, "slurm_jwt_declarations": {"run": "this"}}
     lost = {"slurm_jwt_left_out": {"host": "?", "task": "t", "cause": "c", "run": run}}
     alone = dict.fromkeys(("signer_and_services", "receiving"), ["k"])
-    without = {**STEPS, **dict.fromkeys(("outer", "slurmrestd", "services", "reviving"), []), **alone}
+    lost_ones = ("outer", "slurmrestd", "services", "signing_anew", "swapping", "following", "reviving")
+    without = {**STEPS, **dict.fromkeys(lost_ones, []), **alone}
     hostvars = {"localhost": local, "n": lost, "r": lost, "s": lost, "k": {}}
     assert steps(hostvars) == (without if is_left_out else STEPS)
     # What it has changed is put back on it, too.

@@ -38,8 +38,8 @@ _NOT_MAPPED = {
     "unknown": "does not let anybody see whether it has the key file mapped",
 }
 
-# Seconds by which the clocks of two hosts may seem to differ, as seen through Ansible, for a swap at one instant.
-IN_STEP = 2
+# Seconds that may lie between the clocks of two hosts at least, as far as Ansible knows, for a swap at one instant.
+IN_STEP = 1
 
 # Seconds that a task may take to reach a host. A longer lag is a difference of clocks.
 SLOWEST = 15

@@ -9,22 +9,52 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from statistics import median
+from typing import Any
 
-from cluster import Cluster, Failed, log, up
+from cluster import USER, Cluster, Failed, log, up
 from figures import Cell, IsSelected, Measurement
 
 CONTAINERS = ("node1", "node2", "node3", "node4")
-SERVERS = ("ctl1", "dbd1", "rest1")
-HOSTS = ",".join((*SERVERS, *CONTAINERS))
+GROUPS = {
+    "slurmctld": ["ctl1"],
+    "slurmdbd": ["dbd1"],
+    "slurmrestd": ["rest1", "rest2"],
+    "slurm_proxy": ["rest2"],
+    "slurm_token_hosts": ["svc1"],
+}
+#: The kind of a host to the host that is counted. The proxy's host has slurmrestd and a service's token as well.
+COUNTED = {"controller": "ctl1", "slurmdbd": "dbd1", "slurmrestd": "rest1", "proxy": "rest2", "services": "svc1"}
+HOSTS = ",".join((*COUNTED.values(), *CONTAINERS))
+DECLARED = {
+    "slurm_jwt_proxy_lab_certificate": True,
+    # The password is "lab".
+    "slurm_jwt_proxy_basic_users": {USER: "$2b$08$zEQ6HLeUW1/vWMdImvBrT.6iCXQoGONUGX1vA2jC8eO.KPXOIRCN2"},
+    "slurm_jwt_tokens_services": [
+        {
+            "name": "proxy",
+            "user": "slurm",
+            "allow_privileged": True,
+            "dest": "/etc/slurm_jwt_proxy/token.conf",
+            "format": "nginx",
+            "reloads": ["nginx.service"],
+            "reads_next": True,
+            "renew": True,
+            "hosts": ["slurm_proxy"],
+        },
+        {"name": "portal", "user": USER, "dest": "/etc/portal.token", "renew": True},
+    ],
+}
 NODES = (1, 10, 50, 100, 500)
 FORKS = 20
 
 TEXT = f"""\
-A controller, slurmdbd, slurmrestd and that many nodes, {FORKS} forks for both. The nodes are {len(CONTAINERS)}
-containers under many names: each name has a separate SSH connection, opened before the clock starts, but several share
-a host, and all share the machine with Ansible. So the hosts' own work counts on both sides. The figures show how the
-two compare, not how long they take on a real cluster. Medians, in turn: of three runs up to 100 nodes, of two with
-more. *Module runs* are counted in Ansible's log of what it executed over SSH, on the host of each kind with the most.
+A controller, slurmdbd, slurmrestd, slurmrestd behind the proxy, a host of services and that many nodes, {FORKS} forks
+for both. The nodes are {len(CONTAINERS)} containers under many names: each name has a separate SSH connection, opened
+before the clock starts, but several share a host, and all share the machine with Ansible. So the hosts' own work
+counts on both sides. The figures show how the two compare, not how long they take on a real cluster. Medians, in turn:
+of three runs up to 100 nodes, of two with more. *Module runs* are counted in Ansible's log of what it executed over
+SSH. The proxy's host has one inspection, and a proof each of slurmrestd and the proxy; it has a token with a timer as
+well, which are two runs as on a host of services.
 """
 
 
@@ -34,12 +64,18 @@ def run(release: str, is_selected: IsSelected) -> Iterator[Cell]:
             # Ansible opens many connections at once.
             cluster.put(container, "MaxStartups 500\n", "/etc/ssh/sshd_config.d/bench.conf")
             cluster.on(container, "systemctl reload ssh")
+        declare(cluster, {group: {host: {} for host in hosts} for group, hosts in GROUPS.items()}, DECLARED)
         cluster.play("rollout")
         for number in NODES:
             if is_selected(str(number)):
                 name_nodes(cluster, number)
                 log(f"second rollout with {number} nodes")
                 yield cell(cluster, number)
+
+
+def declare(cluster: Cluster, groups: dict[str, dict[str, Any]], variables: dict[str, Any]) -> None:
+    children = {group: {"hosts": hosts} for group, hosts in groups.items()}
+    cluster.add_inventory(all={"vars": variables, "children": children})
 
 
 def name_nodes(cluster: Cluster, number: int) -> None:
@@ -50,16 +86,12 @@ def name_nodes(cluster: Cluster, number: int) -> None:
     blocks = "".join(f"Host {name}\n    HostName {addresses[container]}\n" for name, container in names.items())
     config = cluster.lab / "ssh_config_of_many"
     config.write_text(blocks + lab.replace("/%h\n", "/%n\n").replace("ControlPersist 300", "ControlPersist 3600"))
-    servers = {
-        group: {"hosts": {host: {"ansible_host": addresses[host]}}}
-        for group, host in (("slurmctld", "ctl1"), ("slurmdbd", "dbd1"), ("slurmrestd", "rest1"))
-    }
-    variables = {"ansible_user": "root", "ansible_python_interpreter": "/usr/bin/python3",
-                 "ansible_ssh_args": f"-F {config}", "ansible_ssh_pipelining": True}
+    servers = {group: {host: {"ansible_host": addresses[host]} for host in hosts} for group, hosts in GROUPS.items()}
+    connection = {"ansible_user": "root", "ansible_python_interpreter": "/usr/bin/python3",
+                  "ansible_ssh_args": f"-F {config}", "ansible_ssh_pipelining": True}
     cluster.inventories = []
-    cluster.add_inventory(all={"vars": variables, "children": {
-        **servers, "slurm_nodes": {"hosts": {name: {"ansible_host": name} for name in names}},
-    }})
+    nodes = {name: {"ansible_host": name} for name in names}
+    declare(cluster, {**servers, "slurm_nodes": nodes}, {**connection, **DECLARED})
 
 
 def cell(cluster: Cluster, number: int) -> Cell:
@@ -95,9 +127,8 @@ def module_runs(cluster: Cluster) -> dict[str, int]:
     executed = Counter(re.findall(r"^<([^>]+)> SSH: EXEC .*/usr/bin/python3 && sleep 0", output, re.MULTILINE))
     lab = (cluster.lab / "ssh_config").read_text()
     addresses = dict(re.findall(r"Host (\w+)\n    HostName (\S+)", lab))
-    kinds = {"controller": ["ctl1"], "slurmdbd": ["dbd1"], "slurmrestd": ["rest1"]}
-    most = {kind: max(executed[addresses[host]] for host in hosts) for kind, hosts in kinds.items()}
-    return {**most, "node": max(count for host, count in executed.items() if re.fullmatch(r"n\d+", host))}
+    servers = {kind: executed[addresses[host]] for kind, host in COUNTED.items()}
+    return {**servers, "node": max(count for host, count in executed.items() if re.fullmatch(r"n\d+", host))}
 
 
 MEASUREMENT = Measurement("second", "Second rollout", TEXT, ("Slurm", "nodes"), run, ("24.11",))

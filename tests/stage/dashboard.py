@@ -118,7 +118,7 @@ ROWS = (
                Query(late("jwks"), "key set on {{instance}}")),
               "Below 1 where a timer runs. At 3 it counts as stopped.", bad=("orange", 3)),
         Panel("Clock of slurmctld, ahead of the host", "timeseries",
-              (Query(token("clock_offset_seconds"), "{{instance}}"),),
+              (Query(token("clock_offset_seconds"), "{{service}} on {{instance}}"),),
               "Tokens expire by slurmctld's clock.", "s"),
     )),
     Row("slurmctld (26.05, MetricsType=metrics/openmetrics)", (
@@ -323,7 +323,7 @@ def page() -> str:
         lines += [f"## {row.title}", "", "| Panel | Query | Result |", "|---|---|---|"]
         for panel in row.panels:
             for query in panel.queries:
-                result = "<br>".join(figures["results"][query.expr])
+                result = "<br>".join(sorted(shown(panel, query, *series) for series in figures["results"][query.expr]))
                 name = panel.title if query is panel.queries[0] else ""
                 lines.append(f"| {name} | {code(query.expr)} | {result} |")
         lines.append("")
@@ -334,18 +334,23 @@ def code(text: str) -> str:
     return f"`{text}`".replace("|", "\\|")
 
 
-def shown(panel: Panel, query: Query, series: Mapping[str, Any]) -> str:
+def shown(panel: Panel, query: Query, metric: Mapping[str, str], number: float) -> str:
     """One series of a result, as a legend or a table shows it."""
-    labels = {name: value for name, value in series["metric"].items() if name not in ("__name__", "job")}
+    labels = {name: value for name, value in metric.items() if name not in ("__name__", "job")}
     legend = query.legend
     if panel.kind == "table":
-        legend = ", ".join(f"{name} {value[:23]}" for name, value in labels.items())
+        legend = ", ".join(f"{name} {short(value)}" for name, value in labels.items())
     for name, value in labels.items():
-        legend = legend.replace(f"{{{{{name}}}}}", value[:23])
-    value = amount(float(series["value"][1]), panel.unit)
+        legend = legend.replace(f"{{{{{name}}}}}", short(value))
+    value = amount(number, panel.unit)
     return f"{legend}: {value}" if legend else value
 
 
+def short(label: str) -> str:
+    """The beginning of a fingerprint."""
+    return f"{label[:19]}\N{HORIZONTAL ELLIPSIS}" if label.startswith("SHA256:") else label
+
+
 def amount(number: float, unit: str) -> str:
-    short = f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"
-    return short if unit == "short" else f"{short} {unit}"
+    digits = f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"
+    return digits if unit == "short" else f"{digits} {unit}"

@@ -100,6 +100,10 @@ def write_reference(folder: Path, collections: Path) -> None:
     if (headings, titles, guides) != (1, 1, 1):
         sys.exit("docs: antsibull-docs writes its pages differently than before. Adapt write_reference in this file.")
     index.write_text(text, encoding="utf-8")
+    # The theme has a table of contents beside each page, and shows an error where a page has another one.
+    for page in folder.rglob("*.rst"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(re.sub(r"^\.\. contents::.*\n(?:   +:.*\n)*", "", text, flags=re.M), encoding="utf-8")
 
 
 def unknown_warnings() -> list[str]:
@@ -118,6 +122,15 @@ def foreign_resources() -> list[str]:
     return [
         f"{page.relative_to(HTML)} loads {address}."
         for page in sorted(HTML.rglob("*.html")) for address in loads.findall(page.read_text(encoding="utf-8"))
+    ]
+
+
+def refused_contents() -> list[str]:
+    """Pages with a table of contents. The theme's style sheet shows an error there."""
+    return [
+        f"{page.relative_to(HTML)} has a table of contents, which the theme refuses."
+        for page in sorted(HTML.rglob("*.html"))
+        if re.search(r'<\w+ class="contents\b', page.read_text(encoding="utf-8"))
     ]
 
 
@@ -155,7 +168,7 @@ def take_pictures() -> None:
 def main() -> int:
     write_sources()
     run("sphinx-build", "-q", "-b", "html", "-w", WARNINGS, "-d", SITE / "doctrees", PAGES, HTML)
-    complaints = unknown_warnings() + foreign_resources() + missing_pages()
+    complaints = unknown_warnings() + foreign_resources() + refused_contents() + missing_pages()
     for complaint in complaints:
         print(f"docs: {complaint}")
     print(f"docs: {(HTML / 'index.html').relative_to(ROOT)}, {len(list(HTML.rglob('*.html')))} pages")

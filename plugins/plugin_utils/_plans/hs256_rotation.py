@@ -210,15 +210,16 @@ class Hs256Rotation:
 
     @property
     def least_lead(self) -> float:
-        """Seconds until the swap, beside the time that it took to sign the next tokens and to bring them to their
-        hosts. To tell key hosts and hosts of services takes as long.
+        """Seconds until the swap, beside twice the time that it took to sign the next tokens and to bring them to their
+        hosts. To tell key hosts and hosts of services takes as long, and a task in the background starts later than
+        it returns.
         """
         if self.settings.token_hosts:
-            return 1.0
-        return min(1.0 + 2 * self._start * self._batches(self.cluster.key_hosts), LONGEST_LEAD)
+            return 1.5
+        return min(1.5 + 2 * self._start * self._batches(self.cluster.key_hosts), LONGEST_LEAD)
 
     @property
     def longest_lead(self) -> float:
         """The limit of the lead. A host of services that is slow must not hold up a swap as long as it likes."""
         told = self._batches(self.cluster.key_hosts) + self._batches(self.settings.token_hosts)
-        return min(1.0 + SLOWEST * told, LONGEST_LEAD)
+        return min(1.5 + 2 * SLOWEST * told, LONGEST_LEAD)

@@ -421,9 +421,10 @@ class TestLead:
         observations = small()
         observations["dbd1"]["clock_lag"] = lag
         found = decide(observations, now=True, token_hosts=["svc1"])
-        assert (found["least_lead"], found["longest_lead"]) == (1, 1 + 2 * hs256_rotation.SLOWEST)
+        assert (found["least_lead"], found["longest_lead"]) == (1.5, 1.5 + 4 * hs256_rotation.SLOWEST)
         found = decide(observations, now=True)
-        assert (found["least_lead"], found["longest_lead"]) == (1 + 2 * max(0.5, lag), 1 + hs256_rotation.SLOWEST)
+        limits = (1.5 + 2 * max(0.5, lag), 1.5 + 2 * hs256_rotation.SLOWEST)
+        assert (found["least_lead"], found["longest_lead"]) == limits
 
     def test_a_host_of_services_cannot_hold_it_up_for_ever(self):
         found = decide(small(), now=True, token_hosts=[f"svc{number}" for number in range(10_000)])

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import MAX_SIZE, MIN_SIZE
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import clocks
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import RECONFIGURE
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import RESTART as RESTARTS
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import ClusterState
@@ -124,20 +125,14 @@ class Hs256Rotation:
     @property
     def clock_lag(self) -> float:
         """Seconds by which the clock of the primary controller is ahead at least; behind, if less than 0."""
-        lag = self._lag(self.cluster.primary) if self.cluster.primary else None
-        return min(max(0.0, lag[0]), lag[1]) if lag else 0.0
+        primary = self.cluster.primary
+        return clocks.surely_ahead(self.cluster.observations[primary]) if primary else 0.0
 
     @property
     def _lags(self) -> list[tuple[float, float]]:
         """Of each key host. Other hosts decide nothing here."""
-        lags = [self._lag(host) for host in self.cluster.key_hosts]
+        lags = [clocks.lag(self.cluster.observations[host]) for host in self.cluster.key_hosts]
         return [lag for lag in lags if lag is not None]
-
-    def _lag(self, host: str) -> tuple[float, float] | None:
-        """Seconds by which the clock of a host is ahead, at least and at most."""
-        observed = self.cluster.observations[host]
-        least, most = (observed.get(name) for name in ("clock_lag_least", "clock_lag"))
-        return None if most is None else (most if least is None else least, most)
 
     def against_in_place(self) -> list[str]:
         """Why the keys cannot be swapped in place, as far as the observations show."""

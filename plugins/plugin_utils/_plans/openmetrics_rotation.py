@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import clocks
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import RECONFIGURE, RESTART
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Observed
@@ -143,15 +144,11 @@ def plan(
         old=rotation.old if reason else None,
         way=rotation.way if reason else "",
         lead=LEAD,
-        clock_lag=_lag(cluster.observations[primary]) if primary else 0,
+        clock_lag=clocks.surely_ahead(cluster.observations[primary]) if primary else 0,
         users=list(cluster.desired.openmetrics_users or ()),
         standbys=dict.fromkeys(cluster.standby_controllers, RESTART) if reason else {},
         primary_loads={primary: _method(cluster.observations[primary])} if reason and primary else {},
     )
-
-
-def _lag(observed: Observed) -> float:
-    return float(observed.get("clock_lag") or 0)
 
 
 def _method(observed: Observed) -> str:

@@ -48,8 +48,13 @@ class Count(NamedTuple):
     """A number at the top of the page."""
 
     number: int
-    text: str
+    thing: str
+    """One of what is counted."""
     color: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.thing if self.number == 1 else f"{self.thing}s"
 
 
 class File(NamedTuple):
@@ -93,11 +98,11 @@ class Report(NamedTuple):
         current = {str(one.key["fingerprint"]) for one in self.copies if one.slot == CURRENT}
         errors, warnings = (len([one for one in self.findings if one.severity == each]) for each in (ERROR, WARNING))
         return [
-            Count(len(self.observations), "hosts"),
-            Count(len(current), "current keys", ERROR if len(current) > 1 else ""),
-            Count(len(self.tokens), "declared tokens"),
-            Count(errors, "errors", ERROR if errors else OK),
-            Count(warnings, "warnings", WARNING if warnings else OK),
+            Count(len(self.observations), "host"),
+            Count(len(current), "current key", ERROR if len(current) > 1 else ""),
+            Count(len(self.tokens), "declared token"),
+            Count(errors, "error", ERROR if errors else OK),
+            Count(warnings, "warning", WARNING if warnings else OK),
         ]
 
     @property

@@ -128,6 +128,7 @@ class TestFindings:
         told = [one.text for one in self.told(*cluster(dbd1=other)) if "different keys" in one.text]
         assert told and "SHA256:bbbbbbbbbbbb on dbd1" in told[0]
         assert '<b class="error">2</b> current keys' in page(*cluster(dbd1=other))
+        assert '<b class="">1</b> current key<' in page(*cluster())
 
     def test_keys_beside_the_one_in_force(self):
         key = dict(KEY, previous=dict(KEY, fingerprint="SHA256:" + "c" * 64))

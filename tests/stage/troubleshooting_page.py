@@ -42,7 +42,7 @@ Troubleshooting
 ===============
 
 Search this page for the first words of a message. Values in a message are in capitals here: ``PATH`` is the path that
-it names. A message about a host begins with the name of the host.
+it names. A message about a host begins with the name of the host, or of all hosts for which it is the same.
 
 .. contents::
    :local:

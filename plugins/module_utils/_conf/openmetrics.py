@@ -4,7 +4,7 @@
 """slurmctld's metrics under a token, in slurm.conf: what is in force, and what a site declares. Private to this
 collection.
 
-slurmctld has a key of its own for them, so that a token which reads metrics can do nothing else.
+slurmctld has a key of its own for them, so that a token which reads metrics is good for no request to Slurm.
 """
 
 from __future__ import annotations

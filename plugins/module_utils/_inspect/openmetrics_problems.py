@@ -12,6 +12,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document impor
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.openmetrics import HTTP_AUTH, TYPE, USERS, OpenMetrics
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import ERROR, WARNING, Problem
 
+# What a token of the key for metrics is good for: slurmctld also answers it at /v0.0.45/conf.
+READS = "can read metrics and slurmctld's configuration"
+
 
 def open_to_all(conf: Conf, current: OpenMetrics, with_token: bool) -> list[Problem]:
     """Nobody has to say who they are to read metrics."""
@@ -78,7 +81,7 @@ def same_key(path: str, key_path: str) -> list[Problem]:
 
 def of_metrics_key(problem: Problem) -> Problem:
     """A problem of a signing key, with what this one is worth to whoever has it."""
-    effect = problem.effect.replace("is root on the cluster", "can read metrics")
+    effect = problem.effect.replace("is root on the cluster", READS)
     return problem._replace(effect=effect.replace("sign tokens for any user", "sign tokens for metrics"))
 
 
@@ -115,7 +118,7 @@ def users_unserved(users: Sequence[str]) -> list[Problem]:
 def clear_text(port: int) -> list[Problem]:
     """There is no TLS at slurmctld's port."""
     found = f"Tokens for metrics go to slurmctld's port {port} in clear text."
-    effect = "Anyone who can listen on that network can read metrics until the token expires, and nothing else."
+    effect = f"Anyone who can listen on that network {READS} until the token expires, and nothing else."
     remedy = "Let Prometheus reach the controllers over a network that you trust. Nothing else has to be done."
     return [Problem(WARNING, "metrics_clear_text", "slurmctld", None, found, effect, remedy)]
 

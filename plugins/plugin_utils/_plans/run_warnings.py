@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import shared_files, site_conf, trusted_keys
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.inspections import host_and_problem
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.inspections import sentences_of
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import ClusterState
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
 
 # Seconds by which two clocks may differ before short-lived tokens are in danger.
 CLOCK_SKEW = 30
@@ -25,17 +26,11 @@ REPAIRED = (
 def warnings(state: ClusterState, components: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
     """What an administrator should know."""
     cluster = state.cluster
-    problems = [
-        host_and_problem(host, problem)
-        for host, observed in cluster.observations.items()
-        for problem in observed["problems"]
-        if problem["severity"] == "warning" and problem["code"] not in REPAIRED
-    ]
     trust = []
     if not cluster.desired.removing:
         trust = trusted_keys.warnings(cluster.desired.trust, cluster.observations, cluster.key_hosts)
     return [
-        *problems,
+        *_problems(cluster),
         *_limit(cluster, components, in_play),
         *_clocks(cluster),
         *_files(state),
@@ -43,6 +38,16 @@ def warnings(state: ClusterState, components: Mapping[str, Sequence[str]], in_pl
         *_not_put_aside(state),
         *_serial(state),
     ]
+
+
+def _problems(cluster: Cluster) -> list[str]:
+    """The warnings of the inspections. Hosts with the same one are named together."""
+    alike: dict[str, list[str]] = {}
+    for host, observed in cluster.observations.items():
+        for problem in observed["problems"]:
+            if problem["severity"] == "warning" and problem["code"] not in REPAIRED:
+                alike.setdefault(sentences_of(problem), []).append(host)
+    return [f"{folded(hosts)}: {text}" for text, hosts in alike.items()]
 
 
 def _limit(cluster: Cluster, components: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:

@@ -55,6 +55,20 @@ def test_awx_tasks_have_options_that_exist():
     assert checked == 5
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "docs/docsite/rst/guide_metrics.rst",
+        "roles/slurm_jwt/meta/argument_specs.yml",
+        "roles/slurm_jwt_tokens/meta/argument_specs.yml",
+    ],
+)
+def test_what_a_token_for_metrics_can_read(path):
+    """The scenario metrics asks slurmctld for both."""
+    text = " ".join((ROOT / path).read_text(encoding="utf-8").split()).replace("C(", "``").replace(")", "``")
+    assert "an read metrics, and slurmctld's configuration at ``/v0.0.45/conf``, and nothing else" in text
+
+
 def test_surveys_ask_for_variables_that_exist():
     known = {
         name

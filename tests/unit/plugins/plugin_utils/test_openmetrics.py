@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import openmetrics_problems
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import declared_conf
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired
@@ -79,6 +80,15 @@ def test_up_to_date():
     assert of_metrics(plan) == {
         "on": True, "source": "ctl1", "source_changes": False, "targets": [], "keys_aside": []
     }  # fmt: skip
+
+
+def test_clear_text_is_named_once_for_all_controllers():
+    found = cluster(seen(), seen())
+    for host in ("ctl1", "ctl2"):
+        found[host]["problems"] = [problem._asdict() for problem in openmetrics_problems.clear_text(6817)]
+    (warning,) = decide(found)["warnings"]
+    assert warning.startswith("ctl[1-2]: Tokens for metrics go to slurmctld's port 6817 in clear text. Anyone who")
+    assert decide(found)["up_to_date"]
 
 
 def test_a_new_standby_gets_the_key():

@@ -216,6 +216,15 @@ def test_a_declared_serial_labels_a_key_that_has_none():
     assert any("2026-10" in warning for warning in found["warnings"])
 
 
+def test_hosts_with_the_same_warning_are_named_together():
+    one = dict(PROBLEM, severity="warning")
+    other = dict(one, found="G.")
+    problems = {"rest1": [one], "node1": [one], "node2": [other, one]}
+    changes = {host: {"problems": found} for host, found in problems.items()}
+    found = decide(cluster(jwt=True, **changes))
+    assert found["warnings"] == ["rest1,node[1-2]: F. E. R.", "node2: G. E. R."]
+
+
 def test_removing_changes_files_and_never_the_key():
     observations = cluster(jwt=True, ctl1={"differences.slurm_conf": [{}]}, dbd1={"differences.slurmdbd_conf": [{}]})
     found = decide(observations, removing=True)

@@ -151,7 +151,7 @@ def test_a_key_that_others_can_read(metrics: Site, mode: int) -> None:
     found = metrics.look(["slurmctld"], declared=on())
     problem = next(each for each in found["problems"] if each["code"] == "key_readable")
     assert problem["path"] == str(key)
-    assert "can read metrics" in problem["effect"]
+    assert "can read metrics and slurmctld's configuration" in problem["effect"]
 
 
 def test_a_removal_leaves_nothing_that_loads_the_key(metrics: Site) -> None:

@@ -33,6 +33,8 @@ RELEASES = ("20.11", "22.05", "24.11", "26.05")
 CORES = ("2.16", "2.17", "2.18", "2.19", "2.20", "2.21")
 # For scenarios that are not about one release.
 DEFAULT_RELEASE = "24.11"
+# Scenarios about what only one of the releases can do.
+OF_ONE_RELEASE = {"metrics": "26.05"}
 
 # Images that the lab compiles, and the only scenario that uses each. They take long, so only the matrix has them.
 COMPILED = {"24.11-prefix": "prefix", "26.05-prefix": "prefix", "24.11-rpm": "rpm", "26.05-rpm": "rpm"}
@@ -118,8 +120,9 @@ def stages() -> list[Stage]:
 
 # Scenarios that take ten minutes and more: only in the matrix, and by name.
 LONG = (
-    "clients-24.11", "cores", "do-no-harm", "high-availability", "jwks", "nodes-down", "proxy", "proxy-apache",
-    "rotation-killed", "rotation-way-back", "rpm", "rs256", "shared-conf", "short-tokens", "site-managed", "tokens",
+    "clients-24.11", "cores", "do-no-harm", "high-availability", "jwks", "metrics", "nodes-down", "proxy",
+    "proxy-apache", "rotation-killed", "rotation-way-back", "rpm", "rs256", "shared-conf", "short-tokens",
+    "site-managed", "tokens",
 )  # fmt: skip
 
 
@@ -131,6 +134,8 @@ def release_of(scenario_name: str) -> str | None:
     """The release at the end of a scenario's name: rollout-24.11."""
     if scenario_name in ONLY_COMPILED:
         return next(release for release, name in COMPILED.items() if name == scenario_name)
+    if scenario_name in OF_ONE_RELEASE:
+        return OF_ONE_RELEASE[scenario_name]
     return next((release for release in RELEASES if scenario_name.endswith(f"-{release}")), None)
 
 
@@ -157,6 +162,7 @@ def matrix() -> list[Stage]:
     return [
         stages()[0],
         *(scenario(name, release) for name in scenario_names() if not release_of(name) for release in RELEASES),
+        *(scenario(name, release) for name, release in OF_ONE_RELEASE.items()),
         stage("compiled", "lab", "compiles Slurm as sites do",
               f"tests/lab/lab images {' '.join(COMPILED)}", lane="lab", needs=("images",), minutes=90),
         *(scenario(name, release) for release, name in COMPILED.items()),

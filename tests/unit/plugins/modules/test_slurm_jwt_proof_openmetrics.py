@@ -130,9 +130,10 @@ def test_metrics_without_a_token(metrics):
     assert "Compare MetricsAuthUsers" in result["msg"]
 
 
-def test_metrics_that_are_empty(metrics):
+@pytest.mark.parametrize("text", [b"\n", b"Connection: Close\r\n"])
+def test_metrics_that_are_empty(metrics, text):
     class Empty(Metrics):
-        body = b"\n"
+        body = text
 
     result = metrics(Empty)
     assert "status 200: without any metric" in result["msg"]

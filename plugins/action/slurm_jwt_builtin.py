@@ -15,8 +15,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.builtin_modules import BUILTINS
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import Observation
 
-# Seconds to wait for the instant before which a job cannot have ended; the modules refuse one that is further away.
-LONGEST_PAUSE = 120
+# Seconds of one wait for the instant before which a job cannot have ended. A site's time limit for tasks
+# (ANSIBLE_TASK_TIMEOUT) counts for each attempt, so a longer wait would fail by it.
+LONGEST_PAUSE = 5
 
 # Part of the message of ansible.builtin.apt then.
 NO_PYTHON3_APT = "must be installed to use check mode"

@@ -330,7 +330,7 @@ def test_a_job_is_asked_for_without_our_own_options():
     assert set(action._task.args["async_status"]) == {"jid", "of", "deadline"}
 
 
-@pytest.mark.parametrize(("ahead", "pause"), [(7, 7), (-7, 0), (10_000, slurm_jwt_builtin.LONGEST_PAUSE)])
+@pytest.mark.parametrize(("ahead", "pause"), [(3, 3), (-7, 0), (10_000, slurm_jwt_builtin.LONGEST_PAUSE)])
 def test_a_job_that_cannot_have_ended_is_not_asked_for(monkeypatch, ahead, pause):
     pauses = []
     monkeypatch.setattr(slurm_jwt_builtin.time, "sleep", pauses.append)

@@ -42,7 +42,7 @@ def running(words: Sequence[object], url: str, log: Path) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen([str(word) for word in words], stdout=output, stderr=subprocess.STDOUT)
     try:
-        for _ in range(START_SECONDS * 10):
+        for _attempt in range(START_SECONDS * 10):
             assert process.poll() is None, log.read_text(encoding="utf-8")
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(url, timeout=5).close()

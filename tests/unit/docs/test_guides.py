@@ -20,7 +20,7 @@ BLOCK = re.compile(r"^( *)\.\. code-block:: yaml\n(?:\1 +:.*\n)*\n((?:\1   .*\n|
 
 
 def examples(guide: Path) -> list[str]:
-    return [textwrap.dedent(text) for _, text in BLOCK.findall(guide.read_text(encoding="utf-8"))]
+    return [textwrap.dedent(text) for _language, text in BLOCK.findall(guide.read_text(encoding="utf-8"))]
 
 
 def tasks(play: dict) -> list[dict]:

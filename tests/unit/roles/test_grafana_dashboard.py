@@ -87,7 +87,7 @@ def _server(tmp_path_factory):
     with ExitStack() as stack:
         stack.enter_context(running(words, f"http://{exporter}/metrics", folder / "exporter.log"))
         server = stack.enter_context(prometheus(folder, jobs, FILES / "prometheus_rules.yml", 1))
-        for _ in range(60):
+        for _attempt in range(60):
             # Twice, for rates; and the rules come after the first.
             if not server.unhealthy() and server.query("min(count_over_time(up[30s])) >= 3") and server.query("ALERTS"):
                 break

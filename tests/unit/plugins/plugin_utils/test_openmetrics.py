@@ -44,7 +44,8 @@ def cluster(first=None, second=None):
     return found
 
 
-def decide(found, users=USERS, **desired):
+def decide(found, users=("prometheus",), **desired):
+    users = None if users is None else list(users)
     plan = rollout.plan(found, COMPONENTS, HOSTS, Desired(openmetrics_users=users, **desired))
     return members_of(plan)
 
@@ -143,7 +144,8 @@ def test_switched_off(options):
 # Rotation
 
 
-def rotated(first, second, users=USERS, services=("svc1",), left_out=(), **settings):
+def rotated(first, second, users=("prometheus",), services=("svc1",), left_out=(), **settings):
+    users = None if users is None else list(users)
     clusters = Cluster(cluster(first, second), COMPONENTS, Desired(openmetrics_users=users))
     request = RotationSettings(**{"run": "r", "by": "me", "serial": "2026-12", **settings})
     rotation = openmetrics_rotation.OpenMetricsRotation(clusters, request)

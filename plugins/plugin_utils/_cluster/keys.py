@@ -148,6 +148,15 @@ class Keys:
         problems = self.cluster.observations[host]["problems"]
         return bool(self.current(host)["exists"]) and not any(each["code"] == "key_not_a_file" for each in problems)
 
+    def key_sets_aside(self) -> list[str]:
+        """The key hosts whose key set is put aside: the site declares no trusted keys any more, or removes JWT."""
+        trust = self.cluster.desired.trust
+        if trust.jwks is None or (trust.jwks and not self.cluster.desired.removing):
+            return []
+        return [
+            host for host in self.cluster.key_hosts if (self.cluster.observations[host]["jwks"] or {}).get("exists")
+        ]
+
     @property
     def local_key_changes(self) -> bool:
         """Whether the local RSA key on the primary controller is created or repaired."""

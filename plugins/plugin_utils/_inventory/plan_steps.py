@@ -33,6 +33,7 @@ HOSTS_OF_STEP = {
     "receiving": "receiving",
     "rsa_rotation": "rsa_rotation",
     "reviving": "slurmrestd_dies",
+    "tidying": "tidying_hosts",
 }
 
 
@@ -56,8 +57,6 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
         return list(plan["hosts_to_change"]) if step == "put_back" else []
     if step == "put_back":
         return []
-    if step == "tidying":
-        return [host for host in plan["hosts_to_change"] if not is_left_out(hostvars, host)]
     if step == "openmetrics":
         return [host for host in (plan.get(step) or {}).get("hosts") or () if not is_left_out(hostvars, host)]
     if step == "withdrawing":

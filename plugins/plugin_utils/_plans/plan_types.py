@@ -145,6 +145,10 @@ class RolloutPlan(Plan):
     """Key host -> daemons that its JWKS timer reloads."""
     keys_aside: Mapping[str, bool]
     """Key hosts whose key a removal puts aside -> whether a configuration file names it."""
+    key_sets_aside: Sequence[str]
+    """Key hosts whose key set is put aside."""
+    tidying_hosts: Sequence[str]
+    """Hosts that put keys and key sets aside or remove backups, after everything else has succeeded."""
     tidying: Mapping[str, Sequence[str]]
     """Kind of file -> hosts that remove its backups after a removal."""
     key_source: str | None

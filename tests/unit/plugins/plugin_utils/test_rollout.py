@@ -355,7 +355,28 @@ class TestKeysThatARemovalPutsAside:
         assert (found["refusals"], found["keys_aside"]) == ([], {"dbd1": True})
 
     def test_a_rollout_puts_none_aside(self):
-        assert decide(cluster(jwt=True))["keys_aside"] == {}
+        found = decide(cluster(jwt=True))
+        assert (found["keys_aside"], found["key_sets_aside"], found["tidying_hosts"]) == ({}, [], [])
+
+    def test_key_sets_that_are_no_longer_declared(self):
+        jwks = {"path": "/etc/slurm/jwks.json", "exists": True}
+        observations = cluster(jwt=True, ctl1={"jwks": jwks}, dbd1={"jwks": dict(jwks, exists=False)})
+        for options, aside in (
+            ({}, []),
+            ({"trust": trusted_keys.Trust(jwks=True, hs256=True)}, []),
+            ({"trust": trusted_keys.Trust(jwks=False, hs256=True)}, ["ctl1"]),
+            ({"trust": trusted_keys.Trust(jwks=True, hs256=True), "removing": True}, ["ctl1"]),
+            # The site has never declared it.
+            ({"removing": True}, []),
+        ):
+            assert decide(observations, **options)["key_sets_aside"] == aside, options
+        found = decide(observations, trust=trusted_keys.Trust(jwks=False, hs256=True))
+        assert found["tidying_hosts"] == ["ctl1"]
+
+    def test_they_are_put_aside_on_each_host_with_something_to_remove(self):
+        found = decide(cluster(jwt=True), removing=True)
+        tidied = {*found["keys_aside"], *found["tidying"]["conf"], *found["tidying"]["dbd_conf"]}
+        assert (set(found["tidying_hosts"]), tidied >= {"ctl1", "dbd1"}) == (tidied, True)
 
 
 def test_a_limit_takes_all_servers_or_none():

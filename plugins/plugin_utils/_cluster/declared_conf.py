@@ -8,23 +8,32 @@ In Python, because a template for each variable would be compiled again for ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import AUTH_ALT_OPTIONS, FLAG, NUMBER, PATH
 
-Settings = Mapping[str, Any]
+
+class Settings(dict):  # type: ignore[type-arg]
+    """slurm_jwt_NAME as NAME, each evaluated when it is asked for. None is a variable that the site leaves out."""
+
+    def __init__(self, value: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._value = value
+
+    def __missing__(self, name: str) -> Any:
+        return self._value(name)
 
 
-def declared(settings: Settings, removing: bool = False) -> dict[str, Any]:
+def declared(settings: Mapping[str, Any], removing: bool = False) -> dict[str, Any]:
     """The option O(declared) of slurm_jwt_info.
 
     ``settings`` has slurm_jwt_NAME as NAME; None is a variable that the site leaves out, and what it is about stays as
     it is. A parameter has its value, true for a flag, or false if it must be absent.
     """
-    users, path = openmetrics_users(settings.get("openmetrics_users")), settings.get("openmetrics_key_path") or ""
+    users, path = openmetrics_users(settings["openmetrics_users"]), settings["openmetrics_key_path"] or ""
     metrics = {} if users is None else {"openmetrics": {"users": [] if removing else users, "key_path": path}}
     return {
         "auth_alt_types": [] if removing else ["auth/jwt"],
@@ -43,7 +52,7 @@ def openmetrics_users(declared: Any) -> list[str] | None:
     return [str(user) for user in declared]
 
 
-def _parameters(settings: Settings) -> dict[str, Any]:
+def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
     with_jwks = bool(settings["jwks_sources"] or settings["rs256_key_path"])
     hs256 = settings["hs256"]
     with_hs256 = not with_jwks if hs256 is None else boolean(hs256)

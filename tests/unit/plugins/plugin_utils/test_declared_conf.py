@@ -15,7 +15,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases impo
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import declared_conf
 
 OPTIONS = {name for name, option in AUTH_ALT_OPTIONS.items() if option.kind != PATH}
-NAMES = {"key_path", "jwks_path", "jwks_sources", "rs256_key_path", "hs256", *OPTIONS}
+NAMES = {
+    "key_path", "jwks_path", "jwks_sources", "rs256_key_path", "hs256", "openmetrics_users", "openmetrics_key_path",
+    *OPTIONS,
+}  # fmt: skip
 SETTINGS = {**dict.fromkeys(NAMES), "key_path": "", "jwks_path": "/etc/slurm/jwks.json", "rs256_key_path": ""}
 
 
@@ -46,6 +49,22 @@ def test_what_is_declared_and_nothing_else(given, parameters):
     assert declared_conf.declared(settings, removing=True) == {
         "auth_alt_types": [], "auth_alt_types_absent": ["auth/jwt"], "parameters": dict.fromkeys(parameters, False),
     }
+
+
+def test_variables_are_evaluated_when_they_are_needed():
+    asked = []
+
+    def value(name):
+        asked.append(name)
+        return SETTINGS[name]
+
+    assert declared_conf.declared(declared_conf.Settings(value)) == declared_conf.declared(SETTINGS)
+    assert set(asked) == NAMES - {"jwks_path"}
+
+
+def test_the_role_names_each_variable():
+    variables = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))
+    assert set(re.findall(r"'([a-z0-9_]+)': slurm_jwt_", variables["slurm_jwt_declared"])) == NAMES
 
 
 ROLE = pathlib.Path(__file__).parents[4] / "roles/slurm_jwt"

@@ -26,7 +26,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes
 
 MODULES = pathlib.Path(__file__).resolve().parents[4] / "plugins/modules"
 # They work where Ansible runs.
-LOCAL = ("slurm_jwt_builtin", "slurm_jwt_declarations")
+LOCAL = ("slurm_jwt_builtin", "slurm_jwt_declarations", "slurm_jwt_node_info")
 # Members that every module has.
 EVERYWHERE = {*observation.STANDARD, *observation.JOB}
 # What AnsibleModule.add_path_info adds to a result with a path or a dest, beside what the module says.

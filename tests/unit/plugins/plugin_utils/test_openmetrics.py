@@ -232,7 +232,7 @@ def test_lines_of_another_tool():
 def test_declarations():
     settings = {
         "key_path": "", "hs256": None, "rs256_key_path": "", "jwks_path": "", "jwks_sources": None,
-        "openmetrics_key_path": "/k", **dict.fromkeys(declared_conf.AUTH_ALT_OPTIONS),
+        "openmetrics_users": None, "openmetrics_key_path": "/k", **dict.fromkeys(declared_conf.AUTH_ALT_OPTIONS),
     }  # fmt: skip
     assert "openmetrics" not in declared_conf.declared(settings)
     for users in (USERS, "prometheus", "prometheus, "):

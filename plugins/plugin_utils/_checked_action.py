@@ -25,6 +25,7 @@ from ansible.errors import AnsibleActionSkip, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import PLAN, raw
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.modules import MODULES
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import Observation
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes import Members, Misfit, harmless
@@ -77,7 +78,10 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
             with at_most(seconds, MEMORY):
                 result = self.execute(variables)
         except AnsibleConnectionFailure as error:
-            raise AnsibleConnectionFailure(harmless(str(error))) from None
+            text = harmless(str(error))
+            if self._is_planned(variables):
+                return failure(f"The host could not be reached any more: {text.rstrip('.')}.")
+            raise AnsibleConnectionFailure(text) from None
         except AnsibleActionSkip as skip:
             return {"skipped": True, "changed": False, "msg": harmless(str(skip))}
         except (TimeIsUp, MemoryError) as error:
@@ -127,6 +131,17 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
     def observation(self) -> Observation:
         """The members that the result may have."""
         return MODULES[self.module()]
+
+    def _is_planned(self, variables: Mapping[str, Any]) -> bool:
+        """Whether this run has its plan. From then on a lost host is a failure, so that a rescue notes it.
+
+        Ansible runs no rescue for a host that it cannot reach. It drops the host from all later plays, the report among
+        them, and plays of other hosts go on as if nothing had happened.
+        """
+        if self._task.ignore_unreachable:
+            return False
+        hostvars = variables.get("hostvars") or {}
+        return "localhost" in hostvars and PLAN in raw(hostvars, "localhost")
 
     # The result.
 

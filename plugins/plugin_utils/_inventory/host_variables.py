@@ -13,6 +13,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import de
 
 DECLARATIONS = declarations.NAME
 PLAN, FAILURE, TOKENS_FAILURE = "slurm_jwt_plan", "slurm_jwt_failure", "slurm_jwt_tokens_failure"
+PROXY_FAILURE = "slurm_jwt_proxy_failure"
 # The failed step of a host that was left out, see tasks/leave_out.yml.
 LEFT_OUT = "slurm_jwt_left_out"
 

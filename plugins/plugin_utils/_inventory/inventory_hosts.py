@@ -12,6 +12,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import de
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import (
     DECLARATIONS,
     FAILURE,
+    PROXY_FAILURE,
     TOKENS_FAILURE,
     any_variables,
     left_with_localhost,
@@ -73,7 +74,7 @@ def cluster_hosts(
 def proxy_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> list[str]:
     """The hosts of the authenticating proxy; none after a failed play that it depends on."""
     local = left_with_localhost(hostvars)
-    if FAILURE in local or TOKENS_FAILURE in local:
+    if {FAILURE, TOKENS_FAILURE, PROXY_FAILURE} & set(local):
         return []
     option, name = PROXY_GROUP
     return list(groups.get(any_variables(groups, hostvars).get(option) or name, ()))

@@ -22,15 +22,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.plan_step
 
 Variables = Mapping[str, Any]
 
-# Results that show whether a host was lost.
-_STEPS = (
-    "slurm_jwt_conf",
-    "slurmrestd_dropin",
-    "slurmrestd_unit",
-    "slurm_jwt_tokens_observation",
-    "slurm_jwt_tokens_written",
-)
-
 
 def reasons(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str, str]:
     """Host -> why it was left out, for the hosts of the plan and those of a list."""
@@ -40,12 +31,9 @@ def reasons(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str
     for host in dict.fromkeys([*planned, *hosts]):
         if host in by_host or host not in hostvars:
             continue
-        variables = hostvars[host]
         if is_left_out(hostvars, host):
-            failed = variables[LEFT_OUT]
+            failed = hostvars[host][LEFT_OUT]
             by_host[host] = f"It failed in the step '{failed['task']}': {failed['cause']}"
-        elif any(_unreachable(variables.get(name)) for name in _STEPS):
-            by_host[host] = "It could not be reached any more."
     return by_host
 
 
@@ -55,7 +43,3 @@ def sentences(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> list[s
     for host, why in reasons(hostvars, hosts).items():
         alike.setdefault(why, []).append(host)
     return [f"{folded(names)}: {why}" for why, names in alike.items()]
-
-
-def _unreachable(result: Any) -> bool:
-    return isinstance(result, Mapping) and bool(result.get("unreachable"))

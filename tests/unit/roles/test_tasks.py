@@ -164,6 +164,24 @@ def test_builtin_modules_are_known_ones_with_fixed_names():
             assert (_where(path, task), options[name]["of"] in modules.MODULES) == (_where(path, task), True)
 
 
+# Files of tasks before there is a plan.
+_BEFORE_THE_PLAN = re.compile(r"declarations|layout|inspect_server|inspect_node|decide|rotation_preflight")
+
+
+def test_a_failure_on_any_host_leads_to_the_report():
+    """Ansible drops a host that fails without a rescue from all later plays, and the primary reports."""
+    dropping = {
+        (path.stem, play["name"])
+        for path, play in PLAYS
+        if path.stem in ("rollout", "rotate", "remove", "verify")
+        and not _BEFORE_THE_PLAN.search(str(play["tasks"]))
+        and "planned_hosts('report')" not in play["hosts"]
+        and not all("rescue" in task for task in play["tasks"])
+    }
+    # Its failure says all.
+    assert dropping == {("verify", "Prove slurmctld and slurmdbd")}
+
+
 # -- plugins ----------------------------------------------------------------------------------------------------------
 
 

@@ -36,7 +36,7 @@ def _display(monkeypatch):
     return found
 
 
-def make(ask, module="slurm_jwt_daemon", args=None, timeout=0, async_val=0):
+def make(ask, module="slurm_jwt_daemon", args=None, timeout=0, async_val=0, ignore_unreachable=False):
     """An action for a host that ASK answers for."""
 
     class Host(_checked_action.CheckedAction):
@@ -45,7 +45,7 @@ def make(ask, module="slurm_jwt_daemon", args=None, timeout=0, async_val=0):
             return ask()
 
     task = mock.Mock(args=args or {}, timeout=timeout, async_val=async_val, check_mode=False, no_log=False)
-    task.action = f"hpc.slurm_jwt.{module}"
+    task.action, task.ignore_unreachable = f"hpc.slurm_jwt.{module}", ignore_unreachable
     connection = mock.Mock(has_native_async=False)
     connection._shell.tmpdir = "/tmp/ansible-tmp"
     return Host(task, connection, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
@@ -290,6 +290,31 @@ def test_what_ansible_says_of_a_host_out_of_reach_is_said_once():
     with pytest.raises(AnsibleConnectionFailure) as caught:
         answered(ask)
     assert str(caught.value) == str(error)
+
+
+def _lost():
+    raise AnsibleConnectionFailure(f"No route to host {TEMPLATE}")
+
+
+def _run_lost(local, **options):
+    variables = {"inventory_hostname": "node1", "hostvars": {"localhost": local}}
+    return make(_lost, **options).run(task_vars=variables)
+
+
+def test_a_host_that_is_lost_once_there_is_a_plan_has_failed():
+    """Ansible runs no rescue for a host out of reach, so the run would end without a report."""
+    found = _run_lost({"slurm_jwt_plan": {"primary": "node1"}})
+    assert (found["failed"], found["changed"], "unreachable" in found) == (True, False, False)
+    assert found["msg"].startswith("The host could not be reached any more: No route to host")
+    assert is_harmless(found["msg"])
+
+
+@pytest.mark.parametrize(
+    ("local", "ignore_unreachable"), [({}, False), ({"slurm_jwt_plan": {"primary": "node1"}}, True)]
+)
+def test_without_a_plan_or_where_a_task_may_miss_hosts_it_is_out_of_reach(local, ignore_unreachable):
+    with pytest.raises(AnsibleConnectionFailure, match="No route to host"):
+        _run_lost(local, ignore_unreachable=ignore_unreachable)
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------

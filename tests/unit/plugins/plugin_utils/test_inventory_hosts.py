@@ -27,6 +27,7 @@ NAMED = {"slurm_jwt_group_proxy": "doors"}
         ({"slurm_jwt_group_proxy": "unheard-of"}, {}, []),
         ({}, {host_variables.FAILURE: {}}, []),
         ({}, {host_variables.TOKENS_FAILURE: {}}, []),
+        ({}, {host_variables.PROXY_FAILURE: {}}, []),
     ],
 )
 def test_proxy_hosts(variables, local, hosts):

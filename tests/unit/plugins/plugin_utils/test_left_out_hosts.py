@@ -47,14 +47,6 @@ def test_a_step_that_failed_in_another_run_of_the_same_process():
     assert left_out_hosts.sentences(hostvars(node1={host_variables.LEFT_OUT: {**FAILED, "run": "another"}}), []) == []
 
 
-@pytest.mark.parametrize("step", left_out_hosts._STEPS)
-def test_a_host_that_was_lost_on_the_way(step):
-    found = hostvars(svc1={step: {"unreachable": True, "msg": "no route"}})
-    assert left_out_hosts.sentences(found, []) == ["svc1: It could not be reached any more."]
-    assert left_out_hosts.sentences(hostvars(svc1={step: {"unreachable": False}}), []) == []
-    assert left_out_hosts.sentences(hostvars(svc1={step: "unreachable"}), []) == []
-
-
 def test_hosts_beside_those_of_the_plan():
     found = hostvars(rest1={host_variables.LEFT_OUT: FAILED})
     assert left_out_hosts.sentences(found, []) == []
@@ -63,8 +55,8 @@ def test_hosts_beside_those_of_the_plan():
 
 def test_the_first_reason_counts_and_each_host_is_named_once():
     plan = {**PLAN, "left_out": {"node1": "It has no Slurm."}}
-    lost = {host_variables.LEFT_OUT: FAILED, "slurm_jwt_conf": {"unreachable": True}}
-    found = hostvars(plan, node1=lost, node2=lost)
+    failed = {host_variables.LEFT_OUT: FAILED}
+    found = hostvars(plan, node1=failed, node2=failed)
     assert left_out_hosts.reasons(found, ["node1", "node2"]) == {
         "node1": "It has no Slurm.",
         "node2": "It failed in the step 'Edit slurm.conf': No space left on device",

@@ -196,8 +196,6 @@ options:
       - The keys are public, but from Slurm 23.11 on the daemons do not start if others can write the file.
     type: raw
     default: '0400'
-requirements:
-  - cryptography >= 3.0 (package C(python3-cryptography)), if a source has PEM or certificates instead of C(n) and C(e)
 notes:
   - Anyone who can change the keys of a source is root on the cluster. This includes the identity provider, its
     administrators, and anyone who can write the file of a source.
@@ -447,7 +445,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.ownership imp
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set_task import KeySetTask, variables
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 
 SOURCE_OPTIONS = {
     "issuer": {"type": "str"},
@@ -491,7 +488,7 @@ def main() -> None:
         os.environ.update(variables(module.params["environment"]))
         task = KeySetTask(Task(module.params, module.check_mode, module._diff, module.warn))
         result = getattr(task, module.params["state"])()
-    except (TaskError, OwnershipError, SecretFileError, LibraryMissing) as exc:
+    except (TaskError, OwnershipError, SecretFileError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)
 

@@ -44,8 +44,6 @@ options:
   bin_dir:
     description: The folder of Slurm's programs, if they are not in one of the usual folders.
     type: path
-requirements:
-  - cryptography >= 3.0 (package C(python3-cryptography)), if C(jwks=) names a file with certificates
 seealso:
   - module: hpc.slurm_jwt.slurm_jwt_token
   - module: hpc.slurm_jwt.slurm_jwks
@@ -144,7 +142,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import
     parse,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import LEAST_BITS, Rules
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError, forget_environment
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF, SLURMDBD_CONF
@@ -229,7 +226,7 @@ def main() -> None:
     forget_environment()
     try:
         daemon = configured_daemon(module)
-    except (TaskError, ClientError, LibraryMissing) as exc:
+    except (TaskError, ClientError) as exc:
         module.fail_json(msg=str(exc))
     identity = identify(module.params["token"].strip(), daemon, find_user, time.time())
     module.exit_json(

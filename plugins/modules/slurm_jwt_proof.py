@@ -289,7 +289,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._ansible.secrets import register_secret
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task, TaskError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.library import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._proof.proof import prove
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import ClientError, forget_environment
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.conf_paths import SLURM_CONF

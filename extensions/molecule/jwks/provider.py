@@ -1,13 +1,15 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The OpenID provider Glewlwyd, set up through its own API: python3 provider.py setup|rotate|withdraw|show REALM...
+"""The OpenID provider Glewlwyd, set up through its own API: provider.py setup|rotate|withdraw|show|token REALM...
 
 setup     an authority of the lab's own and a certificate of it, a realm (an instance of Glewlwyd's plugin) for each,
-          a client "slurm" and the users alice and bob, with their login name as the claim of the name that --claim has
+          a client "slurm" and the users alice and bob, with their login name as the claim of the name that --claim has;
+          and a gateway, which has no more than a key with a certificate
 rotate    a new key that signs from now on; the one before it stays published
 withdraw  publish the key that signs and no other
 show      print the kids that are published, the one that signs first
+token     print a token for alice that the gateway has signed, with the kid REALM
 """
 
 import argparse
@@ -24,12 +26,13 @@ import urllib.request
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 BASE = "https://idp1:4593"
 CONF = pathlib.Path("/etc/glewlwyd/glewlwyd.conf")
 CA, CERT, KEY = (pathlib.Path("/etc/glewlwyd", name) for name in ("ca.pem", "cert.pem", "cert.key"))
+GATEWAY, GATEWAY_KEY = (pathlib.Path("/etc/glewlwyd", name) for name in ("gateway.pem", "gateway.key"))
 REDIRECT = "https://portal.example.org/callback"
 USERS = ("alice", "bob")
 PASSWORD = "the-lab-is-open-to-all"
@@ -85,12 +88,14 @@ def rsa_key():
 
 
 def make_certificates():
-    authority, server = rsa_key(), rsa_key()
+    authority, server, gateway = rsa_key(), rsa_key(), rsa_key()
     pem = serialization.Encoding.PEM
     CA.write_bytes(certificate("lab-ca", authority, "lab-ca", authority, True).public_bytes(pem))
     CERT.write_bytes(certificate("idp1", server, "lab-ca", authority, False).public_bytes(pem))
     form, cipher = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     KEY.write_bytes(server.private_bytes(pem, form, cipher))
+    GATEWAY.write_bytes(certificate("gateway", gateway, "lab-ca", authority, False).public_bytes(pem))
+    GATEWAY_KEY.write_bytes(gateway.private_bytes(pem, form, cipher))
 
 
 def number(value):
@@ -191,14 +196,26 @@ def show(name):
         print(" ".join(key["kid"] for key in json.load(answer)["keys"]))
 
 
+def token(kid, claim):
+    key = serialization.load_pem_private_key(GATEWAY_KEY.read_bytes(), None)
+    parts = {"alg": "RS256", "kid": kid}, {"exp": int(time.time()) + 3600, "iat": int(time.time()), claim: "alice"}
+    texts = (json.dumps(part).encode() for part in parts)
+    signed = ".".join(base64.urlsafe_b64encode(text).rstrip(b"=").decode() for text in texts)
+    signature = key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+    print(f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}")
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["setup", "rotate", "withdraw", "show"])
+    parser.add_argument("what", choices=["setup", "rotate", "withdraw", "show", "token"])
     parser.add_argument("realms", nargs="+")
     parser.add_argument("--claim", default="preferred_username")
     parser.add_argument("--lifespan", type=int, default=3600)
     chosen = parser.parse_args()
     name = chosen.realms[0]
+    if chosen.what == "token":
+        token(name, chosen.claim)
+        return
     if chosen.what == "setup":
         setup(chosen.realms, chosen.claim, chosen.lifespan)
     elif chosen.what == "rotate":

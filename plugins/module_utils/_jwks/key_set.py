@@ -25,7 +25,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import (
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import (
     KeyRefused,
-    LibraryMissing,
     PrivateKeyFound,
     looks_like_pem,
     numbers_in_blocks,
@@ -239,7 +238,7 @@ def _checked(candidates: list[object], rules: Rules, kid: str | None) -> KeySet:
         except Leaked as exc:
             dropped.append(DroppedKey(_shown_kid(candidate, number), str(exc)))
             leaked.add(exc.modulus)
-        except (KeyRefused, LibraryMissing) as exc:
+        except KeyRefused as exc:
             dropped.append(DroppedKey(_shown_kid(candidate, number), str(exc)))
         except Exception as exc:
             # Whatever is in one key, the others are not affected.

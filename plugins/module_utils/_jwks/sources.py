@@ -16,7 +16,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.distrust import PublishedKeys
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.key_set import KeySet, KeySetError, parse
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN_BITS, Rules
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rsa_weakness import Budget
 
 _KINDS = ("issuer", "url", "path", "data")
@@ -169,10 +168,8 @@ class SourceReader:
             key_set = parse(data, Rules(self._min_bits, Budget(), checked), kid)
         except KeySetError as exc:
             raise _Unusable(f"{name} {exc}") from None
-        except LibraryMissing as exc:
-            raise _Unusable(f"{name} cannot be read. {exc}") from exc
         except Exception as exc:
-            # Other libraries parse this untrusted text: their errors must not affect other sources.
+            # Whatever goes wrong with this untrusted text must not affect other sources.
             raise _Unusable(f"{name} cannot be read ({type(exc).__name__}). Check what is there.") from exc
         if not key_set.keys:
             reasons = "; ".join(f"{lost.kid} {lost.reason}" for lost in key_set.dropped[:5])

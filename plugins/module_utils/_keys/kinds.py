@@ -43,7 +43,7 @@ def kind_of(algorithm: str) -> Kind:
         return HS256
     # What follows imports a large library.
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256 as rsa
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.library import LibraryMissing
 
     try:
         rsa.check_library()

@@ -1,27 +1,25 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""RSA public keys in PEM and in X.509 certificates. Private to this collection.
-
-The library cryptography reads them. Its import takes a third of a second, so it is imported only if it is needed.
-"""
+"""RSA public keys in PEM and in X.509 certificates. Private to this collection."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
-import warnings
-from typing import Any
+from typing import Callable
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import der
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n.*?-----END \1-----", re.DOTALL)
-_CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+_KEYS = {"PUBLIC KEY": der.numbers_of_key, "RSA PUBLIC KEY": der.numbers_of_rsa_key}
+_TRUSTED = "TRUSTED CERTIFICATE"
+_CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", _TRUSTED)
 
 
 class KeyRefused(Exception):
     """Slurm must not trust a key, or cannot use it; str() is a predicate to follow the name of the key."""
-
-
-class LibraryMissing(Exception):
-    """The Python library cryptography is missing or too old. The text says what to install."""
 
 
 class PrivateKeyFound(Exception):
@@ -50,83 +48,49 @@ def numbers_in_blocks(text: str) -> list[tuple[int, int] | KeyRefused]:
     return [_numbers_of_block(label, block, alone) for label, block in all_blocks]
 
 
-def numbers_of_certificate(der: bytes) -> tuple[int, int]:
+def numbers_of_certificate(data: bytes) -> tuple[int, int]:
     """Modulus and exponent of the key in a certificate."""
-    return _numbers(_certificate(der).public_key)
+    return _numbers(_certificate(data).numbers)
 
 
 def _numbers_of_block(label: str, block: str, alone: bool) -> tuple[int, int] | KeyRefused:
     try:
-        if label in _CERTIFICATES:
-            certificate = _certificate(block.encode("ascii"))
-            if not alone and _is_authority(certificate):
-                raise KeyRefused(
-                    "is the certificate of an authority among others, which signs certificates and not tokens; if it"
-                    " does sign tokens, make it a separate source"
-                )
-            return _numbers(certificate.public_key)
-        if label in ("PUBLIC KEY", "RSA PUBLIC KEY"):
-            from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-            return _numbers(lambda: load_pem_public_key(block.encode("ascii"), **backend()))
-        raise KeyRefused(f"is a PEM block of type {label}, not a public key or a certificate")
+        if label in _KEYS:
+            data = _decoded(block)
+            return _numbers(lambda: _KEYS[label](data))
+        if label not in _CERTIFICATES:
+            raise KeyRefused(f"is a PEM block of type {label}, not a public key or a certificate")
+        certificate = _certificate(_decoded(block), label == _TRUSTED)
+        if not alone and certificate.is_authority():
+            raise KeyRefused(
+                "is the certificate of an authority among others, which signs certificates and not tokens; if it"
+                " does sign tokens, make it a separate source"
+            )
+        return _numbers(certificate.numbers)
     except KeyRefused as exc:
         return exc
-    except UnicodeEncodeError:
-        return KeyRefused("is a PEM block that is not ASCII")
-    except ImportError as exc:
-        raise missing_library(exc) from exc
 
 
-def _certificate(data: bytes) -> Any:
+def _decoded(block: str) -> bytes:
+    """What is between the first line of a block and the last one."""
+    body = block.partition("\n")[2].rpartition("-----END ")[0]
     try:
-        from cryptography import x509
-    except ImportError as exc:
-        raise missing_library(exc) from exc
-    load = x509.load_pem_x509_certificate if data.startswith(b"-----") else x509.load_der_x509_certificate
-    data = data.replace(b"X509 CERTIFICATE", b"CERTIFICATE").replace(b"TRUSTED CERTIFICATE", b"CERTIFICATE")
+        return base64.b64decode("".join(body.split()).encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        raise KeyRefused("is a PEM block that is not base64") from None
+
+
+def _certificate(data: bytes, trusted: bool = False) -> der.Certificate:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return load(data, **backend())
-    except ValueError:
+        return der.certificate(data, trailer=trusted)
+    except der.DerError:
         raise KeyRefused("is a certificate that cannot be read") from None
 
 
-def _is_authority(certificate: Any) -> bool:
-    from cryptography import x509
-
+def _numbers(read: Callable[[], tuple[int, int]]) -> tuple[int, int]:
     try:
-        return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-
-
-def _numbers(load: Any) -> tuple[int, int]:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about short moduli, which are refused with a reason
-            key = load()
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return read()
+    except der.DerError:
         raise KeyRefused("is a public key that cannot be read") from None
-    if not isinstance(key, RSAPublicKey):
-        raise KeyRefused("is not an RSA key, and Slurm verifies RS256 only")
-    numbers = key.public_numbers()
-    return numbers.n, numbers.e
-
-
-def backend() -> dict[str, Any]:
-    """An argument that cryptography before 3.1 needs and later releases ignore."""
-    from cryptography.hazmat.backends import default_backend
-
-    return {"backend": default_backend()}
-
-
-def missing_library(cause: ImportError) -> LibraryMissing:
-    return LibraryMissing(
-        "The Python library cryptography is missing on this host. It reads RSA keys and certificates."
-        f" Install the package python3-cryptography, as the roles of this collection do. ({cause})"
-    )
+    except der.OtherKey:
+        raise KeyRefused("is not an RSA key for RS256, and Slurm verifies no other signatures") from None

@@ -13,7 +13,7 @@ import warnings
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk, pem
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import jwk, library, pem
 
 MIN_BITS = jwk.MIN_BITS
 MAX_BITS = jwk.MAX_BITS
@@ -33,7 +33,7 @@ def check_library() -> None:
         import cryptography.hazmat.primitives.asymmetric.rsa  # noqa: F401
         import cryptography.hazmat.primitives.serialization  # noqa: F401
     except ImportError as exc:
-        raise pem.missing_library(exc) from exc
+        raise library.missing_library(exc) from exc
 
 
 def generate(bits: int = DEFAULT_BITS) -> bytes:
@@ -41,7 +41,7 @@ def generate(bits: int = DEFAULT_BITS) -> bytes:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    key = rsa.generate_private_key(public_exponent=_EXPONENT, key_size=bits, **pem.backend())
+    key = rsa.generate_private_key(public_exponent=_EXPONENT, key_size=bits, **library.backend())
     form, cipher = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return bytes(key.private_bytes(serialization.Encoding.PEM, form, cipher))
 
@@ -93,7 +93,7 @@ def public_pem(n: int, e: int) -> bytes:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    key = rsa.RSAPublicNumbers(e, n).public_key(**pem.backend())
+    key = rsa.RSAPublicNumbers(e, n).public_key(**library.backend())
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return bytes(key.public_bytes(serialization.Encoding.PEM, form))
 
@@ -136,7 +136,7 @@ def _load_private(data: bytes) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about short moduli, which are reported with a remedy
-            key = load_pem_private_key(data, None, **pem.backend())
+            key = load_pem_private_key(data, None, **library.backend())
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise RsaKeyError("is a damaged private key, or one of an unknown kind") from None
     if not isinstance(key, RSAPrivateKey):

@@ -29,7 +29,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.policy import 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.record import parse_record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks.update import KeySetSettings, KeySetUpdate
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import record_path
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import pause, readiness, units
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client import Client, ClientError
@@ -89,7 +88,7 @@ class JwksRefresh:
         """Update the key set and reload daemons if they have to; how that ended."""
         try:
             change = self.update_key_set()
-        except (TaskError, SecretFileError, LibraryMissing):
+        except (TaskError, SecretFileError):
             # A file that was written and not loaded has to be, above all where a key was distrusted.
             self.reload_daemons()
             raise
@@ -239,7 +238,7 @@ def attempt(settings: JwksTimerSettings) -> int:
     level = INFO
     try:
         result = refresh.run()
-    except (JwksRefreshFailed, TaskError, ClientError, OwnershipError, SecretFileError, LibraryMissing) as exc:
+    except (JwksRefreshFailed, TaskError, ClientError, OwnershipError, SecretFileError) as exc:
         result, level = FAILED, ERROR
         refresh.notes.insert(0, str(exc))
     if result in (WAITING, POSTPONED):

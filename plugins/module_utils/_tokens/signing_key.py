@@ -48,7 +48,7 @@ def _kid(path: str, data: bytes, declared: str | None, algorithm: str | None) ->
         return None
     # These import a large library.
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
-    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.pem import LibraryMissing
+    from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.library import LibraryMissing
 
     try:
         rs256.check_library()

@@ -52,6 +52,9 @@ def problems(folder: Path) -> Iterator[str]:
         yield "playbooks and job templates differ"
     readme = (folder / "README.md").read_text(encoding="utf-8")
     environment = resources["controller_execution_environment"]
+    for playbook in sorted(playbooks & {template["playbook"] for template in templates}):
+        specs = [each.get("survey", {}).get("spec", []) for each in templates if each["playbook"] == playbook]
+        yield from problems_of_playbook(folder / "playbooks" / playbook, [each for spec in specs for each in spec])
     for template in templates:
         name = template["name"]
         if unknown := set(template) - TEMPLATE:
@@ -65,7 +68,6 @@ def problems(folder: Path) -> Iterator[str]:
             yield f"{name}: does not ask for inventory and credential"
         if f"| {name} |" not in readme:
             yield f"{name}: not in the README"
-        yield from problems_of_playbook(template, folder)
     if environment["image_name"] not in readme:
         yield "image is not in the README"
 
@@ -81,9 +83,8 @@ def problems_of_texts(pattern: dict[str, Any], folder: Path) -> Iterator[str]:
         yield "description is no sentence"
 
 
-def problems_of_playbook(template: dict[str, Any], folder: Path) -> Iterator[str]:
-    """A playbook imports the one of its name. Survey, argument spec and roles have the same variables."""
-    playbook = folder / "playbooks" / template["playbook"]
+def problems_of_playbook(playbook: Path, questions: list[dict[str, Any]]) -> Iterator[str]:
+    """A playbook imports the one of its name. Surveys, argument spec and roles have the same variables."""
     imported = [play.get("ansible.builtin.import_playbook") for play in load(playbook)]
     if imported != [f"hpc.slurm_jwt.{playbook.stem}"] or not (ROOT / "playbooks" / playbook.name).is_file():
         yield f"{playbook.name}: does not import a playbook of the collection"
@@ -93,7 +94,6 @@ def problems_of_playbook(template: dict[str, Any], folder: Path) -> Iterator[str
         for key in ("type", "default"):
             if option.get(key) != of_roles.get(name, {}).get(key):
                 yield f"{playbook.name}: {name} has another {key} than in the role"
-    questions = template.get("survey", {}).get("spec", [])
     if {question["variable"] for question in questions} != set(options):
         yield f"{playbook.name}: survey and argument spec have other variables"
     for question in questions:
@@ -109,8 +109,10 @@ def problems_of_question(question: dict[str, Any], option: dict[str, Any], playb
         yield f"{where}: is not required"
     if "default" in question and question["default"] != str(option.get("default")).lower():
         yield f"{where}: another default"
-    if option.get("type") == "bool" and question.get("choices") != ["false", "true"]:
-        yield f"{where}: other choices than a truth value has"
+    # A question with one choice is a confirmation.
+    choices = ["false", "true"] if option.get("type") == "bool" else option.get("choices", [])
+    if not set(question.get("choices", [])) <= set(choices) or (choices and not question.get("choices")):
+        yield f"{where}: other choices than the variable has"
 
 
 def test_the_pattern_is_valid() -> None:
@@ -141,6 +143,15 @@ def change_first(**members: object) -> Callable[[dict[str, Any]], None]:
     return lambda pattern: pattern["aap_resources"]["controller_job_templates"][0].update(members)
 
 
+def change_question(**members: object) -> Callable[[dict[str, Any]], None]:
+    def change(pattern: dict[str, Any]) -> None:
+        templates = pattern["aap_resources"]["controller_job_templates"]
+        questions = [question for template in templates for question in template.get("survey", {}).get("spec", [])]
+        next(question for question in questions if "choices" in question).update(members)
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -154,6 +165,8 @@ def change_first(**members: object) -> Callable[[dict[str, Any]], None]:
         (change_first(labels=["other"]), "unknown label"),
         (change_first(name="Other"), "not in the README"),
         (change_first(survey={"spec": []}), "survey and argument spec"),
+        (change_question(choices=["false", "maybe"]), "other choices"),
+        (change_question(choices=[]), "other choices"),
     ],
 )
 def test_a_fault_is_found(tmp_path: Path, change: Callable[[dict[str, Any]], None], problem: str) -> None:

@@ -120,7 +120,7 @@ def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str
     except (AttributeError, KeyError, TypeError):
         # The services are no list of dictionaries; the options of the role report that for any host.
         users = {"slurm_jwt_tokens": list(written)}
-    of_hosts_by_sentence: dict[str, list[str]] = {}
+    of_hosts: list[tuple[str, str]] = []
     of_services: list[str] = []
     of_all: list[str] = []
     if everywhere.get(unreachable_hosts.VARIABLE) is not None:
@@ -137,10 +137,8 @@ def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str
                 limit = variables.get("slurm_jwt_max_token_lifespan")
                 readers = declared_conf.openmetrics_users(variables.get("slurm_jwt_openmetrics_users")) or ()
                 of_services += service_checks.wrong(host, declared, groups, services, limit, readers)
-            for sentence in sentences:
-                of_hosts_by_sentence.setdefault(sentence, []).append(host)
-    of_hosts = [f"{hostlist.folded(hosts)}: {sentence}" for sentence, hosts in of_hosts_by_sentence.items()]
-    return [*of_all, *of_hosts, *of_services]
+            of_hosts += [(host, sentence) for sentence in sentences]
+    return [*of_all, *hostlist.grouped(of_hosts), *of_services]
 
 
 @functools.lru_cache(maxsize=None)

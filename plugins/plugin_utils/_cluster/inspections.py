@@ -75,10 +75,6 @@ def sentences_of(problem: Mapping[str, str]) -> str:
     return f"{found}. {effect}. {problem['remedy']}"
 
 
-def host_and_problem(host: str, problem: Mapping[str, str]) -> str:
-    return f"{host}: {sentences_of(problem)}"
-
-
 def errors_of(observed: Observed, removing: bool) -> list[Mapping[str, str]]:
     """The errors that stop a run on a host. Whether it has to write its files is decided elsewhere."""
     return [

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import grouped
+
 Observed = Mapping[str, Any]
 
 
@@ -124,7 +126,7 @@ def _key_sets(trust: Trust, observations: Mapping[str, Observed], key_hosts: Seq
     if not trust.jwks:
         return []
     observed = {host: observations[host].get("trust") or {} for host in key_hosts}
-    reasons = [f"{host}: {result['msg']}" for host, result in observed.items() if result.get("msg")]
+    reasons = grouped((host, result["msg"]) for host, result in observed.items() if result.get("msg"))
     if reasons:
         return reasons
     if distrusts(observations, key_hosts):
@@ -198,12 +200,11 @@ def warnings(trust: Trust, observations: Mapping[str, Observed], key_hosts: Sequ
             f"{undeclared[0]}: trusts the keys of {path}, which the site does not declare, so it stays as it is. "
             "Declare slurm_jwt_jwks_sources; an empty list removes jwks=."
         )
-    for host in key_hosts if trust.jwks else ():
-        failed = (observations[host].get("trust") or {}).get("failed_sources") or ()
-        notes += [
-            f"{host}: {one['reason']} Its keys that are trusted stay trusted, and new ones are not trusted."
-            for one in failed
-        ]
+    notes += grouped(
+        (host, f"{one['reason']} Its keys that are trusted stay trusted, and new ones are not trusted.")
+        for host in (key_hosts if trust.jwks else ())
+        for one in (observations[host].get("trust") or {}).get("failed_sources") or ()
+    )
     for host in key_hosts[:1] if trust.jwks else ():
         dropped = (observations[host].get("trust") or {}).get("dropped") or ()
         notes += [f"{one['source']}: the key {one['kid']} is not trusted: it {one['reason']}." for one in dropped]

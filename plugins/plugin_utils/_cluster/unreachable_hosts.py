@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.declarations import DeclarationError
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded, grouped
 
 Observed = Mapping[str, Any]
 Components = Mapping[str, Sequence[str]]
@@ -63,11 +63,11 @@ def allowed(declared: str, number: int) -> int:
 
 
 def refusals(observations: Mapping[str, Observed], components: Components) -> list[str]:
-    """A sentence for each server, and one for all nodes: there may be hundreds."""
-    reasons = [
-        f"{host}: cannot be reached ({reason(observations[host])}). Bring it up."
+    """A sentence for each reason of servers, and one for all nodes: there may be hundreds."""
+    reasons = grouped(
+        (host, f"cannot be reached ({reason(observations[host])}). Bring it up.")
         for host in servers(observations, components)
-    ]
+    )
     silent = nodes(observations, components)
     if silent:
         it = "it" if len(silent) == 1 else "them"

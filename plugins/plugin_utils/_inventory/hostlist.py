@@ -30,6 +30,14 @@ def folded(hosts: Iterable[str]) -> str:
     return ",".join(key if isinstance(key, str) else _folded_name(key, runs[key]) for key in order)
 
 
+def grouped(said: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each text, with all hosts of which it is said: it may be the same on thousands of nodes."""
+    hosts_of: dict[str, list[str]] = {}
+    for host, text in said:
+        hosts_of.setdefault(text, []).append(host)
+    return [f"{folded(hosts)}: {text}" for text, hosts in hosts_of.items()]
+
+
 def _join_widths(
     runs: dict[tuple[str, int, str], list[int]], order: dict[tuple[str, int, str] | str, None]
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import site_conf
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import ClusterState
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import grouped
 
 
 def due_changes(state: ClusterState) -> list[str]:
@@ -35,7 +36,7 @@ def due_changes(state: ClusterState) -> list[str]:
     note(daemons.slurmdbd_restarts(), "slurmdbd must be restarted")
     note(daemons.slurmctld_loads(), "slurmctld must load it")
     return [
-        *("{}: {}".format(host, ", ".join(what)) for host, what in due.items()),
+        *grouped((host, ", ".join(what)) for host, what in due.items()),
         *(
             f"{text} {site_conf.VARIABLE} is false, so your own tool has to write that."
             for text in site_conf.sentences(files.missing_lines(cluster.key_hosts))

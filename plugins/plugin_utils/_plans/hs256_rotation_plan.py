@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import inspections
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired, Observed
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import cluster_state
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import grouped
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import preflight
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.hs256_rotation import Hs256Rotation
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import (
@@ -173,7 +174,7 @@ def _refusals(rotation: Hs256Rotation, is_dead: IsDead) -> list[str]:
 
 def _not_as_declared(rotation: Hs256Rotation) -> list[str]:
     cluster, keys = rotation.cluster, rotation.state.keys
-    keyless = [f"{host}: has no key" for host in cluster.key_hosts if not keys.current(host)["exists"]]
+    keyless = grouped((host, "has no key") for host in cluster.key_hosts if not keys.current(host)["exists"])
     packages = missing_packages(cluster)
     if rotation.staged_on:
         # Files that are not as declared are for the next rollout, after this rotation. It needs only these.
@@ -186,11 +187,11 @@ def _not_as_declared(rotation: Hs256Rotation) -> list[str]:
 def _daemons(rotation: Hs256Rotation) -> list[str]:
     """Daemons that are down, or have another key than the disk, unless an unfinished rotation explains that."""
     down = daemons_down(rotation.cluster)
-    behind = [
-        f"{host}: {component} has not loaded the key on its disk"
+    behind = grouped(
+        (host, f"{component} has not loaded the key on its disk")
         for host, component, daemon in daemons_of(rotation.cluster)
         if daemon["key_loaded"] in ("absent", "replaced") and not rotation.staged_on
-    ]
+    )
     remedy = FIX_BY_HAND if rotation.staged_on else ROLL_OUT_FIRST
     return [*down, *behind, remedy] if down or behind else []
 

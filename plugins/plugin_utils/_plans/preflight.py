@@ -21,12 +21,13 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_sta
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.inspections import (
     errors_of,
     failed,
-    host_and_problem,
     reason_of,
+    sentences_of,
     short,
 )
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import ClusterState
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.unreachable_hosts import unreachable
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import grouped
 
 
 def rollout_refusals(
@@ -66,11 +67,11 @@ def common_refusals(
 ) -> list[str]:
     """Every reason to refuse any run, be it a rollout or a rotation."""
     reasons = unreachable_hosts.refusals(observations, components)
-    reasons += [
-        f"{host}: the inspection of the host failed: {reason_of(observed)}."
+    reasons += grouped(
+        (host, f"the inspection of the host failed: {reason_of(observed)}.")
         for host, observed in observations.items()
         if not unreachable(observed) and failed(observed)
-    ]
+    )
     # The other questions have no answer while the key in use is unknown.
     reasons = reasons + _problems(cluster) or _limit(components, in_play)
     if reasons or cluster.desired.removing:
@@ -133,7 +134,8 @@ def _problems(cluster: Cluster) -> list[str]:
         for problem in errors_of(observed, cluster.desired.removing)
     ]
     undeclared = undeclared_paths.sentences([each for each in errors if each[1]["code"] == UNDECLARED])
-    return undeclared + [host_and_problem(host, problem) for host, problem in errors if problem["code"] != UNDECLARED]
+    others = grouped((host, sentences_of(problem)) for host, problem in errors if problem["code"] != UNDECLARED)
+    return undeclared + others
 
 
 def _limit(components: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:
@@ -194,12 +196,12 @@ def _different_metrics_keys(state: ClusterState) -> list[str]:
 def _packages(cluster: Cluster) -> list[str]:
     may_install = cluster.desired.install and cluster.desired.chosen("packages")
     # On a host that signs no tokens only the plugins matter.
-    return [
-        f"{host}: {reason}"
+    return grouped(
+        (host, reason)
         for host in cluster.key_hosts
         for reason in missing_packages.obstacles(cluster.observations[host], cluster.packages(host), may_install)
         if host == cluster.primary or cluster.packages(host)
-    ]
+    )
 
 
 def _tags(state: ClusterState) -> list[str]:

@@ -12,6 +12,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.token_refres
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.conf_files import ConfFiles
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import RUNNING
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import grouped
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import IsDead, RotationSettings
 
 ROLL_OUT_FIRST = "Run the playbook hpc.slurm_jwt.rollout first, which repairs that; then rotate."
@@ -32,25 +33,27 @@ def daemons_of(cluster: Cluster) -> list[tuple[str, str, Mapping[str, Any]]]:
 
 
 def daemons_down(cluster: Cluster) -> list[str]:
-    return [
-        f"{host}: {component} is {daemon['active'] or 'not there'}"
+    return grouped(
+        (host, f"{component} is {daemon['active'] or 'not there'}")
         for host, component, daemon in daemons_of(cluster)
         if daemon["active"] not in RUNNING
-    ]
+    )
 
 
 def drift(cluster: Cluster, files: ConfFiles) -> list[str]:
     """The files that a rollout would change."""
     slurm_conf = [host for host in cluster.key_hosts if files.slurm_conf_differs(host)]
     slurmdbd_conf = [host for host in cluster.slurmdbd_hosts if files.slurmdbd_conf_differs(host)]
-    return [
-        *(f"{host}: slurm.conf is not as declared" for host in slurm_conf),
-        *(f"{host}: slurmdbd.conf is not as declared" for host in slurmdbd_conf),
-    ]
+    return grouped(
+        [
+            *((host, "slurm.conf is not as declared") for host in slurm_conf),
+            *((host, "slurmdbd.conf is not as declared") for host in slurmdbd_conf),
+        ]
+    )
 
 
 def missing_packages(cluster: Cluster) -> list[str]:
-    return [f"{host}: packages are missing" for host in cluster.key_hosts if cluster.packages(host)]
+    return grouped((host, "packages are missing") for host in cluster.key_hosts if cluster.packages(host))
 
 
 def slurmrestd_dies(cluster: Cluster) -> list[str]:

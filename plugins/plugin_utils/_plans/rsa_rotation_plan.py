@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import inspections, trusted_keys
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Desired, Observed
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import cluster_state
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import grouped
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import preflight
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import (
     RefusedPlan,
@@ -147,9 +148,9 @@ def _not_as_declared(rotation: RsaRotation) -> list[str]:
         reasons.append(f"{cluster.primary}: there is no RSA key at {path}")
     else:
         trusts = {host: cluster.observations[host].get("trust") or {} for host in cluster.key_hosts}
-        reasons += [
-            f"{host}: does not trust the key at {path} yet"
+        reasons += grouped(
+            (host, f"does not trust the key at {path} yet")
             for host, observed in trusts.items()
             if public["kid"] in (observed.get("added") or ())
-        ]
+        )
     return [*reasons, ROLL_OUT_FIRST] if reasons else []

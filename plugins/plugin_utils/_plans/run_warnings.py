@@ -11,7 +11,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import shar
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.inspections import sentences_of
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import ClusterState
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import grouped
 
 # Seconds by which two clocks may differ before short-lived tokens are in danger.
 CLOCK_SKEW = 30
@@ -41,13 +41,13 @@ def warnings(state: ClusterState, components: Mapping[str, Sequence[str]], in_pl
 
 
 def _problems(cluster: Cluster) -> list[str]:
-    """The warnings of the inspections. Hosts with the same one are named together."""
-    alike: dict[str, list[str]] = {}
-    for host, observed in cluster.observations.items():
-        for problem in observed["problems"]:
-            if problem["severity"] == "warning" and problem["code"] not in REPAIRED:
-                alike.setdefault(sentences_of(problem), []).append(host)
-    return [f"{folded(hosts)}: {text}" for text, hosts in alike.items()]
+    """The warnings of the inspections."""
+    return grouped(
+        (host, sentences_of(problem))
+        for host, observed in cluster.observations.items()
+        for problem in observed["problems"]
+        if problem["severity"] == "warning" and problem["code"] not in REPAIRED
+    )
 
 
 def _limit(cluster: Cluster, components: Mapping[str, Sequence[str]], in_play: Sequence[str]) -> list[str]:

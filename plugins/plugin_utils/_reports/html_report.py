@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_variables import any_variables
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory_hosts import cluster_hosts
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import complete
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports.key_copies import (
@@ -117,7 +118,7 @@ def gather(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]
     names = [str((observed.get("conf") or {}).get("cluster_name") or "") for observed in observations.values()]
     tokens = states(hostvars, groups, now)
     copies = [copy for host, observed in observations.items() for copy in copies_on(host, observed)]
-    problems = [*_of_inspections(observations), *_of_keys(copies), *findings(tokens)]
+    problems = _alike_findings([*_of_inspections(observations), *_of_keys(copies), *findings(tokens)])
     return Report(
         next(filter(None, names), "?"),
         now,
@@ -139,6 +140,14 @@ def _of_inspections(observations: Mapping[str, Variables]) -> list[Finding]:
             severity = problem["severity"] if problem["severity"] in _RANKS else INFO
             problems.append(Finding(severity, host, text))
     return problems
+
+
+def _alike_findings(problems: Iterable[Finding]) -> list[Finding]:
+    """Each problem once, with all hosts that have it."""
+    hosts_of: dict[Finding, list[str]] = {}
+    for one in problems:
+        hosts_of.setdefault(one._replace(host=""), []).append(one.host)
+    return [one._replace(host=folded(hosts)) for one, hosts in hosts_of.items()]
 
 
 def _of_keys(copies: Sequence[KeyCopy]) -> list[Finding]:

@@ -17,7 +17,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_vari
     PLAN,
     left_with_localhost,
 )
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import grouped
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.plan_steps import is_left_out
 
 Variables = Mapping[str, Any]
@@ -38,8 +38,5 @@ def reasons(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str
 
 
 def sentences(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> list[str]:
-    """A sentence for each reason: it may be the same on thousands of nodes."""
-    alike: dict[str, list[str]] = {}
-    for host, why in reasons(hostvars, hosts).items():
-        alike.setdefault(why, []).append(host)
-    return [f"{folded(names)}: {why}" for why, names in alike.items()]
+    """A sentence for each reason."""
+    return grouped(reasons(hostvars, hosts).items())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import INFO
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes import Members
@@ -289,8 +290,22 @@ def _without(host, value):
     if isinstance(value, dict):
         return {name: _without(host, each) for name, each in value.items() if name != host}
     if isinstance(value, list):
-        return [_without(host, each) for each in value if each != host and not str(each).startswith(f"{host}: ")]
+        alone = [said for each in value for said in _of_each_host(each)]
+        return [_without(host, each) for each in alone if each != host and not str(each).startswith(f"{host}: ")]
     return value
+
+
+def _of_each_host(said):
+    """What is said of ctl1,node[1-3], a line for each; anything else as it is."""
+    match = re.fullmatch(r"((?:[a-z]+(?:[0-9]+|\[[0-9,-]+\]),?)+): (.*)", said) if isinstance(said, str) else None
+    if match is None:
+        return [said]
+    return [
+        f"{name}{number}: {match[2]}"
+        for name, one, several in re.findall(r"([a-z]+)(?:([0-9]+)|\[([0-9,-]+)\])", match[1])
+        for first, _, last in [span.partition("-") for span in (one or several).split(",")]
+        for number in range(int(first), int(last or first) + 1)
+    ]
 
 
 def same_for_others(decide, found, host, answer):
@@ -302,7 +317,7 @@ def same_for_others(decide, found, host, answer):
     assert after == before
     assert set(plan["left_out"]) <= {host}
     if host in plan["left_out"]:
-        rest = {name: value for name, value in plan.items() if name not in ("left_out", "up_to_date")}
+        rest = {name: value for name, value in of_others(plan, "nobody").items() if name != "left_out"}
         assert rest == {name: value for name, value in after.items() if name != "left_out"}
     return plan
 

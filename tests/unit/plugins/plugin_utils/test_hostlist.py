@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist import folded, grouped
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.hostlist 
 )
 def test_names_are_folded_as_slurm_does(hosts: list[str], expected: str) -> None:
     assert folded(hosts) == expected
+
+
+def test_what_is_said_of_several_hosts_is_said_once() -> None:
+    said = [("ctl1", "a"), ("dbd1", "a"), ("node2", "b"), ("node1", "b"), ("ctl1", "c"), ("ctl1", "b")]
+    assert grouped(said) == ["ctl1,dbd1: a", "node[1-2],ctl1: b", "ctl1: c"]
+    assert grouped([]) == []

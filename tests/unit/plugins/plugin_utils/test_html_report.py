@@ -123,6 +123,11 @@ class TestFindings:
         assert [one.severity for one in told if one.host == "dbd1"] == ["error", "warning", "info"]
         assert [one.severity for one in told] == sorted((one.severity for one in told), key=html_report._RANKS.index)
 
+    def test_what_several_hosts_have_is_said_once(self):
+        node = {"components": ["node"], "conf": CONF, "problems": [{"severity": "warning", "found": "F."}]}
+        told = self.told(*cluster(**{f"node{number}": node for number in range(1, 41)}))
+        assert [one for one in told if one.text == "F."] == [("warning", "node[1-40]", "F.")]
+
     def test_different_keys(self):
         other = dict(CTL, components=["slurmdbd"], key=dict(KEY, fingerprint="SHA256:" + "b" * 64))
         told = [one.text for one in self.told(*cluster(dbd1=other)) if "different keys" in one.text]

@@ -315,7 +315,7 @@ def test_every_error_is_told_at_once():
     observations = cluster(jwt=False, ctl1=one, dbd1={"problems": both}, node1=one)
     found = decide(observations)
     assert found == {
-        "refusals": ["ctl1: F. E. R.", "dbd1: F. E. R."], "warnings": [], "left_out": {"node1": "F. E. R."},
+        "refusals": ["ctl1,dbd1: F. E. R."], "warnings": [], "left_out": {"node1": "F. E. R."},
         "settings": {}, "settings_text": "",
     }  # fmt: skip
 

@@ -164,7 +164,7 @@ class TestRefusals:
 
     def test_a_key_that_no_daemon_trusts_yet(self):
         found = plan(found=cluster(trusts("old", added=["old"])), serial="x")
-        assert [f"{host}: does not trust the key at {PATH} yet" for host in KEY_HOSTS] == found["refusals"][:2]
+        assert found["refusals"][0] == f"{','.join(KEY_HOSTS)}: does not trust the key at {PATH} yet"
 
     def test_sources_that_cannot_be_fetched(self):
         assert "no answer" in plan(found=cluster({"msg": "no answer"}), serial="x")["refusals"][0]

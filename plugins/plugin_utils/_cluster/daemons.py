@@ -33,7 +33,7 @@ class Daemons:
             return False
         return (
             conf_differs
-            or host in self.keys.replaced_on()
+            or host in self.keys.shared.replaced_on()
             or host in self.keys.key_set_replaced_on()
             or bool(daemon["stale"])
             or daemon["key_loaded"] in ("absent", "replaced")
@@ -54,7 +54,7 @@ class Daemons:
             host: self.load_method(host, self.cluster.observations[host]["daemons"]["slurmctld"]["active"] == "active")
             for host in self.cluster.controllers
             if self._must_load(host, "slurmctld", self.conf_files.slurm_conf_differs(host))
-            or host in self.openmetrics.replaced_on()
+            or host in self.openmetrics.shared.replaced_on()
             or self.openmetrics.not_loaded(host)
         }
 

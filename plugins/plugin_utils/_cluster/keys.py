@@ -12,9 +12,7 @@ from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import trusted_keys
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import KEY_MODE
-
-_NO_KEY = {"exists": False, "folder_exists": False, "fingerprint": None, "path": None}
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.shared_key import NO_KEY, SharedKey
 
 
 class Keys:
@@ -25,7 +23,7 @@ class Keys:
 
     def current(self, host: str) -> Mapping[str, Any]:
         """The HS256 key that the inspection of a host found."""
-        return self.cluster.observations[host]["key"] or _NO_KEY
+        return self.cluster.observations[host]["key"] or NO_KEY
 
     # -- where -------------------------------------------------------------------------------------------------------
 
@@ -57,53 +55,17 @@ class Keys:
 
     # -- what changes ------------------------------------------------------------------------------------------------
 
-    def _is_as_declared(self, host: str) -> bool:
-        key = self.current(host)
-        owner = self.cluster.slurm_user(host)["name"]
-        return bool(key["exists"]) and key["owner"] == owner and key["mode"] == KEY_MODE
-
     @property
     def without_hs256(self) -> bool:
         """Whether no daemon must load an HS256 key. A key that exists stays where it is."""
         return self.cluster.desired.removing or not self.cluster.desired.trust.with_hs256
 
-    def source_changes(self) -> bool:
-        """Whether the key of the source is created, or gets a serial, owner or mode."""
-        source = self.source
-        if source is None or self.without_hs256:
-            return False
-        needs_serial = bool(self.cluster.desired.key_serial) and not self.current(source).get("serial")
-        return not self._is_as_declared(source) or needs_serial
-
-    def targets(self) -> list[str]:
-        """The key hosts that get the key of the source: it is missing there, or has another serial, owner or mode."""
-        source = self.source
-        if source is None or source not in self.cluster.observations or self.without_hs256:
-            return []
-        fingerprint, source_changes = self.current(source)["fingerprint"], self.source_changes()
-        return [
-            host
-            for host in self.cluster.key_hosts
-            if host != source
-            and (
-                fingerprint is None
-                or self.current(host)["fingerprint"] != fingerprint
-                or not self._is_as_declared(host)
-                or source_changes
-            )
-        ]
-
-    def replaced_on(self) -> list[str]:
-        """The key hosts on which the bytes of the key change, so that daemons must load it."""
-        source = self.source
-        if source is None or source not in self.cluster.observations or self.without_hs256:
-            return []
-        fingerprint = self.current(source)["fingerprint"]
-        return [
-            host
-            for host in self.cluster.key_hosts
-            if fingerprint is None or self.current(host)["fingerprint"] != fingerprint
-        ]
+    @property
+    def shared(self) -> SharedKey:
+        """The key that key hosts have. It does not change if no daemon must load it."""
+        return SharedKey(
+            self.cluster, self.cluster.key_hosts, self.current, None if self.without_hs256 else self.source
+        )
 
     def folders_to_make(self) -> dict[str, str]:
         """StateSaveLocation, where the key goes there and the folder is missing.

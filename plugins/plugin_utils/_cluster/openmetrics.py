@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import KEY_MODE
-
-_NO_KEY = {"exists": False, "folder_exists": False, "fingerprint": None, "path": None, "next": None}
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.shared_key import NO_KEY, SharedKey
 
 
 class OpenMetricsKey:
@@ -31,7 +29,7 @@ class OpenMetricsKey:
         return self.cluster.observations[host].get("openmetrics") or {}
 
     def current(self, host: str) -> Mapping[str, Any]:
-        return self._observed(host).get("key") or _NO_KEY
+        return self._observed(host).get("key") or NO_KEY
 
     def path_on(self, host: str) -> str:
         return str(self._observed(host).get("key_path") or "")
@@ -44,46 +42,13 @@ class OpenMetricsKey:
         having = [host for host in self.cluster.controllers if self.current(host)["exists"]]
         return next(iter(having), self.cluster.primary)
 
-    def source_changes(self) -> bool:
-        """Whether the key of the source is created, or gets a serial, owner or mode."""
-        source = self.source
-        if source is None:
-            return False
-        needs_serial = bool(self.cluster.desired.key_serial) and not self.current(source).get("serial")
-        return not self._is_as_declared(source) or needs_serial
-
-    def _is_as_declared(self, host: str) -> bool:
-        key = self.current(host)
-        return bool(key["exists"]) and key["owner"] == self.cluster.slurm_user(host)["name"] and key["mode"] == KEY_MODE
-
-    def targets(self) -> list[str]:
-        """The controllers that get the key of the source: it is missing there, or is not as declared."""
-        source = self.source
-        if source is None:
-            return []
-        changes = self.source_changes()
-        return [
-            host
-            for host in self.cluster.controllers
-            if host != source and (host in self.replaced_on() or not self._is_as_declared(host) or changes)
-        ]
-
-    def replaced_on(self) -> list[str]:
-        """The controllers on which the bytes of the key change, so that slurmctld must load it."""
-        source = self.source
-        if source is None:
-            return []
-        fingerprint = self.current(source)["fingerprint"]
-        return [
-            host
-            for host in self.cluster.controllers
-            if fingerprint is None or self.current(host)["fingerprint"] != fingerprint
-        ]
+    @property
+    def shared(self) -> SharedKey:
+        return SharedKey(self.cluster, self.cluster.controllers, self.current, self.source)
 
     def changing(self) -> list[str]:
         """The controllers whose key for metrics changes."""
-        source = [self.source] if self.source and self.source_changes() else []
-        return [*source, *self.targets(), *self.put_aside()]
+        return [*self.shared.changing(), *self.put_aside()]
 
     def not_loaded(self, host: str) -> bool:
         """Whether slurmctld runs with another key than the one in force on its disk."""

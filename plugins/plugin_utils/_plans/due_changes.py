@@ -22,14 +22,12 @@ def due_changes(state: ClusterState) -> list[str]:
             due.setdefault(host, []).append(what)
 
     note((host for host in cluster.servers if cluster.packages(host)), "packages are missing")
-    note([keys.source] if keys.source and keys.source_changes() else [], "the key is missing or differs")
-    note(keys.targets(), "the key is missing or differs")
+    note(keys.shared.changing(), "the key is missing or differs")
     local_key = [cluster.primary] if cluster.primary and keys.local_key_changes else []
     note(local_key, "the local RSA key is missing or differs")
     note(keys.key_set_targets(), "the key set differs from its sources")
     note(keys.folders_to_make(), "the key's folder is missing")
-    note([metrics.source] if metrics.source and metrics.source_changes() else [], "the key for metrics differs")
-    note(metrics.targets(), "the key for metrics differs")
+    note(metrics.shared.changing(), "the key for metrics differs")
     note(metrics.put_aside(), "the key for metrics is there")
     note((host for host in [*cluster.nodes, *cluster.servers] if files.edits_slurm_conf(host)), "slurm.conf differs")
     note((host for host in cluster.slurmdbd_hosts if files.edits_slurmdbd_conf(host)), "slurmdbd.conf differs")

@@ -67,8 +67,8 @@ def openmetrics_plan(key: OpenMetricsKey) -> OpenMetricsPlan:
         users=list(key.cluster.desired.openmetrics_users or ()) if key.on else [],
         key_path={host: key.path_on(host) for host in key.cluster.controllers} if key.on or key.off else {},
         source=key.source,
-        source_changes=key.source_changes(),
-        targets=key.targets(),
+        source_changes=key.shared.source_changes(),
+        targets=key.shared.targets(),
         keys_aside=key.put_aside(),
     )
 

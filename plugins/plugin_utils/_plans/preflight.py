@@ -96,8 +96,8 @@ def _is_prepared(state: ClusterState) -> bool:
 
 def _keys_change(state: ClusterState) -> bool:
     keys = state.keys
-    of_cluster = keys.source_changes() or keys.targets() or keys.local_key_changes or keys.key_set_targets()
-    return bool(of_cluster or state.openmetrics.source_changes() or state.openmetrics.targets())
+    of_cluster = keys.shared.changing() or keys.local_key_changes or keys.key_set_targets()
+    return bool(of_cluster or state.openmetrics.shared.changing())
 
 
 def _unlisted_slurmdbd(cluster: Cluster, components: Mapping[str, Sequence[str]]) -> list[str]:

@@ -67,12 +67,11 @@ def _plan(
     nodes = [host for host in cluster.nodes if files.edits_slurm_conf(host)]
     conf = [host for host in cluster.servers if files.edits_slurm_conf(host)]
     dbd_conf = [host for host in cluster.slurmdbd_hosts if files.edits_slurmdbd_conf(host)]
-    key_hosts, targets, key_sets = cluster.key_hosts, keys.targets(), keys.key_set_targets()
-    folders, source_changes = keys.folders_to_make(), bool(keys.source and keys.source_changes())
-    source = [keys.source] if keys.source and source_changes else []
+    key_hosts, targets, key_sets = cluster.key_hosts, keys.shared.targets(), keys.key_set_targets()
+    folders = keys.folders_to_make()
     local_key = [cluster.primary] if cluster.primary and keys.local_key_changes else []
     changing = {
-        *packages, *conf, *dbd_conf, *targets, *local_key, *key_sets, *folders, *source, *slurmdbd, *slurmctld,
+        *packages, *conf, *dbd_conf, *keys.shared.changing(), *local_key, *key_sets, *folders, *slurmdbd, *slurmctld,
         *metrics.changing(),
     }  # fmt: skip
 
@@ -92,7 +91,7 @@ def _plan(
             or desired.removing
             # It has the key that others get.
             or (host == keys.source and bool(targets))
-            or (host == metrics.source and bool(metrics.targets()))
+            or (host == metrics.source and bool(metrics.shared.targets()))
             # Its JWKS timer is installed or removed.
             or trust.jwks is not None
         )
@@ -127,7 +126,7 @@ def _plan(
         openmetrics=openmetrics_plan(metrics),
         tidying=backups,
         key_source=keys.source,
-        key_source_changes=source_changes,
+        key_source_changes=keys.shared.source_changes(),
         key_targets=targets,
         folders=folders,
         slurmdbd=slurmdbd,
@@ -142,8 +141,8 @@ def _plan(
 def _unseen_by_check(state: ClusterState) -> dict[str, list[str]]:
     """Actions that tasks cannot report in check mode: they have no key to copy, and commands do not run."""
     cluster, trust = state.cluster, state.cluster.desired.trust
-    unseen = {host: ["key installed"] for host in state.keys.targets()}
-    for host in state.openmetrics.targets():
+    unseen = {host: ["key installed"] for host in state.keys.shared.targets()}
+    for host in state.openmetrics.shared.targets():
         unseen.setdefault(host, []).append("key for metrics installed")
     if cluster.primary and not trust.local_key.known:
         if missing_packages.python_of(cluster.observations[cluster.primary]).get("cryptography") is None:

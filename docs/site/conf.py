@@ -13,7 +13,12 @@ html_title = project
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
 nitpicky = True
 
+# They would turn --tags into a dash, which no shell understands.
+smartquotes = False
+
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_use_index = False
 html_show_sphinx = False

@@ -24,6 +24,7 @@ WORK = ROOT / ".work"
 SITE = WORK / "docs"
 PAGES, HTML, WARNINGS = SITE / "source", SITE / "html", SITE / "warnings.txt"
 PICTURES = SITE / "pictures"
+GUIDES = sorted(str(guide.relative_to(ROOT)) for guide in (ROOT / "docs/docsite/rst").glob("*.rst"))
 LINKING = ("README.md", "roles/slurm_jwt_tokens/files/prometheus_rules.yml")
 
 #: Regular expression of a warning -> why it stays.
@@ -87,7 +88,7 @@ def write_reference(folder: Path, collections: Path) -> None:
     # No plugin has environment variables.
     (folder / "environment_variables.rst").unlink()
     changelog = folder / "changelog.rst"
-    text, headings = re.subn(r"^=+\nHpc\.Slurm\\_Jwt Release Notes\n=+$", "Changelog\n=========",
+    text, headings = re.subn(r"^=+\nHpc\.Slurm\\_Jwt Release Notes\n=+$", "=========\nChangelog\n=========",
                              changelog.read_text(encoding="utf-8"), flags=re.M)
     changelog.write_text(text, encoding="utf-8")
     index = folder / "index.rst"
@@ -139,10 +140,10 @@ def missing_pages() -> list[str]:
     documentation = re.search(r"^documentation: (\S+)$", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.M)
     assert documentation
     complaints = []
-    for file in LINKING:
+    for file in (*LINKING, *GUIDES):
         text = (ROOT / file).read_text(encoding="utf-8")
         links = re.findall(re.escape(f"{documentation[1]}/") + r"([\w/.-]+\.html)(?:#([\w-]+))?", text)
-        if not links:
+        if file in LINKING and not links:
             complaints.append(f"{file} links to no page of the address in galaxy.yml.")
         for page, heading in links:
             path = HTML / page

@@ -186,7 +186,8 @@ class Walk:
                 # What is computed keeps its name as the placeholder.
                 if isinstance(name, ast.Name):
                     self.env.pop(name.id, None)
-                    if isinstance(value, (ast.Constant, ast.JoinedStr, ast.BinOp, ast.IfExp, ast.Name)):
+                    known = isinstance(value, ast.Constant) or not {*said[name.id]} <= {"", ELLIPSIS}
+                    if known and isinstance(value, (ast.Constant, ast.JoinedStr, ast.BinOp, ast.IfExp, ast.Name)):
                         self.env[name.id] = said[name.id]
 
     def read(self, node: ast.AST) -> None:

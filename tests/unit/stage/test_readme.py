@@ -23,7 +23,7 @@ CHANGELOG = "CHANGELOG.md"
 #: What the page of the HTML documentation is made from (tests/stage/site.py).
 SOURCES = {
     r"/reference/docsite/(\w+)\.html": "docs/docsite/rst/{}.rst",
-    r"/(releases|benchmarks|soak)\.html": "docs/{}.md",
+    r"/(releases|benchmarks|dashboard|soak)\.html": "docs/{}.md",
 }
 
 

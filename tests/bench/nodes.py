@@ -23,8 +23,6 @@ REAL = "node1"
 NODES = (10, 100, 1000, 5000)
 FORKS = 20
 ROUNDS = 3
-#: More nodes than these are asked once, as that takes minutes.
-SEVERAL_ROUNDS = 1000
 #: On a node, a program that runs Python and saves its output.
 RECORDING_PYTHON = "/usr/local/bin/recording-python"
 RECORD = "/run/recording-python"
@@ -34,8 +32,8 @@ A real controller, slurmdbd and slurmrestd, and nodes that answer at once: each 
 `local` to a program that reads the module and prints a real node's answer (tests/bench/stand_in). So almost only the
 host where Ansible runs is measured. `ansible -m ping` on the same hosts runs in turn, with {FORKS} forks for both.
 *CPU* is user and system time of Ansible and all its processes. *Each node* is what a node adds to that, compared with
-the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs; with more than
-{SEVERAL_ROUNDS} nodes one run. In the picture both scales are logarithmic.
+the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs. In the picture both scales are
+logarithmic.
 """
 
 
@@ -85,7 +83,7 @@ def _cell(cluster: Cluster, number: int, before: dict[str, tuple[int, Cost]]) ->
         "rollout": ("ansible-playbook", "hpc.slurm_jwt.rollout", f"--forks={FORKS}"),
     }
     measured: dict[str, list[Cost]] = {name: [] for name in commands}
-    for _round in range(1 if number > SEVERAL_ROUNDS else ROUNDS):
+    for _round in range(ROUNDS):
         for name, command in commands.items():
             measured[name].append(_measure(cluster, command))
     costs = {name: Cost(*(median(values) for values in zip(*each))) for name, each in measured.items()}

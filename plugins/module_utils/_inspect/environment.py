@@ -1,12 +1,14 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inspects the environment that every program of a host starts with. Private to this collection."""
+"""Inspects as whom the module works, and the environment that every program of a host starts with. Private to this
+collection."""
 
 from __future__ import annotations
 
 import os
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import user_name
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import problems
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import Host
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes
@@ -15,7 +17,10 @@ ETC_ENVIRONMENT = "/etc/environment"
 
 
 def inspect(host: Host) -> None:
-    """Report SLURM_JWT where all programs get it, and run the commands that follow without it: as root, by munge."""
+    """Report a user who is not root, and SLURM_JWT where all programs get it. The commands that follow run without it,
+    by munge."""
+    if os.geteuid() != 0:
+        host.problems += problems.not_root(host.components[0], user_name(os.geteuid()))
     if processes.sets_slurm_jwt(ETC_ENVIRONMENT):
         host.problems += problems.slurm_jwt_for_all(host.components[0], ETC_ENVIRONMENT)
     elif "SLURM_JWT" in os.environ:

@@ -129,6 +129,9 @@ class Host:
         }
 
     def _relevant_problems(self) -> list[problems.Problem]:
-        """Where there is no Slurm at all, everything else that is missing follows from that."""
-        slurm_missing = [problem for problem in self.problems if problem.code == "slurm_missing"]
-        return slurm_missing or self.problems
+        """Without root, or where there is no Slurm at all, everything else follows from that."""
+        for code in ("not_root", "slurm_missing"):
+            causes = [problem for problem in self.problems if problem.code == code]
+            if causes:
+                return causes
+        return self.problems

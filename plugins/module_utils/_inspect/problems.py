@@ -100,6 +100,14 @@ def release_too_old(component: str, release: Release, capabilities: list[str]) -
     return problems
 
 
+def not_root(component: str, user: str) -> list[Problem]:
+    """The user as whom the inspection works cannot see what matters."""
+    found = f"Ansible works as {user} on this host, not as root."
+    effect = "It can neither read keys nor change files and daemons, so nothing else is known."
+    remedy = "Run it with --become, or set ansible_become: true in the inventory; the user must be able to become root."
+    return [Problem(ERROR, "not_root", component, None, found, effect, remedy)]
+
+
 def slurm_jwt_for_all(component: str, path: str | None) -> list[Problem]:
     """Every login of the host gets the variable, or the one that Ansible uses."""
     found = f"{path} sets SLURM_JWT." if path else "The login that Ansible uses on this host sets SLURM_JWT."

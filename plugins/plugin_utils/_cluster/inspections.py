@@ -88,6 +88,6 @@ def errors_of(observed: Observed, removing: bool) -> list[Mapping[str, str]]:
 
 # Errors that stop a removal as well. All others end with JWT itself.
 _STOPS_REMOVAL = (
-    "slurm_missing", "release_unknown", "conf_missing", "conf_broken", "dbd_conf_missing", "unit_missing", "no_room",
-    UNDECLARED,
+    "not_root", "slurm_missing", "release_unknown", "conf_missing", "conf_broken", "dbd_conf_missing", "unit_missing",
+    "no_room", UNDECLARED,
 )  # fmt: skip

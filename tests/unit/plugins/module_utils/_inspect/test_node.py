@@ -234,6 +234,16 @@ def test_a_slurm_that_is_too_old_for_the_parameter(site: Site) -> None:
     assert codes(found) == []
 
 
+def test_a_user_who_is_not_root(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.file("environment", "SLURM_JWT=abc\n")
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    found = site.look(["node"])
+    # Everything else may follow from that.
+    assert codes(found) == [("error", "not_root")]
+    assert found["problems"][0]["found"] == "Ansible works as nobody on this host, not as root."
+    assert "--become" in found["problems"][0]["remedy"]
+
+
 def test_the_variable_for_everybody(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.file("environment", "SLURM_JWT=abc\n")
     assert codes(site.look(["node"])) == [("error", "slurm_jwt_for_all")]

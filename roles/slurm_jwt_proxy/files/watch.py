@@ -6,6 +6,7 @@
     python3 -I -S watch.py SETTINGS follow                 reloads each unit whose files have changed, as the timer does
     python3 -I -S watch.py SETTINGS state                  prints which units have loaded their files, and the digests
     python3 -I -S watch.py SETTINGS loaded UNIT=DIGEST...  records that a unit has loaded the files of that digest
+    python3 -I -S watch.py SETTINGS starts UNIT            records that a unit, which starts now, loads its files
 
 A server reads these files only when it starts or is reloaded: until then it accepts a revoked certificate. The content
 of a file counts, not its time. If the server could not load a file, it is named, and the server keeps the old one.
@@ -13,6 +14,7 @@ of a file counts, not its time. If the server could not load a file, it is named
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -36,6 +38,17 @@ class Watched(NamedTuple):
     """The files of its certificate and of its key, which have to match."""
     authorities: list[str] = []
     """Files of certificates or of revocation lists."""
+    written: list[str] = []
+    """Files that only the role writes, which then restarts the unit: its programs, policy and unit file. The timer does
+    not follow them, as another run may be writing them."""
+
+    def digest(self) -> str:
+        """That of the files that the timer follows, and that of the others."""
+        return f"{digest_of(self.files)}+{digest_of(self.written)}"
+
+    def follows(self, loaded: str) -> bool:
+        """Whether the unit has loaded the files that the timer follows as they are. LOADED is the recorded digest."""
+        return loaded.partition("+")[0] == digest_of(self.files)
 
 
 class Settings(NamedTuple):
@@ -75,11 +88,17 @@ def read_state(path: str) -> dict[str, str]:
 def note(settings: Settings, loaded: dict[str, str]) -> None:
     """Records what units have loaded, each with the digest of its files."""
     temporary = f"{settings.state}.new"
-    with open(temporary, "w", encoding="utf-8") as stream:
-        json.dump({**read_state(settings.state), **loaded}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, settings.state)
+    folder = os.open(os.path.dirname(settings.state), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # The timer, a unit that starts, and the role may write at the same moment.
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        with open(temporary, "w", encoding="utf-8") as stream:
+            json.dump({**read_state(settings.state), **loaded}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, settings.state)
+    finally:
+        os.close(folder)
 
 
 def fault_in(watched: Watched) -> str | None:
@@ -106,8 +125,8 @@ def follow(settings: Settings) -> int:
     """Reloads units whose files have changed. The exit code: 1 if that failed for a unit."""
     failed = 0
     for watched in settings.watched:
-        digest = digest_of(watched.files)
-        if read_state(settings.state).get(watched.unit) == digest:
+        digest = watched.digest()
+        if watched.follows(read_state(settings.state).get(watched.unit, "")):
             continue
         if systemctl("is-active", "--quiet", watched.unit).returncode:
             # It reads them when it starts.
@@ -136,7 +155,7 @@ def log(text: str) -> None:
 def state(settings: Settings) -> dict[str, dict[str, Any]]:
     """For each unit: the digest of its files, and whether it has loaded them."""
     loaded = read_state(settings.state)
-    digests = {watched.unit: digest_of(watched.files) for watched in settings.watched}
+    digests = {watched.unit: watched.digest() for watched in settings.watched}
     return {unit: {"digest": digest, "loaded": loaded.get(unit) == digest} for unit, digest in digests.items()}
 
 
@@ -149,6 +168,9 @@ def main(words: list[str]) -> int:
         return 0
     if words[1:2] == ["loaded"] and len(words) > 2:
         note(settings, dict(word.split("=", 1) for word in words[2:]))
+        return 0
+    if words[1:2] == ["starts"] and len(words) == 3:
+        note(settings, {watched.unit: watched.digest() for watched in settings.watched if watched.unit == words[2]})
         return 0
     raise SystemExit(__doc__)
 

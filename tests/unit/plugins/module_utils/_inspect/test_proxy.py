@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -120,6 +121,65 @@ def test_what_was_loaded(layout, tmp_path):
     assert proxy.inspect(layout, run)["loaded"] == []
     (tmp_path / "watched.json").write_text("no JSON")
     assert proxy.inspect(layout, run)["loaded"] == []
+
+
+class TestVerifier:
+    """Files that the role writes, and that a unit loads at its start."""
+
+    UNIT = "slurm-jwt-proxy-verifier.service"
+
+    @pytest.fixture(name="watch")
+    def _watch(self, layout, tmp_path):
+        for name in ("password", "policy"):
+            (tmp_path / name).write_text("one\n")
+        followed, written = ([str(tmp_path / name)] for name in ("password", "policy"))
+        watched = [{"unit": self.UNIT, "action": "restart", "files": followed, "written": written}]
+        state = str(tmp_path / "state.json")
+        (tmp_path / "watched.json").write_text(json.dumps({"state": state, "watched": watched}))
+        (tmp_path / "bin").mkdir()
+        systemctl = tmp_path / "bin" / "systemctl"
+        systemctl.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n')
+        systemctl.chmod(0o755)
+
+        def watch(*words):
+            ask = [sys.executable, "-I", "-S", str(PROGRAMS / "watch.py"), layout["watched_file"], *words]
+            subprocess.run(ask, check=True, env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"})
+
+        return watch
+
+    def test_what_it_has_started_with(self, layout, tmp_path, watch):
+        assert proxy.inspect(layout, run)["loaded"] == []
+        watch("starts", self.UNIT)
+        assert proxy.inspect(layout, run)["loaded"] == [self.UNIT]
+        for name in ("password", "policy"):
+            (tmp_path / name).write_text("two\n")
+            assert proxy.inspect(layout, run)["loaded"] == []
+            watch("starts", self.UNIT)
+            assert proxy.inspect(layout, run)["loaded"] == [self.UNIT]
+
+    def test_the_timer_does_not_follow_what_the_role_writes(self, layout, tmp_path, watch):
+        watch("starts", self.UNIT)
+        (tmp_path / "policy").write_text("two\n")
+        watch("follow")
+        assert not (tmp_path / "called").exists()
+        assert proxy.inspect(layout, run)["loaded"] == []
+        (tmp_path / "password").write_text("two\n")
+        watch("follow")
+        assert f"restart {self.UNIT}" in (tmp_path / "called").read_text()
+        assert proxy.inspect(layout, run)["loaded"] == [self.UNIT]
+
+    def test_a_unit_that_is_not_watched(self, layout, watch):
+        watch("starts", "other.service")
+        assert proxy.inspect(layout, run)["loaded"] == []
+
+    def test_all_write_at_once(self, layout, tmp_path, watch):
+        watched = json.loads((tmp_path / "watched.json").read_text())
+        names = [f"unit{number}.service" for number in range(12)]
+        watched["watched"] = [{**watched["watched"][0], "unit": name} for name in names]
+        (tmp_path / "watched.json").write_text(json.dumps(watched))
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(lambda name: watch("starts", name), names))
+        assert sorted(proxy.inspect(layout, run)["loaded"]) == sorted(names)
 
 
 @pytest.mark.parametrize("output", ["", "null", "[]", '{"a": 1}', '{"a": {}}', "no JSON"])

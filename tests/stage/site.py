@@ -90,7 +90,7 @@ def write_reference(folder: Path, collections: Path) -> None:
     changelog = folder / "changelog.rst"
     text, headings = re.subn(r"^=+\nHpc\.Slurm\\_Jwt Release Notes\n=+$", "=========\nChangelog\n=========",
                              changelog.read_text(encoding="utf-8"), flags=re.M)
-    changelog.write_text(text, encoding="utf-8")
+    changelog.write_text(re.sub(r"^- .* - \\?\[INTERNAL.*\n", "", text, flags=re.M), encoding="utf-8")
     index = folder / "index.rst"
     text = index.read_text(encoding="utf-8")
     # The front page has the collection's name and lists the guides.

@@ -4,6 +4,7 @@
 """A key that several hosts share: which of them has it already, and where a rollout changes it. Private to this
 collection.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence

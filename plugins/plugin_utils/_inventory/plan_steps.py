@@ -17,35 +17,56 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_vari
     run_of,
 )
 
-# Step of a playbook -> member of the plan.
+# Step of a playbook -> the member of the plan that has its hosts.
 HOSTS_OF_STEP = {
+    # Hosts without the key change, each for itself.
     "outer": "outer_hosts",
+    # Hosts with the key change, and are proven.
     "key_hosts": "key_hosts_to_change",
+    # slurmrestd is brought up to date and proven, or stopped.
     "slurmrestd": "slurmrestd_hosts",
-    "signer_and_services": "signer_and_services",
-    "services": "services",
-    "rotating": "rotating",
-    "signing_anew": "signing_anew",
-    "swapping": "swapping",
-    "following": "following",
-    "loading": "loading",
-    "standing_by": "standing_by",
-    "receiving": "receiving",
-    "rsa_rotation": "rsa_rotation",
-    "reviving": "slurmrestd_dies",
+    # Keys, key sets and copies that nobody uses any more are put aside.
     "tidying": "tidying_hosts",
+    # The next HS256 key is put beside the one in force.
+    "stage_key": "rotating",
+    # The next RS256 key is made and published, and signs.
+    "rsa_rotation": "rsa_rotation",
+}
+# Those that check mode leaves out, as they need the next key.
+HOSTS_OF_CHANGES = {
+    # Tokens of the next key, which the controller has signed, are put beside those in use.
+    "send_next_tokens": "new_token_hosts",
+    # The same, where an earlier run has staged some. The controller that signs takes part.
+    "stage_tokens": "signer_and_services",
+    # The next key comes into force, and is proven.
+    "swap_key": "rotating",
+    # Daemons load it, if it was not swapped in place.
+    "load_key": "loading",
+    # Standbys load it, if it was swapped in place.
+    "load_key_on_standbys": "loading_standbys",
+    # Tokens change at the same instant as the key.
+    "swap_tokens": "swapping_tokens",
+    # Tokens change after daemons have loaded the key.
+    "activate_tokens": "activating_tokens",
+    # slurmrestd is started again, as it ends with slurmdbd.
+    "restart_slurmrestd": "slurmrestd_dies",
+    # Staged tokens and the staged key are removed.
+    "unstage_tokens": "services",
+    "unstage_key": "key_hosts_to_change",
+    # Services get tokens of the next RS256 key.
+    "send_rsa_tokens": "receiving",
+    # The old RS256 key is trusted no more.
+    "withdraw_rsa_key": "rsa_rotation",
+    # A swap in place did not reach the daemons, so they load the key in another way.
+    "load_unproven_key": "rotating",
 }
 
 
 def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     """The hosts of one step of a playbook, by the plan that an earlier play left with localhost.
 
-    Steps: ``outer`` hosts, which have no key, and ``key_hosts`` change, ``slurmrestd`` ones serve the REST API. In a
-    rotation ``rotating`` ones get the next key, ``signing_anew``, or ``signer_and_services`` where an earlier run has
-    staged some, get tokens of it, which ``swapping`` or ``following`` ones activate, and ``loading``, ``unproven`` and
-    ``standing_by`` ones have daemons load it. ``rsa_rotation`` ones get one more RS256 key, ``withdrawing`` ones lose
-    the old one, and on ``reviving`` ones slurmrestd is started again. ``openmetrics`` ones have the key for metrics or
-    tokens of it. ``put_back`` follows a failure, ``tidying`` a success, ``report`` closes the run.
+    Steps beside those in the tables: ``put_back`` follows a failure, ``openmetrics`` rotates the key for metrics, and
+    ``report`` closes the run.
     """
     if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
         # Nothing has been inspected: --syntax-check, --list-tasks.
@@ -57,17 +78,25 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
         return list(plan["hosts_to_change"]) if step == "put_back" else []
     if step == "put_back":
         return []
+    if plan.get("check_mode") and (step == "openmetrics" or step in HOSTS_OF_CHANGES):
+        return []
     if step == "openmetrics":
-        return [host for host in (plan.get(step) or {}).get("hosts") or () if not is_left_out(hostvars, host)]
-    if step == "withdrawing":
+        hosts = list((plan.get(step) or {}).get("hosts") or ())
+    else:
+        hosts = list(plan.get({**HOSTS_OF_STEP, **HOSTS_OF_CHANGES}[step]) or ())
+    if step == "withdraw_rsa_key":
         # Services have tokens of the new key before the old one is withdrawn.
         lost = TOKENS_FAILURE in hostvars["localhost"]
-        return [] if lost or not plan.get("makes_key") else list(plan["rsa_rotation"])
-    if step == "unproven":
-        # A swap in place that the daemons did not see.
-        proof = raw(hostvars, plan["primary"]).get("slurm_jwt_proof") or {} if plan.get("rotating") else {}
-        return list(plan["rotating"]) if proof.get("proven") is False else []
-    return [host for host in plan.get(HOSTS_OF_STEP[step]) or () if not is_left_out(hostvars, host)]
+        return hosts if plan.get("makes_key") and not lost else []
+    if step == "load_unproven_key":
+        return hosts if _is_unproven(hostvars, plan) else []
+    return [host for host in hosts if not is_left_out(hostvars, host)]
+
+
+def _is_unproven(hostvars: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
+    """Whether the daemons did not see the swap in place."""
+    proof = raw(hostvars, plan["primary"]).get("slurm_jwt_proof") or {} if plan.get("rotating") else {}
+    return proof.get("proven") is False
 
 
 def is_left_out(hostvars: Mapping[str, Any], host: str) -> bool:

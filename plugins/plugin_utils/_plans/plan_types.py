@@ -171,6 +171,8 @@ class RolloutPlan(Plan):
 class RotationPlan(Plan):
     """What the plan of a rotation says, whichever key is rotated."""
 
+    check_mode: bool
+    """Whether the steps that need the next key are left out."""
     services: Sequence[str]
     """Hosts of services, which get new tokens. Each for itself: none of them stops the rotation."""
     signer_and_services: Sequence[str]
@@ -201,15 +203,15 @@ class Hs256RotationPlan(RotationPlan):
     """Fingerprint of the key to go back to after a failure."""
     rotating: Sequence[str]
     """Key hosts that get the next key: all or none."""
-    signing_anew: Sequence[str]
+    new_token_hosts: Sequence[str]
     """Hosts of services whose next tokens are all new, as no earlier run has staged one."""
-    swapping: Sequence[str]
+    swapping_tokens: Sequence[str]
     """Hosts of services whose tokens change at the instant of the swap in place."""
-    following: Sequence[str]
+    activating_tokens: Sequence[str]
     """Hosts of services whose tokens change after the daemons have loaded the key."""
     loading: Sequence[str]
     """Key hosts, if daemons have to load the key after a swap by rename."""
-    standing_by: Sequence[str]
+    loading_standbys: Sequence[str]
     """Key hosts, if standbys have to load the key after a swap in place."""
     way: str
     """in_place or rename."""

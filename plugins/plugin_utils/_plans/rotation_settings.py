@@ -30,4 +30,5 @@ class RotationSettings(NamedTuple):
     by: str = ""
     """The user who runs it."""
     forks: int = 5
+    check_mode: bool = False
     token_hosts: Sequence[str] = ()

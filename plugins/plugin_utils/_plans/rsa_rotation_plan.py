@@ -75,6 +75,7 @@ def _plan(rotation: RsaRotation, without: Mapping[str, str]) -> RsaRotationPlan:
         algorithm="RS256",
         # Nobody takes part in the steps of a rotation of the HS256 key.
         key_hosts_to_change=[],
+        check_mode=settings.check_mode,
         services=[],
         signer_and_services=[],
         slurmrestd_dies=slurmrestd_dies(cluster) if reason else [],

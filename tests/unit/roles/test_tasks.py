@@ -430,8 +430,13 @@ def test_each_plan_has_what_its_tasks_ask_for(plan, own):
     assert asked - _members(plan, plan_types.RefusedPlan) - (_AFTER_A_ROLLOUT if own else set()) == set()
 
 
+def test_every_step_is_in_the_tables():
+    asked = {name for _path, play in PLAYS for name in re.findall(r"planned_hosts\('(\w+)'\)", play["hosts"])}
+    assert asked == {*plan_steps.HOSTS_OF_STEP, *plan_steps.HOSTS_OF_CHANGES, "openmetrics", "put_back", "report"}
+
+
 def test_every_plan_can_be_asked_for_the_hosts_of_its_steps():
-    for member in plan_steps.HOSTS_OF_STEP.values():
+    for member in (*plan_steps.HOSTS_OF_STEP.values(), *plan_steps.HOSTS_OF_CHANGES.values()):
         assert member in _members(*PLANS), member
     for plan in PLANS:
         assert {"speaker", "hosts_to_change", "left_out", "refusals"} <= _members(plan)

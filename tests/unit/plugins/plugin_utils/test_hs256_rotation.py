@@ -176,8 +176,9 @@ class TestThePlan:
         assert found["primary"] == "ctl1"
         assert found["standbys"] == []
         assert found["key_hosts_to_change"] == ["ctl1", "dbd1"]
-        assert found["services"] == found["signing_anew"] == found["swapping"] == ["ctl1", "svc1"]
-        assert found["signer_and_services"] == found["following"] == found["loading"] == found["standing_by"] == []
+        assert found["services"] == found["new_token_hosts"] == found["swapping_tokens"] == ["ctl1", "svc1"]
+        assert found["signer_and_services"] == found["activating_tokens"] == []
+        assert found["loading"] == found["loading_standbys"] == []
         assert found["rotating"] == ["ctl1", "dbd1"]
         assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1", "svc1"]
         assert found["left_out"] == {}
@@ -200,8 +201,8 @@ class TestThePlan:
 
     def test_the_controller_that_signs_is_there_where_services_are(self):
         found = decide(small(STAGED), is_dead=dead, token_hosts=["svc1", "rest1"])
-        assert found["services"] == found["swapping"] == ["svc1", "rest1"]
-        assert found["signing_anew"] == []
+        assert found["services"] == found["swapping_tokens"] == ["svc1", "rest1"]
+        assert found["new_token_hosts"] == []
         assert found["signer_and_services"] == ["ctl1", "svc1", "rest1"]
         assert found["hosts_to_change"] == ["ctl1", "dbd1", "rest1", "svc1"]
 
@@ -241,16 +242,17 @@ class TestThePlan:
         found = decide(small(TIDY, SWAPPED), is_dead=dead, token_hosts=["svc1"])
         assert found["tidy_only"]
         assert found["services"] == ["svc1"]
-        steps = ("rotating", "signing_anew", "signer_and_services", "swapping", "following", "loading", "standing_by")
+        steps = ("rotating", "new_token_hosts", "signer_and_services", "swapping_tokens", "activating_tokens")
+        steps = (*steps, "loading", "loading_standbys")
         assert {name: found[name] for name in steps} == dict.fromkeys(steps, [])
 
     def test_by_rename_daemons_load_the_key_before_tokens_follow(self):
         found = decide(large(), now=True, method="reload", token_hosts=["svc1"])
         assert found["loading"] == found["rotating"] == ["ctl1", "ctl2", "dbd1", "dbd2"]
-        assert (found["following"], found["swapping"], found["standing_by"]) == (["svc1"], [], [])
+        assert (found["activating_tokens"], found["swapping_tokens"], found["loading_standbys"]) == (["svc1"], [], [])
         found = decide(large(), now=True, token_hosts=["svc1"])
-        assert found["standing_by"] == ["ctl1", "ctl2", "dbd1", "dbd2"]
-        assert (found["following"], found["swapping"], found["loading"]) == ([], ["svc1"], [])
+        assert found["loading_standbys"] == ["ctl1", "ctl2", "dbd1", "dbd2"]
+        assert (found["activating_tokens"], found["swapping_tokens"], found["loading"]) == ([], ["svc1"], [])
 
 
 class TestHow:
@@ -776,7 +778,7 @@ class TestAHostWithoutTheKey:
         found = decide(observations, now=True, token_hosts=["svc1", "rest1"])
         assert found["refusals"] == []
         assert found["left_out"] == {"rest1": "no python"}
-        assert found["services"] == found["signing_anew"] == found["swapping"] == ["svc1"]
+        assert found["services"] == found["new_token_hosts"] == found["swapping_tokens"] == ["svc1"]
         assert found["hosts_to_change"] == ["ctl1", "dbd1", "svc1"]
         assert found["hosts"] == ["ctl1", "dbd1"]
         assert found["slurmrestd_hosts"] == found["slurmrestd_dies"] == []

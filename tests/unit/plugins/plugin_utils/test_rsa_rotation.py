@@ -287,16 +287,15 @@ class TestWhatIsTrusted:
 class TestSteps:
     def steps(self, **failures):
         local = {"slurm_jwt_plan": plan(serial="x", services=["svc1"]), **failures}
-        names = ("outer", "key_hosts", "slurmrestd", "signer_and_services", "services", "rsa_rotation", "withdrawing")
-        names = (*names, "receiving", "reviving", "put_back")
+        names = (*plan_steps.HOSTS_OF_STEP, *plan_steps.HOSTS_OF_CHANGES, "put_back")
         steps = {name: plan_steps.planned_hosts({"localhost": local}, name) for name in names}
         return {name: hosts for name, hosts in steps.items() if hosts}
 
     EVERY = {
         "slurmrestd": ["rest1"],
-        "receiving": ["ctl1", "svc1"],
+        "send_rsa_tokens": ["ctl1", "svc1"],
         "rsa_rotation": KEY_HOSTS,
-        "withdrawing": KEY_HOSTS,
+        "withdraw_rsa_key": KEY_HOSTS,
     }
 
     def test_all_goes_well(self):
@@ -305,5 +304,5 @@ class TestSteps:
     def test_after_a_failure_nothing_is_withdrawn(self):
         assert self.steps(slurm_jwt_failure={}) == {"put_back": [*KEY_HOSTS, "rest1"]}
         # Services have tokens of the new key before the old one goes.
-        left = {name: hosts for name, hosts in self.EVERY.items() if name != "withdrawing"}
+        left = {name: hosts for name, hosts in self.EVERY.items() if name != "withdraw_rsa_key"}
         assert self.steps(slurm_jwt_tokens_failure={}) == left

@@ -167,19 +167,22 @@ STEPS = {
     "outer": ["n"],
     "key_hosts": ["k"],
     "slurmrestd": ["r"],
-    "signer_and_services": ["k", "s"],
-    "services": ["s"],
-    "rotating": ["k"],
-    "signing_anew": ["s"],
-    "swapping": ["s"],
-    "following": ["s"],
-    "loading": ["k"],
-    "standing_by": ["k"],
-    "unproven": [],
-    "receiving": ["k", "s"],
+    "stage_tokens": ["k", "s"],
+    "unstage_tokens": ["s"],
+    "stage_key": ["k"],
+    "swap_key": ["k"],
+    "unstage_key": ["k"],
+    "send_next_tokens": ["s"],
+    "swap_tokens": ["s"],
+    "activate_tokens": ["s"],
+    "load_key": ["k"],
+    "load_key_on_standbys": ["k"],
+    "load_unproven_key": [],
+    "send_rsa_tokens": ["k", "s"],
     "rsa_rotation": ["k"],
-    "withdrawing": ["k"],
-    "reviving": ["r"],
+    "withdraw_rsa_key": ["k"],
+    "restart_slurmrestd": ["r"],
+    "openmetrics": [],
     "put_back": [],
     "report": ["c"],
 }
@@ -191,11 +194,11 @@ STEPPED = {
     "services": ["s"],
     "primary": "k",
     "rotating": ["k"],
-    "signing_anew": ["s"],
-    "swapping": ["s"],
-    "following": ["s"],
+    "new_token_hosts": ["s"],
+    "swapping_tokens": ["s"],
+    "activating_tokens": ["s"],
     "loading": ["k"],
-    "standing_by": ["k"],
+    "loading_standbys": ["k"],
     "receiving": ["k", "s"],
     "rsa_rotation": ["k"],
     "makes_key": True,
@@ -219,16 +222,16 @@ def test_the_hosts_of_a_step():
     assert steps(failed) == {**nobody, "put_back": ["n", "r", "k"], "report": ["c"]}
     # A key set that only follows its sources withdraws no key.
     follows = {"localhost": {"slurm_jwt_plan": {**STEPPED, "makes_key": False}}}
-    assert steps(follows) == {**STEPS, "withdrawing": []}
+    assert steps(follows) == {**STEPS, "withdraw_rsa_key": []}
 
 
 @pytest.mark.parametrize(("proof", "hosts"), [({"proven": False}, ["k"]), ({"proven": True}, []), (None, [])])
 def test_daemons_that_did_not_see_a_swap_in_place_load_the_key(proof, hosts):
     hostvars = {"localhost": {"slurm_jwt_plan": STEPPED}, "k": {"slurm_jwt_proof": proof} if proof else {}}
-    assert steps(hostvars) == {**STEPS, "unproven": hosts}
+    assert steps(hostvars) == {**STEPS, "load_unproven_key": hosts}
     # There is no swap without a next key.
     hostvars["localhost"] = {"slurm_jwt_plan": {**STEPPED, "rotating": []}}
-    assert steps(hostvars)["unproven"] == []
+    assert steps(hostvars)["load_unproven_key"] == []
 
 
 def test_the_steps_of_which_a_plan_knows_nothing():
@@ -236,13 +239,19 @@ def test_the_steps_of_which_a_plan_knows_nothing():
     assert found == {**dict.fromkeys(STEPS, []), "report": ["c"]}
 
 
+def test_what_needs_the_next_key_is_left_out_in_check_mode():
+    found = steps({"localhost": {"slurm_jwt_plan": {**STEPPED, "check_mode": True, "openmetrics": {"hosts": ["k"]}}}})
+    assert found == {**STEPS, **dict.fromkeys(plan_steps.HOSTS_OF_CHANGES, [])}
+
+
 @pytest.mark.parametrize(("run", "is_left_out"), [("this", True), ("earlier", False)])
 def test_a_host_on_which_a_step_failed_is_in_no_later_one(run, is_left_out):
     """In another playbook of the same process it is back."""
     local = {"slurm_jwt_plan": STEPPED, "slurm_jwt_declarations": {"run": "this"}}
     lost = {"slurm_jwt_left_out": {"host": "?", "task": "t", "cause": "c", "run": run}}
-    alone = dict.fromkeys(("signer_and_services", "receiving"), ["k"])
-    lost_ones = ("outer", "slurmrestd", "services", "signing_anew", "swapping", "following", "reviving")
+    alone = dict.fromkeys(("stage_tokens", "send_rsa_tokens"), ["k"])
+    lost_ones = ("outer", "slurmrestd", "unstage_tokens", "send_next_tokens", "swap_tokens", "activate_tokens")
+    lost_ones = (*lost_ones, "restart_slurmrestd")
     without = {**STEPS, **dict.fromkeys(lost_ones, []), **alone}
     hostvars = {"localhost": local, "n": lost, "r": lost, "s": lost, "k": {}}
     assert steps(hostvars) == (without if is_left_out else STEPS)

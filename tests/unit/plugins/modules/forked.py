@@ -15,34 +15,8 @@ from typing import Any, Callable
 from ansible.module_utils import basic
 
 
-def run(
-    module: ModuleType,
-    params: dict[str, Any],
-    check: bool = False,
-    diff: bool = True,
-    prepare: Callable[[], object] = lambda: None,
-) -> dict[str, Any]:
-    """What the module returns, failed or not. PREPARE is called in its process beforehand."""
-    out, into = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.dup2(into, 1)
-        os.dup2(into, 2)
-        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-        _be(module, _stdin(params, check, diff), prepare)
-    os.close(into)
-    with os.fdopen(out, "rb") as stream:
-        text = stream.read().decode()
-    os.waitpid(pid, 0)
-    lines = [line for line in text.splitlines() if line.startswith("{")]
-    if not lines or "Traceback" in text.replace(lines[-1], ""):
-        raise AssertionError(f"The module crashed:\n{text}")
-    result: dict[str, Any] = json.loads(lines[-1])
-    result["everything"] = text
-    return result
-
-
-def _stdin(params: dict[str, Any], check: bool, diff: bool) -> bytes:
+def module_input(params: dict[str, Any], check: bool = False, diff: bool = True) -> bytes:
+    """What Ansible writes to a module's standard input."""
     own = {
         "_ansible_check_mode": check,
         "_ansible_diff": diff,
@@ -50,6 +24,59 @@ def _stdin(params: dict[str, Any], check: bool, diff: bool) -> bytes:
         "_ansible_keep_remote_files": False,
     }
     return json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **own}}).encode()
+
+
+class Run:
+    """A module at work in a forked process. PREPARE is called in it beforehand, to drop privileges and such."""
+
+    def __init__(
+        self,
+        module: ModuleType,
+        params: dict[str, Any],
+        check: bool = False,
+        diff: bool = True,
+        prepare: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._out, out = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.dup2(out, 1)
+            os.dup2(out, 2)
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+            _be(module, module_input(params, check, diff), prepare)
+        os.close(out)
+
+    def said(self) -> str:
+        """All that it printed."""
+        with os.fdopen(self._out, "rb") as stream:
+            text = stream.read().decode()
+        os.waitpid(self.pid, 0)
+        return text
+
+    def forget(self) -> None:
+        """Whatever it said, it is dead by now."""
+        os.close(self._out)
+
+
+def result_in(text: str) -> dict[str, Any]:
+    """The module's result in what it printed."""
+    lines = [line for line in text.splitlines() if line.startswith("{")]
+    if not lines or "Traceback" in text.replace(lines[-1], ""):
+        raise AssertionError(f"The module crashed:\n{text}")
+    result: dict[str, Any] = json.loads(lines[-1])
+    return result
+
+
+def run(
+    module: ModuleType,
+    params: dict[str, Any],
+    check: bool = False,
+    diff: bool = True,
+    prepare: Callable[[], object] = lambda: None,
+) -> dict[str, Any]:
+    """What the module returns, failed or not, and everything that it printed."""
+    text = Run(module, params, check, diff, prepare).said()
+    return {**result_in(text), "everything": text}
 
 
 def _be(module: ModuleType, data: bytes, prepare: Callable[[], object]) -> None:

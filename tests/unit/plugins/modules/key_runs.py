@@ -6,18 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from typing import Any, Callable, Iterator
 
 import pytest
@@ -25,19 +23,11 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import Task
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.desired import DesiredKey
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_key
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import give
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules import forked, traced
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.folders import contents
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import module_input
 
 NOBODY = 65534
-
-_TRACE_ME, _SYSCALL, _SET_OPTIONS = 0, 24, 0x4200
-_MARK_SYSCALLS, _KILL_WITH_TRACER = 1, 0x100000
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def module_input(params: dict[str, Any], check: bool = False, diff: bool = True) -> bytes:
-    """What Ansible writes to a module's standard input."""
-    own = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
-    return json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **own, "_ansible_keep_remote_files": False}}).encode()
 
 
 def environment() -> dict[str, str]:
@@ -45,30 +35,16 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-class Run:
-    """The module at work in a forked process. PREPARE is called in it beforehand, to drop privileges and such."""
+class Run(forked.Run):
+    """slurm_jwt_key at work in a forked process."""
 
     def __init__(
         self, params: dict[str, Any], check: bool = False, prepare: Callable[[], object] = lambda: None
     ) -> None:
-        self._out, out = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.dup2(out, 1)
-            os.dup2(out, 2)
-            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-            _be_the_module(module_input(params, check), prepare)
-        os.close(out)
+        super().__init__(slurm_jwt_key, params, check, prepare=prepare)
 
     def result(self) -> dict[str, Any]:
-        with os.fdopen(self._out, "rb") as stream:
-            text = stream.read().decode()
-        os.waitpid(self.pid, 0)
-        return result_in(text)
-
-    def forget(self) -> None:
-        """Whatever it said, it is dead by now."""
-        os.close(self._out)
+        return result_in(self.said())
 
 
 def run(params: dict[str, Any], check: bool = False, prepare: Callable[[], object] = lambda: None) -> dict[str, Any]:
@@ -77,37 +53,39 @@ def run(params: dict[str, Any], check: bool = False, prepare: Callable[[], objec
 
 
 def result_in(text: str) -> dict[str, Any]:
-    """The module's result in what it printed."""
-    lines = [line for line in text.splitlines() if line.startswith("{")]
-    if not lines or "Traceback" in text.replace(lines[-1], ""):
-        raise AssertionError(f"The module crashed:\n{text}")
-    result: dict[str, Any] = json.loads(lines[-1])
+    """The module's result in what it printed. From ansible-core 2.19 on a warning is an object."""
+    result = forked.result_in(text)
     if "warnings" in result:
-        # From ansible-core 2.19 on a warning is an object.
         result["warnings"] = [said if isinstance(said, str) else said["event"]["msg"] for said in result["warnings"]]
     return result
 
 
-def killed_when(params: dict[str, Any], due: Callable[[], bool]) -> bool:
-    """Run the module, stop it before and after each of its system calls, and kill it when DUE says so.
+class KeyFolder:
+    """A key file in a folder of its own, and the module set on it."""
 
-    False if it came to its end.
-    """
-    module = Run(params, prepare=_stop_when_ready)
-    try:
-        os.waitpid(module.pid, 0)
-        _ptrace(_SET_OPTIONS, module.pid, _MARK_SYSCALLS | _KILL_WITH_TRACER)
-        while True:
-            _ptrace(_SYSCALL, module.pid, 0)
-            _pid, status = os.waitpid(module.pid, 0)
-            if os.WIFEXITED(status):
-                return False
-            if os.WSTOPSIG(status) == signal.SIGTRAP | 0x80 and due():
-                os.kill(module.pid, signal.SIGKILL)
-                os.waitpid(module.pid, 0)
-                return True
-    finally:
-        module.forget()
+    def __init__(self, folder: pathlib.Path, name: str) -> None:
+        self.folder = folder
+        self.key = folder / name
+
+    def run(self, check: bool = False, **params: Any) -> dict[str, Any]:
+        return run({"path": str(self.key), **params}, check)
+
+    def snapshot(self) -> dict[str, Any]:
+        return contents(self.folder)
+
+    def refused(self, said: str, **params: Any) -> None:
+        """The module fails with these words, in check mode too, and nothing at all is touched."""
+        before = self.snapshot()
+        for check in (True, False):
+            result = self.run(check, **params)
+            assert result.get("failed"), result
+            assert re.search(said, result["msg"]), result["msg"]
+            assert self.snapshot() == before
+
+
+def killed_when(params: dict[str, Any], due: Callable[[], bool]) -> bool:
+    """Run the module, and kill it at the system call at which DUE says so. False if it came to its end."""
+    return traced.killed_when(Run(params, prepare=_stop_when_ready), due)
 
 
 def _stop_when_ready() -> None:
@@ -115,32 +93,10 @@ def _stop_when_ready() -> None:
     begin = DesiredKey.__init__
 
     def stop_and_begin(self: DesiredKey, task: Task) -> None:
-        _ptrace(_TRACE_ME, 0, 0)
-        os.kill(os.getpid(), signal.SIGSTOP)
+        traced.wait_for_tracer()
         begin(self, task)
 
     DesiredKey.__init__ = stop_and_begin  # type: ignore[method-assign]
-
-
-def _ptrace(request: int, pid: int, data: int) -> None:
-    if _libc.ptrace(ctypes.c_long(request), ctypes.c_long(pid), None, ctypes.c_void_p(data)) != 0:
-        raise OSError(ctypes.get_errno(), "ptrace")
-
-
-def _be_the_module(data: bytes, prepare: Callable[[], object]) -> None:
-    code = 1
-    try:
-        prepare()
-        give(data)
-        slurm_jwt_key.main()
-    except SystemExit as exc:
-        code = exc.code if isinstance(exc.code, int) else 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def together(folder: pathlib.Path, also: Callable[[], None] | None = None) -> Callable[[], None]:
@@ -228,10 +184,6 @@ class Watcher:
             os.write(tell, json.dumps({"looks": self.looks, "found": found[:20]}).encode())
         finally:
             os._exit(0)
-
-
-def temporary_files_in(folder: pathlib.Path) -> list[pathlib.Path]:
-    return [path for path in folder.iterdir() if path.name.startswith(".slurm_jwt.")]
 
 
 def empty(folder: pathlib.Path) -> None:

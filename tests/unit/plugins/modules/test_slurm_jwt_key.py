@@ -30,6 +30,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_key
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.access_lists import let_in, names_in, needs_acl
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
+    KeyFolder,
     modules_of,
     run,
 )
@@ -41,12 +42,11 @@ PEM = b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ\n-----END PRIVATE KE
 as_root = pytest.mark.skipif(ME != 0, reason="changes owners, which only root can")
 
 
-class Place:
+class Place(KeyFolder):
     """A key file in a folder of its own, what lies beside it, and the module set on it."""
 
     def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        self.key = folder / "jwt.key"
+        super().__init__(folder, "jwt.key")
         self.record_file = folder / "jwt.key.record"
 
     def have(self, data: bytes = GOOD, mode: int = 0o400, age: float = 0) -> None:
@@ -57,18 +57,6 @@ class Place:
     def have_record(self, serial: str | None, data: bytes = GOOD, age: float = 0) -> None:
         self.record_file.write_bytes(format_record(KeyRecord(serial, int(time.time() - age), fingerprint(data))))
         self.record_file.chmod(0o400)
-
-    def run(self, check: bool = False, **params: Any) -> dict[str, Any]:
-        return run({"path": str(self.key), **params}, check)
-
-    def refused(self, said: str, **params: Any) -> None:
-        """The module fails with these words, in check mode too, and nothing at all is touched."""
-        before = self.snapshot()
-        for check in (True, False):
-            result = self.run(check, **params)
-            assert result.get("failed"), result
-            assert re.search(said, result["msg"]), result["msg"]
-            assert self.snapshot() == before
 
     def applied(self, **params: Any) -> dict[str, Any]:
         """In check mode and for real: check mode changes nothing and says the same; a third run has nothing to do."""
@@ -106,14 +94,6 @@ class Place:
 
     def names(self) -> list[str]:
         return sorted(os.listdir(self.folder))
-
-    def snapshot(self) -> dict[str, Any]:
-        files = {}
-        for path in [self.folder, *self.folder.iterdir()]:
-            info = path.lstat()
-            data = path.read_bytes() if stat.S_ISREG(info.st_mode) else b""
-            files[path.name] = (info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns, data)
-        return files
 
 
 @pytest.fixture

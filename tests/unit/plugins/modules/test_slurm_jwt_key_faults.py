@@ -26,6 +26,7 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import KeyRecord, format_record, parse_record
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.folders import states, temporary_files_in
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
     Run,
@@ -40,7 +41,6 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs impor
     run,
     small_file_system,
     start,
-    temporary_files_in,
     together,
 )
 
@@ -297,12 +297,12 @@ class TestWatched:
 def by_state(folder: pathlib.Path, number: int) -> Callable[[], bool]:
     """Due when the folder has changed so many times. What is on disk is all that a killed run leaves behind, so this
     is every way in which it can end."""
-    last = snapshot(folder)
+    last = states(folder)
     changes = 0
 
     def due() -> bool:
         nonlocal last, changes
-        now = snapshot(folder)
+        now = states(folder)
         changes += now != last
         last = now
         return changes == number
@@ -320,14 +320,6 @@ def by_stop(_folder: pathlib.Path, number: int) -> Callable[[], bool]:
         return stops == number
 
     return due
-
-
-def snapshot(folder: pathlib.Path) -> list[tuple[object, ...]]:
-    files = []
-    for path in sorted(folder.iterdir()):
-        info = path.stat()
-        files.append((path.name, info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_size, info.st_nlink))
-    return files
 
 
 class TestKilled:

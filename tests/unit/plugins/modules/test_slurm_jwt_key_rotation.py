@@ -27,6 +27,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import 
 )
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
+    KeyFolder,
     Run,
     quick_folder,
     run,
@@ -47,12 +48,11 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-class Place:
+class Place(KeyFolder):
     """The three keys of a rotation in a folder, and the module set on them."""
 
     def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        self.key = folder / "key"
+        super().__init__(folder, "key")
         self.next = folder / "key.next"
         self.previous = folder / "key.previous"
 
@@ -81,7 +81,7 @@ class Place:
         self.have(self.previous, OLD, "1", "root@a")
 
     def run(self, check: bool = False, **params: Any) -> dict[str, Any]:
-        result = run({"path": str(self.key), **params}, check)
+        result = super().run(check, **params)
         if not params.get("return_content"):
             told = json.dumps({name: value for name, value in result.items() if name != "invocation"})
             for path in self.folder.iterdir():
@@ -89,15 +89,6 @@ class Place:
                 assert b64(data)[:20] not in told
                 assert data.hex()[:20] not in told
         return result
-
-    def refused(self, said: str, **params: Any) -> None:
-        """With these words, in check mode too, and nothing at all is touched."""
-        before = self.snapshot()
-        for check in (True, False):
-            result = self.run(check, **params)
-            assert result.get("failed"), result
-            assert re.search(said, result["msg"]), result["msg"]
-            assert self.snapshot() == before
 
     def applied(self, **params: Any) -> dict[str, Any]:
         """In check mode, which touches nothing and tells the same; for real; and again, when nothing is left to do."""
@@ -132,14 +123,6 @@ class Place:
 
     def names(self) -> set[str]:
         return set(os.listdir(self.folder))
-
-    def snapshot(self) -> dict[str, Any]:
-        files = {}
-        for path in [self.folder, *self.folder.iterdir()]:
-            info = path.lstat()
-            data = path.read_bytes() if stat.S_ISREG(info.st_mode) else b""
-            files[path.name] = (info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns, data)
-        return files
 
 
 @pytest.fixture

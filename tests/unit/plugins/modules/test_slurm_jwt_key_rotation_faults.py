@@ -23,6 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rotatio
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import fingerprint
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import KeyRecord, format_record
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import read_slots
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.folders import states, temporary_files_in
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs import (
     NOBODY,
     Run,
@@ -35,7 +36,6 @@ from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.key_runs impor
     run,
     small_file_system,
     start,
-    temporary_files_in,
     together,
 )
 
@@ -214,12 +214,9 @@ class Photograph(NamedTuple):
                 os.link(folder / name, folder / other)
 
 
-def snapshot(folder: pathlib.Path) -> list[tuple[object, ...]]:
-    files = []
-    for path in sorted(folder.iterdir()):
-        info = path.stat()
-        files.append((path.name, info.st_ino, info.st_mode, info.st_uid, info.st_nlink, path.read_bytes()))
-    return files
+def snapshot(folder: pathlib.Path) -> tuple[object, ...]:
+    """A run that fails may have made a temporary file, so the folder's own time may differ."""
+    return states(folder), [path.read_bytes() for path in sorted(folder.iterdir())]
 
 
 def shape(folder: pathlib.Path) -> list[tuple[object, ...]]:

@@ -22,7 +22,8 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens import codec, file_format, freshness, issue
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules import forked, key_runs
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules import forked, traced
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.folders import states, temporary_files_in
 
 KEY, NEXT_KEY = bytes(range(32)), bytes(range(1, 33))
 NOBODY = 65534
@@ -498,51 +499,24 @@ class TestUnstaged:
         assert only(host.run(state="absent"))["reason"] == "leftover"
 
 
-def temporary_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    return [path for path in folder.iterdir() if path.name.startswith(".slurm_jwt.")]
-
-
-def snapshot(folder: pathlib.Path) -> list[tuple[object, ...]]:
-    files = []
-    for path in sorted(folder.iterdir()):
-        info = path.stat()
-        files.append((path.name, info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_size, info.st_nlink))
-    return files
-
-
 def killed_after(host: Host, changes: int, **options: Any) -> bool:
     """Whether the run could be killed when it had changed the folder so many times; if not, it came to its end."""
-    pid = os.fork()
-    if pid == 0:
-        for fd in (1, 2):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
-        params = {"dest": str(host.dest), "conf_path": "/nonexistent", **options}
-        forked._be(slurm_jwt_token, forked._stdin(params, False, False), stop_when_ready)
-    os.waitpid(pid, 0)
-    key_runs._ptrace(key_runs._SET_OPTIONS, pid, key_runs._MARK_SYSCALLS | key_runs._KILL_WITH_TRACER)
-    last = snapshot(host.folder)
-    while True:
-        key_runs._ptrace(key_runs._SYSCALL, pid, 0)
-        _pid, status = os.waitpid(pid, 0)
-        if os.WIFEXITED(status):
-            return False
-        now = snapshot(host.folder)
+    params = {"dest": str(host.dest), "conf_path": "/nonexistent", **options}
+    last = states(host.folder)
+
+    def due() -> bool:
+        nonlocal changes, last
+        now = states(host.folder)
         changes -= now != last
         last = now
-        if changes == 0:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            return True
+        return changes == 0
+
+    return traced.killed_when(forked.Run(slurm_jwt_token, params, diff=False, prepare=stop_when_ready), due)
 
 
 def stop_when_ready() -> None:
     """Let the tracer begin where the module's own work begins."""
-
-    def stop() -> None:
-        key_runs._ptrace(key_runs._TRACE_ME, 0, 0)
-        os.kill(os.getpid(), signal.SIGSTOP)
-
-    slurm_jwt_token.forget_environment = stop
+    slurm_jwt_token.forget_environment = traced.wait_for_tracer
 
 
 class TestKilled:
@@ -570,17 +544,17 @@ class TestKilled:
                 return number - 1
             for path in host.folder.iterdir():
                 mode = stat.S_IMODE(path.stat().st_mode)
-                empty = path in temporary_files(host.folder) and path.stat().st_size == 0
+                empty = path in temporary_files_in(host.folder) and path.stat().st_size == 0
                 assert mode == 0o400 or (mode == 0o600 and empty)
             if "token" in before:
                 assert host.dest.read_text() in live
             result = host.run(**options)
             assert not result.get("failed"), (number, result)
             assert host.tokens() == after
-            for path in temporary_files(host.folder):
+            for path in temporary_files_in(host.folder):
                 os.utime(path, (0, 0))
             host.run(state="unstaged")
-            assert temporary_files(host.folder) == []
+            assert temporary_files_in(host.folder) == []
 
     def test_while_installing(self, host: Host) -> None:
         old, new = token_of(), token_of(age=9)
@@ -621,7 +595,7 @@ class TestNoRoom:
             result = host.run(prepare=limit, **options)
             assert "File too large" in result["msg"]
             assert host.tokens() == {"token": live, "token.next": new}
-            assert temporary_files(host.folder) == []
+            assert temporary_files_in(host.folder) == []
 
 
 class TestWatched:

@@ -249,3 +249,12 @@ def _rest(parsed: ParsedConf, key: bytes) -> tuple[object, ...]:
 def _has_new_fault(before: ParsedConf, after: ParsedConf) -> bool:
     known = [(fault.code, fault.path, fault.key, fault.detail) for fault in before.faults]
     return any((fault.code, fault.path, fault.key, fault.detail) not in known for fault in after.faults)
+
+
+def assign(editor: Editor, settings: Mapping[str, str | None]) -> None:
+    """Give each key its value; None removes its settings."""
+    for key, value in settings.items():
+        if value is None:
+            editor.remove(key)
+        else:
+            editor.set(key, value)

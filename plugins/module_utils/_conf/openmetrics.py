@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.auth_alt import DeclaredError
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor, assign
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.members import option_objection
 
 TYPE, USERS, HTTP_AUTH = "MetricsType", "MetricsAuthUsers", "SlurmctldHttpAuthParameters"
@@ -116,11 +116,7 @@ def edit(conf: Conf, declared: DeclaredOpenMetrics, first: Conf | None = None) -
 def apply(conf: Conf, edits: OpenMetricsEdit) -> tuple[Conf, list[dict[str, str | None]]]:
     """The configuration with these edits, in memory, and the parameters that differ."""
     editor = Editor(conf)
-    for key, value in edits.settings.items():
-        if value is None:
-            editor.remove(key)
-        else:
-            editor.set(key, value)
+    assign(editor, edits.settings)
     editor.edit_options(HTTP_AUTH, present=dict(edits.present), absent=edits.absent)
     differences = []
     for key in PARAMETERS:

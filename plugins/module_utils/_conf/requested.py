@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document import Conf, ConfError
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.editor import Editor, assign
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import KNOWN_OPTIONS, is_secret
 
 
@@ -34,11 +34,7 @@ class RequestedEdits:
     def apply(self, conf: Conf) -> Editor:
         """Make the edits in memory."""
         editor = Editor(conf)
-        for key, value in self.settings.items():
-            if value is None:
-                editor.remove(key)
-            else:
-                editor.set(key, value)
+        assign(editor, self.settings)
         for key, (members, absent) in self.lists.items():
             editor.edit_list(key, members, absent)
         for key, (options, absent) in self.options.items():

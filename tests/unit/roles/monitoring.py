@@ -11,6 +11,7 @@ import re
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import format_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, token_refresh
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import key_metrics
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils._timers.timer_settings import JWKS
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 FILES = ROOT / "roles/slurm_jwt_tokens/files"
@@ -34,24 +35,6 @@ TOKEN = token_refresh.TokenTimerSettings(
     metrics=None,
     bin_dir=None,
     conf_path=None,
-    systemctl="systemctl",
-)
-
-JWKS = jwks_refresh.JwksTimerSettings(
-    path="/jwks.json",
-    sources=[],
-    retain=3600,
-    remove=[],
-    owner="slurm",
-    group="slurm",
-    daemons=[],
-    min_reload_interval=900,
-    max_outage=86400,
-    interval=1125,
-    record="/record",
-    metrics=None,
-    conf_path="/slurm.conf",
-    bin_dir=None,
     systemctl="systemctl",
 )
 

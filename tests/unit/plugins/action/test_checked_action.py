@@ -29,13 +29,6 @@ ANSWER = {"changed": True, "pid": 4711, "seconds": 1.2, "held": True}
 NOWHERE = "Inspect the host before you trust it again."
 
 
-@pytest.fixture(name="display", autouse=True)
-def _display(monkeypatch):
-    found = mock.Mock()
-    monkeypatch.setattr(_checked_action, "display", found)
-    return found
-
-
 def make(ask, module="slurm_jwt_daemon", args=None, timeout=0, async_val=0, ignore_unreachable=False):
     """An action for a host that ASK answers for."""
 

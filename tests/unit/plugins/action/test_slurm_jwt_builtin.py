@@ -19,13 +19,6 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import
 JOB = "j123.456"
 
 
-@pytest.fixture(name="display", autouse=True)
-def _display(monkeypatch):
-    found = mock.Mock()
-    monkeypatch.setattr(_checked_action, "display", found)
-    return found
-
-
 class Task(mock.Mock):
     """A task; its copy is another one."""
 

@@ -322,6 +322,14 @@ def same_for_others(decide, found, host, answer):
     return plan
 
 
+def see_each_value(member, whole, see, host):
+    """Sees that each value of a member leaves the host out for the reason that it is, and for no other."""
+    for value in ANSWERS[member]:
+        errors = [one for one in value if one["severity"] == "error"] if member == "problems" else []
+        expected = why(member, value, errors)
+        assert see({**whole, member: value})["left_out"] == ({host: expected} if expected else {})
+
+
 def why(member, value, errors):
     """Why a host with that answer is left out; None if it is not."""
     if errors:

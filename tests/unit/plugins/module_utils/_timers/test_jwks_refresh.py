@@ -9,28 +9,10 @@ import pytest
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, runtime
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.jwks_refresh import (
     JwksTimerRecord,
-    JwksTimerSettings,
-    ReloadedDaemon,
 )
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.module_utils._timers.timer_settings import JWKS
 
 NOW = 1_795_420_800
-SETTINGS = JwksTimerSettings(
-    path="/etc/slurm/jwks.json",
-    sources=[{"issuer": "https://idp"}],
-    retain=3600,
-    remove=[],
-    owner="slurm",
-    group="slurm",
-    daemons=[ReloadedDaemon("slurmctld", "slurmctld", "reconfigure", 6817)],
-    min_reload_interval=900,
-    max_outage=86400,
-    interval=1125,
-    record="/var/lib/x/record.json",
-    metrics=None,
-    conf_path="/etc/slurm/slurm.conf",
-    bin_dir=None,
-    systemctl="/usr/bin/systemctl",
-)
 
 
 def record(**changes):
@@ -38,7 +20,7 @@ def record(**changes):
 
 
 def test_settings_and_records_are_read_as_they_were_written():
-    assert jwks_refresh.read_settings(jwks_refresh.write_settings(SETTINGS)) == SETTINGS
+    assert jwks_refresh.read_settings(jwks_refresh.write_settings(JWKS)) == JWKS
     found = record(kids=["a"], next_change=NOW, loaded=5)
     assert jwks_refresh.read_record(runtime.format_record(found._asdict())) == found
 
@@ -81,10 +63,10 @@ def test_an_outage_begins_when_all_sources_were_last_reached():
 
 
 def test_metrics():
-    text = jwks_refresh.metrics(SETTINGS, record(result="failed", kids=["a", "b"]))
+    text = jwks_refresh.metrics(JWKS, record(result="failed", kids=["a", "b"]))
     assert 'slurm_jwt_jwks_attempt_success{file="/etc/slurm/jwks.json"} 0\n' in text
     assert 'slurm_jwt_jwks_keys{file="/etc/slurm/jwks.json"} 2\n' in text
     assert f'slurm_jwt_jwks_reached_timestamp_seconds{{file="/etc/slurm/jwks.json"}} {NOW}\n' in text
     assert "slurm_jwt_jwks_info" not in text
-    with_keys = jwks_refresh.metrics(SETTINGS, record(fingerprint="SHA256:ab"))
+    with_keys = jwks_refresh.metrics(JWKS, record(fingerprint="SHA256:ab"))
     assert 'slurm_jwt_jwks_info{file="/etc/slurm/jwks.json",fingerprint="SHA256:ab"} 1\n' in with_keys

@@ -5,6 +5,15 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import sys
+from types import ModuleType
+from typing import Any
+
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import TimerPaths
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
+
 SYSTEMCTL = r"""#!%(python)s -IS
 import json, pathlib, sys
 here = pathlib.Path(%(here)r)
@@ -25,3 +34,39 @@ for unit in units:
         mine["ActiveState"] = {"restart": "active", "stop": "inactive"}[verb]
 (here / "state").write_text(json.dumps(state))
 """
+
+
+class TimerHost:
+    """A host below a folder, on which the module of a timer runs."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        for name in ("bin", "units"):
+            (folder / name).mkdir()
+        systemctl = folder / "bin" / "systemctl"
+        systemctl.write_text(SYSTEMCTL % {"python": sys.executable, "here": str(folder)})
+        systemctl.chmod(0o755)
+        (folder / "state").write_text("{}")
+
+    def run_module(
+        self, module: ModuleType, timers: ModuleType, unit: str, params: dict[str, Any], check: bool
+    ) -> dict[str, Any]:
+        """TIMERS has the paths at which the module works, and UNIT is in the names of its units."""
+        (self.folder / "calls").write_text("")
+        names = ("lib", "etc", "var", "units", "stamps")
+        paths = TimerPaths(unit, *(str(self.folder / name) for name in names))
+
+        def prepare() -> None:
+            os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
+            timers.PATHS = paths  # type: ignore[attr-defined]
+
+        return run(module, params, check, True, prepare)
+
+    @property
+    def calls(self) -> list[str]:
+        return [line for line in (self.folder / "calls").read_text().splitlines() if not line.startswith("show")]
+
+    @property
+    def files(self) -> set[str]:
+        found = [path for path in self.folder.rglob("*") if path.is_file() and path.parent.name != "bin"]
+        return {str(path.relative_to(self.folder)) for path in found if path.name not in ("state", "calls")}

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import stat
 import subprocess
 import sys
@@ -14,35 +13,16 @@ import sys
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import jwks_refresh, jwks_timer
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import TimerPaths
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwks_timer
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.fake_systemctl import SYSTEMCTL
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.fake_systemctl import TimerHost
 
 TIMER, SERVICE = "slurm-jwks-refresh.timer", "slurm-jwks-refresh.service"
 DAEMON = {"component": "slurmctld", "service": "slurmctld", "way": "reconfigure", "port": 6817}
 ALL = {"etc/settings.json", f"units/{TIMER}", f"units/{SERVICE}", "lib/__main__.py"}
 
 
-class Host:
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        for name in ("bin", "units"):
-            (folder / name).mkdir()
-        systemctl = folder / "bin" / "systemctl"
-        systemctl.write_text(SYSTEMCTL % {"python": sys.executable, "here": str(folder)})
-        systemctl.chmod(0o755)
-        (folder / "state").write_text("{}")
-
+class Host(TimerHost):
     def run(self, check=False, **options):
-        (self.folder / "calls").write_text("")
-        names = ("lib", "etc", "var", "units", "stamps")
-        paths = TimerPaths(jwks_refresh.UNIT, *(str(self.folder / name) for name in names))
-
-        def prepare():
-            os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
-            jwks_timer.PATHS = paths
-
         params = {
             "path": "/etc/slurm/jwks.json",
             "sources": [{"issuer": "https://idp"}],
@@ -50,16 +30,7 @@ class Host:
             "group": "slurm",
             "daemons": [DAEMON],
         }
-        return run(slurm_jwks_timer, {**params, **options}, check, True, prepare)
-
-    @property
-    def calls(self):
-        return [line for line in (self.folder / "calls").read_text().splitlines() if not line.startswith("show")]
-
-    @property
-    def files(self):
-        found = [path for path in self.folder.rglob("*") if path.is_file() and path.parent.name != "bin"]
-        return {str(path.relative_to(self.folder)) for path in found if path.name not in ("state", "calls")}
+        return self.run_module(slurm_jwks_timer, jwks_timer, jwks_refresh.UNIT, {**params, **options}, check)
 
     def read(self, name):
         return (self.folder / name).read_text()

@@ -16,11 +16,9 @@ import sys
 import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers import token_refresh, token_timers
-from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.paths import TimerPaths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.runtime import format_record
 from ansible_collections.hpc.slurm_jwt.plugins.modules import slurm_jwt_token_timer
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.fake_systemctl import SYSTEMCTL
-from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.forked import run
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.modules.fake_systemctl import TimerHost
 
 WEB = {"name": "web", "user": "alice", "dest": "/etc/web", "lifespan": 3600, "min_remaining": 1800}
 WEB.update(calendar="*-*-* *:0/5:00", jitter=75, interval=375)
@@ -30,41 +28,19 @@ TIMER = "slurm-jwt-renew@web.timer"
 SERVICE = "slurm-jwt-renew@web.service"
 
 
-class Host:
+class Host(TimerHost):
     def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        for name in ("bin", "units", "stamps"):
-            (folder / name).mkdir()
+        super().__init__(folder)
+        (folder / "stamps").mkdir()
         for name in ("scontrol", "sdiag"):
             (folder / "bin" / name).write_text("#!/bin/sh\n")
             (folder / "bin" / name).chmod(0o755)
-        systemctl = folder / "bin" / "systemctl"
-        systemctl.write_text(SYSTEMCTL % {"python": sys.executable, "here": str(folder)})
-        systemctl.chmod(0o755)
-        (folder / "state").write_text("{}")
 
     def run(self, *timers, check=False, **options):
-        (self.folder / "calls").write_text("")
-        names = ("lib", "etc", "var", "units", "stamps")
-        paths = TimerPaths(token_refresh.UNIT, *(str(self.folder / name) for name in names))
-
-        def prepare():
-            os.environ["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
-            token_timers.PATHS = paths
-
         params = {"timers": list(timers), "bin_dir": str(self.folder / "bin")}
         params.update(options)
         given = {name: value for name, value in params.items() if value is not None}
-        return run(slurm_jwt_token_timer, given, check, True, prepare)
-
-    @property
-    def calls(self):
-        return [line for line in (self.folder / "calls").read_text().splitlines() if not line.startswith("show")]
-
-    @property
-    def files(self):
-        found = [path for path in self.folder.rglob("*") if path.is_file() and path.parent.name not in ("bin",)]
-        return sorted(str(path.relative_to(self.folder)) for path in found if path.name not in ("state", "calls"))
+        return self.run_module(slurm_jwt_token_timer, token_timers, token_refresh.UNIT, given, check)
 
 
 @pytest.fixture
@@ -78,7 +54,7 @@ class TestInstall:
         assert result["changed"] and [timer["changed"] for timer in result["timers"]] == [True, True]
         timers = f"{TIMER} slurm-jwt-renew@proxy.timer"
         assert host.calls == ["daemon-reload", f"enable {timers}", f"restart {timers}"]
-        assert {"etc/web.json", "etc/proxy.json", f"units/{TIMER}", f"units/{SERVICE}"} < set(host.files)
+        assert {"etc/web.json", "etc/proxy.json", f"units/{TIMER}", f"units/{SERVICE}"} < host.files
         timer = (host.folder / "units" / TIMER).read_text()
         assert "OnCalendar=*-*-* *:0/5:00\nRandomizedDelaySec=75\n" in timer and "Persistent=true" in timer
         service = (host.folder / "units" / SERVICE).read_text()
@@ -100,7 +76,7 @@ class TestInstall:
     def test_not_in_a_folder_for_temporary_files(self, host):
         result = host.run(dict(WEB, dest="/var/tmp/web/token"))
         assert result["failed"] and "web: /var/tmp/web/token is in a folder for temporary files" in result["msg"]
-        assert host.files == []
+        assert host.files == set()
 
     def test_the_unit_of_an_earlier_version_is_removed(self, host):
         old = host.folder / "units" / "slurm-jwt-renew@.service"
@@ -117,7 +93,7 @@ class TestInstall:
 
     def test_check_mode_predicts_the_same_and_does_nothing(self, host):
         predicted = host.run(WEB, check=True)
-        assert host.files == [] and host.calls == []
+        assert host.files == set() and host.calls == []
         done = host.run(WEB)
         assert predicted["diff"] == done["diff"]
         assert [predicted[key] for key in ("changed", "removed")] == [done[key] for key in ("changed", "removed")]
@@ -222,7 +198,7 @@ class TestRemove:
         assert check["changed"] and (host.folder / "lib").is_dir()
         result = host.run()
         assert result["removed"] == ["web"] and result["timers"] == []
-        assert host.files == []
+        assert host.files == set()
         for name in ("lib", "etc", "var", f"stamps/stamp-{TIMER}"):
             assert not (host.folder / name).exists(), name
         assert not host.run()["changed"]
@@ -247,7 +223,7 @@ class TestRemove:
         host.run(WEB)
         (host.folder / "units" / TIMER).unlink()
         assert host.run()["removed"] == ["web"]
-        assert host.files == []
+        assert host.files == set()
 
 
 class TestReport:
@@ -265,7 +241,7 @@ class TestRefusals:
         (host.folder / "bin/scontrol").unlink()
         result = host.run(WEB)
         assert result["failed"] and "The program scontrol is not in" in result["msg"]
-        assert "run the playbook hpc.slurm_jwt.tokens regularly" in result["msg"] and host.files == []
+        assert "run the playbook hpc.slurm_jwt.tokens regularly" in result["msg"] and host.files == set()
         check = host.run(WEB, check=True)
         assert check["changed"] and "The program scontrol is not in" in str(check["warnings"])
         assert not host.run()["changed"]
@@ -280,4 +256,4 @@ class TestRefusals:
     )
     def test_others(self, host, timers, words):
         result = host.run(*timers)
-        assert result["failed"] and words in result["msg"] and host.files == []
+        assert result["failed"] and words in result["msg"] and host.files == set()

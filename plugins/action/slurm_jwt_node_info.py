@@ -18,9 +18,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observ
 class ActionModule(CheckedAction):
     """Runs the module slurm_jwt_info on a node, with what the role slurm_jwt declares, and checks its result.
 
-    There may be thousands of nodes, and each has a worker process of its own, which compiles every template of the task
-    anew. In a task of six templates that takes longer than the rest. So this evaluates the variables of the role, of which
-    few are templates.
+    There may be thousands of nodes, and each has a worker process of its own, which compiles every template of the
+    task. With six templates that takes longer than the rest. So this evaluates the variables of the role, of which few
+    are templates.
     """
 
     def module(self) -> str:

@@ -10,9 +10,9 @@ module: slurm_jwt_node_info
 short_description: "[INTERNAL] Inspect a node, with what the role declares"
 version_added: 1.0.0
 description:
-  - Runs M(hpc.slurm_jwt.slurm_jwt_info) on a host that is a node and nothing else, with the options that follow from the
-    variables of the role P(hpc.slurm_jwt.slurm_jwt#role). There may be thousands of nodes, and templates for these options
-    would take longer than the rest of the task.
+  - Runs M(hpc.slurm_jwt.slurm_jwt_info) on a host that is a node and nothing else, with the options that follow from
+    the variables of the role P(hpc.slurm_jwt.slurm_jwt#role). There may be thousands of nodes, and templates for these
+    options would take longer than the rest of the task.
 options: {}
 extends_documentation_fragment:
   - hpc.slurm_jwt.attributes.info_module

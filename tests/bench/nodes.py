@@ -32,8 +32,8 @@ A real controller, slurmdbd and slurmrestd, and nodes that answer at once: each 
 `local` to a program that reads the module and prints a real node's answer (tests/bench/stand_in). So almost only the
 host where Ansible runs is measured. `ansible -m ping` on the same hosts runs in turn, with {FORKS} forks for both.
 *CPU* is user and system time of Ansible and all its processes. *Each node* is what a node adds to that, compared with
-the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs. In the picture both scales are
-logarithmic.
+the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs. In the picture both scales
+are logarithmic.
 """
 
 

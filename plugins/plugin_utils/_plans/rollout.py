@@ -148,7 +148,9 @@ def _unseen_by_check(state: ClusterState) -> dict[str, list[str]]:
         if missing_packages.python_of(cluster.observations[cluster.primary]).get("cryptography") is None:
             unseen.setdefault(cluster.primary, []).append("RSA key made")
         for host in state.keys.key_set_targets():
-            unseen.setdefault(host, []).append("key set changed")
+            # With other sources there is a task to report it, unless the local key is all that is new.
+            if not (cluster.observations[host].get("trust") or {}).get("differs"):
+                unseen.setdefault(host, []).append("key set changed")
     for host, method in state.daemons.slurmctld_loads().items():
         if method == RECONFIGURE:
             unseen.setdefault(host, []).append("slurmctld reconfigured")

@@ -169,6 +169,9 @@ class TestWhatIsDone:
         assert (found["slurmdbd"], found["slurmctld"]) == (["dbd1"], {"ctl1": "reconfigure"})
         assert found["unseen_by_check"]["dbd1"] == ["key set changed"]
         assert "ctl1: the local RSA key is missing or differs" in found["due"][0]
+        # What other sources change is reported by the task.
+        found = plan(cluster(BOTH, NEW), jwks=True, hs256=True, local_key=own)
+        assert "dbd1" not in found["unseen_by_check"]
 
     def test_cryptography_comes_with_a_key_set(self):
         found = cluster(RS256, SAME, ctl1={"python.cryptography": None})

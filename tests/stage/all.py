@@ -107,8 +107,7 @@ def stages() -> list[Stage]:
               "python -m pytest -q -n 2 --junit-xml=.work/logs/{name}.xml tests/unit"),
         stage("tarball", "tarball", "rehearses a release: changelog, tarball, Galaxy's import, installation by name",
               "tests/stage/tarball"),
-        *(stage(f"sanity-{core}", "sanity", f"runs ansible-test sanity of ansible-core {core}",
-                f"python tests/stage/sanity.py {core}") for core in CORES),
+        *(sanity(core) for core in CORES),
         stage("conformance", "conformance", "compares 1,000 configurations with Slurm's own parsers",
               "python tests/conformance/configurations", lane="lab", needs=("images",)),
         stage("conformance-key-sets", "conformance",
@@ -116,6 +115,11 @@ def stages() -> list[Stage]:
               "python tests/conformance/key_sets", lane="lab", needs=("images",)),
         *(scenario(name) for name in scenario_names() if name not in ONLY_COMPILED),
     ]
+
+
+def sanity(core: str, **env: str) -> Stage:
+    return stage(f"sanity-{core}", "sanity", f"runs ansible-test sanity of ansible-core {core}",
+                 f"python tests/stage/sanity.py {core}", env=env)
 
 
 # Scenarios that take ten minutes and more: only in the matrix, and by name.
@@ -166,6 +170,7 @@ def matrix() -> list[Stage]:
         stage("compiled", "lab", "compiles Slurm as sites do",
               f"tests/lab/lab images {' '.join(COMPILED)}", lane="lab", needs=("images",), minutes=90),
         *(scenario(name, release) for release, name in COMPILED.items()),
+        *(sanity(core, EVERY_PYTHON="1") for core in CORES),
     ]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import secrets
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         reasons += declarations.unknown({name for name in variables if isinstance(name, str)} - internal, known)
         if not reasons:
             # Not before, as this evaluates variables.
-            reasons += _wrong_options(hostvars, groups, written)
+            reasons += _wrong_options(hostvars, groups, written, digests)
         if reasons:
             said = ["Nothing was changed. The declarations are invalid:", *dict.fromkeys(reasons)]
             return failure(mark_unsafe(said))
@@ -86,7 +87,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             display.warning(INJECTED)
         everywhere = host_variables.any_variables(groups, hostvars)
         # Not the frozen ones of an earlier playbook of this process.
-        components = hosts_by_component(groups, {**everywhere, declarations.NAME: None})
+        components = hosts_by_component(groups, _unfrozen(everywhere))
         frozen = {"run": secrets.token_hex(8), "components": components, "digests": digests}
         return {"changed": False, "frozen": mark_unsafe(frozen)}
 
@@ -105,13 +106,24 @@ def _with_prefixes(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, **{f"ansible_{name}": value for name, value in facts.items()}}
 
 
-def _wrong_options(hostvars: Any, groups: Any, written: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What roles would refuse after the first change, a sentence each."""
+def _unfrozen(variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without what an earlier playbook froze. A copy would evaluate every variable, those made of facts as well."""
+    return ChainMap({declarations.NAME: None}, variables)  # type: ignore[arg-type]
+
+
+def _wrong_options(
+    hostvars: Any, groups: Any, written: Mapping[str, Mapping[str, Any]], digests: Mapping[str, str]
+) -> list[str]:
+    """What roles would refuse after the first change, and of nodes, which run no role, a sentence each."""
     everywhere = host_variables.any_variables(groups, hostvars)
+    components = hosts_by_component(groups, _unfrozen(everywhere))
     services = declared_services.group_of(everywhere)
     try:
+        nodes = [host for host in reversed(components["node"]) if host in digests]
         users = {
-            "slurmrestd": hosts_by_component(groups, {**everywhere, declarations.NAME: None})["slurmrestd"],
+            # Of thousands with the same declarations one is enough.
+            "slurm_jwt": list({digests[host]: host for host in nodes}.values()),
+            "slurmrestd": components["slurmrestd"],
             "slurm_jwt_tokens": declared_services.service_hosts(groups, hostvars),
             "slurm_jwt_proxy": inventory_hosts.proxy_hosts(groups, hostvars),
         }

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction
@@ -14,13 +16,31 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import decl
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.info import OF_A_NODE
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import Observation
 
+try:
+    from ansible.template import trust_as_template
+except ImportError:
+    # Before ansible-core 2.19 every text may be a template.
+    def trust_as_template(value: str) -> str:
+        return value
+
+
+def _defaults() -> dict[str, Any]:
+    path = Path(__file__).resolve().parents[2] / "roles/slurm_jwt/defaults/main.yml"
+    defaults = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: trust_as_template(value) if isinstance(value, str) else value for name, value in defaults.items()}
+
+
+# Read once, where Ansible looks for the action, and not again in the worker process of each node.
+DEFAULTS = _defaults()
+
 
 class ActionModule(CheckedAction):
     """Runs the module slurm_jwt_info on a node, with what the role slurm_jwt declares, and checks its result.
 
-    There may be thousands of nodes, and each has a worker process of its own, which compiles every template of the
-    task. With six templates that takes longer than the rest. So this evaluates the variables of the role, of which few
-    are templates.
+    There may be thousands of nodes, and each has a worker process of its own, which compiles every template of the task
+    anew. In a task of six templates that takes longer than the rest. So this evaluates the variables of the role, of
+    which few are templates. The task belongs to no role, as the end of one costs as much as a task for each node, so
+    the defaults of the role are read here.
     """
 
     def module(self) -> str:
@@ -30,8 +50,11 @@ class ActionModule(CheckedAction):
         return OF_A_NODE
 
     def execute(self, variables: dict[str, Any]) -> Mapping[str, Any]:
+        everything = {**DEFAULTS, **variables}
+        templar = self._templar.copy_with_new_env(available_variables=everything)
+
         def value(name: str) -> Any:
-            return self._templar.template(variables.get(f"slurm_jwt_{name}"))
+            return templar.template(everything.get(f"slurm_jwt_{name}"))
 
         removing = boolean(value("removing") or False)
         options = {

@@ -54,6 +54,9 @@ def write(cluster: Cluster, addresses: dict[str, str]) -> None:
         # In one file, which people can use as well.
         "ansible_ssh_args": f"-F {cluster.folder}/ssh_config",
         "ansible_ssh_pipelining": True,
+        # Most sites have such variables. Without the facts nobody can evaluate them.
+        "site_address": "{{ ansible_facts.default_ipv4.address }}",
+        "site_rack": "{{ site_rack_of_this_host }}",
     }
     inventory = {"all": {"vars": variables, "children": groups}}
     (cluster.folder / "inventory.yml").write_text(json.dumps(inventory, indent=2) + "\n")

@@ -51,6 +51,24 @@ FACTS = {
 }
 
 
+class Evaluated(Mapping):
+    """The variables of a host, of which one is made of a fact that nobody knows yet."""
+
+    def __init__(self, variables):
+        self.variables = {**variables, "site_address": None}
+
+    def __getitem__(self, name):
+        if name == "site_address":
+            raise AnsibleUndefinedVariable("'ansible_default_ipv4' is undefined")
+        return self.variables[name]
+
+    def __iter__(self):
+        return iter(self.variables)
+
+    def __len__(self):
+        return len(self.variables)
+
+
 class HostVars(Mapping):
     """As Ansible's: variables as they are written, and a cache of facts that become variables, too."""
 
@@ -64,7 +82,7 @@ class HostVars(Mapping):
         return {**facts, **self.hosts.get(host, {}), "ansible_facts": short}
 
     def __getitem__(self, host):
-        return self.raw_get(host)
+        return Evaluated(self.raw_get(host))
 
     def __contains__(self, host):
         return host in self.hosts
@@ -136,6 +154,15 @@ def test_what_is_frozen():
     assert frozen["components"] == COMPONENTS
     assert set(frozen["digests"]) == {*GROUPS["all"], "localhost"}
     assert frozen["digests"]["ctl1"] == declarations.digest(DECLARED)
+
+
+def test_variables_of_nodes_are_checked_once_for_all_that_are_alike():
+    wrong = {"slurm_jwt_install": "perhaps"}
+    (reason,) = refused(node1=wrong, node2=wrong)
+    assert reason.startswith("node1: slurm_jwt_install: argument 'slurm_jwt_install' is of type str")
+    (reason,) = refused(node2=wrong)
+    assert reason.startswith("node2: slurm_jwt_install: ")
+    assert "failed" not in read(node1={"slurm_jwt_install": "no"})
 
 
 def test_every_run_has_a_name_of_its_own():

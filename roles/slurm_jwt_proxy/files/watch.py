@@ -88,17 +88,18 @@ def read_state(path: str) -> dict[str, str]:
 def note(settings: Settings, loaded: dict[str, str]) -> None:
     """Records what units have loaded, each with the digest of its files."""
     temporary = f"{settings.state}.new"
-    folder = os.open(os.path.dirname(settings.state), os.O_RDONLY | os.O_DIRECTORY)
+    # Nobody else can open this file. Whoever can open a file or a folder can lock it, and keep it locked.
+    lock = os.open(f"{settings.state}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         # The timer, a unit that starts, and the role may write at the same moment.
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         with open(temporary, "w", encoding="utf-8") as stream:
             json.dump({**read_state(settings.state), **loaded}, stream)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, settings.state)
     finally:
-        os.close(folder)
+        os.close(lock)
 
 
 def fault_in(watched: Watched) -> str | None:

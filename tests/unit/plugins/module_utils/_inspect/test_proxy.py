@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import hashlib
+import fcntl
 import json
+import os
 import pathlib
 import shutil
 import socket
@@ -143,7 +145,7 @@ class TestVerifier:
 
         def watch(*words):
             ask = [sys.executable, "-I", "-S", str(PROGRAMS / "watch.py"), layout["watched_file"], *words]
-            subprocess.run(ask, check=True, env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"})
+            subprocess.run(ask, check=True, timeout=20, env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"})
 
         return watch
 
@@ -171,6 +173,20 @@ class TestVerifier:
     def test_a_unit_that_is_not_watched(self, layout, watch):
         watch("starts", "other.service")
         assert proxy.inspect(layout, run)["loaded"] == []
+
+    def test_a_lock_of_somebody_else(self, layout, tmp_path, watch):
+        watch("starts", self.UNIT)
+        (lock,) = tmp_path.glob("*.lock")
+        assert lock.stat().st_mode & 0o777 == 0o600
+        # What others can open they can lock, and keep locked.
+        locked = [os.open(path, os.O_RDONLY) for path in (tmp_path, tmp_path / "state.json", tmp_path / "watched.json")]
+        for fd in locked:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        (tmp_path / "policy").write_text("two\n")
+        watch("starts", self.UNIT)
+        assert proxy.inspect(layout, run)["loaded"] == [self.UNIT]
+        for fd in locked:
+            os.close(fd)
 
     def test_all_write_at_once(self, layout, tmp_path, watch):
         watched = json.loads((tmp_path / "watched.json").read_text())

@@ -303,7 +303,7 @@ def _of_each_host(said):
     return [
         f"{name}{number}: {match[2]}"
         for name, one, several in re.findall(r"([a-z]+)(?:([0-9]+)|\[([0-9,-]+)\])", match[1])
-        for first, _, last in [span.partition("-") for span in (one or several).split(",")]
+        for first, dummy, last in [span.partition("-") for span in (one or several).split(",")]
         for number in range(int(first), int(last or first) + 1)
     ]
 

@@ -61,7 +61,7 @@ class ActionModule(CheckedAction):
             "minimal": True,
             "conf_path": value("conf_path"),
             "key_path": value("key_path") or None,
-            "declared": declared_conf.declared(declared_conf.Settings(value), removing),
+            "declared": declared_conf.declared(declared_conf.RoleVariables(value), removing),
             "bin_dirs": value("bin_dirs") or None,
         }
         given = {name: option for name, option in options.items() if option is not None}

@@ -16,7 +16,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import AUTH_ALT_OPTIONS, FLAG, NUMBER, PATH
 
 
-class Settings(dict):  # type: ignore[type-arg]
+class RoleVariables(dict):  # type: ignore[type-arg]
     """slurm_jwt_NAME as NAME, each evaluated when it is asked for. None is a variable that the site leaves out."""
 
     def __init__(self, value: Callable[[str], Any]) -> None:

@@ -58,7 +58,7 @@ def test_variables_are_evaluated_when_they_are_needed():
         asked.append(name)
         return SETTINGS[name]
 
-    assert declared_conf.declared(declared_conf.Settings(value)) == declared_conf.declared(SETTINGS)
+    assert declared_conf.declared(declared_conf.RoleVariables(value)) == declared_conf.declared(SETTINGS)
     assert set(asked) == NAMES - {"jwks_path"}
 
 

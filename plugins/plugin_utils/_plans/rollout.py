@@ -75,9 +75,10 @@ def _plan(
         *metrics.changing(),
     }  # fmt: skip
 
+    keys_aside, key_sets_aside = keys.put_aside(), keys.key_sets_aside()
     backups = {kind: files.remove_backups_on(kind) for kind in (shared_files.SLURM, shared_files.SLURMDBD)}
     tidying = {
-        *keys.put_aside(), *metrics.put_aside(), *keys.key_sets_aside(), *backups[shared_files.SLURM],
+        *keys_aside, *metrics.put_aside(), *key_sets_aside, *backups[shared_files.SLURM],
         *backups[shared_files.SLURMDBD],
         # It may have a local signing key.
         *([cluster.primary] if desired.removing else []),
@@ -120,8 +121,8 @@ def _plan(
         jwks_targets=key_sets,
         jwks_distrusts=trusted_keys.distrusts(cluster.observations, key_hosts),
         jwks_daemons={host: daemons.of_key_set(host) for host in key_hosts if trust.jwks},
-        keys_aside=keys.put_aside(),
-        key_sets_aside=keys.key_sets_aside(),
+        keys_aside=keys_aside,
+        key_sets_aside=key_sets_aside,
         tidying_hosts=[host for host in [*cluster.nodes, *cluster.servers] if host in tidying],
         openmetrics=openmetrics_plan(metrics),
         tidying=backups,

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ class ActionModule(CheckedAction):
     def observation(self) -> Observation:
         return OF_A_NODE
 
-    def execute(self, variables: dict[str, Any]) -> Mapping[str, Any]:
+    def module_options(self, variables: dict[str, Any]) -> dict[str, Any]:
         everything = {**DEFAULTS, **variables}
         templar = self._templar.copy_with_new_env(available_variables=everything)
 
@@ -64,9 +63,4 @@ class ActionModule(CheckedAction):
             "declared": declared_conf.declared(declared_conf.RoleVariables(value), removing),
             "bin_dirs": value("bin_dirs") or None,
         }
-        given = {name: option for name, option in options.items() if option is not None}
-        result: Mapping[str, Any] = self._execute_module(
-            module_name="hpc.slurm_jwt.slurm_jwt_info", module_args=given, task_vars=variables
-        )
-        self._remove_tmp_path(self._connection._shell.tmpdir)
-        return result
+        return {name: option for name, option in options.items() if option is not None}

@@ -99,7 +99,7 @@ status:
   type: raw
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._ansible import action_only
 
 MODULES = (
     ("async_status", "command", "copy", "file", "package", "stat", "systemd_service")
@@ -108,14 +108,10 @@ MODULES = (
 
 
 def main() -> None:
-    module = AnsibleModule(
+    action_only.refuse(
         argument_spec={name: {"type": "dict"} for name in MODULES},
         mutually_exclusive=[MODULES],
         required_one_of=[MODULES],
-        supports_check_mode=True,
-    )
-    module.fail_json(
-        msg="This module works where Ansible runs, as an action plugin, and is not to be started on a host."
     )
 
 

@@ -46,14 +46,11 @@ frozen:
     digests: {ctl1: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a}
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._ansible import action_only
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.fail_json(
-        msg="This module works where Ansible runs, as an action plugin, and is not to be started on a host."
-    )
+    action_only.refuse(argument_spec={})
 
 
 if __name__ == "__main__":

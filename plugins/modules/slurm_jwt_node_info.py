@@ -36,14 +36,11 @@ conf:
     exists: true
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._ansible import action_only
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.fail_json(
-        msg="This module works where Ansible runs, as an action plugin, and is not to be started on a host."
-    )
+    action_only.refuse(argument_spec={})
 
 
 if __name__ == "__main__":

@@ -105,10 +105,11 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
     def execute(self, variables: dict[str, Any]) -> Mapping[str, Any]:
         """The module's result as it comes from the host."""
         background = bool(self._task.async_val) and not self._connection.has_native_async
-        # Ansible adds twenty of its own to these, and keeps those of the task for each host until all have answered.
-        arguments = dict(self._task.args)
         result: Mapping[str, Any] = self._execute_module(
-            module_args=arguments, task_vars=variables, wrap_async=background
+            module_name=f"hpc.slurm_jwt.{self.module()}",
+            module_args=self.module_options(variables),
+            task_vars=variables,
+            wrap_async=background,
         )
         if not background:
             self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -117,6 +118,11 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
     def module(self) -> str:
         """The name of the module, without that of the collection."""
         return str(self._task.action).rpartition(".")[2]
+
+    def module_options(self, dummy_variables: dict[str, Any]) -> dict[str, Any]:
+        """The module's options."""
+        # Ansible adds twenty of its own to these, and keeps those of the task for each host until all have answered.
+        return dict(self._task.args)
 
     def more_seconds(self) -> float:
         """Seconds beyond the usual limit, because the task itself makes the module wait."""

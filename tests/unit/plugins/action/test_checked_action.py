@@ -515,7 +515,10 @@ def test_the_module_is_run(monkeypatch, async_val, native, background):
     monkeypatch.setattr(action, "_remove_tmp_path", remove)
     variables = {"inventory_hostname": "node1"}
     assert _checked_action.CheckedAction.execute(action, variables) == ANSWER
-    execute.assert_called_once_with(module_args=action._task.args, task_vars=variables, wrap_async=background)
+    name = f"hpc.slurm_jwt.{action.module()}"
+    execute.assert_called_once_with(
+        module_name=name, module_args=action._task.args, task_vars=variables, wrap_async=background
+    )
     # Ansible adds its own arguments to what it is given, and keeps those of the task for every host.
     assert execute.call_args.kwargs["module_args"] is not action._task.args
     # A job reads its module when the task has long been over.

@@ -19,6 +19,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observ
 # (ANSIBLE_TASK_TIMEOUT) counts for each attempt, so a longer wait would fail by it.
 LONGEST_PAUSE = 5
 
+# Part of a failure to ask for a job. Without it the test "finished" warns that the task started no job.
+NOT_AWAITED = {"finished": 1}
+
 # Part of the message of ansible.builtin.apt then.
 NO_PYTHON3_APT = "must be installed to use check mode"
 
@@ -43,9 +46,10 @@ class ActionModule(CheckedAction):
             if self.job not in modules.MODULES:
                 return failure("async_status: 'of' names no module of this collection.")
             if time.time() > self.deadline:
-                return failure("The job on the host did not end in its time.")
+                return {**failure("The job on the host did not end in its time."), **NOT_AWAITED}
             time.sleep(min(max(0.0, begin - time.time()), LONGEST_PAUSE))
-        return super().run(tmp, task_vars)
+        result = super().run(tmp, task_vars)
+        return {**NOT_AWAITED, **result} if self.job and result.get("failed") else result
 
     def module(self) -> str:
         return str(self.name)

@@ -352,6 +352,8 @@ def test_a_job_that_has_ended_says_what_its_module_says(display):
 def test_a_job_that_does_not_fit(answer):
     found = said(job(), {"changed": True, **answer})
     assert found["msg"].startswith("The result of async_status on this host is invalid and was discarded")
+    # Without this Ansible warns that the task is none that started a job.
+    assert found["finished"] == 1
 
 
 @pytest.mark.parametrize("of", [None, "", "command", "slurm_jwt_builtin", "slurm_jwt_declarations", "no_such"])
@@ -367,7 +369,7 @@ def test_a_job_of_another_module(of):
 def test_a_job_beyond_its_time_is_not_asked_for(deadline):
     action = make(job(deadline=deadline), {"finished": 1})
     assert action.run(task_vars={}) == {
-        "failed": True, "changed": False, "msg": "The job on the host did not end in its time."
+        "failed": True, "changed": False, "msg": "The job on the host did not end in its time.", "finished": 1
     }  # fmt: skip
     assert not asked(action)
 

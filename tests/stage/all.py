@@ -22,6 +22,8 @@ import xml.etree.ElementTree
 from pathlib import Path
 from typing import NamedTuple
 
+import matrix_page
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / ".work"
 LOGS = WORK / "logs"
@@ -66,6 +68,12 @@ class Stage(NamedTuple):
     def report(self) -> Path:
         """JUnit XML, if a stage counts its own cases."""
         return self.log.with_suffix(".xml")
+
+    @property
+    def cell(self) -> tuple[str, str]:
+        """The row and the column of a scenario in docs/matrix.md."""
+        name = self.name.partition("/")[2].partition("@")[0]
+        return f"{name} (compiled)" if self.release in COMPILED else name, self.release.partition("-")[0]
 
 
 class Result(NamedTuple):
@@ -162,14 +170,18 @@ def scenario(name: str, crossed_with: str | None = None) -> Stage:
 
 
 def matrix() -> list[Stage]:
-    """Every scenario with every release, except those that are about one."""
-    return [
-        stages()[0],
+    """Every scenario with every release, except those that are about one. What has not run for longest comes first."""
+    cells = matrix_page.read()
+    scenarios = [
         *(scenario(name, release) for name in scenario_names() if not release_of(name) for release in RELEASES),
         *(scenario(name, release) for name, release in OF_ONE_RELEASE.items()),
+        *(scenario(name, release) for release, name in COMPILED.items()),
+    ]
+    return [
+        stages()[0],
         stage("compiled", "lab", "compiles Slurm as sites do",
               f"tests/lab/lab images {' '.join(COMPILED)}", lane="lab", needs=("images",), minutes=90),
-        *(scenario(name, release) for release, name in COMPILED.items()),
+        *sorted(scenarios, key=lambda each: matrix_page.since(cells, *each.cell)),
         *(sanity(core, EVERY_PYTHON="1") for core in CORES),
     ]
 
@@ -201,8 +213,10 @@ def environment() -> dict[str, str]:
 class Runner:
     """Starts each stage as soon as its lane is free and the stages that it needs have passed."""
 
-    def __init__(self, chosen: list[Stage]) -> None:
+    def __init__(self, chosen: list[Stage], is_matrix: bool) -> None:
         self.waiting = chosen
+        self.is_matrix = is_matrix
+        self.is_stopping = False
         self.names = {stage.name for stage in chosen}
         self.free = dict(LANES)
         self.busy: set[str] = set()
@@ -221,6 +235,7 @@ class Runner:
         return self.results
 
     def stop(self) -> None:
+        self.is_stopping = True
         for process in list(self.running.values()):
             end(process)
 
@@ -251,6 +266,8 @@ class Runner:
             code, reason = 1, f"because it could not start: {error}"
         result = count(stage, code, time.monotonic() - begin, reason)
         with self.change:
+            if self.is_matrix and stage.group == "molecule" and not self.is_stopping:
+                matrix_page.record(*stage.cell, result.seconds, bool(result.failed))
             self.running.pop(stage.name, None)
             self.busy.remove(stage.name)
             self.free[stage.lane] += 1
@@ -369,7 +386,7 @@ def main() -> int:
         return 0
     for folder in (LOGS, WORK / "home"):
         folder.mkdir(parents=True, exist_ok=True)
-    runner = Runner(list(chosen))
+    runner = Runner(list(chosen), options.matrix)
     # Whichever way it is ended, it ends what it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

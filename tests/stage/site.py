@@ -53,7 +53,7 @@ def write_sources() -> None:
     shutil.rmtree(SITE, ignore_errors=True)
     (WORK / "home").mkdir(exist_ok=True)
     shutil.copytree(ROOT / "docs/site", PAGES)
-    for page in ("releases", "benchmarks", "dashboard", "soak"):
+    for page in ("releases", "matrix", "benchmarks", "dashboard", "soak"):
         shutil.copy(ROOT / f"docs/{page}.md", PAGES)
     for picture in ("report.png", "benchmark_nodes.svg"):
         shutil.copy(ROOT / "docs" / picture, PAGES)

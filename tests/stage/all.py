@@ -45,6 +45,8 @@ ONLY_COMPILED = ("rpm",)
 
 # How many stages of a kind run at once: the first need processors, the second mostly wait for daemons.
 LANES = {"host": 1, "lab": 2}
+# The same when there is nothing of the other kind left.
+LANES_ALONE = {"host": 2, "lab": 2}
 
 
 class Stage(NamedTuple):
@@ -175,6 +177,7 @@ def matrix() -> list[Stage]:
     scenarios = [
         *(scenario(name, release) for name in scenario_names() if not release_of(name) for release in RELEASES),
         *(scenario(name, release) for name, release in OF_ONE_RELEASE.items()),
+        *(scenario(name) for name in LONG if name.endswith(RELEASES)),
         *(scenario(name, release) for release, name in COMPILED.items()),
     ]
     return [
@@ -218,8 +221,7 @@ class Runner:
         self.is_matrix = is_matrix
         self.is_stopping = False
         self.names = {stage.name for stage in chosen}
-        self.free = dict(LANES)
-        self.busy: set[str] = set()
+        self.busy: dict[str, Stage] = {}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.results: dict[str, Result] = {}
         self.change = threading.Condition()
@@ -248,11 +250,15 @@ class Runner:
         elif None not in needs and (why := unavailable().get(stage.release)):
             stage.log.unlink(missing_ok=True)
             self._finish(stage, Result(0, 0, 0, 1, f"Slurm {stage.release} is no longer available: {why}"))
-        elif self.free[stage.lane] and None not in needs:
+        elif self._has_room(stage.lane) and None not in needs:
             self.waiting.remove(stage)
-            self.busy.add(stage.name)
-            self.free[stage.lane] -= 1
+            self.busy[stage.name] = stage
             self._start(stage)
+
+    def _has_room(self, lane: str) -> bool:
+        is_alone = all(stage.lane == lane for stage in (*self.waiting, *self.busy.values()))
+        running = sum(stage.lane == lane for stage in self.busy.values())
+        return running < (LANES_ALONE if is_alone else LANES)[lane]
 
     def _start(self, stage: Stage) -> None:
         self.log(f"{stage.name}: {stage.what}")
@@ -269,8 +275,7 @@ class Runner:
             if self.is_matrix and stage.group == "molecule" and not self.is_stopping:
                 matrix_page.record(*stage.cell, result.seconds, bool(result.failed))
             self.running.pop(stage.name, None)
-            self.busy.remove(stage.name)
-            self.free[stage.lane] += 1
+            del self.busy[stage.name]
             self._finish(stage, result)
             self.change.notify()
 

@@ -10,6 +10,7 @@ all, unless EVERY_PYTHON is set. If there is no Python for CORE, the one of a mi
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -61,16 +62,25 @@ def make_home(home: Path, python: str) -> None:
     (home / ".config/pip/pip.conf").write_text(pip_settings(python) + "quiet = 1\n")
 
 
+def make_debian(release: str, root: Path) -> None:
+    if root.exists():
+        return
+    temporary = root.with_suffix(".new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    run("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=ca-certificates,git,python3-venv",
+        release, str(temporary))
+    temporary.rename(root)
+
+
 def in_debian(core: str) -> None:
     """Runs this script again, for the same core, with the Python of a minimal Debian."""
     release = DEBIAN.get(core, NEWER_DEBIAN)
     root = WORK / f"debian-{release}"
-    if not root.exists():
-        temporary = root.with_suffix(".new")
-        shutil.rmtree(temporary, ignore_errors=True)
-        run("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=ca-certificates,git,python3-venv",
-            release, str(temporary))
-        temporary.rename(root)
+    WORK.mkdir(parents=True, exist_ok=True)
+    with open(root.with_suffix(".lock"), "w", encoding="ascii") as lock:
+        # Two cores may need the same Debian at once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make_debian(release, root)
     for file in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"):
         shutil.copy(file, f"{root}{file}")
     (root / "etc/pip.conf").write_text(pip_settings(sys.executable))

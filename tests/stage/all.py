@@ -177,7 +177,7 @@ def matrix() -> list[Stage]:
     scenarios = [
         *(scenario(name, release) for name in scenario_names() if not release_of(name) for release in RELEASES),
         *(scenario(name, release) for name, release in OF_ONE_RELEASE.items()),
-        *(scenario(name) for name in LONG if name.endswith(RELEASES)),
+        *(scenario(name, release_of(name)) for name in LONG if name.endswith(RELEASES)),
         *(scenario(name, release) for release, name in COMPILED.items()),
     ]
     return [

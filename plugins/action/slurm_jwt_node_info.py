@@ -37,7 +37,7 @@ class ActionModule(CheckedAction):
     """Runs the module slurm_jwt_info on a node, with what the role slurm_jwt declares, and checks its result.
 
     There may be thousands of nodes, and each has a worker process of its own, which compiles every template of the task
-    anew. In a task of six templates that takes longer than the rest. So this evaluates the variables of the role, of
+    again. In a task of six templates that takes longer than the rest. So this evaluates the variables of the role, of
     which few are templates. The task belongs to no role, as the end of one costs as much as a task for each node, so
     the defaults of the role are read here.
     """

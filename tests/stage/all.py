@@ -392,7 +392,7 @@ def main() -> int:
     for folder in (LOGS, WORK / "home"):
         folder.mkdir(parents=True, exist_ok=True)
     runner = Runner(list(chosen), options.matrix)
-    # Whichever way it is ended, it ends what it has started.
+    # However it is ended, it ends what it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         results = runner.run()

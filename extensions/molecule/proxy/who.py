@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A site's own program that authenticates users: python3 who.py SOCKET
 
-Whoever says a name and the password "lab" is that.
+Anyone who says a name and the password "lab" is that.
 """
 
 import base64

@@ -86,7 +86,7 @@ class Conf:
         return self.parsed.entries.get(key.lower().encode("utf-8", "replace"), [])
 
     def effective(self, key: str) -> Setting | None:
-        """The setting in force: the last one, in whichever file."""
+        """The setting in force: the last one in all files."""
         entries = self.entries(key)
         return _setting(entries[-1]) if entries else None
 

@@ -126,7 +126,7 @@ def _anybody_writes(path: str) -> bool:
 
 
 def _others_write(name: str, found: os.stat_result) -> bool:
-    # Whoever can replace a link can write to its folder.
+    # A user who can replace a link can write to its folder.
     return not stat.S_ISLNK(found.st_mode) and is_shared(found, write_acl(name, found))
 
 

@@ -50,7 +50,7 @@ def http_disabled(conf: Conf, current: OpenMetrics, on: bool) -> list[Problem]:
 
 
 def client_ids(conf: Conf, current: OpenMetrics, on: bool) -> list[Problem]:
-    """Whoever signs decides which uid a token has."""
+    """The signer decides which uid a token has."""
     if "use_jwt_client_ids" not in current.http_auth.lower():
         return []
     found = f"{HTTP_AUTH} is {current.http_auth}."
@@ -80,7 +80,7 @@ def same_key(path: str, key_path: str) -> list[Problem]:
 
 
 def of_metrics_key(problem: Problem) -> Problem:
-    """A problem of a signing key, with what this one is worth to whoever has it."""
+    """A problem of a signing key, with what this one is worth to its holder."""
     effect = problem.effect.replace("is root on the cluster", READS)
     return problem._replace(effect=effect.replace("sign tokens for any user", "sign tokens for metrics"))
 

@@ -33,7 +33,7 @@ class PolicySettings(NamedTuple):
     retain: int
     """Seconds that a withdrawn key stays."""
     remove: frozenset[str] = frozenset()
-    """Kids and thumbprints of keys that are not trusted, whichever source has them."""
+    """Kids and thumbprints of keys that are not trusted, from any source."""
     merge: bool = False
     """Whether keys in the file that no source ever had stay."""
     force: bool = False

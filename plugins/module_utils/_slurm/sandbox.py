@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What systemd shuts our programs off from, whichever module writes their units. Private to this collection.
+"""What systemd shuts our programs off from; several modules write their units. Private to this collection.
 
 Each line is described in systemd.exec(5) or systemd.resource-control(5). An older systemd warns of a line that it does
 not know and goes on. A program whose memory holds a token dumps none of it: with a pipe in kernel.core_pattern the

@@ -95,7 +95,7 @@ class OpenMetricsRotation:
 
     @property
     def way(self) -> str:
-        """In place if the running slurmctld was seen to share the file with whoever writes it."""
+        """In place if the running slurmctld was seen to share the file with its writer."""
         primary = str(self.cluster.primary)
         observed = self.cluster.observations[primary].get("openmetrics") or {}
         shared = observed.get("key_loaded") == "current" and (self.key.current(primary).get("size") or 0) == 32

@@ -169,7 +169,7 @@ class RolloutPlan(Plan):
 
 @dataclass(frozen=True)
 class RotationPlan(Plan):
-    """What the plan of a rotation says, whichever key is rotated."""
+    """What the plan of a rotation says, for any key."""
 
     check_mode: bool
     """Whether the steps that need the next key are left out."""

@@ -88,7 +88,7 @@ def read_state(path: str) -> dict[str, str]:
 def note(settings: Settings, loaded: dict[str, str]) -> None:
     """Records what units have loaded, each with the digest of its files."""
     temporary = f"{settings.state}.new"
-    # Nobody else can open this file. Whoever can open a file or a folder can lock it, and keep it locked.
+    # Nobody else can open this file. A user who can open a file or a folder can lock it, and keep it locked.
     lock = os.open(f"{settings.state}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         # The timer, a unit that starts, and the role may write at the same moment.

@@ -327,7 +327,7 @@ class TestKilled:
         return ways
 
     def serial_fits(self, folder: pathlib.Path) -> None:
-        """Whichever key is in force, it has its own label."""
+        """The key in force has its own label, before and after."""
         key = (folder / "key").read_bytes()
         assert serial_of(folder) == ("1" if key == OLD else "2")
 

@@ -156,7 +156,7 @@ def test_the_key_of_metrics_is_good_for_everything(metrics, site):
 
 
 def test_another_program_listens_there(metrics, monkeypatch):
-    # This process has the port, whoever runs the test.
+    # This process has the port, as any user.
     monkeypatch.setattr(peer, "uid_of", lambda _sock: 65000)
     result = metrics(openmetrics={"listener_user": "daemon"})
     assert "no token was sent there" in result["msg"]

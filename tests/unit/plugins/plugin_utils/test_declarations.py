@@ -233,7 +233,7 @@ DECLARED = {
 
 
 class Vaulted:
-    """Encrypted text, as Ansible has it. Whoever reads it needs the password, or a program that asks for one."""
+    """Encrypted text, as Ansible has it. A reader needs the password, or a program that asks for one."""
 
     def __init__(self, ciphertext):
         self._ciphertext = ciphertext

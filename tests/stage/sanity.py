@@ -4,8 +4,8 @@
 """sanity.py CORE: runs ansible-test sanity of ansible-core CORE, such as 2.19, on a clean copy of the collection.
 
 Without containers and without an ignore file. Modules are compiled and imported by every Python of a managed host that
-this machine has. A core between the oldest and the newest takes the first and the last of them, as the other two take
-all, unless EVERY_PYTHON is set. If there is no Python for CORE, the one of a minimal Debian is used.
+this machine has. All cores but the newest take the first and the last of theirs, unless EVERY_PYTHON is set: the newest
+takes all of its own, and only 3.8 is none of them. If there is no Python for CORE, the one of a minimal Debian is used.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def main(core: str) -> None:
     excluded = ["tests/conformance/cases/*/**"] if core == max(CONTROLLER) else ["tests/*/**", "extensions/**"]
     run(str(HERE / "clean-copy"), str(folder), *(f":(exclude){path}" for path in excluded))
     managed = [version for version in MANAGED[core] if pythons[version]]
-    if core not in (min(CONTROLLER), max(CONTROLLER)) and not os.environ.get("EVERY_PYTHON"):
+    if core != max(CONTROLLER) and not os.environ.get("EVERY_PYTHON"):
         managed = sorted({managed[0], managed[-1]}, key=managed.index)
     targets = [f"--target-python={version}@{pythons[version]}" for version in managed]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shlex
 import subprocess
@@ -21,19 +22,24 @@ from figures import Cell, IsSelected, Measurement
 SERVERS = ("ctl1", "dbd1", "rest1")
 REAL = "node1"
 NODES = (10, 100, 1000, 5000)
+#: Of so many nodes, so many are down.
+DOWN = (5000, 100)
 FORKS = 20
 ROUNDS = 3
 #: On a node, a program that runs Python and saves its output.
 RECORDING_PYTHON = "/usr/local/bin/recording-python"
 RECORD = "/run/recording-python"
+#: RFC 5737: an address for documentation, which no host has.
+NOBODY = "192.0.2.1"
 
 TEXT = f"""\
 A real controller, slurmdbd and slurmrestd, and nodes that answer at once: each is a connection of Ansible's type
 `local` to a program that reads the module and prints a real node's answer (tests/bench/stand_in). So almost only the
 host where Ansible runs is measured. `ansible -m ping` on the same hosts runs in turn, with {FORKS} forks for both.
 *CPU* is user and system time of Ansible and all its processes. *Each node* is what a node adds to that, compared with
-the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs. In the picture both scales
-are logarithmic.
+the line before. *Memory* is the largest of Ansible's processes. Medians of {ROUNDS} runs; the last line is one run, in
+which the nodes that are down have an address where nobody answers, and `slurm_jwt_nodes_unreachable_max` allows them.
+It must name them once and find nothing to do elsewhere. In the picture both scales are logarithmic.
 """
 
 
@@ -57,6 +63,11 @@ def run(release: str, is_selected: IsSelected) -> Iterator[Cell]:
                 cell, costs = _cell(cluster, number, before)
                 before = {name: (number, cost) for name, cost in costs.items()}
                 yield cell
+        label = f"{DOWN[0]}, {DOWN[1]} of them down"
+        if is_selected(label):
+            _name_nodes(cluster, DOWN[0], str(answer), DOWN[1])
+            log(label)
+            yield _cell_with_nodes_down(cluster, label)
 
 
 def _answer(cluster: Cluster) -> str:
@@ -66,12 +77,14 @@ def _answer(cluster: Cluster) -> str:
     return cluster.on(REAL, f"cat {RECORD}")
 
 
-def _name_nodes(cluster: Cluster, number: int, answer: str) -> None:
+def _name_nodes(cluster: Cluster, number: int, answer: str, down: int = 0) -> None:
     variables = {
         "ansible_connection": "local", "ansible_pipelining": True, "ansible_become": False,
         "ansible_python_interpreter": str(HERE / "stand_in"),
     }
-    hosts = {f"n{index:04}": None for index in range(number)}
+    hosts: dict[str, Any] = {f"n{index:04}": None for index in range(number)}
+    for name in list(hosts)[:down]:
+        hosts[name] = {"ansible_connection": "ssh", "ansible_host": NOBODY}
     cluster.inventories = cluster.inventories[:1]
     cluster.add_inventory(slurm_nodes={"children": {"stand_ins": {"hosts": hosts, "vars": variables}}})
     os.environ["ANSWER"] = answer
@@ -98,7 +111,22 @@ def _cell(cluster: Cluster, number: int, before: dict[str, tuple[int, Cost]]) ->
     return Cell((cluster.release, number), values, measured), costs
 
 
+def _cell_with_nodes_down(cluster: Cluster, label: str) -> Cell:
+    allowed = f"--extra-vars=slurm_jwt_nodes_unreachable_max={DOWN[1]}"
+    cost = _measure(cluster, ("ansible-playbook", "hpc.slurm_jwt.rollout", f"--forks={FORKS}", allowed))
+    output = cluster.log_file.read_text(encoding="utf-8").rpartition("$ ansible-playbook")[2]
+    if f"{DOWN[1]} node(s) cannot be reached" not in output or re.search(r"(changed|failed)=[1-9]", output):
+        raise Failed(f"The rollout did not end as with all nodes; {cluster.log_file} shows why.")
+    values = {
+        "rollout": f"{cost.seconds:.1f} s",
+        "rollout, CPU": f"{cost.cpu:.1f} s",
+        "rollout, memory": f"{cost.memory:.0f} MiB",
+    }
+    return Cell((cluster.release, label), values, cost)
+
+
 def _picture(cells: list[dict[str, Any]]) -> str:
+    cells = [cell for cell in cells if cell["labels"][1] in NODES]
     series = {
         name: [(float(cell["labels"][1]), float(cell["values"][f"{name}, CPU"].split()[0])) for cell in cells]
         for name in ("ping", "rollout")

@@ -342,7 +342,7 @@ def count(stage: Stage, code: int, seconds: float, reason: str) -> Result:
 
 def tail(log: Path, lines: int = 40) -> list[str]:
     """The last lines, or those from where Ansible failed, if it has cleaned up for long after that."""
-    text = log.read_text(errors="replace") if log.exists() else ""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     colours_and_links = r"\x1b\[[0-9;]*[A-Za-z]|\x1b\]8;;[^\x1b\a]*(?:\x1b\\|\a)"
     output = re.sub(colours_and_links, "", text).splitlines()
     # The last one: a scenario may provoke others.

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import locale
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
@@ -19,6 +22,14 @@ settings.load_profile("beside_others")
 def any_port_for_servers_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests have servers without TLS on this host, at ports that any user could take."""
     monkeypatch.setattr(fetch, "FIRST_UNPRIVILEGED_PORT", 65536)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_other_locale_is_left_behind() -> Iterator[None]:
+    """Tests that run later in this process would read and write files in its encoding."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    assert locale.setlocale(locale.LC_ALL) == before
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

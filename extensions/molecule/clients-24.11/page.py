@@ -148,7 +148,7 @@ class Lab:
     def __init__(self, inventory: Path, folder: Path) -> None:
         self.ssh = ("ssh", "-n", "-F", str(inventory.parent / "ssh_config"))
         self.folder = folder
-        self.inventory = json.loads(inventory.read_text())["all"]
+        self.inventory = json.loads(inventory.read_text(encoding="utf-8"))["all"]
 
     def connect(self) -> None:
         """How Ansible reaches the hosts: the one thing that the page's inventory does not say."""

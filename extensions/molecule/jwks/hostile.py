@@ -69,7 +69,8 @@ def modulus():
 
 
 def lie(path):
-    victims = [key for key in json.loads(pathlib.Path(path).read_text())["keys"] if key["kid"] != "evil-1"]
+    keys = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))["keys"]
+    victims = [key for key in keys if key["kid"] != "evil-1"]
     keys = [public("evil", "evil-1")]
     for index, key in enumerate(victims):
         keys.append({**key, "kid": f"leak-{index}", "d": "AQAB"})

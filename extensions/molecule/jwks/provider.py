@@ -112,7 +112,7 @@ def private_jwk(kid):
 
 
 def configure():
-    text = CONF.read_text()
+    text = CONF.read_text(encoding="utf-8")
     values = {
         "external_url": f'"{BASE}"',
         "cookie_domain": '"idp1"',
@@ -126,7 +126,7 @@ def configure():
         text, count = re.subn(rf"(?m)^#?\s*{name}\s*=.*$", f"{name}={value}", text, count=1)
         if not count:
             text = f"{name}={value}\n{text}"
-    CONF.write_text(text)
+    CONF.write_text(text, encoding="utf-8")
     subprocess.run(["chown", "glewlwyd:", KEY], check=True)
     subprocess.run(["systemctl", "restart", "glewlwyd"], check=True)
     for _attempt in range(100):

@@ -74,7 +74,7 @@ class Ledger:
             if name not in self._seen:
                 self._seen.add(name)
                 line = {"attack": attack, "what": what, "where": where, "at": time.strftime("%T"), **more}
-                with open(self.folder / "gains.jsonl", "a") as file:
+                with open(self.folder / "gains.jsonl", "a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
 
     def inspect(self, attack: str, where: str, data: bytes) -> None:
@@ -156,7 +156,7 @@ def main() -> None:
     from hosts import Journals, Locks, Processes, Units
     from sockets import Ports, Sockets
 
-    task = Task(**json.loads(pathlib.Path(sys.argv[1]).read_text()))
+    task = Task(**json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8")))
     ledger = Ledger(pathlib.Path(sys.argv[2]), task)
     everything = (
         Ports, Sockets, NewFiles, ReadableFiles, LocalFolders, Plants, FolderLinks, Processes, Units, Journals, Locks,

@@ -31,6 +31,6 @@ while True:
     connection.close()
     # The file may be read at any time.
     written = pathlib.Path(f"{sys.argv[2]}.new")
-    written.write_text(json.dumps(counts))
+    written.write_text(json.dumps(counts), encoding="utf-8")
     written.replace(sys.argv[2])
     time.sleep(0.1)

@@ -20,7 +20,7 @@ import ssl
 import sys
 
 KIND, VERSION, FOLDER = sys.argv[1:4]
-TOKENS = json.loads(pathlib.Path(FOLDER, "tokens.json").read_text()) if KIND == "openid" else {}
+TOKENS = json.loads(pathlib.Path(FOLDER, "tokens.json").read_text(encoding="utf-8")) if KIND == "openid" else {}
 JOBS = f"/slurm/{VERSION}/jobs"
 PROXY, NAIVE = 443, 8443
 ALICE, REFUSED, OTHERS = "alice", "refused", "others"

@@ -26,7 +26,7 @@ KIND, VERSION, FOLDER = sys.argv[1:4]
 REQUESTS = int(sys.argv[4])
 RATE = float(sys.argv[5]) if len(sys.argv) > 5 else 0
 USERS = ("alice", "bob")
-TOKENS = json.loads(pathlib.Path(FOLDER, "tokens.json").read_text())["good"] if KIND == "openid" else {}
+TOKENS = json.loads(pathlib.Path(FOLDER, "tokens.json").read_text(encoding="utf-8"))["good"] if KIND == "openid" else {}
 lock = threading.Lock()
 counts = {"asked": 0, "failed": 0, "mixed": 0, "reconnected": 0, "slowest": 0.0}
 failures = []

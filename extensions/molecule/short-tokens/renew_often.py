@@ -28,7 +28,7 @@ def main(service: str, times: int) -> None:
     for user in ("daemon", settings["user"]):
         path = pathlib.Path(f"/run/{service}-{user}.json")
         path.touch(mode=0o600)
-        path.write_text(json.dumps({**settings, "user": user}))
+        path.write_text(json.dumps({**settings, "user": user}), encoding="utf-8")
         pair.append(path)
     renewed, runs, begin = 0, 0, time.monotonic()
     while renewed < times:

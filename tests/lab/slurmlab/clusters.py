@@ -160,9 +160,9 @@ def _clear(name: str) -> bool:
 def _allow_many_hosts() -> None:
     """Each systemd needs a few inotify instances. If none is left, a host exits at once and silently."""
     limit = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
-    if int(limit.read_text()) < INOTIFY_INSTANCES:
+    if int(limit.read_text(encoding="utf-8")) < INOTIFY_INSTANCES:
         log("machine", f"raising fs.inotify.max_user_instances to {INOTIFY_INSTANCES}, until the next boot")
-        limit.write_text(str(INOTIFY_INSTANCES))
+        limit.write_text(str(INOTIFY_INSTANCES), encoding="utf-8")
 
 
 def _make_network(cluster: Cluster) -> tuple[str, dict[str, str]]:

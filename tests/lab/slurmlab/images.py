@@ -163,7 +163,7 @@ def _make(release: Release, name: str) -> None:
 
 
 def _import(release: Release, name: str) -> None:
-    with tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         # If it fails, the messages of apt are needed.
         verbose = ["--verbose" if part == "--quiet" else part for part in recipe(release)]
         try:

@@ -49,7 +49,7 @@ def succeeds(*arguments: str) -> bool:
 def lock(name: str) -> Iterator[None]:
     """An exclusive lock on this machine. Logs if it has to wait."""
     (RUN / "locks").mkdir(parents=True, exist_ok=True)
-    with open(RUN / "locks" / name, "w") as file:
+    with open(RUN / "locks" / name, "w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -61,7 +61,7 @@ HASH = "$2y$10$" + "a" * 53
 )
 def test_each_line_has_a_name_and_a_hash(tmp_path, line, why):
     file = tmp_path / "users"
-    file.write_text(f"bob:{HASH}\n{line}\n", newline="")
+    file.write_text(f"bob:{HASH}\n{line}\n", encoding="utf-8", newline="")
     program = [sys.executable, "-I", "-S", str(FILES / "password_file.py")]
     for argv in (
         [*program, str(file)],

@@ -589,7 +589,7 @@ class TestContent:
             stand_in = types.ModuleType("ansible.module_utils.secrets")
             registered = str(place.folder / "registered")
             stand_in.register_secret = (  # type: ignore[attr-defined]
-                lambda text: pathlib.Path(registered).write_text(text)
+                lambda text: pathlib.Path(registered).write_text(text, encoding="utf-8")
             )
             sys.modules["ansible.module_utils.secrets"] = stand_in
             slurm_jwt_key.register_secret = importlib.reload(secrets).register_secret

@@ -193,7 +193,7 @@ def wait_until_reading(processes: list[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         with contextlib.suppress(OSError):
             while time.monotonic() < deadline:
-                if pathlib.Path(f"/proc/{process.pid}/syscall").read_text().startswith("0 0x0 "):
+                if pathlib.Path(f"/proc/{process.pid}/syscall").read_text(encoding="utf-8").startswith("0 0x0 "):
                     break
                 time.sleep(0.01)
 

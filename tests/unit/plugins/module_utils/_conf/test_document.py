@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import functools
+import locale
 import time
 
 import pytest
@@ -280,13 +281,20 @@ _PATTERN = (
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _locale_of_the_daemons():
+    before = locale.setlocale(locale.LC_ALL)
+    locale.setlocale(locale.LC_ALL, "C")
+    yield
+    locale.setlocale(locale.LC_ALL, before)
+
+
 @functools.lru_cache(maxsize=None)
 def glibc() -> tuple[ctypes.CDLL, ctypes.Array[ctypes.c_char]]:
-    """The C library and what it makes of Slurm's pattern, in the locale of the daemons."""
+    """The C library and what it makes of Slurm's pattern."""
     libc = ctypes.CDLL(ctypes.util.find_library("c"))
     if not hasattr(libc, "gnu_get_libc_version"):
         pytest.skip("Slurm's pattern needs glibc, which this is not")
-    libc.setlocale(0, b"C")
     compiled = ctypes.create_string_buffer(256)
     assert libc.regcomp(compiled, _PATTERN, 1) == 0
     return libc, compiled

@@ -829,7 +829,7 @@ class TestManyAtOnce:
 
     def test_what_is_there_is_replaced(self, tmp_path):
         files = self.files(tmp_path, 3)
-        pathlib.Path(files[1].path).write_text("old")
+        pathlib.Path(files[1].path).write_text("old", encoding="utf-8")
         assert list(replace_all(files)) == files
         assert pathlib.Path(files[1].path).read_bytes() == b"secret 1"
 
@@ -846,7 +846,7 @@ class TestManyAtOnce:
 
     def test_a_disk_that_fails_when_it_is_flushed_leaves_the_old_files(self, tmp_path, monkeypatch):
         files = self.files(tmp_path, 3)
-        pathlib.Path(files[0].path).write_text("old")
+        pathlib.Path(files[0].path).write_text("old", encoding="utf-8")
 
         def full(_fd):
             raise OSError(28, "No space left on device")

@@ -67,7 +67,7 @@ def test_what_somebody_else_has_put_there_is_refused_by_name(folder: pathlib.Pat
     if planted == "link":
         folder.symlink_to("/tmp")
     elif planted == "file":
-        folder.write_text("")
+        folder.write_text("", encoding="utf-8")
     else:
         folder.mkdir(mode=0o700)
         if planted == "user":

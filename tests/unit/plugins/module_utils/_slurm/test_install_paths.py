@@ -13,7 +13,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import instal
 
 def program(path: pathlib.Path, mode: int = 0o755) -> pathlib.Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("#!/bin/sh\n")
+    path.write_text("#!/bin/sh\n", encoding="utf-8")
     path.chmod(mode)
     return path
 

@@ -82,7 +82,7 @@ class Site:
         (folder / "pid").write_text(str(self.process.pid))
         for path, file in program_files.program_files(str(folder / "program"), jwks_program).items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            pathlib.Path(path).write_text(file.text)
+            pathlib.Path(path).write_text(file.text, encoding="utf-8")
         self.settings = JwksTimerSettings(
             path=str(self.path),
             sources=[dict.fromkeys(("url", "path", "data", "kid")) | {

@@ -376,4 +376,4 @@ class TestProgram:
         assert host.run(environment={"JOURNAL_STREAM": "8:1"}).stderr.startswith("<3>web: ")
 
     def test_it_is_small(self):
-        assert len(pathlib.Path(token_program.__file__).read_text().splitlines()) < 400
+        assert len(pathlib.Path(token_program.__file__).read_text(encoding="utf-8").splitlines()) < 400

@@ -119,7 +119,7 @@ class Host:
         self.program = self.folder / "program"
         for path, file in program_files.program_files(str(self.program), token_program).items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            pathlib.Path(path).write_text(file.text)
+            pathlib.Path(path).write_text(file.text, encoding="utf-8")
 
     def play(self, **changes) -> None:
         """Set how slurmctld behaves."""

@@ -466,7 +466,7 @@ def kept_files(site):
 
 
 def attacks(site, thorough):
-    """Names and functions. All of them on one ansible-core, on the other those that differ between releases."""
+    """Names and functions. Without ``thorough`` those that differ between releases of ansible-core."""
     hang = {
         "svc1": [{"module": "slurm_jwt_token", "hang": True}],
         "rest1": [{"module": "slurm_jwt_info", "flood": True}],
@@ -510,7 +510,8 @@ def main():
     for name in ("lab", "scratch", "project"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--only", default="", help="part of the names of the attacks to run")
-    parser.add_argument("--which", default="newest,oldest", help="ansible-core; the last one has all the attacks")
+    parser.add_argument("--which", default="newest,oldest", help="releases of ansible-core")
+    parser.add_argument("--thorough", action="store_true", help="all attacks, on the last of these releases")
     parser.add_argument("--core", action="append", help="instead, the folder of the programs of an ansible-core")
     options = parser.parse_args()
     cores = options.core or [
@@ -527,7 +528,7 @@ def main():
         site = Site(options.lab, f"{options.scratch}/{number}", options.project, programs)
         try:
             site.break_into(*EVIL)
-            for name, attack in attacks(site, thorough=number == len(cores) - 1):
+            for name, attack in attacks(site, options.thorough and number == len(cores) - 1):
                 if options.only not in name:
                     continue
                 tried += 1

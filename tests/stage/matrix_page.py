@@ -68,5 +68,6 @@ def record(scenario: str, release: str, seconds: float, failed: bool, page: Path
 
 
 def machine() -> str:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return f"{len(os.sched_getaffinity(0))} processors and {memory:.0f} GB"
+    """In the units of docs/benchmarks.md."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} processors and {memory:.0f} GiB"

@@ -21,7 +21,7 @@ HEAD = """\
 
 When each scenario last ran with each release of Slurm: the date, and how many seconds it took. `make matrix` runs all
 of them, two at a time, and writes this page. It begins with those that have not run for longest, so you may stop it and
-start it again. The last run had {machine}.
+start it again. "–" has not run, or tests what the release does not have. The last run had {machine}.
 
 """
 

@@ -30,8 +30,10 @@ options:
   state:
     description:
       - V(alive) waits and changes nothing. V(restarted) restarts the daemon first.
+      - V(stopped) stops it for a while, for example a standby slurmdbd that must not take over while the primary
+        restarts. V(restarted) starts it again.
     type: str
-    choices: [alive, restarted]
+    choices: [alive, restarted, stopped]
     default: alive
   service:
     description: The systemd unit of the daemon, for example V(slurmdbd).
@@ -66,6 +68,12 @@ options:
     description: Seconds for which the daemon must have answered as the same process before it counts as alive.
     type: float
     default: 1
+  start_after:
+    description:
+      - With O(state=stopped), systemd starts the daemon after so many seconds if nothing started it before, so that it
+        does not stay down if the run is killed.
+    type: int
+    default: 180
   log_file:
     description:
       - The daemon's log file (C(SlurmctldLogFile), or C(LogFile) of slurmdbd), to report its last errors.
@@ -94,7 +102,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 pid:
-  description: The daemon's main process.
+  description: The daemon's main process; 0 with O(state=stopped).
   returned: success
   type: int
   sample: 4711
@@ -126,12 +134,13 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "service": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["alive", "restarted"], "default": "alive"},
+            "state": {"type": "str", "choices": ["alive", "restarted", "stopped"], "default": "alive"},
             "address": {"type": "str"},
             "listens": {"type": "list", "elements": "str"},
             "pause_connections": {"type": "bool", "default": False},
             "timeout": {"type": "float", "default": 60.0},
             "settle": {"type": "float", "default": 1.0},
+            "start_after": {"type": "int", "default": 180},
             "log_file": {"type": "path"},
         },
         supports_check_mode=True,
@@ -139,7 +148,8 @@ def main() -> None:
     task = Task(module.params, module.check_mode, module._diff, module.warn)
     daemon = ManagedDaemon(task, module.run_command, module.get_bin_path("nft"))
     try:
-        result = daemon.restarted() if module.params["state"] == "restarted" else daemon.alive()
+        states = {"alive": daemon.alive, "restarted": daemon.restarted, "stopped": daemon.stopped}
+        result = states[module.params["state"]]()
     except TaskError as exc:
         module.fail_json(msg=str(exc), **exc.result)
     module.exit_json(**result)

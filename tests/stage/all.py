@@ -37,8 +37,8 @@ CORES = ("2.16", "2.17", "2.18", "2.19", "2.20", "2.21")
 DEFAULT_RELEASE = "24.11"
 # Scenarios about what only one of the releases can do.
 OF_ONE_RELEASE = {"metrics": "26.05"}
-# Scenarios about what the older releases cannot do, and the first that can: Slurm 20.11 has no jwks= (jwks shows that it is
-# refused there).
+# Scenarios about what the older releases cannot do, and the first that can: Slurm 20.11 has no jwks= (the scenario jwks
+# shows that it is refused there).
 SINCE = {"rs256": "22.05"}
 
 # Images that the lab compiles, and the only scenario that uses each. They take long, so only the matrix has them.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restarts a daemon, and waits until it is up and answers. Private to this collection."""
+"""Restarts a daemon, and waits until it is up and answers, or stops it for a while. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import (
     listeners,
     pause,
     readiness,
+    transient_timer,
     units,
 )
 
@@ -37,7 +38,36 @@ class ManagedDaemon:
         if self.check_mode:
             return {"changed": True, "pid": self._unit().pid, "seconds": 0.0, "held": False}
         paused = self._restart()
+        self._cancel_start()
         return {"changed": True, **self._wait(), "held": paused}
+
+    def stopped(self) -> dict[str, Any]:
+        """Stop it, after systemd was asked to start it again later."""
+        changed = not self._unit().dead
+        if changed and not self.check_mode:
+            self._cancel_start()
+            start_after = self.params["start_after"]
+            argv = ["systemctl", "start", "--", self.service]
+            code, err = transient_timer.begin(self._systemd, self._start_unit, start_after, argv)
+            if code != 0:
+                raise TaskError(
+                    f"systemd-run failed with exit code {code}: {err or 'no message'}. Nothing would start "
+                    f"{self.service} again if this run were killed, so it was not stopped."
+                )
+            code, dummy_out, err = self.run(["systemctl", "stop", "--", self.service])
+            if code != 0:
+                raise TaskError(f"systemctl stop {self.service} failed with exit code {code}: {err.strip()}")
+        return {"changed": changed, "pid": 0, "seconds": 0.0, "held": False}
+
+    @property
+    def _start_unit(self) -> str:
+        return f"slurm_jwt_start_{units.unit_name(self.service).rpartition('.')[0]}"
+
+    def _cancel_start(self) -> None:
+        transient_timer.end(self._systemd, self._start_unit)
+
+    def _systemd(self, argv: Sequence[str]) -> tuple[int, str, str]:
+        return self.run(list(argv))
 
     def _unit(self) -> units.Unit:
         code, out, err = self.run(units.show([self.service]))
@@ -52,10 +82,7 @@ class ManagedDaemon:
             self._systemctl_restart()
             return False
 
-        def run(argv: Sequence[str]) -> tuple[int, str, str]:
-            return self.run(list(argv))
-
-        return pause.restart(run, self.nft, port, self._systemctl_restart, lambda: self._unit().dead)
+        return pause.restart(self._systemd, self.nft, port, self._systemctl_restart, lambda: self._unit().dead)
 
     def _systemctl_restart(self) -> None:
         code, dummy_out, err = self.run(["systemctl", "restart", "--", self.service])

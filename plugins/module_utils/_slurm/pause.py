@@ -12,11 +12,11 @@ connections are dropped until the daemon listens; existing connections go on. Sl
 from __future__ import annotations
 
 import time
-from typing import Callable, Sequence, Tuple
+from typing import Callable
 
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import transient_timer
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.proc_net import ESTABLISHED, LISTEN, rows
-
-Run = Callable[[Sequence[str]], Tuple[int, str, str]]
+from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.transient_timer import Run
 
 TABLE = "slurm_jwt_pause"
 # Rules of the kernel do not expire: systemd removes the table if this process is killed.
@@ -60,9 +60,7 @@ def _wait_until(condition: Callable[[], object], seconds: float) -> None:
 def begin(run: Run, nft: str, port: int) -> bool:
     """Drop new connections to a port of this host; False where nftables cannot."""
     end(run, nft)
-    rc, dummy_out, dummy_err = run(
-        ["systemd-run", "--quiet", "--collect", "--unit", TABLE, "--on-active", str(DEADLINE), nft, *_DELETE]
-    )
+    rc, dummy_err = transient_timer.begin(run, TABLE, DEADLINE, [nft, *_DELETE])
     if rc != 0:
         return False
     rules = (
@@ -79,7 +77,7 @@ def begin(run: Run, nft: str, port: int) -> bool:
 def end(run: Run, nft: str) -> None:
     """Let connections in again. Harmless where nothing is paused."""
     run([nft, *_DELETE])
-    run(["systemctl", "stop", TABLE + ".timer"])
+    transient_timer.end(run, TABLE)
 
 
 def listens(port: int) -> bool:

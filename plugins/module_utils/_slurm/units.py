@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from typing import NamedTuple, Sequence
@@ -24,6 +25,8 @@ _PROPERTIES = (
     "NeedDaemonReload",
     "ExecStart",
     "ExecMainStartTimestampMonotonic",
+    "ExecMainCode",
+    "ExecMainStatus",
     "InvocationID",
     "NextElapseUSecRealtime",
     "InaccessiblePaths",
@@ -53,6 +56,8 @@ class Unit(NamedTuple):
     program: str | None = None
     """What it starts."""
     result: str = ""
+    signal: int = 0
+    """The signal that ended its main process, if one did."""
     started: float = 0.0
     """When its main process was started last, in seconds since 1970; 0 if systemd does not report it."""
     invocation: str = ""
@@ -122,6 +127,7 @@ def _parse(block: str) -> Unit:
         environment=tuple(filter(None, values.get("Environment", ()))),
         program=next(iter(re.findall(r"\{ path=(\S+) ;", last("ExecStart"))), None),
         result=last("Result"),
+        signal=int(last("ExecMainStatus") or 0) if last("ExecMainCode") == str(int(os.CLD_KILLED)) else 0,
         started=since_boot and time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + since_boot,
         invocation=last("InvocationID"),
         next_start=last("NextElapseUSecRealtime"),

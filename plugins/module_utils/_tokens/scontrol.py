@@ -72,7 +72,7 @@ def why_scontrol_failed(code: int, errors: str) -> str:
     """In sentences, why 'scontrol token' printed no token, and what to do."""
     error = " ".join(re.sub(r"^scontrol: (?:error: )?", "", line) for line in errors.split("\n")).strip()
     if code in TIMED_OUT:
-        return "slurmctld did not answer in time. Check that it is running and that this host can reach it."
+        return "slurmctld does not answer in time. Check that it is running and that this host can reach it."
     for texts, meaning in _SCONTROL_FAILURES:
         if any(text in error.lower() for text in texts):
             return f"{meaning} (scontrol: {error})"

@@ -41,12 +41,10 @@ class Daemons:
         )
 
     def slurmdbd_restarts(self) -> list[str]:
-        """The hosts on which slurmdbd is restarted."""
-        return [
-            host
-            for host in self.cluster.slurmdbd_hosts
-            if self._must_load(host, "slurmdbd", self.conf_files.slurmdbd_conf_differs(host))
-        ]
+        """The hosts on which slurmdbd is restarted. Standbys always restart with the primary, and never take over."""
+        hosts, standbys = self.cluster.slurmdbd_hosts, self.cluster.standby_slurmdbd_hosts
+        due = [host for host in hosts if self._must_load(host, "slurmdbd", self.conf_files.slurmdbd_conf_differs(host))]
+        return due if set(due) <= set(standbys) else [host for host in hosts if host in due or host in standbys]
 
     def slurmctld_loads(self) -> dict[str, str]:
         """Controller -> how slurmctld loads the change: RECONFIGURE or RESTART."""

@@ -563,7 +563,7 @@ class TestScontrol:
     def test_it_has_a_timeout(self):
         self.answer("sleep 20")
         begin = time.monotonic()
-        assert "did not answer in time" in self.run(timeout=1)["msg"]
+        assert "does not answer in time" in self.run(timeout=1)["msg"]
         assert time.monotonic() - begin < 5
 
     def test_a_clock_that_differs_draws_a_warning(self):

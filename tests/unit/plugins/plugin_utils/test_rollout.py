@@ -208,6 +208,14 @@ def test_the_standby_of_slurmdbd_gets_the_key_and_a_restart():
     assert decide(two_dbds(jwt=True), in_play=[*HOSTS, "dbd2"], components=components)["up_to_date"]
 
 
+def test_the_standby_of_slurmdbd_restarts_with_the_primary_and_not_the_other_way_round():
+    components = dict(COMPONENTS, slurmdbd=["dbd1", "dbd2"])
+    for stale, restarts in (("dbd1", ["dbd1", "dbd2"]), ("dbd2", ["dbd2"])):
+        observations = two_dbds(jwt=True)
+        observations[stale]["daemons"]["slurmdbd"].update(key_loaded="replaced")
+        assert decide(observations, in_play=[*HOSTS, "dbd2"], components=components)["slurmdbd"] == restarts
+
+
 def test_a_declared_serial_labels_a_key_that_has_none():
     assert decide(cluster(jwt=True), key_serial="2026-11")["key_source_changes"]
     labelled = cluster(jwt=True, ctl1={"key": dict(key(), serial="2026-10")})

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -316,6 +317,9 @@ def test_units() -> None:
     assert brief(daemon_problems.unit("slurmdbd", "dbd", missing, 0)) == [("error", "unit_missing")]
     assert brief(daemon_problems.unit("slurmdbd", "dbd", failed, 0)) == [("error", "daemon_down")]
     assert brief(daemon_problems.unit("slurmrestd", "restd", failed, 0)) == [("info", "daemon_down")]
+    ended = failed._replace(signal=signal.SIGUSR1)
+    assert brief(daemon_problems.unit("slurmdbd", "dbd", ended, 0)) == [("warning", "daemon_down")]
+    assert brief(daemon_problems.unit("slurmctld", "ctld", ended, 0)) == [("error", "daemon_down")]
     assert brief(daemon_problems.unit("slurmrestd", "restd", missing, 0)) == [("error", "unit_missing")]
     assert "slurmrestd_service" in daemon_problems.unit("slurmrestd", "restd", missing, 0)[0].remedy
     assert "slurm_jwt_slurmdbd_service" in daemon_problems.unit("slurmdbd", "dbd", missing, 0)[0].remedy

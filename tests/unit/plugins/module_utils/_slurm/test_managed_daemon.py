@@ -14,17 +14,24 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.managed_daemo
 
 UP = "LoadState=loaded\nActiveState=active\nSubState=running\nMainPID=7\n"
 DEAD = "LoadState=loaded\nActiveState=failed\nResult=exit-code\nMainPID=0\nInvocationID=abc\n"
-OPTIONS = {"service": "slurmdbd", "address": None, "listens": None, "pause_connections": False, "log_file": None}
+OPTIONS = {
+    "service": "slurmdbd", "address": None, "listens": None, "pause_connections": False, "log_file": None,
+    "start_after": 180,
+}  # fmt: skip
+START_LATER = "systemd-run --quiet --collect --unit slurm_jwt_start_slurmdbd --on-active 180 systemctl start --"
 
 
 class Systemd:
-    def __init__(self, shown: str, restart: int = 0) -> None:
+    def __init__(self, shown: str, restart: int = 0, failing: str = "") -> None:
         self.shown = shown
         self.restart = restart
+        self.failing = failing
         self.commands: list[list[str]] = []
 
     def __call__(self, argv: list[str]) -> tuple[int, str, str]:
         self.commands.append(argv)
+        if self.failing and self.failing in " ".join(argv):
+            return 1, "", "No such bus."
         if argv[0] == "journalctl":
             return 0, "slurmdbd[7]: fatal: no key\nsystemd[1]: slurmdbd.service: Failed\n", ""
         return (0, self.shown, "") if argv[1] == "show" else (self.restart, "", "Job failed.")
@@ -47,6 +54,35 @@ def test_a_restart() -> None:
     assert [argv[1] for argv in systemd.commands] == ["show"]
     assert systemd.daemon().restarted()["changed"] is True
     assert ["systemctl", "restart", "--", "slurmdbd"] in systemd.commands
+
+
+def test_a_daemon_that_is_stopped_starts_again_by_itself_and_a_restart_cancels_that() -> None:
+    systemd = Systemd(UP)
+    assert systemd.daemon(check_mode=True).stopped()["changed"] is True
+    assert [argv[1] for argv in systemd.commands] == ["show"]
+    assert systemd.daemon(service="slurmdbd.service").stopped()["changed"] is True
+    commands = [" ".join(argv) for argv in systemd.commands]
+    assert commands[-2:] == [f"{START_LATER} slurmdbd.service", "systemctl stop -- slurmdbd.service"]
+    systemd.daemon().restarted()
+    assert ["systemctl", "stop", "slurm_jwt_start_slurmdbd.timer"] in systemd.commands[len(commands) :]
+
+
+def test_a_daemon_that_is_down_is_left_alone_by_stopped() -> None:
+    systemd = Systemd(DEAD)
+    assert systemd.daemon().stopped()["changed"] is False
+    assert [argv[1] for argv in systemd.commands] == ["show"]
+
+
+def test_a_daemon_that_nothing_would_start_again_is_not_stopped() -> None:
+    systemd = Systemd(UP, failing="systemd-run")
+    with pytest.raises(TaskError, match="systemd-run failed with exit code 1: No such bus.*it was not stopped"):
+        systemd.daemon().stopped()
+    assert ["systemctl", "stop", "--", "slurmdbd"] not in systemd.commands
+
+
+def test_a_daemon_that_does_not_stop() -> None:
+    with pytest.raises(TaskError, match="systemctl stop slurmdbd failed with exit code 1: No such bus."):
+        Systemd(UP, failing="stop -- slurmdbd").daemon().stopped()
 
 
 @pytest.mark.parametrize("restart", [0, 1])

@@ -278,7 +278,8 @@ class Runner:
         result = count(stage, code, time.monotonic() - begin, reason)
         with self.change:
             if self.is_matrix and stage.group == "molecule" and not self.is_stopping:
-                matrix_page.record(*stage.cell, result.seconds, bool(result.failed))
+                known = {each.cell for each in matrix() if each.group == "molecule"}
+                matrix_page.record(*stage.cell, result.seconds, bool(result.failed), known)
             self.running.pop(stage.name, None)
             del self.busy[stage.name]
             self._finish(stage, result)

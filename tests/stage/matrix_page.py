@@ -9,6 +9,7 @@ The whole matrix takes longer than most people have at once. The page lets a lat
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
@@ -60,9 +61,11 @@ def table(cells: Cells) -> str:
     return "\n".join(lines) + "\n"
 
 
-def record(scenario: str, release: str, seconds: float, failed: bool, page: Path = PAGE) -> None:
-    """Writes down how one run ended."""
-    cells = read(page)
+def record(
+    scenario: str, release: str, seconds: float, failed: bool, known: Collection[tuple[str, str]], page: Path = PAGE
+) -> None:
+    """Writes down how one run ended, and removes what is not known any more."""
+    cells = {cell: ended for cell, ended in read(page).items() if cell in known}
     cells[scenario, release] = f"{date.today()}, " + ("**failed**" if failed else f"{seconds:.0f} s")
     write(cells, page)
 

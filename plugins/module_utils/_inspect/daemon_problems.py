@@ -8,7 +8,6 @@ It is apart from problems.py because nodes are many, and should not load it.
 
 from __future__ import annotations
 
-from signal import SIGUSR1
 from typing import TYPE_CHECKING, Sequence
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.access import Reader, allows
@@ -271,7 +270,7 @@ def unit(component: str, service: str, found: Unit, unmanaged: int, missing: Seq
         effect = f"{component} does not start like this."
         remedy = f"A rollout writes what is missing and starts {component}."
         return [Problem(WARNING, "daemon_down", component, None, found_missing, effect, remedy)]
-    if component == "slurmdbd" and found.signal == SIGUSR1:
+    if component == "slurmdbd" and found.ended_as_standby:
         found_ended = f"{what} SIGUSR1 ended it, as it ends a standby of Slurm 26.05 when the primary comes back."
         remedy = "A rollout starts it. So does systemd with Restart=on-failure in a drop-in of the unit."
         return [Problem(WARNING, "daemon_down", component, None, found_ended, "Nothing takes over.", remedy)]

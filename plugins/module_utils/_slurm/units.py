@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from signal import SIGUSR1
 from typing import NamedTuple, Sequence
 
 _PROPERTIES = (
@@ -75,6 +76,11 @@ class Unit(NamedTuple):
     def dead(self) -> bool:
         """Whether it will not come up by itself."""
         return self.load == "not-found" or self.active in ("failed", "inactive")
+
+    @property
+    def ended_as_standby(self) -> bool:
+        """Whether it is a slurmdbd that ended as a standby of Slurm 26.05 does when the primary comes back."""
+        return self.dead and self.signal == SIGUSR1
 
     @property
     def in_use(self) -> bool:

@@ -163,8 +163,13 @@ class JwksRefresh:
         return CHANGED
 
     def is_behind(self, daemon: ReloadedDaemon) -> bool:
-        """Whether a daemon started before the file was written. One that does not run loads it at its start."""
+        """Whether a daemon started before the file was written. One that does not run loads it at its start.
+
+        That start is left to others, unless the timer of the primary slurmdbd may have ended this standby.
+        """
         file, unit = paths.inspect(self.settings.path), self.unit(daemon)
+        if daemon.component == "slurmdbd" and unit.ended_as_standby:
+            return True
         return file.kind == "file" and unit.pid > 0 and file.modified > unit.started
 
     def has_distrusted_key(self, daemon: ReloadedDaemon) -> bool:

@@ -33,9 +33,11 @@ def test_what_is_written_is_read_again(page: Path) -> None:
     ]
 
 
-def test_a_run_changes_its_own_cell_only(page: Path) -> None:
-    matrix_page.record("remove", "20.11", 607.6, False, page)
-    matrix_page.record("remove", "24.11", 1.0, True, page)
+def test_a_run_changes_its_own_cell_only_and_a_scenario_that_is_gone_is_removed(page: Path) -> None:
+    known = [("remove", "20.11"), ("remove", "24.11")]
+    matrix_page.write({("renamed", "24.11"): "2026-11-30, 5 s"}, page)
+    matrix_page.record("remove", "20.11", 607.6, False, known, page)
+    matrix_page.record("remove", "24.11", 1.0, True, known, page)
     today = date.today()
     assert matrix_page.read(page) == {
         ("remove", "20.11"): f"{today}, 608 s", ("remove", "24.11"): f"{today}, **failed**"

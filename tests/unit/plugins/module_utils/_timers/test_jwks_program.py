@@ -37,10 +37,12 @@ here = pathlib.Path(%(here)r)
 name = os.path.basename(sys.argv[0])
 pid = int((here / "pid").read_text() or 0)
 if name == "systemctl" and sys.argv[1] == "show":
-    state = "active" if pid else "inactive"
+    ended = (here / "signal").read_text()
+    state = "active" if pid else "failed" if ended else "inactive"
     # The sandbox hides the processes of others: there is none of that number to be seen.
     shown = pid and pid + 2**22
     print(f"LoadState=loaded\nActiveState={state}\nSubState=running\nResult=success\nMainPID={shown}")
+    print("ExecMainCode=" + ("2" if ended and not pid else "0"), "ExecMainStatus=" + (ended or "0"), sep="\n")
     if pid:
         ticks = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[19])
         print(f"ExecMainStartTimestampMonotonic={ticks * 1000000 // os.sysconf('SC_CLK_TCK')}")
@@ -53,7 +55,8 @@ if refusal:
     sys.exit(1)
 if (here / "deaf").exists():
     sys.exit(0)
-os.kill(pid, 9)
+if pid:
+    os.kill(pid, 9)
 new = subprocess.Popen(["sleep", "100"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 (here / "pid").write_text(str(new.pid))
 """
@@ -70,7 +73,7 @@ class Site:
         self.folder, self.issuer = folder, issuer
         self.path = folder / "jwks.json"
         self.record = folder / "record.json"
-        for name, text in (("calls", ""), ("refusal", "")):
+        for name, text in (("calls", ""), ("refusal", ""), ("signal", "")):
             (folder / name).write_text(text)
         for name in ("bin/systemctl", "bin/scontrol"):
             script = folder / name
@@ -189,6 +192,18 @@ class TestRefresh:
         (site.folder / "pid").write_text("0")
         code, output = site.run()
         assert (code, site.kids, site.calls) == (0, ["a"], []), output
+
+    def test_a_standby_slurmdbd_that_the_return_of_the_primary_ended_is_started(self, site):
+        slurmdbd = ReloadedDaemon("slurmdbd", "slurmdbd", "restart", None)
+        (site.folder / "pid").write_text("0")
+        (site.folder / "signal").write_text("9")
+        assert site.run(daemons=[slurmdbd])[0] == 0
+        assert site.calls == []
+        (site.folder / "signal").write_text(str(int(signal.SIGUSR1)))
+        code, output = site.run(daemons=[slurmdbd])
+        assert (code, site.calls) == (0, [["systemctl", "restart", "--", "slurmdbd"]]), output
+        assert site.run(daemons=[slurmdbd])[0] == 0
+        assert site.calls == []
 
     def test_the_next_run_reloads_the_daemon_after_one_that_was_killed(self, site):
         site.run()

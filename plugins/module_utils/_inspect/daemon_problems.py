@@ -272,8 +272,9 @@ def unit(component: str, service: str, found: Unit, unmanaged: int, missing: Seq
         return [Problem(WARNING, "daemon_down", component, None, found_missing, effect, remedy)]
     if component == "slurmdbd" and found.ended_as_standby:
         found_ended = f"{what} SIGUSR1 ended it, as it ends a standby of Slurm 26.05 when the primary comes back."
+        effect = "No slurmdbd takes over if the primary stops."
         remedy = "A rollout starts it. So does systemd with Restart=on-failure in a drop-in of the unit."
-        return [Problem(WARNING, "daemon_down", component, None, found_ended, "Nothing takes over.", remedy)]
+        return [Problem(WARNING, "daemon_down", component, None, found_ended, effect, remedy)]
     if unmanaged:
         what += f" {component} runs as process {unmanaged}, not started by systemd."
     effect = "After a rollout, new faults could not be told from old ones."

@@ -94,6 +94,12 @@ EXAMPLES = r"""
     address: ":6819"
     log_file: /var/log/slurm/slurmdbd.log
 
+- name: Keep the standby slurmdbd from taking over for the next minutes
+  hpc.slurm_jwt.slurm_jwt_daemon:
+    service: slurmdbd
+    state: stopped
+    start_after: 300
+
 - name: Make sure that slurmctld is up
   hpc.slurm_jwt.slurm_jwt_daemon:
     service: slurmctld

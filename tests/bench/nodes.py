@@ -102,12 +102,11 @@ def _cell(cluster: Cluster, number: int, before: dict[str, tuple[int, Cost]]) ->
     costs = {name: Cost(*(median(values) for values in zip(*each))) for name, each in measured.items()}
     values: dict[str, Any] = {}
     for name, cost in costs.items():
-        values[name] = f"{cost.seconds:.1f} s"
-        values[f"{name}, CPU"] = f"{cost.cpu:.1f} s"
+        each_node = ""
         if name in before:
             fewer, less = before[name]
-            values[f"{name}, each node"] = f"{1000 * (cost.cpu - less.cpu) / (number - fewer):.0f} ms"
-        values[f"{name}, memory"] = f"{cost.memory:.0f} MiB"
+            each_node = f"{1000 * (cost.cpu - less.cpu) / (number - fewer):.0f} ms"
+        values.update(_values(name, cost, each_node))
     return Cell((cluster.release, number), values, measured), costs
 
 
@@ -117,12 +116,17 @@ def _cell_with_nodes_down(cluster: Cluster, label: str) -> Cell:
     output = cluster.log_file.read_text(encoding="utf-8").rpartition("$ ansible-playbook")[2]
     if f"{DOWN[1]} node(s) cannot be reached" not in output or re.search(r"(changed|failed)=[1-9]", output):
         raise Failed(f"The rollout did not end as with all nodes; {cluster.log_file} shows why.")
-    values = {
-        "rollout": f"{cost.seconds:.1f} s",
-        "rollout, CPU": f"{cost.cpu:.1f} s",
-        "rollout, memory": f"{cost.memory:.0f} MiB",
+    return Cell((cluster.release, label), _values("rollout", cost), cost)
+
+
+def _values(name: str, cost: Cost, each_node: str = "") -> dict[str, str]:
+    """The columns of one command. Without EACH_NODE there was no smaller number of nodes to compare with."""
+    return {
+        name: f"{cost.seconds:.1f} s",
+        f"{name}, CPU": f"{cost.cpu:.1f} s",
+        **({f"{name}, each node": each_node} if each_node else {}),
+        f"{name}, memory": f"{cost.memory:.0f} MiB",
     }
-    return Cell((cluster.release, label), values, cost)
 
 
 def _picture(cells: list[dict[str, Any]]) -> str:

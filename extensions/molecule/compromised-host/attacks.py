@@ -27,6 +27,8 @@ EVIL, HONEST = ("node1", "rest1", "svc1"), ("ctl1", "dbd1")
 KEY = "/var/lib/slurm/slurmctld/jwt_hs256.key"
 ROOT_TOKEN = {"name": "x", "user": "root", "allow_privileged": True, "dest": "/root/x", "lifespan": "300d"}
 TEMPLATE = "{{ lookup('pipe', 'touch FILE') }}"
+#: What the run summary says of a slurmrestd that is proven. One request would crash slurmdbd 20.11 and is left out.
+PROVEN = "slurmrestd " + ("11/11" if os.environ["LAB_RELEASE"] == "20.11" else "12/12")
 #: Timeout of a task, so that a host that hangs does not use up the limits of the collection.
 TASK_TIMEOUT = 20
 
@@ -370,7 +372,7 @@ def fake_proof(site):
     site.set_rules("rest1")
     code, output, _time = site.play("rollout", listen)
     check(
-        code == 0 and "slurmrestd 12/12, seen from the controller" in output,
+        code == 0 and f"{PROVEN}, seen from the controller" in output,
         "the controller did not see slurmrestd",
         output,
     )
@@ -404,7 +406,7 @@ def fake_proof(site):
     site.set_rules("rest1")
     # Declared: clients of the earlier address are disconnected.
     code, output, _time = site.play("rollout", "--extra-vars=slurmrestd_listen=127.0.0.1:6820")
-    check(code == 0 and "slurmrestd 12/12, by its own word" in output, "the table hides who has checked", output)
+    check(code == 0 and f"{PROVEN}, by its own word" in output, "the table hides who has checked", output)
 
 
 def rollback(site):

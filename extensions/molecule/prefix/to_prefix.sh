@@ -10,8 +10,9 @@ set -eu
 uid=$1
 systemctl stop slurmrestd slurmd slurmctld slurmdbd 2> /dev/null || true
 
-# A build has all of its plugins.
-apt-get -qq --yes --no-install-recommends install slurm-wlm-jwt-plugin > /dev/null
+# A build has all of its plugins. Before 22.05 there is no package for this one alone.
+[ -z "$(apt-cache search --names-only '^slurm-wlm-jwt-plugin$')" ] \
+    || apt-get -qq --yes --no-install-recommends install slurm-wlm-jwt-plugin > /dev/null
 version=$(dpkg-query -W -f '${Version}' slurm-wlm-basic-plugins)
 version=${version%%[-+]*}
 to=/opt/slurm/$version

@@ -64,8 +64,9 @@ class PluginInspection:
             installed = install_paths.parse_dpkg(self.host.command(argv)[1])
         found: dict[str, None] = {}
         for name, component in missing.items():
-            bring = install_paths.missing_packages(name, installed)
-            owner = self._owner(os.path.join(folder, name)) if folder and not bring else None
+            # First: which package has auth_jwt.so differs between releases of Debian.
+            owner = self._owner(os.path.join(folder, name)) if folder else None
+            bring = [] if owner else install_paths.missing_packages(name, installed)
             if owner:
                 command = install_paths.reinstall(owner)
                 self.host.problems += daemon_problems.plugin_lost(component, name, folder, owner.name, command)

@@ -651,11 +651,12 @@ def test_a_plugin_that_an_installed_package_has_lost(site: Site, monkeypatch: py
     assert "slurm-wlm-jwt-plugin" in problem["remedy"] and "build" not in problem["remedy"].lower()
     assert found["plugins"]["packages"] == []
     # Debian 11 has no package for this plugin alone.
-    site.answers["dpkg-query"] = (0, f"installed slurm-wlm-basic-plugins 20.11.7\nslurm-wlm-basic-plugins: {plugin}\n", "")
+    package = "slurm-wlm-basic-plugins"
+    site.answers["dpkg-query"] = (0, f"installed {package} 20.11.7\n{package}: {plugin}\n", "")
     found = site.look(["slurmctld"])
     (problem,) = [each for each in found["problems"] if each["code"].startswith("plugin_")]
     assert (problem["code"], found["plugins"]["packages"]) == ("plugin_lost", [])
-    assert "slurm-wlm-basic-plugins=20.11.7" in problem["remedy"]
+    assert f"{package}=20.11.7" in problem["remedy"]
 
 
 def test_a_plugin_that_an_rpm_has_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

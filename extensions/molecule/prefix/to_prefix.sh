@@ -55,6 +55,12 @@ echo SLURM_CONF=/opt/slurm/etc/slurm.conf > /etc/default/slurmdbd
 echo 'SLURMD_OPTIONS="-f /opt/slurm/etc/slurm.conf -d /opt/slurm/current/sbin/slurmstepd"' > /etc/sysconfig/slurmd
 echo SLURM_CONF=/opt/slurm/etc/slurm.conf > /etc/default/slurmrestd
 
+# Before 23.02 daemons do not tell systemd when they are ready.
+case $version in
+    20.* | 21.* | 22.*) options='-D -s' type=simple ;;
+    *) options=--systemd type=notify ;;
+esac
+
 # unit DAEMON CONF AFTER COMMAND: writes a unit as Slurm's sources have it. Its other lines are on standard input.
 unit() {
     {
@@ -77,8 +83,8 @@ UNIT
 }
 
 if [ -f /opt/slurm/etc/slurm.conf ]; then
-    unit slurmctld slurm.conf 'munge.service sssd.service' 'slurmctld --systemd $SLURMCTLD_OPTIONS' <<'UNIT'
-Type=notify
+    unit slurmctld slurm.conf 'munge.service sssd.service' "slurmctld $options \$SLURMCTLD_OPTIONS" <<UNIT
+Type=$type
 User=slurm
 Group=slurm
 RuntimeDirectory=slurmctld
@@ -86,8 +92,8 @@ RuntimeDirectoryMode=0755
 LimitNOFILE=65536
 TasksMax=infinity
 UNIT
-    unit slurmd slurm.conf 'munge.service sssd.service' 'slurmd --systemd $SLURMD_OPTIONS' <<'UNIT'
-Type=notify
+    unit slurmd slurm.conf 'munge.service sssd.service' "slurmd $options \$SLURMD_OPTIONS" <<UNIT
+Type=$type
 RuntimeDirectory=slurm
 RuntimeDirectoryMode=0755
 KillMode=process

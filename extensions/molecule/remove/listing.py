@@ -13,8 +13,8 @@ import subprocess
 
 TREES = ("/etc", "/usr/local", "/var/lib/systemd", "/var/lib/slurm", "/run/systemd/system")
 
-# Files that other programs write: copies by useradd and userdel, the linker's list after packages were installed, states
-# of daemons, a seed.
+# Files that other programs write: copies by useradd and userdel, the linker's list after packages were installed,
+# states of daemons, a seed.
 OTHERS = re.compile(
     r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-"
     r"|/etc/ld\.so\.cache"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from signal import SIGUSR1
@@ -33,6 +32,8 @@ _PROPERTIES = (
     "InaccessiblePaths",
     "ProtectHome",
 )
+# CLD_KILLED of waitid(2); Python has it from 3.9 on.
+_KILLED = "2"
 # What ProtectHome=yes hides; see systemd.exec(5).
 _HOMES = ("/home", "/root", "/run/user")
 
@@ -133,7 +134,7 @@ def _parse(block: str) -> Unit:
         environment=tuple(filter(None, values.get("Environment", ()))),
         program=next(iter(re.findall(r"\{ path=(\S+) ;", last("ExecStart"))), None),
         result=last("Result"),
-        signal=int(last("ExecMainStatus") or 0) if last("ExecMainCode") == str(int(os.CLD_KILLED)) else 0,
+        signal=int(last("ExecMainStatus") or 0) if last("ExecMainCode") == _KILLED else 0,
         started=since_boot and time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + since_boot,
         invocation=last("InvocationID"),
         next_start=last("NextElapseUSecRealtime"),

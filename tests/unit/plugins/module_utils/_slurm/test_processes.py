@@ -324,3 +324,11 @@ def test_a_pid_file_counts_if_its_process_is_the_daemon(tmp_path: pathlib.Path) 
     assert processes.main_pid("slurmd", "slurmd", ("/run/slurmd.pid",), str(tmp_path)) == 42
     (tmp_path / "run/slurmd.pid").write_text("no number\n")
     assert processes.main_pid("slurmd", "slurmd", ("/run/slurmd.pid",), str(tmp_path)) == 0
+
+
+def test_how_a_daemon_ended() -> None:
+    shown = "LoadState=loaded\nActiveState=failed\nExecMainCode={}\nExecMainStatus={}\n"
+    killed, exited, never = (units.parse(shown.format(*how))[0] for how in ((2, 10), (1, 10), (0, 0)))
+    assert (killed.signal, killed.ended_as_standby) == (10, True)
+    assert (exited.signal, exited.ended_as_standby) == (0, False)
+    assert never.signal == 0

@@ -57,7 +57,7 @@ echo SLURM_CONF=/opt/slurm/etc/slurm.conf > /etc/default/slurmrestd
 
 # Before 23.02 daemons do not tell systemd when they are ready.
 case $version in
-    20.* | 21.* | 22.*) options='-D -s' type=simple ;;
+    20.* | 21.* | 22.*) options=-D type=simple ;;
     *) options=--systemd type=notify ;;
 esac
 

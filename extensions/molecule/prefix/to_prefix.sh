@@ -55,10 +55,10 @@ echo SLURM_CONF=/opt/slurm/etc/slurm.conf > /etc/default/slurmdbd
 echo 'SLURMD_OPTIONS="-f /opt/slurm/etc/slurm.conf -d /opt/slurm/current/sbin/slurmstepd"' > /etc/sysconfig/slurmd
 echo SLURM_CONF=/opt/slurm/etc/slurm.conf > /etc/default/slurmrestd
 
-# Before 23.02 daemons do not tell systemd when they are ready.
+# Before 23.02 daemons do not tell systemd when they are ready; the oldest do not know -s.
 case $version in
-    20.* | 21.* | 22.*) options=-D type=simple ;;
-    *) options=--systemd type=notify ;;
+    20.* | 21.* | 22.*) options=-D type=simple slurmdbd_options=-D ;;
+    *) options=--systemd type=notify slurmdbd_options='-D -s' ;;
 esac
 
 # unit DAEMON CONF AFTER COMMAND: writes a unit as Slurm's sources have it. Its other lines are on standard input.
@@ -111,7 +111,7 @@ Environment=SLURMRESTD_LISTEN=:6820
 UNIT
 else
     unit slurmdbd slurmdbd.conf 'munge.service mysql.service mysqld.service mariadb.service sssd.service' \
-        'slurmdbd -D -s $SLURMDBD_OPTIONS' <<'UNIT'
+        "slurmdbd $slurmdbd_options \$SLURMDBD_OPTIONS" <<'UNIT'
 Type=simple
 User=slurm
 Group=slurm

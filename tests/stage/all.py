@@ -224,6 +224,7 @@ class Runner:
     def __init__(self, chosen: list[Stage], is_matrix: bool) -> None:
         self.waiting = chosen
         self.is_matrix = is_matrix
+        self.cells = {stage.cell for stage in matrix() if stage.group == "molecule"} if is_matrix else set()
         self.is_stopping = False
         self.names = {stage.name for stage in chosen}
         self.busy: dict[str, Stage] = {}
@@ -278,8 +279,7 @@ class Runner:
         result = count(stage, code, time.monotonic() - begin, reason)
         with self.change:
             if self.is_matrix and stage.group == "molecule" and not self.is_stopping:
-                known = {each.cell for each in matrix() if each.group == "molecule"}
-                matrix_page.record(*stage.cell, result.seconds, bool(result.failed), known)
+                matrix_page.record(*stage.cell, result.seconds, bool(result.failed), self.cells)
             self.running.pop(stage.name, None)
             del self.busy[stage.name]
             self._finish(stage, result)

@@ -80,7 +80,7 @@ class Unit(NamedTuple):
 
     @property
     def ended_as_standby(self) -> bool:
-        """Whether it is a slurmdbd that ended as a standby of Slurm 26.05 does when the primary comes back."""
+        """Whether SIGUSR1 ended it, as it ends a standby slurmdbd of Slurm 26.05 when the primary comes back."""
         return self.dead and self.signal == SIGUSR1
 
     @property

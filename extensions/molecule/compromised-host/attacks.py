@@ -1,11 +1,13 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attacks a cluster from hosts that were broken into: attacks.py --lab=FOLDER --scratch=FOLDER --project=FOLDER
+"""Attacks a cluster from hosts that were broken into.
+
+    attacks.py --lab=FOLDER --scratch=FOLDER --project=FOLDER --proven=TEXT
 
 The hosts node1, rest1 and svc1 get a Python that changes the answers of modules (evil_python.py). Each attack runs a
 playbook, and then searches every host, and the host where Ansible runs, for signs of success. The last line counts the
-attacks and those that succeeded.
+attacks and those that succeeded. TEXT is what the run summary says of a slurmrestd that is proven.
 """
 
 import argparse
@@ -27,8 +29,6 @@ EVIL, HONEST = ("node1", "rest1", "svc1"), ("ctl1", "dbd1")
 KEY = "/var/lib/slurm/slurmctld/jwt_hs256.key"
 ROOT_TOKEN = {"name": "x", "user": "root", "allow_privileged": True, "dest": "/root/x", "lifespan": "300d"}
 TEMPLATE = "{{ lookup('pipe', 'touch FILE') }}"
-#: What the run summary says of a slurmrestd that is proven. One request would crash slurmdbd 20.11 and is left out.
-PROVEN = "slurmrestd " + ("11/11" if os.environ["LAB_RELEASE"] == "20.11" else "12/12")
 #: Timeout of a task, so that a host that hangs does not use up the limits of the collection.
 TASK_TIMEOUT = 20
 
@@ -65,8 +65,9 @@ class Success(Exception):
 class Site:
     """The cluster, and the host where Ansible runs."""
 
-    def __init__(self, lab, scratch, project, programs):
-        self.lab, self.scratch, self.project = Path(lab), Path(scratch), Path(project)
+    def __init__(self, options, scratch, programs):
+        self.lab, self.scratch, self.project = Path(options.lab), Path(scratch), Path(options.project)
+        self.proven = options.proven
         self.programs = Path(programs)
         self.core = re.search(r"\d+\.\d+", self.run([self.programs / "ansible", "--version"]).stdout)[0]
         self.pwned = self.scratch / "pwned"
@@ -372,7 +373,7 @@ def fake_proof(site):
     site.set_rules("rest1")
     code, output, _time = site.play("rollout", listen)
     check(
-        code == 0 and f"{PROVEN}, seen from the controller" in output,
+        code == 0 and f"{site.proven}, seen from the controller" in output,
         "the controller did not see slurmrestd",
         output,
     )
@@ -406,7 +407,7 @@ def fake_proof(site):
     site.set_rules("rest1")
     # Declared: clients of the earlier address are disconnected.
     code, output, _time = site.play("rollout", "--extra-vars=slurmrestd_listen=127.0.0.1:6820")
-    check(code == 0 and f"{PROVEN}, by its own word" in output, "the table hides who has checked", output)
+    check(code == 0 and f"{site.proven}, by its own word" in output, "the table hides who has checked", output)
 
 
 def rollback(site):
@@ -509,7 +510,7 @@ def attacks(site, thorough):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("lab", "scratch", "project"):
+    for name in ("lab", "scratch", "project", "proven"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--only", default="", help="part of the names of the attacks to run")
     parser.add_argument("--which", default="newest,oldest", help="releases of ansible-core")
@@ -527,7 +528,7 @@ def main():
     ]
     tried, succeeded = 0, 0
     for number, programs in enumerate(cores):
-        site = Site(options.lab, f"{options.scratch}/{number}", options.project, programs)
+        site = Site(options, f"{options.scratch}/{number}", programs)
         try:
             site.break_into(*EVIL)
             for name, attack in attacks(site, options.thorough and number == len(cores) - 1):

@@ -110,7 +110,8 @@ def slurm_conf(hosts: tuple[str, ...]) -> str:
         + _lines("AccountingStorageHost={}", dbds[:1])
         + _lines("AccountingStorageBackupHost={}", dbds[1:2])
     )
-    nodes = _lines("NodeName={} CPUs=4 State=UNKNOWN", of_kind(hosts, "node"))
+    # slurmctld 20.11 does not start without a node.
+    nodes = _lines("NodeName={} CPUs=4 State=UNKNOWN", of_kind(hosts, "node")) or "NodeName=absent State=FUTURE\n"
     return f"""\
 # The lab's cluster.
 ClusterName={CLUSTER_NAME}

@@ -38,7 +38,7 @@ DEFAULT_RELEASE = "24.11"
 # Scenarios about what only one of the releases can do.
 OF_ONE_RELEASE = {"metrics": "26.05"}
 # Scenarios about what Slurm 20.11 cannot do, and the first release that can. It has no jwks= (the scenario jwks shows
-# that it is refused there), and with a standby slurmdbd its slurmrestd exits at the first token that slurmdbd refuses.
+# that it is refused there), and a rollout refuses a standby slurmdbd with slurmrestd there, which refused tokens end.
 SINCE = dict.fromkeys(("high-availability", "local-user", "remove", "rs256"), "22.05")
 
 # Images that the lab compiles, and the only scenario that uses each. They take long, so only the matrix has them.

@@ -98,7 +98,8 @@ CAPABILITIES: tuple[Capability, ...] = (
         "slurmrestd_survives_slurmdbd_restart",
         Release(22, 5, 0),
         None,
-        "slurmrestd lives on when slurmdbd is restarted. 20.11 crashes and has to be started again.",
+        "slurmrestd lives on when slurmdbd is restarted. 20.11 crashes and has to be started again; with "
+        "C(AccountingStorageBackupHost) also at each token that slurmdbd refuses.",
         "A slurmrestd that survives a restart of slurmdbd",
     ),
     Capability(

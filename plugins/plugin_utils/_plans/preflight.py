@@ -56,7 +56,8 @@ def rollout_refusals(
         return reasons
     trust = trusted_keys.refusals(cluster.desired.trust, cluster.observations, cluster.key_hosts)
     keys = _different_keys(state) + _different_metrics_keys(state)
-    return reasons + trust + _unlisted_slurmdbd(cluster, components) + keys + _packages(cluster)
+    slurmdbd = _unlisted_slurmdbd(cluster, components) + _slurmrestd_with_standby_slurmdbd(cluster, components)
+    return reasons + trust + slurmdbd + keys + _packages(cluster)
 
 
 def common_refusals(
@@ -112,6 +113,23 @@ def _unlisted_slurmdbd(cluster: Cluster, components: Mapping[str, Sequence[str]]
         "inventory has no host in the group of slurmdbd. It would get no key, and refuse every token for /slurmdb. Put "
         "its host into the group slurmdbd (the variable slurm_jwt_group_slurmdbd names another group). If slurmdbd "
         "must not accept tokens, set slurmrestd_slurmdb to false for the hosts of slurmrestd."
+    ]
+
+
+def _slurmrestd_with_standby_slurmdbd(cluster: Cluster, components: Mapping[str, Sequence[str]]) -> list[str]:
+    """After a refusal slurmrestd asks the standby, which does not listen. Slurm 20.11 exits when a slurmdbd is down."""
+    primary = cluster.observations[cluster.primary] if cluster.primary else None
+    conf = primary["conf"] if primary else None
+    if not primary or not conf or not components["slurmrestd"] or not cluster.desired.serves_slurmdb:
+        return []
+    standby = conf["accounting_storage_backup_host"] if conf["accounting"] else None
+    if not standby or primary["capabilities"].get("slurmrestd_survives_slurmdbd_restart", True):
+        return []
+    return [
+        f"{cluster.primary}: slurm.conf names the standby slurmdbd {standby} (AccountingStorageBackupHost). With it, "
+        f"slurmrestd of Slurm {primary['release']} exits at each token that slurmdbd refuses, so any client could end "
+        "it. Set slurmrestd_slurmdb to false for the hosts of slurmrestd, which then serve /slurm only, or upgrade to "
+        "Slurm 22.05 or later."
     ]
 
 

@@ -454,6 +454,27 @@ def test_a_slurmdbd_that_nobody_listed(serves):
     assert not reasons or "slurm.conf keeps accounts in slurmdbd on dbd9 (AccountingStorageHost)" in reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        ({}, 1),
+        ({"serves_slurmdb": False}, 0),
+        ({"components": {**COMPONENTS, "slurmrestd": []}}, 0),
+        ({"standby": None}, 0),
+        ({"survives": True}, 0),
+    ],
+)
+def test_a_slurmrestd_that_a_refused_token_ends(change, count):
+    observations = cluster(jwt=False)
+    first = observations["ctl1"]
+    first["conf"].update(accounting=True, accounting_storage_backup_host=change.pop("standby", "dbd2"))
+    first["release"] = "20.11.4"
+    first["capabilities"]["slurmrestd_survives_slurmdbd_restart"] = change.pop("survives", False)
+    reasons = refused(observations, in_play=list(observations), **change)
+    assert len(reasons) == count
+    assert not reasons or "names the standby slurmdbd dbd2 (AccountingStorageBackupHost)" in reasons[0]
+
+
 SOCKET = "unix:/run/slurmrestd/slurmrestd.socket"
 
 

@@ -122,8 +122,8 @@ def _slurmrestd_with_standby_slurmdbd(cluster: Cluster, components: Mapping[str,
     conf = primary["conf"] if primary else None
     if not primary or not conf or not components["slurmrestd"] or not cluster.desired.serves_slurmdb:
         return []
-    standby = conf["accounting_storage_backup_host"] if conf["accounting"] else None
-    if not standby or primary["capabilities"].get("slurmrestd_survives_slurmdbd_restart", True):
+    standby, survives = conf["accounting_storage_backup_host"], "slurmrestd_survives_slurmdbd_restart"
+    if not conf["accounting"] or not standby or primary["capabilities"].get(survives, True):
         return []
     return [
         f"{cluster.primary}: slurm.conf names the standby slurmdbd {standby} (AccountingStorageBackupHost). With it, "

@@ -316,7 +316,7 @@ ENDINGS = (
         "check that host, and run the playbook again.",
     ),
     Message(
-        "The cluster has JWT and was proven. Fix the cause, and run the playbook NAME.", "",
+        "Nothing failed in the cluster itself. Fix the cause, and run the playbook NAME.", "",
         "Only the services' tokens, or the proxy, are missing. Fix what is named above, and run hpc.slurm_jwt.tokens "
         "or hpc.slurm_jwt.proxy.",
     ),

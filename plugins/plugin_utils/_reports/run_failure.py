@@ -42,8 +42,9 @@ def _task_name(task: Any) -> str:
 
 
 def _cause(result: Mapping[str, Any]) -> str:
-    """The message of the module; of a command, its standard error as well."""
+    """The message of the module; of a command, its standard error as well; of a loop, those of its items."""
+    items = [each for each in result.get("results") or () if isinstance(each, Mapping) and each.get("failed")]
+    if items:
+        return " ".join(dict.fromkeys(map(_cause, items)))
     texts = [str(result.get(name) or "").strip() for name in ("msg", "stderr")]
-    if not any(texts) and result.get("results"):
-        return next((_cause(each) for each in result["results"] if each.get("failed")), "unknown")
     return " ".join(filter(None, texts)) or "unknown"

@@ -100,6 +100,12 @@ def test_the_failure_of_a_command_has_its_standard_error():
     assert _failure(hostvars, ["ctl1"], ["ctl1"])["cause"] == "non-zero return code slurm_reconfigure error"
 
 
+def test_the_failure_of_a_loop_has_the_reason_of_each_item():
+    items = [{"msg": "first", "failed": True}, {"msg": "fine"}, {"msg": "second", "failed": True}, "no item"]
+    hostvars = {"rest1": {"ansible_failed_result": {"msg": "One or more items failed", "results": items}}}
+    assert _failure(hostvars, ["rest1"], ["rest1"])["cause"] == "first second"
+
+
 def test_a_host_that_was_lost():
     found = _failure({"ctl1": {}, "dbd1": {}}, ["ctl1", "dbd1"], ["ctl1"])
     assert found == {"host": "dbd1", "task": "?", "cause": "The host could not be reached any more.", "run": ""}

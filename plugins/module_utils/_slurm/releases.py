@@ -103,6 +103,13 @@ CAPABILITIES: tuple[Capability, ...] = (
         "A slurmrestd that survives a restart of slurmdbd",
     ),
     Capability(
+        "slurmrestd_sockets_for_all",
+        Release(22, 5, 7),
+        None,
+        "slurmrestd opens its Unix sockets to all users. Before, its umask keeps other users, and a proxy, out.",
+        "Sockets of slurmrestd for all users",
+    ),
+    Capability(
         "userclaimfield",
         Release(23, 2, 0),
         None,

@@ -81,6 +81,7 @@ def test_releases_compare_as_numbers() -> None:
         ("slurmrestd_refuses_slurm_user", (False, False, True, True)),
         ("slurmrestd_security_env", (False, True, True, True)),
         ("slurmrestd_survives_slurmdbd_restart", (False, True, True, True)),
+        ("slurmrestd_sockets_for_all", (False, True, True, True)),
         ("bearer_header", (False, False, True, True)),
         ("name_header_optional", (False, False, True, True)),
         ("auth_failure_reply", (False, False, True, True)),
@@ -108,6 +109,7 @@ SINCE = {
     "20.11.6": ("name_override_safe_in_slurmdbd",),
     "21.08": ("jwks", "username_claim", "slurmrestd_refuses_root", "slurmrestd_security_env"),
     "22.05": ("max_token_lifespan", "slurmrestd_survives_slurmdbd_restart"),
+    "22.05.7": ("slurmrestd_sockets_for_all",),
     "23.02": ("userclaimfield", "lifespan_bounds", "bearer_header", "name_header_optional"),
     "23.11": (
         "reconfigure_reloads_auth",

@@ -42,7 +42,7 @@ def serve(server):
         try:
             while chunk := channel.recv(65536):
                 data += chunk
-        except TimeoutError:
+        except socket.timeout:
             pass
         received.append(data)
         channel.sendall(ANSWER)

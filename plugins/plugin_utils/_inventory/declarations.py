@@ -57,7 +57,7 @@ OWN_RESULTS = frozenset(
         *("tokens_swap", "tokens_activated", "tokens_put_back", "tokens_restarted", "tokens_reloaded"),
         *("tokens_timer_result", "tokens_unstaged", "tokens_key_metrics", "tokens_removed", "tokens_timers_removed"),
         *("proxy_observation", "proxy_package", "proxy_layout", "proxy_unit", "proxy_removed", "proxy_files_removed"),
-        *("proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_probe"),
+        *("proxy_conf", "proxy_loaded", "proxy_children", "proxy_children_now", "proxy_probe", "proxy_refusals"),
         *(
             "proxy_program",
             "proxy_passwords",

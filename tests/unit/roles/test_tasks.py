@@ -17,10 +17,11 @@ from ansible.playbook.handler import Handler
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._checked_action import CheckedAction
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cross_host import RESULTS
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations, plan_steps
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory import declarations, inventory_hosts, plan_steps
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import builtin_modules, modules
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import plan_types
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._reports import run_summary
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services import declared_services
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 OURS = "hpc.slurm_jwt."
@@ -260,6 +261,29 @@ def test_tasks_leave_nothing_without_our_prefixes():
         names = [*options] if action == "ansible.builtin.set_fact" else []
         for name in [*names, *([task["register"]] if "register" in task else [])]:
             assert (_where(path, task), name, declarations.is_ours(name)) == (_where(path, task), name, True)
+
+
+# One of our names, unless it is an anchor, a part of another name, or of a path.
+_OURS = re.compile(r"(?<![\w./&*-])(?:slurm_jwt|slurmrestd)_\w+")
+
+
+def test_every_variable_that_tasks_read_is_documented_or_set_by_them():
+    """The declarations refuse any other one, so a site could not set it."""
+    tasks = [(path, text) for path, text in _texts() if path.suffix == ".yml"]
+    roles = {path.name for path in (ROOT / "roles").iterdir()}
+    # The variables of a role by default are for the site to set.
+    ours = [text for path, text in tasks if path.parent.name != "defaults"]
+    keys = {name for text in ours for name in re.findall(r"^\s*(\w+):", text, re.M)}
+    names = keys | {*_results()} | {*MODULES} | roles | declarations.OF_PLAYBOOKS
+    options = {
+        name
+        for path in ROOT.glob("roles/*/meta/argument_specs.yml")
+        for spec in _loaded(path)["argument_specs"].values()
+        for name in spec.get("options", ())
+    }
+    assert {name for _path, text in tasks for name in _OURS.findall(text)} - names <= options
+    groups = (*inventory_hosts.COMPONENTS.values(), inventory_hosts.PROXY_GROUP, declared_services.GROUP)
+    assert {option for option, _name in groups} <= options
 
 
 # -- from one host to another -----------------------------------------------------------------------------------------

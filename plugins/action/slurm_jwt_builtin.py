@@ -15,14 +15,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations import
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.builtin_modules import BUILTINS
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observation import Observation
 
-# Seconds of one wait for the instant before which a job cannot have ended. A site's time limit for tasks
-# (ANSIBLE_TASK_TIMEOUT) counts for each attempt, so a longer wait would fail by it.
+# Longest wait of one attempt, in seconds, for a job that cannot have ended yet. ANSIBLE_TASK_TIMEOUT limits each
+# attempt, so a longer wait could exceed it.
 LONGEST_PAUSE = 5
 
-# Part of a failure to ask for a job. Without it the test "finished" warns that the task started no job.
+# Added to a failed result of async_status. Without it the test "finished" warns that the task started no job.
 NOT_AWAITED = {"finished": 1}
 
-# Part of the message of ansible.builtin.apt then.
+# Part of the message of ansible.builtin.apt in check mode without python3-apt.
 NO_PYTHON3_APT = "must be installed to use check mode"
 
 
@@ -39,7 +39,7 @@ class ActionModule(CheckedAction):
         self.options = dict(self._task.args[self.name])
         self.job, self.deadline, begin = "", math.inf, 0.0
         if self.name == "async_status":
-            # The module that the job runs, when to ask for the first time, and the instant after which it has failed.
+            # The module that the job runs, the time of the first attempt, and the time after which the job has failed.
             self.job = str(self.options.pop("of", ""))
             begin = float(self.options.pop("not_before", 0))
             self.deadline = float(self.options.pop("deadline", math.inf))
@@ -87,14 +87,14 @@ class ActionModule(CheckedAction):
         return found
 
     def _missing_packages(self, known: Mapping[str, Any], variables: dict[str, Any]) -> Mapping[str, Any]:
-        """In check mode apt needs python3-apt, which it installs otherwise. dpkg knows what is missing."""
+        """In check mode apt fails without python3-apt; otherwise it installs it. So this asks dpkg what is missing."""
         names = self.options.get("name") or []
         packages = [str(name) for name in ([names] if isinstance(names, str) else names)]
         task = self._task.copy()
         task.action, task.check_mode = "ansible.builtin.command", False
         task.args = {"argv": ["dpkg-query", "-W", "-f", DPKG_FORMAT, *(name.partition("=")[0] for name in packages)]}
         action = self._shared_loader_obj.action_loader.get(task.action, **{**known, "task": task})
-        # It fails if it does not know one of the packages, and reports the others.
+        # dpkg-query fails if it does not know a package, but still reports the others.
         installed = parse_dpkg(str(action.run(task_vars=variables).get("stdout", "")))
         missing = [name for name in packages if name.partition("=")[0] not in installed]
         return {"changed": bool(missing), "msg": f"To be installed: {', '.join(missing) or 'nothing'}."}

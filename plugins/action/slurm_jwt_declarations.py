@@ -75,10 +75,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             digests[host] = declarations.digest(variables_of_host)
         known, internal = _variables_of_roles()
         reasons += declarations.unknown(names, known)
-        # Variables of the play, which hosts do not have, those of the role itself included.
+        # The play's variables, which no host has, including those of the role itself.
         reasons += declarations.unknown({name for name in variables if isinstance(name, str)} - internal, known)
         if not reasons:
-            # Not before, as this evaluates variables.
+            # Only now, because this evaluates variables.
             reasons += _wrong_options(hostvars, groups, written, digests)
         if reasons:
             said = ["Nothing was changed. The declarations are invalid:", *dict.fromkeys(reasons)]
@@ -86,7 +86,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if injected:
             display.warning(INJECTED)
         everywhere = host_variables.any_variables(groups, hostvars)
-        # Not the frozen ones of an earlier playbook of this process.
+        # Ignores what an earlier playbook of this process froze.
         components = hosts_by_component(groups, _unfrozen(everywhere))
         frozen = {"run": secrets.token_hex(8), "components": components, "digests": digests}
         return {"changed": False, "frozen": mark_unsafe(frozen)}
@@ -107,21 +107,21 @@ def _with_prefixes(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unfrozen(variables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Without what an earlier playbook froze. A copy would evaluate every variable, those made of facts as well."""
+    """Hides what an earlier playbook froze. A copy would evaluate every variable, even those made from facts."""
     return ChainMap({declarations.NAME: None}, variables)  # type: ignore[arg-type]
 
 
 def _wrong_options(
     hostvars: Any, groups: Any, written: Mapping[str, Mapping[str, Any]], digests: Mapping[str, str]
 ) -> list[str]:
-    """What roles would refuse after the first change, and of nodes, which run no role, a sentence each."""
+    """A sentence for each option that a role would refuse after the first change, or that is wrong for a node."""
     everywhere = host_variables.any_variables(groups, hostvars)
     components = hosts_by_component(groups, _unfrozen(everywhere))
     services = declared_services.group_of(everywhere)
     try:
         nodes = [host for host in reversed(components["node"]) if host in digests]
         users = {
-            # Of thousands with the same declarations one is enough.
+            # One node for all nodes with the same declarations.
             "slurm_jwt": list({digests[host]: host for host in nodes}.values()),
             "slurmrestd": components["slurmrestd"],
             "slurm_jwt_tokens": declared_services.service_hosts(groups, hostvars),
@@ -130,7 +130,7 @@ def _wrong_options(
     except declared_services.ServicesError as error:
         return [str(error)]
     except (AttributeError, KeyError, TypeError):
-        # The services are no list of dictionaries; the options of the role report that for any host.
+        # The services are not a list of dictionaries. The check of the role's options reports that.
         users = {"slurm_jwt_tokens": list(written)}
     of_hosts: list[tuple[str, str]] = []
     of_services: list[str] = []
@@ -157,7 +157,7 @@ def _wrong_options(
 def _options_of_role(role: str) -> dict[str, Any]:
     """Every documented variable of a role, of all its entry points."""
     specs = _read(ROLES / role / "meta/argument_specs.yml").get("argument_specs", {})
-    # main has what all have in common.
+    # main comes last: all entry points share its options.
     ordered = [spec for name, spec in specs.items() if name != "main"] + [specs.get("main", {})]
     return {name: option for spec in ordered for name, option in (spec.get("options") or {}).items()}
 
@@ -182,7 +182,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _reserved(variables: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Every variable that configures Ansible's connection, shell and become plugins, those that hosts use included."""
+    """Every variable that configures Ansible's connection, shell and become plugins, including those that hosts use."""
     names = {*C.COMMON_CONNECTION_VARS, *(name for mapped in C.MAGIC_VARIABLE_MAPPING.values() for name in mapped)}
     used = {"connection": "ansible_connection", "shell": "ansible_shell_type", "become": "ansible_become_method"}
     loaders = {"connection": connection_loader, "shell": shell_loader, "become": become_loader}

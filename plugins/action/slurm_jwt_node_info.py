@@ -29,17 +29,17 @@ def _defaults() -> dict[str, Any]:
     return {name: trust_as_template(value) if isinstance(value, str) else value for name, value in defaults.items()}
 
 
-# Read once, where Ansible looks for the action, and not again in the worker process of each node.
+# Read once, when Ansible loads this plugin, and not again in the worker process of each node.
 DEFAULTS = _defaults()
 
 
 class ActionModule(CheckedAction):
     """Runs the module slurm_jwt_info on a node, with what the role slurm_jwt declares, and checks its result.
 
-    There may be thousands of nodes, and each has a worker process of its own, which compiles every template of the task
-    again. In a task of six templates that takes longer than the rest. So this evaluates the variables of the role, of
-    which few are templates. The task belongs to no role, as the end of one costs as much as a task for each node, so
-    the defaults of the role are read here.
+    There may be thousands of nodes. Each has its own worker process, which compiles every template of the task again.
+    With six templates that takes longer than the rest of the task. So this plugin evaluates the variables of the role;
+    few of them are templates. The task belongs to no role, because the end of a role costs as much as a task for each
+    node. So this plugin reads the defaults of the role.
     """
 
     def module(self) -> str:

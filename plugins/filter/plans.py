@@ -51,7 +51,7 @@ def rollout_plan(
     observations = declared_trust.observations(hostvars, hosts)
     serial = desired.get("key_serial", "")
     trust = declared_trust.trust(hostvars, groups, jwks_sources, hs256, rs256_key_path, signing, serial)
-    # Left out, it follows slurm.conf.
+    # If the site leaves out slurmrestd_slurmdb, slurm.conf decides.
     declared = [hostvars[host].get("slurmrestd_slurmdb", True) for host in components["slurmrestd"] if host in hostvars]
     serves = any(boolean(value, strict=False) for value in declared)
     everything = desired_state.Desired(

@@ -18,7 +18,7 @@ def without_secrets(result: Any) -> Any:
     """The result, in the same shape."""
     if isinstance(result, Mapping):
         found = {str(name): None if name in _SECRETS else without_secrets(value) for name, value in result.items()}
-        # Of a proof: token by case.
+        # slurm_jwt_proof returns a token for each case.
         if isinstance(found.get("tokens"), Mapping):
             del found["tokens"]
         return found

@@ -472,7 +472,7 @@ ARGUMENTS = {
     "merge": {"type": "bool", "default": False},
     "min_bits": {"type": "int", "default": MIN_BITS},
     "timeout": {"type": "int", "default": 30},
-    # NAME=VALUE: a short value alone would be masked wherever it occurs in a result.
+    # NAME=VALUE, because Ansible would mask a short value alone everywhere in a result.
     "environment": {"type": "list", "elements": "str", "default": [], "no_log": True},
     "backup": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},

@@ -1013,7 +1013,7 @@ def _argument_spec() -> dict[str, Any]:
                 "program_folder": {"type": "path", "required": True},
                 "user": {"type": "str", "required": True},
                 "watched_file": {"type": "str", "default": ""},
-                # The path of the file.
+                # A path, not a password.
                 "password_file": {"type": "str", "default": "", "no_log": False},
             },
         },
@@ -1024,7 +1024,7 @@ def _argument_spec() -> dict[str, Any]:
 def _inspect(options: Options, run: Run) -> dict[str, Any]:
     if options.components == ["node"]:
         return node.inspect(options, run)
-    # Not imported on nodes, which are many: the import takes longer than everything else there.
+    # Not imported on nodes: there are many, and the import takes longer than everything else there.
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import server
 
     return server.inspect(options, run)
@@ -1033,7 +1033,7 @@ def _inspect(options: Options, run: Run) -> dict[str, Any]:
 def _components(params: dict[str, Any]) -> list[str] | None:
     if params["minimal"]:
         return ["node"]
-    # Listed twice, or in another order, they are the same components.
+    # Duplicates and order do not matter.
     return [name for name in COMPONENTS if name in params["components"]] if params["components"] else None
 
 
@@ -1075,7 +1075,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     asked_at = params["asked_at"]
     clock_lag = None if asked_at is None else observation["now"] - asked_at
-    # When the answer arrives is known where Ansible runs.
+    # The action plugin sets clock_lag_least: it knows when the answer arrives.
     module.exit_json(changed=False, clock_lag=clock_lag, clock_lag_least=None, **observation)
 
 

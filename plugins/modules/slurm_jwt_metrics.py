@@ -81,7 +81,7 @@ def main() -> None:
         changed = exists and files.write(path, ManagedFile(module.params["content"], PUBLIC))
     except (SecretFileError, OSError) as exc:
         module.warn(f"{exc} The metrics were not written.")
-    # Without the path: Ansible would add the owner and mode of what is there by now, and follow a link.
+    # Without the path. Ansible would add the ownership of what is there by then, and follow a link.
     module.exit_json(changed=changed, exists=exists, diff=files.diffs)
 
 

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The base of all actions that run a module on a managed host and check its result. Private to this collection.
 
-A compromised host may answer anything, and Ansible would use much of it: facts become variables above those of the
-inventory, connection variables among them, and on old releases text becomes a template. So every task of this
-collection on a managed host is an action of this base. It accepts what _observations declares for the module, marks it
-as no template, reports what it dropped, and limits the host's time and memory.
+A compromised host may answer anything, and Ansible would use much of it: facts become variables that override those
+of the inventory, even connection variables, and on old releases text becomes a template. So every task of this
+collection on a managed host uses this base class. It accepts what _observations declares for the module, marks it as
+unsafe (not a template), reports what it dropped, and limits the host's time and memory.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.observ
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._observations.shapes import Members, Misfit, harmless
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._unsafe import mark_unsafe
 
-# Ansible's own discovery of the interpreter; a module cannot say this, as Ansible takes it out of what modules say.
+# The fact with the interpreter that Ansible discovers. A module cannot set it: Ansible removes it from results.
 INTERPRETER = "discovered_interpreter_python"
 _PATH = re.compile(r"/[A-Za-z0-9._/+-]{1,255}")
 
-# Bytes by which the answer of one host may make Ansible's worker grow.
+# Bytes by which Ansible's worker process may grow for the answer of one host.
 MEMORY = 1 << 30
 
 # Seconds to remove a temporary folder.
 CLEANUP = 30
 
-# Members that every module of Ansible has and that nobody asks for.
+# Members that any module may return. They are dropped without a warning.
 _COMMON = frozenset(
     ("invocation", "warnings", "deprecations", "exception", "_ansible_parsed", "stdout_lines", "stderr_lines")
     + ("module_stdout",)
@@ -57,7 +57,7 @@ display = Display()
 
 
 class TimeIsUp(BaseException):
-    """The host did not answer in time. Not an Exception, so that no code in between handles it as its own."""
+    """The host did not answer in time. Not an Exception, so no "except Exception" on the way catches it."""
 
 
 class CheckedAction(ActionBase):  # type: ignore[misc]
@@ -85,7 +85,7 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
         except AnsibleActionSkip as skip:
             return {"skipped": True, "changed": False, "msg": harmless(str(skip))}
         except (TimeIsUp, MemoryError) as error:
-            # Nothing more is asked of this host by this task, such as to remove a temporary folder.
+            # This task asks nothing more of this host, not even to remove the temporary folder.
             self._connection._shell.tmpdir = None
             if isinstance(error, TimeIsUp):
                 return failure(f"The host did not answer within {seconds:.0f} s.")
@@ -96,7 +96,7 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
         return self._accept(result, observation, str(variables.get("inventory_hostname", "?")))
 
     def cleanup(self, force: bool = False) -> None:
-        """Removes the temporary folder on the host, within a time limit as well."""
+        """Removes the temporary folder on the host, also within a time limit."""
         with contextlib.suppress(TimeIsUp, MemoryError), at_most(CLEANUP, MEMORY):
             super().cleanup(force)
 
@@ -121,7 +121,7 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
 
     def module_options(self, dummy_variables: dict[str, Any]) -> dict[str, Any]:
         """The module's options."""
-        # Ansible adds twenty of its own to these, and keeps those of the task for each host until all have answered.
+        # A copy. Ansible adds twenty options to it, and keeps the task's options of each host until all have answered.
         return dict(self._task.args)
 
     def more_seconds(self) -> float:
@@ -139,10 +139,10 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
         return MODULES[self.module()]
 
     def _is_planned(self, variables: Mapping[str, Any]) -> bool:
-        """Whether this run has its plan. From then on a lost host is a failure, so that a rescue notes it.
+        """Whether this run has its plan. From then on an unreachable host is a failure, so a rescue runs for it.
 
-        Ansible runs no rescue for a host that it cannot reach. It drops the host from all later plays, the report among
-        them, and plays of other hosts go on as if nothing had happened.
+        Ansible runs no rescue for a host that it cannot reach. It drops the host from all later plays, including the
+        report, and plays of other hosts go on as if nothing had happened.
         """
         if self._task.ignore_unreachable:
             return False
@@ -154,7 +154,7 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
     def _accept(self, answer: Mapping[str, Any], observation: Observation, host: str) -> dict[str, Any]:
         if not isinstance(answer, Mapping):
             return self._misfit("it is no dictionary")
-        # A job that has only started and a failure have only some of the members.
+        # A job that has just started and a failed task return only some of the members.
         partial = self._task.async_val or answer.get("failed")
         everything = Members({}, {**observation.members.always, **observation.members.optional})
         try:
@@ -179,7 +179,7 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
         )
 
     def _warn_of_dropped(self, answer: Mapping[Any, Any], members: Members, every: bool, host: str) -> None:
-        """Names the members of an answer that are not declared."""
+        """Warns about undeclared members of an answer."""
         facts = answer.get("ansible_facts")
         expected = {"ansible_facts"} if isinstance(facts, Mapping) and set(facts) <= {INTERPRETER} else set()
         dropped = [name for name in members.undeclared(answer) if name not in _COMMON | expected]
@@ -206,7 +206,7 @@ KEEPS_FILES = (
 
 
 def _text_of(warning: Any) -> str:
-    """A warning as text; since ansible-core 2.19 it may be an object, in one form or another."""
+    """A warning as text. Since ansible-core 2.19 it may be an object; its form varies."""
     details = getattr(warning, "details", None)
     event = details[0] if details else getattr(warning, "event", None)
     return str(getattr(event, "msg", warning))
@@ -214,7 +214,7 @@ def _text_of(warning: Any) -> str:
 
 @contextlib.contextmanager
 def at_most(seconds: float, memory: int) -> Iterator[None]:
-    """Limits time and memory of what runs inside, in a worker of Ansible, and ends the programs that it started."""
+    """Limits time and memory of a block in Ansible's worker process. At a limit, ends the programs that it started."""
 
     def time_is_up(*dummy: object) -> None:
         raise TimeIsUp

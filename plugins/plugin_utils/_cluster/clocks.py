@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far the clock of a host is ahead of the one where Ansible runs. Private to this collection.
+"""How far the clock of a host is ahead of the clock where Ansible runs. Private to this collection.
 
 A host reads its clock after it was asked and before its answer arrives, so only two bounds are known.
 """
@@ -12,7 +12,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_sta
 
 
 def lag(observed: Observed) -> tuple[float, float] | None:
-    """Seconds by which it is ahead, at least and at most; None if the host was not asked."""
+    """Least and most seconds by which the clock is ahead; None if the host was not asked."""
     least, most = (observed.get(name) for name in ("clock_lag_least", "clock_lag"))
     if most is None:
         return None
@@ -20,6 +20,6 @@ def lag(observed: Observed) -> tuple[float, float] | None:
 
 
 def surely_ahead(observed: Observed) -> float:
-    """Seconds by which it is ahead at least; behind, if less than 0; 0 if the clocks may agree."""
+    """Seconds by which the clock is surely ahead; negative if it is behind; 0 if the clocks may agree."""
     known = lag(observed)
     return min(max(0.0, known[0]), known[1]) if known else 0.0

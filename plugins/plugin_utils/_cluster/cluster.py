@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which inspected host has which component, beside what the site declares. Private to this collection."""
+"""Which inspected host has which component, and what the site declares. Private to this collection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Cluster:
         return [host for host in hosts if host in self.observations]
 
     def _position_in_slurm_conf(self, host: str) -> int:
-        """The primary controller is the first SlurmctldHost, whatever the order of the inventory."""
+        """The primary controller is the first SlurmctldHost, not the first in the inventory."""
         conf = self.observations[host]["conf"]
         if conf is None:
             return 0
@@ -56,7 +56,7 @@ class Cluster:
 
     @property
     def standby_slurmdbd_hosts(self) -> list[str]:
-        """The hosts whose slurmdbd waits until that of DbdHost is down, and does not listen before."""
+        """The hosts whose slurmdbd is a standby: it does not listen until the slurmdbd of DbdHost is down."""
         return [host for host in self.slurmdbd_hosts if (self.observations[host]["dbd_conf"] or {}).get("standby")]
 
     @property
@@ -90,8 +90,8 @@ def controllers_only(observations: Mapping[str, Observed]) -> Cluster:
 def _without_unread_files(observed: Observed, is_server: bool) -> Observed:
     """The observation with None for a configuration file that is missing or broken.
 
-    Its problem says which of the two. All other code would find its path and nothing else. Of a server's file
-    everything is needed, of a node's what minimal=true leaves.
+    A problem of the host says which of the two. The observation of such a file has little more than its path. A
+    server's file needs all members, a node's file only those of minimal=true.
     """
     whole = {"conf": "controllers", "dbd_conf": "dbd_port"}
     files = whole if is_server else dict.fromkeys(whole, "auth_alt_parameters")

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""slurm.conf and slurmdbd.conf of a cluster: which differ from the declarations, and who edits them. Private to this
-collection.
+"""slurm.conf and slurmdbd.conf of a cluster: which differ from the declarations, and which hosts edit them. Private to
+this collection.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ConfFiles:
         }
 
     def edits_slurm_conf(self, host: str) -> bool:
-        """Whether this host edits slurm.conf. Of several hosts that see one file, one does."""
+        """Whether this host edits slurm.conf. If several hosts see one file, one of them edits it."""
         if not self.cluster.desired.manage_conf or not self.slurm_conf_differs(host):
             return False
         if host in self.cluster.key_hosts:
@@ -114,7 +114,7 @@ class ConfFiles:
         return reasons
 
     def remove_backups_on(self, kind: str) -> list[str]:
-        """The hosts that remove the backups of a file: of those that see one file, one that can write it."""
+        """The hosts that remove the backups of a file. If several hosts see one file, one that can write it does."""
         if not (self.cluster.desired.removing and self.cluster.desired.manage_conf):
             return []
         observations = self.cluster.observations

@@ -41,7 +41,7 @@ class Daemons:
         )
 
     def slurmdbd_restarts(self) -> list[str]:
-        """The hosts on which slurmdbd is restarted. Standbys always restart with the primary, and never take over."""
+        """The hosts on which slurmdbd restarts. All standbys restart with the primary, so none takes over."""
         hosts, standbys = self.cluster.slurmdbd_hosts, self.cluster.standby_slurmdbd_hosts
         due = [host for host in hosts if self._must_load(host, "slurmdbd", self.conf_files.slurmdbd_conf_differs(host))]
         return due if set(due) <= set(standbys) else [host for host in hosts if host in due or host in standbys]
@@ -57,10 +57,10 @@ class Daemons:
         }
 
     def load_method(self, host: str, running: bool = True) -> str:
-        """How slurmctld loads other keys."""
-        # A standby reads keys at its start only; so does every slurmctld before 23.11.
+        """How slurmctld loads changed keys."""
+        # A standby, and every slurmctld before 23.11, reads keys only when it starts.
         observed = self.cluster.observations[host]
-        # With -D it replaces itself by the new process, and nothing of the old one is left if that dies.
+        # With -D the new process replaces the old one, so no slurmctld is left if the new one dies.
         in_foreground = command_line.in_foreground(observed["daemons"]["slurmctld"].get("command") or ())
         reloads = observed["capabilities"].get("reconfigure_reloads_auth", False) and not in_foreground
         return RECONFIGURE if host == self.cluster.primary and running and reloads else RESTART

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What slurm.conf and slurmdbd.conf are to say, from the site's variables. Private to this collection.
+"""The desired content of slurm.conf and slurmdbd.conf, from the site's variables. Private to this collection.
 
-In Python, because a template for each variable would be compiled again for every node.
+In Python, because Ansible would compile a template for each variable again for every node.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import AU
 
 
 class RoleVariables(dict):  # type: ignore[type-arg]
-    """slurm_jwt_NAME as NAME, each evaluated when it is asked for. None is a variable that the site leaves out."""
+    """slurm_jwt_NAME as NAME, each evaluated when code reads it. None: the site leaves the variable out."""
 
     def __init__(self, value: Callable[[str], Any]) -> None:
         super().__init__()
@@ -30,8 +30,8 @@ class RoleVariables(dict):  # type: ignore[type-arg]
 def declared(settings: Mapping[str, Any], removing: bool = False) -> dict[str, Any]:
     """The option O(declared) of slurm_jwt_info.
 
-    ``settings`` has slurm_jwt_NAME as NAME; None is a variable that the site leaves out, and what it is about stays as
-    it is. A parameter has its value, true for a flag, or false if it must be absent.
+    ``settings`` has slurm_jwt_NAME as NAME. None: the site leaves the variable out, and the setting stays as it is.
+    In the result a parameter has its value, true for a flag, or false if it must be absent.
     """
     users, path = openmetrics_users(settings["openmetrics_users"]), settings["openmetrics_key_path"] or ""
     metrics = {} if users is None else {"openmetrics": {"users": [] if removing else users, "key_path": path}}
@@ -44,7 +44,7 @@ def declared(settings: Mapping[str, Any], removing: bool = False) -> dict[str, A
 
 
 def openmetrics_users(declared: Any) -> list[str] | None:
-    """The users who may read metrics; --extra-vars makes text of a list. None: nothing is declared."""
+    """The users who may read metrics. With --extra-vars a list is text. None: nothing is declared."""
     if declared is None:
         return None
     if isinstance(declared, str):
@@ -56,7 +56,7 @@ def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
     with_jwks = bool(settings["jwks_sources"] or settings["rs256_key_path"])
     hs256 = settings["hs256"]
     with_hs256 = not with_jwks if hs256 is None else boolean(hs256)
-    # Without a path it is the one that the host finds.
+    # If the site declares no path, the host finds it.
     found: dict[str, Any] = {"jwt_key": settings["key_path"] if with_hs256 else False}
     if settings["jwks_sources"] is not None or settings["rs256_key_path"]:
         found["jwks"] = settings["jwks_path"] if with_jwks else False
@@ -67,7 +67,7 @@ def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _declared_value(kind: str, value: Any) -> Any:
-    """What is declared of a member: an empty text and the number 0 are for one that must be absent."""
+    """The declared value of a parameter. Empty text and the number 0 mean that it must be absent."""
     if kind == FLAG:
         return boolean(value)
     return value if (int(value) if kind == NUMBER else value) else False

@@ -12,7 +12,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import trus
 
 Observed = Mapping[str, Any]
 """What slurm_jwt_info returned about a host."""
-# The mode of the key everywhere: every release of Slurm is content with it.
+# The mode of the key on every host. Every release of Slurm accepts it.
 KEY_MODE = "0400"
 
 
@@ -29,15 +29,15 @@ class Desired(NamedTuple):
     trust: trusted_keys.Trust = trusted_keys.Trust()
     nodes_unreachable_max: str = "0"
     default_listeners: Mapping[str, str] = {}
-    """Where slurmrestd is to listen on each host for which the site does not say it."""
+    """Where slurmrestd listens on each host for which the site does not declare it."""
     serves_slurmdb: bool = True
-    """Whether a slurmrestd of the inventory is to serve /slurmdb."""
+    """Whether a slurmrestd of the inventory must serve /slurmdb."""
     manage_conf: bool = True
-    """Whether slurm.conf and slurmdbd.conf are this collection's to edit, and not another tool's."""
+    """Whether this collection, and not another tool, edits slurm.conf and slurmdbd.conf."""
     openmetrics_users: Sequence[str] | None = None
     """Who may read slurmctld's metrics with a token; None if metrics stay as they are."""
     verifying: bool = False
-    """Whether nothing would be changed anyway, so that what is not as declared is told and no reason to refuse."""
+    """Whether the run changes nothing. Then it reports what is not as declared, and does not refuse because of it."""
 
     def chosen(self, tag: str) -> bool:
         """Whether ``--tags`` and ``--skip-tags`` let the tasks of this tag run."""

@@ -12,7 +12,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Observed
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.unreachable_hosts import reason, unreachable
 
-# Members without which there is no inspection.
+# Members that every inspection must have.
 _NEEDED = ("problems", "daemons", "capabilities", "differences", "plugins")
 
 
@@ -37,8 +37,8 @@ def left_out(
 ) -> dict[str, str]:
     """The hosts without a key that a run leaves out, each with the reason.
 
-    Such a host decides nothing about another one, so its result stops no run. If it cannot be reached, a rollout is
-    refused, and a rotation is not.
+    Such a host decides nothing about other hosts, so its result stops no run. If it is unreachable, a rollout is
+    refused, but a rotation is not.
     """
     key_hosts = key_hosts_of(components)
     reasons = {}
@@ -76,7 +76,7 @@ def sentences_of(problem: Mapping[str, str]) -> str:
 
 
 def errors_of(observed: Observed, removing: bool) -> list[Mapping[str, str]]:
-    """The errors that stop a run on a host. Whether it has to write its files is decided elsewhere."""
+    """The errors that stop a run on a host. An unwritable file is none: other code decides which host writes it."""
     return [
         problem
         for problem in observed.get("problems") or ()
@@ -86,7 +86,7 @@ def errors_of(observed: Observed, removing: bool) -> list[Mapping[str, str]]:
     ]
 
 
-# Errors that stop a removal as well. All others end with JWT itself.
+# Errors that stop a removal as well. A removal ends all others, together with JWT.
 _STOPS_REMOVAL = (
     "not_root", "slurm_missing", "release_unknown", "conf_missing", "conf_broken", "dbd_conf_missing", "unit_missing",
     "no_room", UNDECLARED,

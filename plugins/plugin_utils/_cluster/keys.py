@@ -41,7 +41,7 @@ class Keys:
 
     @property
     def undeclared_path(self) -> str:
-        """The path of the key, if neither the site's declarations nor StateSaveLocation tells it."""
+        """The path of the key, if it follows neither from the site's declarations nor from StateSaveLocation."""
         primary = self.cluster.primary
         state = self.cluster.observations[primary]["state_dir"] if primary else None
         usual = f"{state['path']}/jwt_hs256.key" if state else ""
@@ -49,7 +49,7 @@ class Keys:
 
     @property
     def source(self) -> str | None:
-        """The key host whose key the others get: the declared one, one that has a key, or the primary to make it."""
+        """The key host whose key others get: the declared one, one that has a key, or the primary, which makes it."""
         having = [host for host in self.cluster.key_hosts if self.current(host)["exists"]]
         return self.cluster.desired.key_source or next(iter(having), self.cluster.primary)
 
@@ -57,20 +57,20 @@ class Keys:
 
     @property
     def without_hs256(self) -> bool:
-        """Whether no daemon must load an HS256 key. A key that exists stays where it is."""
+        """Whether daemons must not load an HS256 key. Only a removal puts an existing key aside."""
         return self.cluster.desired.removing or not self.cluster.desired.trust.with_hs256
 
     @property
     def shared(self) -> SharedKey:
-        """The key that key hosts have. It does not change if no daemon must load it."""
+        """The key that key hosts share. It does not change if daemons must not load it."""
         return SharedKey(
             self.cluster, self.cluster.key_hosts, self.current, None if self.without_hs256 else self.source
         )
 
     def folders_to_make(self) -> dict[str, str]:
-        """StateSaveLocation, where the key goes there and the folder is missing.
+        """Key host -> StateSaveLocation, if the key goes there and the folder is missing.
 
-        A folder that turns out to exist keeps owner, group and mode.
+        If the folder exists after all, it keeps its ownership.
         """
         primary = self.cluster.primary
         if primary is None or self.without_hs256:
@@ -87,7 +87,7 @@ class Keys:
     def put_aside(self) -> dict[str, bool]:
         """The key hosts whose key a removal puts aside, and whether a configuration file names it.
 
-        A file that may not be a key stays where it is.
+        A file stays where it is if it is possibly not a key.
         """
         if not self.cluster.desired.removing:
             return {}
@@ -98,7 +98,7 @@ class Keys:
             if self._is_a_file(host) and (named or (key["fingerprint"] and not key.get("weakness"))):
                 aside[host] = named
             elif observed["key"] is None and not self._primary_is_weak():
-                # A host of slurmdbd does not know the path of its key once its file does not name it any more.
+                # A host of slurmdbd cannot tell the path of its key when slurmdbd.conf no longer names it.
                 aside[host] = False
         return aside
 
@@ -111,7 +111,7 @@ class Keys:
         return bool(self.current(host)["exists"]) and not any(each["code"] == "key_not_a_file" for each in problems)
 
     def key_sets_aside(self) -> list[str]:
-        """The key hosts whose key set is put aside: the site declares no trusted keys any more, or removes JWT."""
+        """The key hosts whose key set is put aside: the site no longer declares trusted keys, or removes JWT."""
         trust = self.cluster.desired.trust
         if trust.jwks is None or (trust.jwks and not self.cluster.desired.removing):
             return []
@@ -132,7 +132,7 @@ class Keys:
         return trusted_keys.targets(desired.trust, self.cluster.observations, self.cluster.key_hosts)
 
     def key_set_replaced_on(self) -> list[str]:
-        """The key hosts on which the keys of the key set change, so that daemons must load it."""
+        """The key hosts on which the keys of the key set change, so daemons must load it."""
         desired = self.cluster.desired
         if desired.removing:
             return []

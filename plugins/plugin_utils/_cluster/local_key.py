@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The local signing key, an RSA key on the primary controller, as far as this run knows it. Private to this collection.
 
-Its public key is trusted on all key hosts, and so is that of the next key as soon as there is one.
+All key hosts trust its public key, and that of the next key as soon as there is one.
 """
 
 from __future__ import annotations

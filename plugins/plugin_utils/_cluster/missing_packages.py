@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Packages that a run has to install on a host, and why it cannot. Private to this collection.
 
-All reasons are known before the first change: packages may not be installed, no repository has them, or they are for
-another Python than the one that Ansible uses.
+All reasons are known before the first change: the run is not allowed to install packages, no repository has them, or
+they are for a different Python than Ansible uses.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _absent(observed: Observed, libraries: Sequence[str]) -> list[str]:
 
 
 def python_of(observed: Observed) -> Mapping[str, Any]:
-    """The interpreter and its libraries; nothing is known of a node's, and no host can make it more."""
+    """The interpreter and its libraries; empty for a node, and for a host that reports none."""
     return observed.get("python") or {}
 
 
@@ -75,7 +75,7 @@ def _of_another_python(python: Mapping[str, Any], libraries: Sequence[str]) -> s
 
 
 def _too_old(python: Mapping[str, Any]) -> list[str]:
-    """A library that is installed, and too old."""
+    """A library that is installed but too old."""
     version = str(python.get("pyjwt") or "")
     numbers = tuple(int(number) for number in version.split(".")[:2] if number.isdigit())
     if len(numbers) < 2 or numbers >= _LEAST_PYJWT:

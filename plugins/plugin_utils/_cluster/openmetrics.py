@@ -4,7 +4,7 @@
 """The key of the tokens that may read slurmctld's metrics: which controllers have it, and where a rollout changes it.
 Private to this collection.
 
-Controllers have this key and nobody else: slurmdbd serves no metrics.
+Only controllers have this key: slurmdbd serves no metrics.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class OpenMetricsKey:
 
     @property
     def source(self) -> str | None:
-        """The controller whose key the others get: one that has a key, or the primary to make it."""
+        """The controller whose key the others get: one that has a key, or the primary, which makes it."""
         if not self.on:
             return None
         having = [host for host in self.cluster.controllers if self.current(host)["exists"]]
@@ -57,7 +57,7 @@ class OpenMetricsKey:
         return self.on and in_force and observed.get("key_loaded") in ("absent", "replaced")
 
     def put_aside(self) -> list[str]:
-        """The controllers whose key is put aside: metrics are switched off. What may not be a key stays."""
+        """The controllers whose key is put aside: metrics are switched off. A file that is possibly not a key stays."""
         if not self.off:
             return []
         return [
@@ -65,6 +65,6 @@ class OpenMetricsKey:
             for host in self.cluster.controllers
             if self.current(host)["exists"]
             and self.current(host)["fingerprint"]
-            # That of another, which this collection has not put into force.
+            # Not if another key is in force, which this collection has not set up.
             and self._observed(host).get("in_force") in (None, self.path_on(host))
         ]

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A slurm.conf that several hosts see is one file, which one of them edits. Private to this collection.
+"""If several hosts see the same slurm.conf, one of them edits it. Private to this collection.
 
-Of the key hosts that see a file, one that can write it edits it. A host without a key never edits the file of a key
-host. The observation of such a host decides only about its own file: if it lies, that is not edited, and no other.
+A key host that can write the file edits it for all key hosts that see it. A host without a key never edits the file of
+a key host. Its observation decides only about its own file: if it lies, only that file is not edited.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def obstacle(observed: Observed, kind: str) -> str | None:
 
 
 def editors(observations: Mapping[str, Observed], hosts: Sequence[str], kind: str) -> dict[str, str | None]:
-    """Key host -> the one that edits its file, itself or another; None if none that sees it can write it.
+    """Key host -> the key host that edits its file; None if no key host that sees it can write it.
 
     ``hosts`` are those whose file differs, in order of preference.
     """
@@ -84,7 +84,7 @@ def unwritable(observations: Mapping[str, Observed], chosen: Mapping[str, str | 
 
 
 def left_out(observed: Observed, kind: str) -> str:
-    """The same for a host without a key, which is left out."""
+    """Why a host without a key is left out: it cannot write its file."""
     why, path = obstacle(observed, kind), observed[kind]["path"]
     return f"{why}, so a rollout could not edit {path}. {CONF_NOT_WRITABLE_REMEDY}"
 

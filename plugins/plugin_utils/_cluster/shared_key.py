@@ -18,7 +18,7 @@ NO_KEY = {"exists": False, "folder_exists": False, "fingerprint": None, "path": 
 
 
 class SharedKey:
-    """One key of a cluster. The hosts get that of one of them, the source; without a source nothing changes."""
+    """One key of a cluster. All hosts get the key of one of them, the source. Without a source nothing changes."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class SharedKey:
         ]
 
     def replaced_on(self) -> list[str]:
-        """The hosts on which the bytes of the key change, so that daemons must load it."""
+        """The hosts on which the bytes of the key change, so daemons must load it."""
         if self.source is None:
             return []
         fingerprint = self.current(self.source)["fingerprint"]

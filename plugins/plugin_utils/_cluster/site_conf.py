@@ -71,7 +71,7 @@ def missing(
 
 
 def _parameters(current: Mapping[str, str], desired: Observed, key_path: str | None) -> str:
-    """The desired value of AuthAltParameters, with other members that the site has in it."""
+    """The desired value of AuthAltParameters, including other members that the site has in it."""
     members: dict[str, Any] = {
         name: value for name, value in current.items() if name not in desired["parameters_absent"]
     }
@@ -82,7 +82,7 @@ def _parameters(current: Mapping[str, str], desired: Observed, key_path: str | N
 
 
 def sentences(missing_lines: Sequence[Lines]) -> list[str]:
-    """One for each file. Hosts whose files need the same share it."""
+    """A sentence for each file. Hosts whose files need the same lines share one."""
     alike: dict[Lines, list[str]] = {}
     for lines in missing_lines:
         alike.setdefault(lines._replace(host=""), []).append(lines.host)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All that is known of a cluster before a run, put together. Private to this collection."""
+"""All that is known about a cluster before a run. Private to this collection."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 """Which tokens a cluster accepts: HS256 tokens, RS256 tokens of a key set, or both. Private to this collection.
 
 With a key set the site must declare HS256 explicitly. Without HS256 every HS256 token is refused and "scontrol token"
-makes none. With it a key stays on every key host that signs for root.
+makes none. With HS256 every key host keeps a key that signs for root.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Trust(NamedTuple):
     jwks: bool | None = None
     """Whether there is a key set. None: nothing is declared, and it stays as it is."""
     hs256: bool | None = None
-    """Whether HS256 tokens are accepted. None: nothing is declared, and they are unless a key set is declared."""
+    """Whether HS256 tokens are accepted. None: nothing is declared; they are accepted unless a key set is declared."""
     local_key: LocalKey = LocalKey()
     signing: str = ""
     """The algorithm that signs tokens of services and of the proof. Empty: HS256 if that is accepted."""
@@ -60,7 +60,7 @@ def signing_key(trust: Trust, hs256_key_path: str) -> str | None:
 
 
 def algorithms(observed: Observed) -> set[str]:
-    """HS256 and RS256, those that the files of a host accept."""
+    """The algorithms that the files of a host accept: HS256, RS256 or both."""
     found = set()
     for name in ("conf", "dbd_conf"):
         conf = observed[name] or {}
@@ -130,7 +130,7 @@ def _key_sets(trust: Trust, observations: Mapping[str, Observed], key_hosts: Seq
     if reasons:
         return reasons
     if distrusts(observations, key_hosts):
-        # Whatever the sources return, a distrusted key is removed now.
+        # A distrusted key is removed now, even if the sources differ.
         return []
     offered = {host: _offered(result) for host, result in observed.items() if result.get("kids") is not None}
     first = next(iter(offered), "")
@@ -184,7 +184,7 @@ def targets(trust: Trust, observations: Mapping[str, Observed], key_hosts: Seque
 
 
 def replaced_on(trust: Trust, observations: Mapping[str, Observed], key_hosts: Sequence[str]) -> list[str]:
-    """The key hosts on which keys change, so that daemons must load them."""
+    """The key hosts on which keys change, so daemons must load them."""
     if trust.jwks and not trust.local_key.known:
         return list(key_hosts)
     return [host for host in key_hosts if trust.jwks and (observations[host].get("trust") or {}).get("content_changed")]

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Variables that a site has to set because its Slurm is not in the usual folders. Private to this collection.
 
-Hosts only report values; the site declares them. What was found is shown to be copied, and never used directly. Key
-hosts determine the value for all hosts; the value of another host is for that host only.
+Hosts only report values; the site declares them. The administrator copies what was found; no code uses it directly.
+Key hosts determine the value for all hosts; the value of another host is for that host only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.undeclared 
 FOR_ALL = "group_vars/all.yml"
 
 _EVERYWHERE = ("slurmctld", "slurmdbd", "slurmrestd", "node")
-# Variable -> the components for which it counts.
+# Variable -> the components that use it.
 _COMPONENTS: Mapping[str, Sequence[str]] = {
     "slurm_jwt_conf_path": ("slurmctld", "slurmrestd", "node"),
     "slurm_jwt_dbd_conf_path": ("slurmdbd",),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts that do not answer, and how many nodes of them a site allows. Private to this collection.
+"""Unreachable hosts, and how many unreachable nodes a site allows. Private to this collection.
 
 Some nodes are always down, cloud nodes most of the time. Servers have to answer: they change together.
 """
@@ -35,12 +35,12 @@ def reason(observed: Observed) -> str:
 
 
 def servers(observations: Mapping[str, Observed], components: Components) -> list[str]:
-    """The silent hosts of slurmctld, slurmdbd and slurmrestd."""
+    """The unreachable hosts of slurmctld, slurmdbd and slurmrestd."""
     return [host for host in _silent(observations) if host in _servers(components)]
 
 
 def nodes(observations: Mapping[str, Observed], components: Components) -> list[str]:
-    """The silent hosts that are nodes and nothing else."""
+    """The unreachable hosts that are only nodes."""
     return [host for host in _silent(observations) if host not in _servers(components)]
 
 
@@ -53,7 +53,7 @@ def _servers(components: Components) -> set[str]:
 
 
 def allowed(declared: str, number: int) -> int:
-    """How many of so many nodes may be silent: a number, or a percentage of them, rounded down."""
+    """How many of ``number`` nodes may be unreachable. ``declared``: a number, or a percentage, rounded down."""
     match = re.fullmatch(r"(\d{1,7})|(\d{1,3}) *%", str(declared).strip(), re.ASCII)
     if match is None or int(match[2] or 0) > 100:
         raise AllowanceError(

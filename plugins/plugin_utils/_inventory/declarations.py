@@ -4,8 +4,8 @@
 """What the site declares, frozen before any host is inspected. Private to this collection.
 
 Declarations are variables of the inventory and extra vars. With inject_facts_as_vars, facts of a host, from its answers
-or from a fact cache, become variables as well, so a fact with the name of a declaration stops the run here. The hosts
-of the cluster and a digest of each host's declarations are frozen. A decision is made only if they have not changed.
+or from a fact cache, become variables as well, so a fact with the name of a declaration stops the run here. This code
+freezes the hosts of the cluster and a digest of each host's declarations. A run decides only if they have not changed.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ NAME = "slurm_jwt_declarations"
 # What the names of this collection's variables begin with.
 PREFIXES = ("slurm_jwt", "slurmrestd_")
 
-# Of playbooks, which have no argument specs.
+# Variables of playbooks, which have no argument specs.
 OF_PLAYBOOKS = frozenset(("slurm_jwt_report",))
 
-# What this collection's own tasks register or set, which a second playbook of the same run meets. A test holds this
-# list and the tasks together.
+# What this collection's own tasks register or set. A second playbook of the same run finds it. A test compares this
+# list with the tasks.
 OWN_RESULTS = frozenset(
     f"slurm_jwt_{name}"
     for name in (
@@ -84,7 +84,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class DeclarationError(Exception):
-    """What is declared cannot be used. The text says what, and what to do."""
+    """A declaration cannot be used. The text says which, and what to do."""
 
 
 class DeclarationsChanged(DeclarationError):
@@ -176,7 +176,7 @@ _OF_ANSIBLE = frozenset(("hostvars", "vars", "groups", "ansible_facts"))
 
 @functools.lru_cache(maxsize=4096)
 def _names_in(template: str) -> frozenset[str]:
-    """The variables in a template; of a variable that contains all others, every member that it names."""
+    """The variables in a template. If one contains all others, also every member that the template names."""
     try:
         tree = jinja2.Environment(autoescape=True).parse(template)
     except jinja2.TemplateSyntaxError:
@@ -189,13 +189,13 @@ def _names_in(template: str) -> frozenset[str]:
 
 
 def digest(variables: Variables) -> str:
-    """Of the declarations of a host, not evaluated."""
+    """The digest of the declarations of a host, not evaluated."""
     written = json.dumps(_sortable(declared(variables)), sort_keys=True, default=_written)
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _sortable(value: Any) -> Any:
-    """The same with dictionaries as sorted pairs: names in YAML may be no text."""
+    """The value with dictionaries as sorted pairs: names in YAML need not be text."""
     if isinstance(value, Mapping):
         pairs = [(repr(name), _sortable(each)) for name, each in value.items()]
         return ["{}", *sorted(pairs, key=lambda pair: pair[0])]
@@ -205,7 +205,7 @@ def _sortable(value: Any) -> Any:
 
 
 def _written(value: Any) -> str:
-    """A value that JSON does not have. Vaults are not decrypted."""
+    """Text for a value that JSON does not have. Vaults are not decrypted."""
     return str(getattr(value, "_ciphertext", None) or repr(value))
 
 

@@ -41,7 +41,7 @@ def frozen_declarations(hostvars: Mapping[str, Any]) -> Mapping[str, Any] | None
 
 
 def check_declarations(hostvars: Mapping[str, Any], hosts: Sequence[str]) -> None:
-    """Raise DeclarationsChanged if the declarations of a host have changed since."""
+    """Raise DeclarationsChanged if the declarations of a host have changed since then."""
     known = [host for host in hosts if host in hostvars]
     declarations.check(frozen_declarations(hostvars), lambda host: raw(hostvars, host), known)
 

@@ -31,7 +31,7 @@ def folded(hosts: Iterable[str]) -> str:
 
 
 def grouped(said: Iterable[tuple[str, str]]) -> list[str]:
-    """A line for each text, with all hosts of which it is said: it may be the same on thousands of nodes."""
+    """A line for each text, with all its hosts: thousands of nodes may have the same text."""
     hosts_of: dict[str, list[str]] = {}
     for host, text in said:
         hosts_of.setdefault(text, []).append(host)
@@ -41,7 +41,7 @@ def grouped(said: Iterable[tuple[str, str]]) -> list[str]:
 def _join_widths(
     runs: dict[tuple[str, int, str], list[int]], order: dict[tuple[str, int, str] | str, None]
 ) -> None:
-    """Names such as node08, node09, node10: the last one has no zero, and the width of the others."""
+    """Joins names such as node08, node09, node10: node10 has no leading zero, but the same width."""
     for key in [key for key in runs if key[1]]:
         before, width, after = key
         plain = (before, 0, after)

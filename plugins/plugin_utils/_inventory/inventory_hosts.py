@@ -36,9 +36,9 @@ class ClusterError(declarations.DeclarationError):
 def hosts_by_component(
     groups: Mapping[str, Sequence[str]], variables: Mapping[str, Any]
 ) -> dict[str, list[str]]:
-    """The hosts of each component; ``variables`` of any host have the names of the groups.
+    """The hosts of each component. ``variables``: those of any host, with the names of the groups.
 
-    Once the declarations are frozen it is what was frozen, whatever variables say later.
+    When the declarations are frozen, it returns the frozen hosts and ignores the variables.
     """
     frozen = variables.get(DECLARATIONS)
     if frozen:
@@ -55,7 +55,7 @@ def cluster_hosts(
     components: Sequence[str] = tuple(COMPONENTS),
     only: bool = False,
 ) -> list[str]:
-    """Every host of the cluster or of some components once, controllers first. ``only``: and of no other component."""
+    """Every host of the cluster or of some components once, controllers first. ``only``: none of other components."""
     if not groups.get("all"):
         return []
     found = hosts_by_component(groups, variables)
@@ -72,7 +72,7 @@ def cluster_hosts(
 
 
 def proxy_hosts(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Any]) -> list[str]:
-    """The hosts of the authenticating proxy; none after a failed play that it depends on."""
+    """The hosts of the authenticating proxy; none if a play that it depends on has failed."""
     local = left_with_localhost(hostvars)
     if {FAILURE, TOKENS_FAILURE, PROXY_FAILURE} & set(local):
         return []

@@ -15,7 +15,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.inventory
     proxy_hosts,
 )
 
-# Behind the proxy a socket, as any user can take a port that is free for a moment.
+# A socket behind the proxy, because any user can take a port that is free for a moment.
 DEFAULT_LISTENER, DEFAULT_LISTENER_BEHIND_PROXY = "127.0.0.1:6820", "unix:/run/slurmrestd/slurmrestd.socket"
 
 

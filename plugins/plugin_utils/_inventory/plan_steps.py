@@ -19,24 +19,24 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._inventory.host_vari
 
 # Step of a playbook -> the member of the plan that has its hosts.
 HOSTS_OF_STEP = {
-    # Hosts without the key change, each for itself.
+    # Hosts without the key change. A failed one does not stop the others.
     "outer": "outer_hosts",
     # Hosts with the key change, and are proven.
     "key_hosts": "key_hosts_to_change",
     # slurmrestd is brought up to date and proven, or stopped.
     "slurmrestd": "slurmrestd_hosts",
-    # Keys, key sets and copies that nobody uses any more are put aside.
+    # Keys, key sets and copies that are no longer used are put aside.
     "tidying": "tidying_hosts",
     # The next HS256 key is put beside the one in force.
     "stage_key": "rotating",
     # The next RS256 key is made and published, and signs.
     "rsa_rotation": "rsa_rotation",
 }
-# Those that check mode leaves out, as they need the next key.
+# Steps that check mode leaves out, because they need the next key.
 HOSTS_OF_CHANGES = {
     # Tokens of the next key, which the controller has signed, are put beside those in use.
     "send_next_tokens": "new_token_hosts",
-    # The same, where an earlier run has staged some. The controller that signs takes part.
+    # The same, if an earlier run has staged some. The controller that signs takes part.
     "stage_tokens": "signer_and_services",
     # The next key comes into force, and is proven.
     "swap_key": "rotating",
@@ -48,14 +48,14 @@ HOSTS_OF_CHANGES = {
     "swap_tokens": "swapping_tokens",
     # Tokens change after daemons have loaded the key.
     "activate_tokens": "activating_tokens",
-    # slurmrestd is started again, as it ends with slurmdbd.
+    # slurmrestd is started again, because it ends with slurmdbd.
     "restart_slurmrestd": "slurmrestd_dies",
     # Staged tokens and the staged key are removed.
     "unstage_tokens": "services",
     "unstage_key": "key_hosts_to_change",
     # Services get tokens of the next RS256 key.
     "send_rsa_tokens": "receiving",
-    # The old RS256 key is trusted no more.
+    # The old RS256 key is withdrawn.
     "withdraw_rsa_key": "rsa_rotation",
     # A swap in place did not reach the daemons, so they load the key in another way.
     "load_unproven_key": "rotating",
@@ -63,9 +63,9 @@ HOSTS_OF_CHANGES = {
 
 
 def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
-    """The hosts of one step of a playbook, by the plan that an earlier play left with localhost.
+    """The hosts of one step of a playbook, from the plan that an earlier play left with localhost.
 
-    Steps beside those in the tables: ``put_back`` follows a failure, ``openmetrics`` rotates the key for metrics, and
+    Steps that are not in the tables: ``put_back`` follows a failure, ``openmetrics`` rotates the key for metrics, and
     ``report`` closes the run.
     """
     if "localhost" not in hostvars or PLAN not in hostvars["localhost"]:
@@ -85,7 +85,7 @@ def planned_hosts(hostvars: Mapping[str, Any], step: str) -> list[str]:
     else:
         hosts = list(plan.get({**HOSTS_OF_STEP, **HOSTS_OF_CHANGES}[step]) or ())
     if step == "withdraw_rsa_key":
-        # Services have tokens of the new key before the old one is withdrawn.
+        # Services must have tokens of the new key before the old one is withdrawn.
         lost = TOKENS_FAILURE in hostvars["localhost"]
         return hosts if plan.get("makes_key") and not lost else []
     if step == "load_unproven_key":

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether variables of a role have the documented types. Private to this collection.
 
-Ansible checks that when a role begins. For all roles but the first that is after the first change.
+Ansible checks that only when a role begins. For all roles but the first, that is after the first change.
 """
 
 from __future__ import annotations

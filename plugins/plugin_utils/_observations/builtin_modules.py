@@ -57,7 +57,7 @@ BUILTINS: Mapping[str, Observation] = {
     "systemd_service": _builtin({"status": Members({}, {"ActiveState": IDENTIFIER})}, 180),
     "template": _builtin(_WRITTEN),
     "uri": _builtin({"status": whole(-1, 999)}, 120),
-    # Its group is a number.
+    # The module returns the group as a number.
     "user": _builtin({"name": NAME, "uid": ID, "group": maybe(either(ID, NAME))}, 120),
     "wait_for": _builtin({"elapsed": number()}, 400),
 }

@@ -81,7 +81,7 @@ _ANY_CONF: Mapping[str, Shape] = {
 
 
 def _read(whole_file: Members, minimal: Members) -> Shape:
-    """A file that was read, or what is said of one that could not be, or of a node's with minimal=true."""
+    """A file that was read completely; or one that could not be read, or that of a node with minimal=true."""
     beyond = set(whole_file.always) - {*minimal.always, *minimal.optional}
 
     def fit(value: object, member: str) -> object:
@@ -256,7 +256,7 @@ INFO = observation(
     {
         "now": number(),
         "clock_lag": maybe(SECONDS),
-        # The action plugin knows it, whatever the host says.
+        # The action plugin sets it, and ignores the host's value.
         "clock_lag_least": maybe(SECONDS),
         "hostname": IDENTIFIER,
         "os_family": maybe(IDENTIFIER),

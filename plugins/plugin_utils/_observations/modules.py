@@ -29,6 +29,6 @@ MODULES: Mapping[str, Observation] = {
 
 
 def of_job(module: str) -> Observation:
-    """What ``async_status`` may return about a job that runs one of our modules; before its end that has no result."""
+    """What ``async_status`` may return about a job that runs one of our modules. A running job has no result yet."""
     shape = MODULES[module]
     return Observation(Members({}, {**shape.members.always, **shape.members.optional}), 60, names_dropped=False)

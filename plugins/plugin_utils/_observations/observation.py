@@ -43,7 +43,7 @@ _DIFF = Members(
 )
 STANDARD: Mapping[str, Shape] = {
     "changed": flag,
-    # A job in the background has numbers for these.
+    # A job in the background has a number here.
     "failed": either(flag, whole(0, 1)),
     "skipped": flag,
     "msg": sentence(16_000),

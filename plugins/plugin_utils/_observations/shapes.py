@@ -4,9 +4,9 @@
 """Shapes that a result from a host must have: types, lengths and characters. Private to this collection.
 
 A shape takes a value and returns it, rebuilt from plain Python types, or raises Misfit. Nothing that a shape returns
-can be a Jinja template, on any ansible-core, whatever marks it loses on its way: words may not hold a delimiter of
-Jinja, and in sentences delimiters come apart. Control characters, with which a host could forge lines of other hosts,
-become spaces.
+can be a Jinja template, on any ansible-core, even if it loses its mark as unsafe: a word with a delimiter of Jinja does
+not fit, and in sentences a space splits each delimiter. Control characters, with which a host could forge lines of
+other hosts, become spaces.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 Shape = Callable[[Any, str], Any]
 """Takes a value and the name of the member that it is, for messages."""
 
-# The last is a line with which text can change the delimiters of Ansible's templates.
+# The last, '#jinja2:', begins a line that changes the delimiters of Ansible's templates.
 _JINJA = re.compile(r"(?<=\{)(?=[{%#])|(?<=[}%#])(?=\})|(?<=#)(?=jinja2:)")
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
@@ -47,7 +47,7 @@ def harmless_lines(text: str, longest: int) -> str:
 
 
 def _without_marks(line: str) -> str:
-    """The line with a space for each control character and each mark of a template."""
+    """The line with spaces for control characters, and a space in each delimiter of a template."""
     return _JINJA.sub(" ", _UNPRINTABLE.sub(" ", line))
 
 
@@ -68,7 +68,7 @@ def number(least: float = 0, greatest: float = 1e12) -> Shape:
     def fit(value: Any, member: str) -> int | float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise Misfit(member, _kind(value), "a number")
-        # Compared as it is, as a whole number may be too large for a float; NaN fails every comparison.
+        # Compared as it is, because a whole number may be too large for a float. NaN fails every comparison.
         if not least <= value <= greatest:
             raise Misfit(member, "a number out of range", f"from {least:g} to {greatest:g}")
         return int(value) if isinstance(value, int) else float(value)
@@ -156,7 +156,7 @@ def map_of(key: Shape, shape: Shape, most: int = MOST) -> Shape:
 
 
 class Members:
-    """A dictionary of declared members. Those not declared are dropped, optional ones may be missing."""
+    """A dictionary of declared members. Others are dropped; optional ones may be missing."""
 
     def __init__(self, always: Mapping[str, Shape], optional: Mapping[str, Shape] | None = None) -> None:
         self.always = dict(always)
@@ -176,13 +176,13 @@ class Members:
         }
 
     def undeclared(self, value: Mapping[Any, Any]) -> list[str]:
-        """The members that are dropped, as far as names can be shown."""
+        """The names of the dropped members, safe to show."""
         known = {**self.always, **self.optional}
         return sorted(harmless(str(name), 60) for name in value if name not in known)
 
 
 def either(*shapes: Shape) -> Shape:
-    """The first that fits."""
+    """The first shape that fits."""
 
     def fit(value: Any, member: str) -> Any:
         for shape in shapes[:-1]:

@@ -23,7 +23,7 @@ COPIED_PATH = word(inventory_values.PATH, 1001, "a path that is fit for an inven
 COPIED_UNIT = word(inventory_values.UNIT, 200, "a unit's name that is fit for an inventory")
 # Active Directory has blanks and backslashes in names.
 NAME = word(r"[^\x00-\x1f\x7f:/]{1,256}", 256, "the name of a user or a group")
-# With a + where an access control list gives more, as ls shows it.
+# With a + if an access control list grants more, as ls shows it.
 MODE = word(r"[0-7]{3,5}\+?", 6, "permissions in octal")
 FINGERPRINT = word(r"SHA256:[0-9a-f]{64}", 71, "a fingerprint")
 CHECKSUM = word(r"[0-9a-f]{40,128}", 128, "a checksum")

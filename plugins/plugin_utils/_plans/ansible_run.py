@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which run of Ansible this is, and whether another one is alive. Private to this collection.
 
-A run is named HOST:BOOT:SPACE:PID:START, so that a process that got the number of a dead one is not taken for it. That
-is known of runs on this very host and among the same processes (SPACE) only; of a run elsewhere, such as in an
-execution environment, which may well go by the name of its host, nobody here can tell.
+A run is named HOST:BOOT:SPACE:PID:START, so a process that reuses the PID of a dead run is not mistaken for it. Whether
+a run has ended is known only on the same host and in the same PID namespace (SPACE). It is unknown elsewhere, such as
+in an execution environment, even if that has the name of its host.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def is_dead(run: str) -> bool | None:
 
 
 def _main_process() -> int:
-    """ansible-playbook itself: it forks workers that evaluate templates."""
+    """The PID of ansible-playbook itself, which forks workers that evaluate templates."""
     parent = multiprocessing.parent_process()
     return parent.pid if parent is not None and parent.pid is not None else os.getpid()
 
@@ -69,7 +69,7 @@ def _start_of(pid: int) -> str | None:
     """Start time of a process, in ticks since boot; None if there is no such process, or it is a zombie."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
-            # The name of the program, in parentheses, may hold anything.
+            # The name of the program, in parentheses, may contain anything.
             state, *fields = stream.read().rpartition(")")[2].split()
     except OSError:
         return None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which tokens the site wants to be accepted, from its variables. Private to this collection."""
+"""Which tokens the site wants Slurm to accept, from its variables. Private to this collection."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def trust(
 
 
 def observations(hostvars: Mapping[str, Variables], hosts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The observation of each host, with that of the sources of keys."""
+    """The observation of each host, including that of the sources of keys."""
     return {
         host: {
             **complete(hostvars[host].get("slurm_jwt_observation") or {}),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role slurm_jwt_proxy would change on a host, by the inspection. Private to this collection.
+"""What the role slurm_jwt_proxy would change on a host, according to the inspection. Private to this collection.
 
 The role renders its files where Ansible runs, and the inspection has fingerprints of those on the host. If nothing is
 due, none of the role's tasks runs on the host. If in doubt something is due: the tasks change only what differs.
@@ -30,7 +30,7 @@ def due_proxy_changes(
     user: Mapping[str, str] | None = None,
     has_passwords: bool = False,
 ) -> list[str]:
-    """A few words on each thing that is not as it has to be. FOUND is the member "proxy" of the inspection."""
+    """A few words on each thing that is not as desired. FOUND is the member "proxy" of the inspection."""
     if not found:
         return ["the proxy was not inspected"]
     on_host = {each["path"]: each for each in [*found["files"], *found["site_files"]]}
@@ -51,7 +51,7 @@ def due_proxy_changes(
 
 
 def _described(files: Sequence[Files], folders: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """What the inspection says of each of them if it is as it has to be."""
+    """What the inspection reports for each file and folder that is as desired."""
     of_root = {"owner": "root", "group": "root", "target": None, "fingerprint": None}
     for some in files:
         ownership = {"group": some.get("group", "root"), "mode": some.get("mode", "0644")}

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How far the rotation of an HS256 key has come, and how it continues. Private to this collection.
 
-A rotation begins only on a cluster as a rollout leaves it: every daemon up, and one key on all key hosts. Or it
-continues a rotation that did not finish. How far that one came is read from the keys on the hosts (see
-module_utils/_keys/rotation.py), never guessed:
+A rotation begins only on a cluster as a rollout leaves it: every daemon is up, and all key hosts have one key. Or it
+continues a rotation that did not finish. The keys on the hosts show how far that one came (see
+module_utils/_keys/rotation.py):
 
     no key host has a next key     no rotation is under way
     the primary has one            that is the next key; key hosts that have it as current key are swapped
@@ -32,20 +32,20 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_sett
     RotationSettings,
 )
 
-# What a daemon has instead of a mapping of the key file that it shares with the writer of that file.
+# Why a daemon would not see a key that changes in place: it has no shared mapping of the key file.
 _NOT_MAPPED = {
     "copied": "has a copy of its own of the key",
     "absent": "has not loaded the key",
     "unknown": "does not let anybody see whether it has the key file mapped",
 }
 
-# Seconds that may lie between the clocks of two hosts at least, as far as Ansible knows, for a swap at one instant.
+# For a swap at one instant, clocks of hosts may differ by this many seconds. Ansible knows only the least difference.
 IN_STEP = 1
 
 # Seconds that a task may take to reach a host. A longer lag is a difference of clocks.
 SLOWEST = 15
 
-# Seconds that a swap may lie ahead. The modules refuse 120, which leaves room for clocks that differ.
+# Most seconds until a swap. The modules refuse more than 120, which leaves room for clocks that differ.
 LONGEST_LEAD = 90
 
 
@@ -79,7 +79,7 @@ class Hs256Rotation:
 
     @property
     def tidy_only(self) -> bool:
-        """Whether only next keys are left that the primary does not have any more."""
+        """Whether only other hosts than the primary still have a next key."""
         return bool(self.staged_on) and self.staged is None
 
     def run_to_end(self, host: str) -> str:
@@ -117,20 +117,20 @@ class Hs256Rotation:
 
     @property
     def clocks_apart(self) -> float:
-        """Seconds that lie between the clocks of any two key hosts at least, however long Ansible took to ask them."""
+        """Least seconds by which clocks of key hosts differ. It does not matter how long Ansible took to ask them."""
         if not self._lags:
             return 0
         return max(0.0, max(least for least, _most in self._lags) - min(most for _least, most in self._lags))
 
     @property
     def clock_lag(self) -> float:
-        """Seconds by which the clock of the primary controller is ahead at least; behind, if less than 0."""
+        """Seconds by which the clock of the primary controller is surely ahead; negative if it is behind."""
         primary = self.cluster.primary
         return clocks.surely_ahead(self.cluster.observations[primary]) if primary else 0.0
 
     @property
     def _lags(self) -> list[tuple[float, float]]:
-        """Of each key host. Other hosts decide nothing here."""
+        """The lag of each key host's clock. Other hosts decide nothing here."""
         lags = [clocks.lag(self.cluster.observations[host]) for host in self.cluster.key_hosts]
         return [lag for lag in lags if lag is not None]
 
@@ -195,19 +195,19 @@ class Hs256Rotation:
 
     @property
     def lead(self) -> float:
-        """Seconds until keys and tokens are put back, within which a task must have started on every host.
+        """Seconds until keys and tokens are put back. By then a task must have started on every host.
 
         Tasks of key hosts and of tokens wait in the background, so each batch of forks only starts them. A batch gets
-        twice the time that the inspection took to start. A host that is told late swaps at once.
+        twice the time that the inspection took to start. A host whose task starts late swaps at once.
         """
         told = self._batches(self.cluster.key_hosts) + self._batches(self.settings.token_hosts)
         return min(2.5 + 2 * self._start * told, LONGEST_LEAD)
 
     @property
     def least_lead(self) -> float:
-        """Seconds until the swap, beside twice the time that it took to sign the next tokens and to bring them to their
-        hosts. To tell key hosts and hosts of services takes as long, and a task in the background starts later than
-        it returns.
+        """Seconds until the swap, plus twice the time that it took to sign the next tokens and to send them to their
+        hosts. To start tasks on key hosts and hosts of services takes as long, and a task in the background
+        starts after Ansible has gone on.
         """
         if self.settings.token_hosts:
             return 1.5
@@ -215,6 +215,6 @@ class Hs256Rotation:
 
     @property
     def longest_lead(self) -> float:
-        """The limit of the lead. A host of services that is slow must not hold up a swap as long as it likes."""
+        """The limit of the lead. A slow host of services must not delay a swap without end."""
         told = self._batches(self.cluster.key_hosts) + self._batches(self.settings.token_hosts)
         return min(1.5 + 2 * SLOWEST * told, LONGEST_LEAD)

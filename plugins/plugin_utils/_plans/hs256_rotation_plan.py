@@ -105,7 +105,7 @@ def _plan(rotation: Hs256Rotation, without: Mapping[str, str]) -> Hs256RotationP
         slurmrestd_dies=slurmrestd_dies(cluster) if reason else [],
         reason=reason,
         tidy_only=rotation.tidy_only,
-        # A rotation under way is finished as it was begun. A newer serial is left to the next run.
+        # An unfinished rotation keeps its serial. The next run applies a newer one.
         serial=staged.get("serial") or "" if rotation.staged else settings.serial,
         run=settings.run,
         by=settings.by,
@@ -160,7 +160,7 @@ def _warnings(rotation: Hs256Rotation) -> list[str]:
 
 
 def _refusals(rotation: Hs256Rotation, is_dead: IsDead) -> list[str]:
-    """Every reason to refuse, beyond those of any run."""
+    """Every reason to refuse, in addition to those of any run."""
     if rotation.cluster.primary is None:
         return no_controller()
     return (
@@ -178,7 +178,7 @@ def _not_as_declared(rotation: Hs256Rotation) -> list[str]:
     keyless = grouped((host, "has no key") for host in cluster.key_hosts if not keys.current(host)["exists"])
     packages = missing_packages(cluster)
     if rotation.staged_on:
-        # Files that are not as declared are for the next rollout, after this rotation. It needs only these.
+        # This rotation needs only packages and keys. The next rollout repairs files that are not as declared.
         remedies = [FIX_BY_HAND] if packages else [GIVE_UP] if keyless else []
         return [*packages, *keyless, *remedies]
     reasons = [*drift(cluster, rotation.state.conf_files), *packages, *keyless]
@@ -198,7 +198,7 @@ def _daemons(rotation: Hs256Rotation) -> list[str]:
 
 
 def _different_keys(rotation: Hs256Rotation) -> list[str]:
-    """The key hosts must have one key, or that and the next one during a rotation."""
+    """The key hosts must have one key; during a rotation, that key and the next one."""
     next_key = rotation.staged["fingerprint"] if rotation.staged else None
     current = {host: rotation.state.keys.current(host)["fingerprint"] for host in rotation.cluster.key_hosts}
     if len(set(current.values()) - {next_key}) <= 1:

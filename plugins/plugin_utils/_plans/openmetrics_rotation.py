@@ -19,7 +19,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.openmetrics
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_checks import due_reason, other_run
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import IsDead, RotationSettings
 
-# Seconds in which the tasks of all hosts begin to wait for the swap.
+# Seconds until the swap. By then the tasks of all hosts must wait for it.
 LEAD = 8.0
 
 
@@ -95,7 +95,7 @@ class OpenMetricsRotation:
 
     @property
     def way(self) -> str:
-        """In place if the running slurmctld was seen to share the file with its writer."""
+        """in_place only if the running slurmctld has a shared mapping of the key file."""
         primary = str(self.cluster.primary)
         observed = self.cluster.observations[primary].get("openmetrics") or {}
         shared = observed.get("key_loaded") == "current" and (self.key.current(primary).get("size") or 0) == 32

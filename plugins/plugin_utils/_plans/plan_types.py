@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plans that playbooks and roles read, as slurm_jwt_plan with these members. Private to this collection.
 
-A dictionary of the members is made in one place, the filters in plugins/filter/plans.py.
+Only the filters in plugins/filter/plans.py turn them into dictionaries.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Loads:
 
 @dataclass(frozen=True)
 class OpenMetricsPlan:
-    """slurmctld's metrics under a token, and the key of these tokens."""
+    """slurmctld's metrics, which need a token, and the key of these tokens."""
 
     on: bool
     users: Sequence[str]
@@ -75,7 +75,7 @@ def openmetrics_plan(key: OpenMetricsKey) -> OpenMetricsPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What every plan says of a run that begins."""
+    """The members of every plan of a run that begins."""
 
     warnings: Sequence[str]
     left_out: Mapping[str, str]
@@ -98,14 +98,14 @@ class Plan:
     signing_key: str | None
     """The path of the key that signs tokens of services and of the proof."""
     algorithm: str
-    """HS256 or RS256, of that key."""
+    """HS256 or RS256: the algorithm of that key."""
     openmetrics: OpenMetricsPlan | Mapping[str, Any]
     """What happens to the key for metrics. In a rotation the filter adds the members of OpenMetricsRotationPlan."""
     up_to_date: bool
     unseen_by_check: Mapping[str, Sequence[str]]
     """Host -> actions that tasks cannot report in check mode."""
     refusals: Sequence[str] = field(default_factory=list, init=False)
-    """None: a run that does not begin has a RefusedPlan."""
+    """Always empty: a run that does not begin has a RefusedPlan."""
 
 
 def cluster_members(cluster: Cluster) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class RolloutPlan(Plan):
     """What a rollout or a removal does."""
 
     outer_hosts: Sequence[str]
-    """Hosts without a key that change. They come first, each for itself, and none of them stops the others."""
+    """Hosts without a key that change. They come first. A failed one does not stop the others."""
     conf: Sequence[str]
     """Hosts that edit slurm.conf."""
     dbd_conf: Sequence[str]
@@ -169,12 +169,12 @@ class RolloutPlan(Plan):
 
 @dataclass(frozen=True)
 class RotationPlan(Plan):
-    """What the plan of a rotation says, for any key."""
+    """The members of every plan of a rotation."""
 
     check_mode: bool
     """Whether the steps that need the next key are left out."""
     services: Sequence[str]
-    """Hosts of services, which get new tokens. Each for itself: none of them stops the rotation."""
+    """Hosts of services, which get new tokens. A failed one does not stop the rotation."""
     signer_and_services: Sequence[str]
     rsa_rotation: Sequence[str]
     """Key hosts whose key sets change; none in a rotation of the HS256 key."""
@@ -216,14 +216,14 @@ class Hs256RotationPlan(RotationPlan):
     way: str
     """in_place or rename."""
     fallback: Loads
-    """If daemons do not see a key that was swapped in place."""
+    """The loads if daemons do not see a key that was swapped in place."""
     lead: float
     """Seconds until keys are put back."""
     least_lead: float
     longest_lead: float
     """Limits of the seconds until keys are swapped."""
     clock_lag: float
-    """Seconds by which the clock of the primary controller is ahead at least."""
+    """Seconds by which the clock of the primary controller is surely ahead."""
 
 
 @dataclass(frozen=True)
@@ -235,9 +235,9 @@ class RsaRotationPlan(RotationPlan):
     makes_key: bool
     """Whether there is a next key, or only the key sets change."""
     old: str
-    """kid of the key that signs before."""
+    """kid of the key that signs when the run begins."""
     old_signs: bool
-    """Whether it still signs."""
+    """Whether that is the old key: the next one does not sign yet."""
     stale: bool
     """Whether a daemon has not loaded the key set on its disk."""
     jwks_targets: Sequence[str]

@@ -66,14 +66,14 @@ def common_refusals(
     components: Mapping[str, Sequence[str]],
     in_play: Sequence[str],
 ) -> list[str]:
-    """Every reason to refuse any run, be it a rollout or a rotation."""
+    """Every reason to refuse any run, a rollout or a rotation."""
     reasons = unreachable_hosts.refusals(observations, components)
     reasons += grouped(
         (host, f"the inspection of the host failed: {reason_of(observed)}.")
         for host, observed in observations.items()
         if not unreachable(observed) and failed(observed)
     )
-    # The other questions have no answer while the key in use is unknown.
+    # The other checks have no result while the key in use is unknown.
     reasons = reasons + _problems(cluster) or _limit(components, in_play)
     if reasons or cluster.desired.removing:
         return reasons
@@ -117,7 +117,7 @@ def _unlisted_slurmdbd(cluster: Cluster, components: Mapping[str, Sequence[str]]
 
 
 def _slurmrestd_with_standby_slurmdbd(cluster: Cluster, components: Mapping[str, Sequence[str]]) -> list[str]:
-    """After a refusal slurmrestd asks the standby, which does not listen. Slurm 20.11 exits when a slurmdbd is down."""
+    """If slurmdbd refuses a token, slurmrestd asks the standby, which does not listen. With Slurm 20.11 it exits."""
     primary = cluster.observations[cluster.primary] if cluster.primary else None
     conf = primary["conf"] if primary else None
     if not primary or not conf or not components["slurmrestd"] or not cluster.desired.serves_slurmdb:
@@ -273,7 +273,7 @@ def _standby_slurmdbd(cluster: Cluster) -> list[str]:
 
 
 def _unlisted(cluster: Cluster, named: Sequence[str], hosts: Sequence[str]) -> list[str]:
-    """The named hosts that the inventory does not have. One host by another name is an alias, one more a standby."""
+    """The named hosts that are not in the inventory; none if it has as many hosts: then a name is an alias."""
     listed = {short(host) for host in hosts} | {short(cluster.observations[host]["hostname"]) for host in hosts}
     unlisted = [name for name in named if short(name) not in listed]
     return unlisted if len(named) > len(hosts) else []

@@ -149,7 +149,7 @@ def _unseen_by_check(state: ClusterState) -> dict[str, list[str]]:
         if missing_packages.python_of(cluster.observations[cluster.primary]).get("cryptography") is None:
             unseen.setdefault(cluster.primary, []).append("RSA key made")
         for host in state.keys.key_set_targets():
-            # With other sources there is a task to report it, unless the local key is all that is new.
+            # If other sources change the key set, a task reports it.
             if not (cluster.observations[host].get("trust") or {}).get("differs"):
                 unseen.setdefault(host, []).append("key set changed")
     for host, method in state.daemons.slurmctld_loads().items():
@@ -164,14 +164,14 @@ def _unseen_by_check(state: ClusterState) -> dict[str, list[str]]:
 def _allowed_silent_nodes(
     observations: Mapping[str, Observed], components: Components, desired: Desired
 ) -> list[str]:
-    """The nodes that cannot be reached, if the site allows as many."""
+    """The unreachable nodes, if the site allows that many."""
     silent = unreachable_hosts.nodes(observations, components)
     allowed = unreachable_hosts.allowed(desired.nodes_unreachable_max, len(components["node"]))
     return silent if len(silent) <= allowed else []
 
 
 def _lost_listeners(observations: Mapping[str, Observed], desired: Desired) -> dict[str, str]:
-    """The hosts where slurmrestd would stop listening at an address although nobody declared that."""
+    """The hosts where slurmrestd would stop listening at an address although the site did not declare that."""
     if desired.removing:
         return {}
     reasons = {}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 AUTO, RELOAD, RESTART, IN_PLACE = "auto", "reload", "restart", "in_place"
 
 IsDead = Callable[[str], "bool | None"]
-"""Whether the run of that name has ended; None if it cannot be told from here."""
+"""Whether the run of that name has ended; None if that is unknown here."""
 
 
 class RotationSettings(NamedTuple):

@@ -11,7 +11,7 @@ Slurm trusts many RS256 keys at once, so the old and the new key are trusted tog
     the old public key is withdrawn                    it stays in the key sets until its last token has expired
     the old public key is removed                      by the JWKS timer, or by a later run
 
-Each step shows in the files, so that the next run continues there.
+The files show each step, so the next run continues there.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class RsaRotation:
 
     @property
     def signs(self) -> bool:
-        """Whether the next key signs already, so that only the old one has to be withdrawn."""
+        """Whether the next key signs already, so only the old one has to be withdrawn."""
         return self.staged is not None and self.key["fingerprint"] == self.key["next_fingerprint"]
 
     @property

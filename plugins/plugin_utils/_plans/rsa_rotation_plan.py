@@ -73,7 +73,7 @@ def _plan(rotation: RsaRotation, without: Mapping[str, str]) -> RsaRotationPlan:
         key_path={host: rotation.state.keys.path_on(host) for host in cluster.key_hosts},
         signing_key=cluster.desired.trust.local_key.path,
         algorithm="RS256",
-        # Nobody takes part in the steps of a rotation of the HS256 key.
+        # No host takes part in the steps of an HS256 rotation.
         key_hosts_to_change=[],
         check_mode=settings.check_mode,
         services=[],
@@ -118,7 +118,7 @@ def _warnings(rotation: RsaRotation) -> list[str]:
 
 
 def _refusals(rotation: RsaRotation, is_dead: IsDead) -> list[str]:
-    """Every reason to refuse, beyond those of any run."""
+    """Every reason to refuse, in addition to those of any run."""
     cluster = rotation.cluster
     if cluster.primary is None:
         return no_controller()

@@ -50,7 +50,7 @@ class Count(NamedTuple):
 
     number: int
     thing: str
-    """One of what is counted."""
+    """What is counted, in the singular."""
     color: str = ""
 
     @property

@@ -45,7 +45,7 @@ def copies_on(host: str, observed: Variables) -> list[KeyCopy]:
 
 
 def short(fingerprint: str) -> str:
-    """As much of a fingerprint as tells keys apart."""
+    """Enough of a fingerprint to tell keys apart."""
     return fingerprint[:19]
 
 

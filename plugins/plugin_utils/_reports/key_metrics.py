@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The signing key for Prometheus: which one it is, and when it was made. Private to this collection.
 
-A time, not an age, so that the file stays right without being written again.
+It gives a time, not an age, so the file stays correct without a rewrite.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import parse_time
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._timers.runtime import gauge
 
-# Results of the module slurm_jwt_key, the last task's first.
+# Results of the module slurm_jwt_key, the latest first.
 _RS256 = (
     "slurm_jwt_local_key_ended",
     "slurm_jwt_local_key_active",

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The hosts that a run left out, and why. Private to this collection.
 
-A host without a key stops no run: it is left out before the first change because of its inspection, or later because a
-step failed on it. At its end the run names each, and fails.
+A host without a key stops no run. The run leaves it out before the first change because of its inspection, or later
+because a step failed on it. At its end the run names each of these hosts, and fails.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class RunFailure(NamedTuple):
 
 
 def run_failure(hostvars: Mapping[str, Variables], everybody: Sequence[str], left: Sequence[str]) -> RunFailure:
-    """The first host that failed in a rescued play, or the host that was lost in it."""
+    """The first host that failed in a rescued play, or the host that became unreachable in it."""
     run = run_of(hostvars)
     for host in everybody:
         result = hostvars[host].get("ansible_failed_result")

@@ -69,12 +69,12 @@ ACTIONS = (
 )
 PROOFS = ("slurm_jwt_proof", "slurm_jwt_openmetrics_proof", "slurmrestd_proof")
 
-# Characters of a list of nodes for which a line has room.
+# Most characters of a list of nodes in a line.
 LONGEST_LIST = 60
 
 
 class SummaryRow(NamedTuple):
-    """A host, or nodes of which the same is to be said."""
+    """A host, or nodes with the same entries."""
 
     host: str
     release: str
@@ -135,7 +135,7 @@ def proofs(variables: Variables) -> list[str]:
 
 
 def _observer(name: str, variables: Variables) -> str:
-    """A host of slurmrestd proves itself; the proof says whether the controller saw the same."""
+    """A host of slurmrestd proves itself. This says whether the controller saw the same."""
     if name != "slurmrestd_proof":
         return ""
     seen = variables.get("slurmrestd_proof_from_controller") or {}
@@ -143,7 +143,7 @@ def _observer(name: str, variables: Variables) -> str:
 
 
 def _nodes(names: Sequence[str]) -> str:
-    """As Slurm writes a list of hosts, with their number where they are many; the number alone if that is too long."""
+    """The nodes as Slurm writes them, with their number if there are several; only the number if that is too long."""
     text = folded(names)
     if len(text) > LONGEST_LIST:
         return f"{len(names)} nodes"

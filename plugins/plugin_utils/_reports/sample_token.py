@@ -43,7 +43,7 @@ def _row(host: str, result: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _differences(results: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Daemons for which the token is another user, or of which only some accept it."""
+    """Whether daemons read different users from the token, or only some daemons accept it."""
     if len({(result["user"], result["uid"]) for _host, result in results}) > 1:
         users = [f"{result['user'] or 'nobody'} ({_row(host, result)[4]}) on {host}" for host, result in results]
         return [

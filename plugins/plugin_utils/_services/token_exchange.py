@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tokens on their way between the hosts of services and the controller that signs. Private to this collection.
+"""Tokens between the hosts of services and the controller that signs. Private to this collection.
 
 A host of services has no key. The tokens in its files go to the controller, which checks them with the key and signs
 new ones where needed. The tokens for the files go back.
@@ -63,7 +63,7 @@ def requests(
 def new_requests(
     hostvars: Mapping[str, Variables], hosts: Iterable[str], groups: Mapping[str, Sequence[str]]
 ) -> list[dict[str, Any]]:
-    """For the controller: a new token for each service of each host, whatever is in its file."""
+    """For the controller: a new token for each service of each host. The token in its file does not matter."""
     return [
         {
             **{name: service[name] for name in TOKEN_OPTIONS if name in service},
@@ -86,7 +86,7 @@ def new_delivery(
 
 
 def _declared(variables: Variables, host: str, groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-    """A rotation leaves the tokens of the other key alone."""
+    """The services of a host without those that use the key for metrics: a rotation leaves these alone."""
     services = services_on(host, variables.get(DECLARED) or (), groups, group_of(variables))
     return [service for service in services if service["key"] != OPENMETRICS]
 
@@ -125,7 +125,7 @@ def _observed(variables: Variables) -> list[tuple[Service, Mapping[str, Any]]]:
 
 
 def units(services: Iterable[Service], result: Mapping[str, Any], everybody: bool = False) -> dict[str, list[str]]:
-    """The systemd units to restart and to reload because of new tokens; for another owner or mode alone none."""
+    """The systemd units to restart and to reload because of new tokens; none if only the ownership changed."""
     new = {
         entry["name"]
         for entry in result.get("tokens") or ()

@@ -33,7 +33,7 @@ class Signer(NamedTuple):
 
 
 def signer(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]], hosts: Sequence[str]) -> Signer:
-    """By the plan of this run, otherwise by the inspection of the controllers."""
+    """From the plan of this run, otherwise from the inspection of the controllers."""
     local = left_with_localhost(hostvars)
     if PLAN in local:
         primary = local[PLAN].get("primary")
@@ -52,7 +52,7 @@ def signer(hostvars: Mapping[str, Variables], groups: Mapping[str, Sequence[str]
     conf, variables = observations[cluster.primary]["conf"], hostvars[cluster.primary]
     only_rs256 = bool(conf.get("jwks_path")) and not conf.get("key_path")
     local_key = variables.get(LOCAL_KEY) if only_rs256 or variables.get(SIGNING) == "RS256" else None
-    # Slurm accepts a PEM file as HS256 key, so the file does not tell its algorithm.
+    # Slurm accepts a PEM file as HS256 key, so the file does not show its algorithm.
     metrics = observations[cluster.primary].get("openmetrics") or {}
     return Signer(
         cluster.primary,

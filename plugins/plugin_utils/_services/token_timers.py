@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How often a timer must check a token so that it never expires. Private to this collection."""
+"""How often a timer must check a token to renew it in time. Private to this collection."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._services.declared_s
 )
 
 ATTEMPTS = 4
-"""Attempts for which there must be time between the moment at which a token is due and its expiry."""
+"""Least number of attempts between the moment when a token is due and its expiry."""
 
 SHORTEST = 20
-"""Shortest interval in seconds: an attempt without an answer from slurmctld takes as long."""
+"""Shortest interval in seconds: an attempt without an answer from slurmctld takes that long."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
-# Divisors of a minute, an hour or a day, so that the interval between any two checks is the same.
+# Divisors of a minute, an hour or a day, so the interval between any two checks is the same.
 _STEPS = {
     **{step: f"*-*-* *:*:0/{step}" for step in (20, 30)},
     **{step * _MINUTE: f"*-*-* *:0/{step}:00" for step in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)},

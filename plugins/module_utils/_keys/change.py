@@ -19,19 +19,19 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import N
 
 
 class CurrentKey(NamedTuple):
-    """The key in force, if there is one, and the file beside it that is named like its record."""
+    """The current key, if there is one, and the file at the path of its record."""
 
     slot: Slot | None = None
     record_file: SecretFile | None = None
 
 
 class KeyChange(NamedTuple):
-    """What a run does: write another key for a reason, or correct record and ownership of the one that stays."""
+    """What a run does: replace the key for a reason, or keep it and correct its record and ownership."""
 
     ownership: Ownership
     reason: str | None = None
     record: KeyRecord | None = None
-    """To be written for the key that stays."""
+    """The new record of a key that stays."""
     fixes_ownership: bool = False
 
     @property
@@ -40,7 +40,7 @@ class KeyChange(NamedTuple):
 
 
 def decide(desired: DesiredKey, current: CurrentKey) -> KeyChange:
-    """What makes the current key the desired one; TaskError if the task does not allow it."""
+    """The change that makes the current key the desired one; TaskError if the task does not allow it."""
     slot = current.slot
     if slot is None:
         raise SecretFileMissing(f"{desired.path} does not exist.")
@@ -56,7 +56,7 @@ def decide(desired: DesiredKey, current: CurrentKey) -> KeyChange:
 
 
 def reason_to_replace(desired: DesiredKey, slot: Slot) -> str | None:
-    """Why the key is replaced, in the words of the result "reason"; None if it stays."""
+    """Why the key is replaced, as in the result "reason"; None if it stays."""
     data, record = slot.key.data, slot.record
     desired.refuse_other_file(
         data, "have a key made in its place with force: true (and backup: true to keep the file)"
@@ -95,13 +95,13 @@ def _refuse_during_rotation(path: str) -> None:
 
 
 def _desired_record(desired: DesiredKey, slot: Slot) -> KeyRecord | None:
-    """The record that the key is to have: the one that it has, if the task declares nothing else."""
+    """The desired record: the current one if the task declares nothing else."""
     record = slot.record
     if not desired.serial and desired.declared_created is None and not desired.by:
         return record
     serial = desired.serial or (record.serial if record else None)
     created = slot.known.created if desired.declared_created is None else desired.declared_created
-    # The user of this task did not have the key made, unless the key comes with the task.
+    # The recorded maker comes first, unless the task brings the key.
     names = [record.by if record else None, desired.by]
     by = next(filter(None, names if desired.content is None else reversed(names)), None)
     return KeyRecord(serial, created, fingerprint(slot.key.data), by)

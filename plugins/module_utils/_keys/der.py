@@ -4,9 +4,9 @@
 """RSA public keys in DER: the numbers of a key (RFC 8017, RFC 5280), and of the key in a certificate. Private to this
 collection.
 
-Reading them needs no library, so that a host can tell which keys it would trust before anything is installed on it.
-Lengths and numbers must be in their only form, and nothing may follow. Who signed a certificate and when it expires is
-not checked: the site trusts its key because of the source, and Slurm never sees more than the key.
+Reading them needs no library: a host can tell which keys it would trust before anything is installed on it. Lengths and
+numbers must have their shortest form, and nothing may follow. The signer and the expiry of a certificate are not
+checked: the site trusts the key because of its source, and Slurm gets only the key.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _BOOLEAN, _INTEGER, _BIT_STRING, _OCTET_STRING, _NULL, _OID, _SEQUENCE = 0x01, 0
 _VERSION, _ISSUER_ID, _SUBJECT_ID, _EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
 
 _MAX_ELEMENTS = 100
-"""No structure here has more beside each other, except for a hostile one."""
+"""Only a hostile structure has more side by side."""
 
 _RSA = bytes.fromhex("2a864886f70d010101")
 _BASIC_CONSTRAINTS = bytes.fromhex("551d13")
 
 
 class DerError(Exception):
-    """This is not the expected structure, or not in its only encoding."""
+    """This is not the expected structure, or not valid DER."""
 
 
 class OtherKey(Exception):
@@ -37,7 +37,7 @@ class _Element(NamedTuple):
 
 
 class Certificate(NamedTuple):
-    """What of a certificate matters here."""
+    """The parts of a certificate that matter here."""
 
     key: bytes
     """The content of SubjectPublicKeyInfo."""
@@ -49,7 +49,7 @@ class Certificate(NamedTuple):
         return _numbers(self.key)
 
     def is_authority(self) -> bool:
-        """Whether it may sign certificates. One with extensions that cannot be read may not."""
+        """Whether it may sign certificates. One with unreadable extensions may not."""
         try:
             return any(map(_makes_authority, _elements(_only(self.extensions, _SEQUENCE)) if self.extensions else ()))
         except DerError:
@@ -57,7 +57,7 @@ class Certificate(NamedTuple):
 
 
 def certificate(data: bytes, trailer: bool = False) -> Certificate:
-    """The certificate; DerError if it is none. A TRAILER is what OpenSSL writes behind a trusted certificate."""
+    """The certificate; DerError if it is not one. TRAILER allows what OpenSSL adds to a trusted certificate."""
     elements = _elements(data)
     if [each.tag for each in elements] not in ([_SEQUENCE], [_SEQUENCE, _SEQUENCE][: 1 + trailer]):
         raise DerError
@@ -65,7 +65,7 @@ def certificate(data: bytes, trailer: bool = False) -> Certificate:
     fields = _elements(signed)
     if fields and fields[0].tag == _VERSION:
         del fields[0]
-    # Serial number, algorithm, issuer, validity, subject, key; then what may be missing.
+    # Serial number, algorithm, issuer, validity, subject, key; then optional fields.
     optional = {field.tag: field.content for field in fields[6:]}
     if [field.tag for field in fields[:6]] != [_INTEGER, *[_SEQUENCE] * 5] or len(optional) != len(fields) - 6:
         raise DerError
@@ -92,7 +92,7 @@ def _numbers(key: bytes) -> tuple[int, int]:
         raise DerError
     if parts[0].content != _RSA:
         raise OtherKey
-    # RFC 3279 wants NULL. Some leave it out, and OpenSSL reads that too.
+    # RFC 3279 requires NULL. Some programs omit it, and OpenSSL accepts that.
     if parts[1:] not in ([], [_Element(_NULL, b"")]) or bits[:1] != b"\0":
         raise DerError
     return numbers_of_rsa_key(bits[1:])
@@ -110,7 +110,7 @@ def _makes_authority(extension: _Element) -> bool:
 
 
 def _elements(data: bytes) -> list[_Element]:
-    """The elements of which this consists."""
+    """The elements of this data."""
     elements: list[_Element] = []
     position = 0
     while position < len(data):
@@ -125,7 +125,7 @@ def _elements(data: bytes) -> list[_Element]:
 def _content_at(data: bytes, position: int) -> tuple[int, int]:
     """Where the content of an element begins and ends."""
     begin = position + 2
-    # A tag of more than one octet is in none of these structures.
+    # None of these structures has a tag of more than one octet.
     if begin > len(data) or data[position] & 0x1F == 0x1F:
         raise DerError
     size = data[position + 1]
@@ -141,7 +141,7 @@ def _content_at(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _contents(data: bytes, *tags: int) -> list[bytes]:
-    """The contents of the elements of which this consists, which have these tags."""
+    """The contents of the elements of this data; DerError if they have other tags."""
     elements = _elements(data)
     if [each.tag for each in elements] != list(tags):
         raise DerError
@@ -149,7 +149,7 @@ def _contents(data: bytes, *tags: int) -> list[bytes]:
 
 
 def _only(data: bytes, tag: int) -> bytes:
-    """The content of the one element that this is."""
+    """The content of the only element; DerError if it has another tag."""
     return _contents(data, tag)[0]
 
 

@@ -44,16 +44,16 @@ class DesiredKey:
 
     @property
     def size(self) -> int:
-        """Of a key that is made here."""
+        """The size of a key that is made here."""
         return self.declared_size or self.kind.default
 
     @property
     def created(self) -> int:
-        """Of a key that is written now."""
+        """The creation time of a key that is written now."""
         return int(self.now) if self.declared_created is None else self.declared_created
 
     def consents_to(self, data: bytes) -> bool:
-        """Whether the task names this very key by its fingerprint. An empty one is never accepted."""
+        """Whether the task names this key by its fingerprint. An empty key is never accepted."""
         return bool(data) and fingerprint(data) == self.fingerprint
 
     def new_key(self, size: int, run: str | None = None) -> tuple[bytes, KeyRecord]:
@@ -62,7 +62,7 @@ class DesiredKey:
         return data, KeyRecord(self.serial, self.created, fingerprint(data), self.by, run)
 
     def refuse_other_file(self, data: bytes, remedy: str) -> None:
-        """Raise TaskError for a file that is no key of this algorithm, unless the task consents to it."""
+        """Raise TaskError for a file that is not a key of this algorithm, unless the task consents to it."""
         problem = self.kind.not_a_key(data)
         if problem and not self.force and not self.consents_to(data):
             raise TaskError(f"{self.path} {problem}. It was left as it is. Correct the path, or {remedy}.")
@@ -104,7 +104,7 @@ def _decode(text: str) -> bytes:
 
 
 def _serial(value: Any) -> str | None:
-    """The label as text. Ansible has turned unquoted numbers into numbers, and not all of them come back."""
+    """The label as text. Ansible reads an unquoted label such as 2026.10 as a number, and the last 0 is lost."""
     if isinstance(value, (bool, float, list, dict)):
         raise TaskError(f"serial: {value!r} is not text. Put it in quotes, for example serial: '2026.10'.")
     text = "" if value is None else str(value).strip()
@@ -114,7 +114,7 @@ def _serial(value: Any) -> str | None:
 
 
 def _max_age(text: str | None) -> int | None:
-    """In seconds."""
+    """The option in seconds."""
     if not text:
         return None
     try:

@@ -5,8 +5,8 @@
 
 Slurm takes the bytes of the key file as they are, a newline at the end included, and accepts any file that is not
 empty. Anyone who guesses them is root on the cluster, so this collection asks for more. The strength of a key can only
-be estimated, and the estimate is meant to be fair. What a random generator wrote passes, in hexadecimal or base64 too.
-What a person typed, what repeats itself, and what is another kind of file does not.
+be estimated. The output of a random generator passes, also in hexadecimal or base64. Typed text, repetitions and files
+of another kind do not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import os
 import re
 
 MIN_SIZE = 32  # bytes, what RFC 7518 asks for HS256
-MAX_SIZE = 4096  # bytes; no key is larger, so what is larger is not a key
+MAX_SIZE = 4096  # bytes; a larger file is not a key
 _MIN_BITS = 128
 _FULL_BITS = 256
 _MIN_ENTROPY = 96  # bits; 32 random bytes show 150, 32 random hexadecimal digits 115
@@ -28,7 +28,7 @@ _ALPHABETS = (
     (re.compile(r"^[A-Z2-7]+=*$"), 5.0, "base32"),
     (re.compile(r"^[A-Za-z0-9+/]+=*$|^[A-Za-z0-9_-]+=*$"), 6.0, "base64"),
 )
-# Three of four pairs of letters in a text are among these, and one of seven in random letters.
+# In a text three of four pairs of letters are among these, in random letters one of seven.
 _PAIRS = (
     "th he in er an re nd at on nt ha es st en ed to it ou ea hi is or ti as te et ng of al de se le sa si ar ve ra ld"
     " ur ro co me ne io ic ri ta ce li ch ll be ma om us ec el la rt wa il ho ee em ut no wh ge pe ad ot so di lo tr ac"
@@ -45,12 +45,12 @@ def generate(size: int = MIN_SIZE) -> bytes:
     """A new key of that many random bytes."""
     while True:
         data = os.urandom(size)
-        if weakness(data) is None:  # never otherwise, but this collection must not refuse its own keys
+        if weakness(data) is None:  # always true, but this collection must not refuse its own keys
             return data
 
 
 def fingerprint(data: bytes) -> str:
-    """Identifies a key and reveals nothing of it; the part after the colon is what sha256sum prints."""
+    """Identifies a key without revealing it; the part after the colon is what sha256sum prints."""
     return "SHA256:" + hashlib.sha256(data).hexdigest()
 
 
@@ -87,7 +87,7 @@ def weakness(data: bytes) -> str | None:
 
 
 def remark(data: bytes) -> str | None:
-    """What its owner should know of a good key; a predicate, None if there is nothing."""
+    """What the administrator should know about a good key; a predicate, or None."""
     text = _text(data)
     if text is None:
         return None
@@ -149,7 +149,7 @@ def _too_short(data: bytes) -> str | None:
 
 
 def _period(data: bytes) -> int:
-    """The length of the piece that makes up the whole when repeated; that of the whole if there is no such piece."""
+    """The length of the shortest piece that the data repeats; that of the data if nothing repeats."""
     return next((size for size in range(1, len(data)) if data[size:] == data[:-size]), len(data))
 
 
@@ -186,7 +186,7 @@ def _text_bits(text: str) -> tuple[int, str]:
 
 
 def _reads_like_words(line: str) -> bool:
-    """Whether pairs of letters are as common as in words; that is so for less than one of 50,000 random keys."""
+    """Whether pairs of letters are as common as in words; that is true of less than one in 50,000 random keys."""
     if " " in line:
         return True
     pairs = [pair.lower() for pair in map("".join, zip(line, line[1:])) if pair.isalpha()]

@@ -4,8 +4,8 @@
 """RSA public keys for signatures, as JSON Web Keys (RFC 7517). Private to this collection.
 
 Slurm does not check n and e. A malformed key crashes the daemon, and a weak one lets everybody in: anyone who can
-factor a modulus can sign tokens for root. So a key is read as numbers, checked, and written from the numbers. Who owns
-the key is not checked.
+factor a modulus can sign tokens for root. So this module reads the numbers of a key, checks them, and writes the key
+from them. It does not check who owns the key.
 
 The checks need no library: they are arithmetic.
 """
@@ -37,7 +37,7 @@ _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _PRIVATE_EXPONENTS = ("d", "dp", "dq")
 _FACTORS = ("p", "q")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}")
-# For Slurm, NUL would end the text, so that two kids could be the same.
+# For Slurm a NUL ends the text, so two kids could be the same.
 _KID = re.compile(r"[\x20-\x7e]+")
 _USUAL_EXPONENTS = (65537, 3, 5, 17, 257)
 
@@ -125,7 +125,7 @@ RULES = Rules()
 
 
 def named(kid: object, n: int, e: int, rules: Rules = RULES) -> Jwk:
-    """The key of these numbers, checked. Without a kid, its thumbprint is its kid."""
+    """Check the numbers and return the key. Without a kid, the thumbprint is its kid."""
     refuse_numbers(n, e, rules)
     if kid is None or kid == "":
         return Jwk(thumbprint(n, e), n, e)
@@ -187,8 +187,8 @@ def refuse_numbers(n: int, e: int, rules: Rules = RULES) -> None:
 
 
 def _refuse_private(jwk: Mapping[str, Any], budget: Budget | None) -> None:
-    """Refuse a key with a private part. Anyone can claim one for another's modulus, so it voids only this key; if it is
-    proven to fit, it voids the modulus."""
+    """Refuse a key with a private part. If that part fits, no source is trusted for the modulus; if not, only this key
+    is refused, because anyone can invent a private part."""
     private = [member for member in _PRIVATE if member in jwk]
     if not private:
         return

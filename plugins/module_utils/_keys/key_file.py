@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One signing key as a file: made, kept, replaced, removed. Private to this collection."""
+"""Makes, keeps, replaces and removes the file of one signing key. Private to this collection."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class KeyFile:
         return self.report.absent(before, changed)
 
     def _make_present(self) -> tuple[CurrentKey, KeyChange] | None:
-        """What was there, and what was done; None if another run created the key first."""
+        """What was there, and the change; None if another run created the key first."""
         current = self._current()
         if current.slot is None:
             change = KeyChange(self.desired.declared.ownership(None), reason="missing")
@@ -75,14 +75,14 @@ class KeyFile:
         if self.check_mode or not change.acts:
             return current, change
         with file_lock(self.path):
-            # The run that held the lock before may have done all there was to do.
+            # Another run may have done everything while it held the lock.
             current = self._current()
             change = decide(self.desired, current)
             self._apply(current, change)
         return current, change
 
     def _make_absent(self) -> tuple[CurrentKey, bool] | None:
-        """What was there, and whether something was removed; None if another run changed what there is to remove."""
+        """What was there, and whether something was removed; None if another run created or removed the key."""
         current = self._current()
         if current.slot:
             self.desired.refuse_other_file(current.slot.key.data, "remove the file with force: true")
@@ -138,8 +138,8 @@ class KeyFile:
             with key, record:
                 self._back_up(current.slot.key)
                 key.rename()
-                # Killed here, the key is new and its record describes the old one. It counts as none, and the next run
-                # writes it. In the other order a declared rotation would be forgotten.
+                # If the run is killed here, the record describes the old key. The next run ignores it and writes a new
+                # one. In the other order, the next run would forget a declared rotation.
                 record.rename()
             return
         set_attributes(self.path, *change.ownership)
@@ -150,7 +150,7 @@ class KeyFile:
 
     def _remove(self, current: CurrentKey) -> bool:
         _key, _record, *others = self._all_files()
-        # The record before the key: while the key exists, no other run creates one that this record could be taken for.
+        # The record goes first: while the key exists, no other run creates one, which would have the wrong record.
         removed = [remove(name) for name in (*others, record_path(self.path))]
         if current.slot and self.desired.backup:
             backup = self._backup_path(".removed")

@@ -41,7 +41,7 @@ HS256 = Kind(
 def kind_of(algorithm: str) -> Kind:
     if algorithm == "HS256":
         return HS256
-    # What follows imports a large library.
+    # These import a large library.
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256 as rsa
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.library import LibraryMissing
 

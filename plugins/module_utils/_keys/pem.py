@@ -72,7 +72,7 @@ def _numbers_of_block(label: str, block: str, alone: bool) -> tuple[int, int] | 
 
 
 def _decoded(block: str) -> bytes:
-    """What is between the first line of a block and the last one."""
+    """The content between the first and the last line of a block."""
     body = block.partition("\n")[2].rpartition("-----END ")[0]
     try:
         return base64.b64decode("".join(body.split()).encode("ascii"), validate=True)

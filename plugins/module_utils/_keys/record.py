@@ -23,7 +23,7 @@ class KeyRecord(NamedTuple):
     by: str | None = None
     """Who made it, for people: USER@HOST."""
     run: str | None = None
-    """The run that is rotating to it; none for a key in force."""
+    """The run that is rotating to this key; None for a current key."""
 
 
 def record_path(path: str) -> str:
@@ -32,14 +32,14 @@ def record_path(path: str) -> str:
 
 
 def format_record(record: KeyRecord) -> bytes:
-    """The record as a file. What is not known is left out, except for the serial."""
+    """The record as a file. Unknown values are left out, except for the serial."""
     content = {"serial": record.serial, "created": format_time(record.created), "fingerprint": record.fingerprint}
     content.update({name: value for name, value in (("by", record.by), ("run", record.run)) if value})
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
 def parse_record(data: bytes) -> KeyRecord | None:
-    """The record in a file; None if it holds none."""
+    """The record in a file; None if it has no record."""
     try:
         content = json.loads(data.decode("utf-8"))
         serial, by, run = content["serial"], content.get("by"), content.get("run")

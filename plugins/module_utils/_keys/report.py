@@ -37,7 +37,7 @@ class KeyReport:
         self.backup_file: str | None = None
 
     def present(self, before: CurrentKey, change: KeyChange, after: CurrentKey) -> dict[str, Any]:
-        """Of state=present; BEFORE is what the change was decided for."""
+        """The result of state=present. BEFORE is the key for which the change was decided."""
         if before.slot and not change.reason:
             self._warn(before.slot.key)
         data, record = self._key_and_record(change, after)
@@ -51,7 +51,7 @@ class KeyReport:
         return self._result(change.acts, data, reason=change.reason, **values)
 
     def absent(self, before: CurrentKey, changed: bool) -> dict[str, Any]:
-        """Of state=absent."""
+        """The result of state=absent."""
         values: dict[str, Any] = {}
         if before.slot:
             values["previous_fingerprint"] = before.slot.fingerprint
@@ -60,7 +60,7 @@ class KeyReport:
         return self._result(changed, None, **values)
 
     def rotation(self, before: Slots, after: Slots, changed: bool, **values: Any) -> dict[str, Any]:
-        """Of a state that moves keys between slots."""
+        """The result of a state that moves keys between slots."""
         if after.current:
             key = after.current.key
             values.update(self._key(key.data, after.current.known, Ownership(key.uid, key.gid, key.mode)))
@@ -70,7 +70,7 @@ class KeyReport:
         return self._result(changed, after.next.key.data if after.next else None, **values)
 
     def _key_and_record(self, change: KeyChange, after: CurrentKey) -> tuple[bytes | None, KeyRecord]:
-        """The key in force after the run. In check mode a random key that would be made has no data."""
+        """The current key after the run. In check mode, a random key that would be made has no data."""
         desired = self.desired
         if after.slot is None or (self.task.check_mode and change.reason):
             return desired.content, KeyRecord(desired.serial, desired.created, "", desired.by)
@@ -127,7 +127,7 @@ class KeyReport:
         return {"before_header": path, "after_header": path, "before": before, "after": after}
 
     def _summary(self, current: CurrentKey) -> dict[str, Any]:
-        """What a diff shows: enough to see that two keys differ, and nothing of what is in them."""
+        """What a diff shows: enough to tell two keys apart, and nothing of their content."""
         if current.slot is None:
             return _ABSENT
         key = current.slot.key
@@ -143,12 +143,12 @@ class KeyReport:
         }
 
     def _fingerprints_after(self, after: Slots, changed: bool) -> dict[str, Any]:
-        """In check mode what is there now, with a note of what would happen."""
+        """The keys after the run. In check mode: the current ones, and a note of what would happen."""
         note = {"in check mode": f"{self.desired.state} would change this"}
         return {**_fingerprints(after), **(note if self.task.check_mode and changed else {})}
 
     def _warn(self, key: SecretFile) -> None:
-        """Warn of what the owner of a key that stays should know."""
+        """Warn of problems of a key that stays."""
         path = self.desired.path
         fixed = "would be corrected" if self.task.check_mode else "were corrected"
         if key.acl.grants:
@@ -174,7 +174,7 @@ class KeyReport:
 
 
 def _hidden(values: dict[str, Any]) -> dict[str, Any]:
-    """The same as KeyReport._summary() of a key that is not written yet."""
+    """Like KeyReport._summary(), for a key that is not written yet."""
     names = ("size", "serial", "owner", "group", "mode")
     return {
         "state": "present",

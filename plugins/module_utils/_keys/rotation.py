@@ -10,8 +10,8 @@ rollback. Each has its record. The progress of a rotation is read from these fil
     KEY.next differs from KEY       staged, not yet in force on this host
     KEY.next is the same as KEY     in force; next, KEY.next is removed
 
-Every step may be repeated, and may be killed: it leaves the state before it or the state after it. Hosts that share
-the folder may take the same step at once; the first one does it, and the others find it done.
+Every step can be repeated. A killed step leaves either the state before it or the state after it. Hosts that share the
+folder may take the same step at once: the first host does it, and the others find it done.
 
 There are two ways to bring a key into force. By rename, daemons keep the old key until they load the new one. In place,
 the bytes of the file are overwritten: slurmctld and slurmdbd have mapped it (MAP_SHARED, every release), so they have
@@ -55,7 +55,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._time.instant import
 IN_PLACE = "in_place"
 RENAME = "rename"
 _LEAD = 0.3
-"""Seconds before the instant at which KEY is locked and everything is prepared, so that only the swap is left."""
+"""So many seconds before the instant, KEY is locked and everything is prepared; only the swap is left."""
 
 
 class RotationError(TaskError):
@@ -65,7 +65,7 @@ class RotationError(TaskError):
 def stage(path: str, data: bytes, record: KeyRecord, uid: int, gid: int, mode: int) -> None:
     """Write the next key, replacing one that was staged before. PATH must be locked."""
     staged = beside(path, NEXT)
-    # The record first: without it another run could take the key over from a run that is alive.
+    # The record comes first: without it, another run could take over the key of a run that is alive.
     replace(record_path(staged), format_record(record), uid, gid, mode)
     replace(staged, data, uid, gid, mode)
 
@@ -80,7 +80,7 @@ def claim(path: str, record: KeyRecord) -> None:
 def activate(path: str, source: str, method: str, expected: str | None, at: float | None) -> float | None:
     """Bring the next or the previous key into force, at that instant or now.
 
-    Returns when that was, None if the key was in force already. EXPECTED is the fingerprint that it must have.
+    Returns when that was; None if the key was in force already. EXPECTED is the fingerprint that it must have.
     """
     refuse_far(at)
     with file_lock(path):
@@ -107,15 +107,15 @@ def activate(path: str, source: str, method: str, expected: str | None, at: floa
 def is_due(path: str, source: str, expected: str | None, at: float | None) -> bool:
     """Whether activate() would swap the keys. It refuses what activate() refuses, and changes nothing."""
     refuse_far(at)
-    # During a rollback by rename of another run there is no previous key any more, and the old one is not back yet.
+    # Without the lock this could see a rollback of another run half done: no previous key, and the old one not back.
     with file_lock(path):
         return not _in_force(path, source, expected)
 
 
 def unstage(path: str, keep_previous: bool) -> bool:
-    """Remove the next key, and what is of no use beside KEY; False if there was nothing. PATH must be locked.
+    """Remove the next key, and the previous one unless it is kept and useful; False if there was nothing.
 
-    After a swap this ends the rotation; before it, this cancels the rotation.
+    After a swap this ends the rotation; before it, this cancels the rotation. PATH must be locked.
     """
     _correct_record(path)
     removed = [remove(name) for name in left_to_unstage(path, keep_previous)]
@@ -157,7 +157,7 @@ def _in_force(path: str, source: str, expected: str | None) -> bool:
 
 
 def _came_back(path: str, live: Slot) -> bool:
-    """Whether the current key is the previous one, which a rollback by rename has moved."""
+    """Whether a rollback by rename has made the previous key the current one."""
     record = _record(beside(path, PREVIOUS))
     return record is not None and record.fingerprint == live.fingerprint
 
@@ -165,8 +165,8 @@ def _came_back(path: str, live: Slot) -> bool:
 def _keep_previous(path: str, live: Slot, method: str) -> None:
     previous, key = beside(path, PREVIOUS), live.key
     replace(record_path(previous), format_record(live.known), key.uid, key.gid, key.mode)
-    # By rename the old file itself is kept, so that daemons which still have it mapped have the right one after a
-    # rollback. In place its bytes are overwritten, so a copy is kept.
+    # By rename, the old file itself is kept: daemons that still have it mapped have the right one after a rollback.
+    # In place, its bytes are overwritten, so a copy is kept.
     if method == IN_PLACE or not link_as(path, previous):
         replace(previous, key.data, key.uid, key.gid, key.mode)
 
@@ -188,7 +188,7 @@ def _swap(path: str, source: str, method: str, before: Slot, new: Slot, at: floa
 
 
 def _correct_record(path: str) -> None:
-    """Write what is known of the current key into its record, without a run."""
+    """Write the record of the current key beside it, without a run."""
     live = read_slots(path).current
     if live is None or live.record is None:
         return

@@ -28,7 +28,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.rotation impor
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.slots import NEXT, Slot, Slots, read_slots
 
 _TAKE_OVER = "take_over"
-"""The reason to write where the staged key stays and only the run that works on it changes."""
+"""The reason to write if the staged key stays and only the run that works on it changes."""
 
 
 class KeyRotation:
@@ -51,7 +51,7 @@ class KeyRotation:
         if reason and not self.check_mode:
             remove_stale(self.path)
             with file_lock(self.path):
-                # The run that held the lock before may have staged a key.
+                # Another run may have staged a key while it held the lock.
                 slots, current = self._slots()
                 reason = self._reason_to_stage(slots, current)
                 self._stage(slots, current, reason)
@@ -86,12 +86,12 @@ class KeyRotation:
             remove_stale(self.path)
         if changed and not self.check_mode:
             with file_lock(self.path if slots.current else left[0]):
-                # Another run may have held the lock before, and staged a key.
+                # Another run may have staged a key while it held the lock.
                 changed = not self._is_of_another_run(read_slots(self.path)) and unstage(self.path, keep_previous)
         return self._result(changed)
 
     def _slots(self) -> tuple[Slots, Slot]:
-        """All slots, and the one in force."""
+        """All slots, and the current one."""
         slots = read_slots(self.path)
         if slots.current is None:
             raise TaskError(
@@ -121,7 +121,7 @@ class KeyRotation:
 
     def _reason_to_rotate(self, current: Slot) -> str | None:
         reason = reason_to_replace(self.desired, current)
-        # A key without a label is not the one that the site asks for.
+        # A key without a serial is not the desired one.
         serial = self.desired.serial
         other_label = self.desired.content is None and serial and current.known.serial != serial
         return reason or ("serial" if other_label else None)
@@ -141,7 +141,7 @@ class KeyRotation:
         stage(self.path, data, record, *self.desired.declared.ownership(current.key))
 
     def _size(self, current: Slot) -> int:
-        """That of the key in force unless the task declares another, so that the new one can be activated in place."""
+        """That of the current key unless the task declares another: one of the same size can be activated in place."""
         kind, size = self.desired.kind, self.desired.kind.size(current.key.data)
         keeps = not self.desired.declared_size and kind.least <= size <= kind.most
         return size if keeps else self.desired.size

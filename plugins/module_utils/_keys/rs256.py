@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes and checks the private RSA keys that sign RS256 tokens. Private to this collection.
 
-Such a key is a file in PEM (PKCS #8, not encrypted) only on the host where tokens are made. Slurm gets its public half
-in a key set. The library cryptography handles the key; with an HS256 key neither it nor this module is needed.
+The key is a PEM file (PKCS #8, not encrypted), only on the host that makes tokens. Slurm gets its public half in a key
+set. Only RS256 keys need this module and the library cryptography.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds known weaknesses of RSA moduli by arithmetic. Private to this collection.
 
-Anyone who can factor a modulus can sign tokens for root. That a modulus is strong cannot be shown. These tests find
-what broken generators and damaged files are known to produce, and what can be factored within seconds. All tests except
-is_prime() take a fraction of a millisecond. That one is a modular power, and a source with many long moduli could keep
-a host busy with it, so it is limited by a budget.
+Anyone who can factor a modulus can sign tokens for root. No test shows that a modulus is strong. These tests find what
+broken generators and damaged files are known to produce, and what can be factored within seconds. All tests except
+is_prime() take a fraction of a millisecond. is_prime() is a modular power. A source with many long moduli could keep a
+host busy with it, so a budget limits it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LARGEST_RATIO = 8
 _ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
 _ROCA_GENERATOR = 65537
 _SQUARES_MODULO_64 = frozenset(number * number % 64 for number in range(64))
-_RESIDUE_TESTS = 8  # for each power; another modulus passes all of them once in 6,000 times at most
+_RESIDUE_TESTS = 8  # for each power; at most one in 6,000 other moduli passes all of them
 
 
 class Budget:
@@ -65,15 +65,15 @@ def weakness(n: int) -> str | None:
 
 @lru_cache(maxsize=256)
 def is_prime(n: int) -> bool:
-    """Whether a modulus is a prime, so its private exponent is not a secret. A sound generator does not produce a
-    composite number that passes (a pseudoprime) either. This test is the only expensive one."""
+    """Whether a modulus is a prime, so its private exponent is not a secret. A composite number that passes
+    (a pseudoprime) does not come from a sound generator. This test is the only expensive one."""
     return pow(2, n - 1, n) == 1
 
 
 def proves_private(n: int, e: int, exponent: int) -> bool:
     """Whether EXPONENT is a private exponent for n and e, in whole (d) or for one of the factors (dp, dq).
 
-    Such a number reveals the factorization, so it cannot be invented. e must be at least 3: with 1 it could be.
+    Such a number reveals the factorization, so nobody can invent one. e must be at least 3: with 1, anyone could.
     """
     if e < 3 or exponent < 2 or exponent.bit_length() > 2 * n.bit_length():
         return False
@@ -101,12 +101,12 @@ def has_close_factors(n: int) -> bool:
 
 
 def is_roca(n: int) -> bool:
-    """Whether n modulo small primes is always a power of 65537, which is so for another modulus once in 10**8 times."""
+    """Whether n modulo small primes is always a power of 65537, which is true of one in 10**8 other moduli."""
     return all(n % prime in allowed for prime, allowed in _roca_residues())
 
 
 def _fermat(n: int, multiplier: int, steps: int) -> bool:
-    # Times 4, so that factors of which one is odd and one even have a whole number in their middle.
+    # Times 4, so that the middle of an odd and an even factor is a whole number.
     square = 4 * multiplier * n
     root = math.isqrt(square - 1) + 1
     for middle in range(root, root + steps):
@@ -114,7 +114,7 @@ def _fermat(n: int, multiplier: int, steps: int) -> bool:
         if rest & 63 not in _SQUARES_MODULO_64:
             continue
         half = math.isqrt(rest)
-        # With a multiplier the two numbers may be a factor of n only together with a part of it.
+        # With a multiplier, each of the two numbers may be a factor of n times a part of the multiplier.
         if half * half == rest and 1 < math.gcd(middle - half, n) < n:
             return True
     return False
@@ -150,7 +150,7 @@ def _primes() -> list[int]:
 
 @lru_cache(maxsize=1)
 def _primorial() -> int:
-    """The product of all primes, in pairs: one after the other takes twenty times as long."""
+    """The product of all primes, multiplied in pairs: one after the other takes twenty times as long."""
     numbers = _primes()
     while len(numbers) > 1:
         numbers = [math.prod(numbers[start : start + 2]) for start in range(0, len(numbers), 2)]
@@ -159,7 +159,7 @@ def _primorial() -> int:
 
 @lru_cache(maxsize=None)
 def _test_primes(exponent: int) -> list[int]:
-    """Primes modulo which few numbers are a power of that exponent."""
+    """Primes modulo which few numbers are powers with this exponent."""
     primes: list[int] = []
     for prime in _primes():
         if prime % exponent == 1:

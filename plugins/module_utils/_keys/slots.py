@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three copies of a key, current, next and previous, each with its record. Private to this collection."""
+"""The slots of a key: current, next and previous, each with its record. Private to this collection."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class Slot(NamedTuple):
     key: SecretFile
     record: KeyRecord | None
     recorded: float | None = None
-    """When that was written, in seconds since 1970. For a staged key that is when its run claimed it."""
+    """When the record was written, in seconds since 1970. For a staged key: when its run claimed it."""
 
     @property
     def fingerprint(self) -> str:
         return fingerprint(self.key.data)
 
     def age(self, now: float) -> int:
-        """In seconds."""
+        """The age of the key in seconds."""
         return max(0, int(now) - self.known.created)
 
     @property
     def known(self) -> KeyRecord:
-        """Its record, or as much of one as the file itself shows."""
+        """Its record, or what the key file itself shows."""
         return self.record or KeyRecord(None, int(self.key.mtime), self.fingerprint)
 
 
@@ -58,7 +58,7 @@ class Slots(NamedTuple):
 
 
 def beside(path: str, which: str) -> str:
-    """The path of the next or previous key, or token, of the one at PATH."""
+    """The path of the next or previous key (or token) for the one at PATH."""
     return f"{path}.{which}"
 
 
@@ -70,7 +70,7 @@ def read_slots(path: str) -> Slots:
     def slot(key: SecretFile | None, own: tuple[KeyRecord, float] | None) -> Slot | None:
         if key is None:
             return None
-        # After a swap that was killed, the record of the current key is still beside the key that it came from.
+        # After a killed swap, the record of the current key is still in the slot that the key came from.
         mine = [found for found in (own, *records) if found and found[0].fingerprint == fingerprint(key.data)]
         return Slot(key, *mine[0]) if mine else Slot(key, None)
 

@@ -27,10 +27,10 @@ CASES = {
     "of_metrics": "a token of the key for metrics",
 }
 METRICS = "metrics"
-"""The daemon of an answer about slurmctld's metrics."""
+"""The name of the daemon in answers about slurmctld's metrics."""
 MINTED = ("good", "expired", "forged", "unsigned", "retired", "forged_kid", "unknown_kid", "confused")
 ACCEPTABLE = ("good", "sample", "own")
-"""What a daemon should accept. Its answer to the first available one decides how its other answers are read."""
+"""Cases that a daemon should accept. Its answer to the first available one decides how to read its other answers."""
 
 
 class Answer(NamedTuple):

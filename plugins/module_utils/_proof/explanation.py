@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Explains to a person what a proof found wrong, and what to do. Private to this collection."""
+"""Explains what a proof found wrong, and what to do. Private to this collection."""
 
 from __future__ import annotations
 

@@ -31,12 +31,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.client_reply 
 PATH = "/metrics/jobs"
 ASKED = f"GET {PATH}"
 _LIFESPAN = 300
-# Users of every distribution. slurmctld does not answer nobody at all.
+# Users that every distribution has. The user nobody is left out: slurmctld never answers it.
 _OTHERS = ("daemon", "bin", "mail", "games")
 
 
 def minted(options: Mapping[str, Any], of_cluster: str | None) -> dict[str, str]:
-    """The tokens to present by case. OF_CLUSTER: a good one of the cluster's own key."""
+    """The tokens to present, by case. OF_CLUSTER is a good token of the cluster's own key."""
     key = _read("openmetrics.key_path", options["key_path"])
     if key is None:
         raise TaskError(f"openmetrics.key_path: {options['key_path']} does not exist. Make it with slurm_jwt_key.")

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Presents tokens to one daemon and interprets its answers. Private to this collection.
 
-A proof must not pretend. On some releases a client prints the same for a refused token as for a daemon that is down:
+A proof must not guess. On some releases a client prints the same for a refused token as for a daemon that is down:
 slurmctld up to 24.05 closes the connection without an answer, slurmrestd up to 22.05 prints "Unspecified error" for
-both, slurmrestd 26.05 "Failed to open slurmdbd connection". Such an answer counts as a refusal only if a good token was
-accepted, in the same way, both before it and after it. Where nothing on the cluster can sign a good one, because all
-keys belong to an identity provider, the cluster's own authentication (munge) takes its place with Slurm's clients; from
-slurmrestd such an answer then proves nothing.
+both, slurmrestd 26.05 "Failed to open slurmdbd connection". Such an answer counts as a refusal only if the same request
+with a good token was accepted before it and after it. If all keys belong to an identity provider, nothing on the
+cluster can sign a good token. Then Slurm's clients use the cluster's own authentication (munge) instead, and such an
+answer from slurmrestd proves nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Ask = Callable[[str], Reply]
 
 
 def probe(daemon: str, asked: str, cases: list[str], ask: Ask, first: Reply | None = None) -> list[Answer]:
-    """Present each case to a daemon, a good one first, and that again at the end if another answer depends on it.
+    """Present each case to a daemon. A good one comes first, and again at the end if another answer depends on it.
 
     FIRST is its answer to the good one, if it is known already.
     """
@@ -50,7 +50,7 @@ def probe(daemon: str, asked: str, cases: list[str], ask: Ask, first: Reply | No
 
 
 def probe_blindly(daemon: str, asked: str, cases: list[str], ask: Ask) -> tuple[list[Answer], dict[str, str]]:
-    """Present bad tokens where there is no good one: the answers, and the details of those that prove nothing."""
+    """Present bad tokens without a good one. Returns the answers, and the details of those that prove nothing."""
     replies = {case: ask(case) for case in cases}
     vague = {case: reply.detail for case, reply in replies.items() if reply.kind in (CLOSED, UNCLEAR)}
     answers = [Answer(daemon, asked, case, REFUSED, *reply) for case, reply in replies.items() if case not in vague]
@@ -58,7 +58,7 @@ def probe_blindly(daemon: str, asked: str, cases: list[str], ask: Ask) -> tuple[
 
 
 def _interpreted(reply: Reply, first: Reply, last: Reply) -> Reply:
-    """What an ambiguous answer means between the answers to two good tokens."""
+    """What an ambiguous answer means, with the answers to a good token before and after it."""
     if reply.kind not in (CLOSED, UNCLEAR):
         return reply
     if first.kind == last.kind == ACCEPTED:

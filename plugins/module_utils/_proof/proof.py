@@ -87,7 +87,7 @@ def prove(task: Task, run: RunCommand) -> dict[str, Any]:
 
 
 class Questions:
-    """What is asked of the daemons with these tokens."""
+    """The requests to the daemons with these tokens."""
 
     def __init__(
         self, params: Mapping[str, Any], tokens: dict[str, str], run: RunCommand, metrics: dict[str, str]
@@ -202,7 +202,7 @@ def _signer(key: bytes, algorithm: str | None) -> ProofSigner:
 
 
 def _trusted_key(path: str) -> Jwk:
-    """One of the keys that the daemons trust, to be imitated."""
+    """A key that the daemons trust, for forged tokens to imitate."""
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys import rs256
 
     rs256.check_library()
@@ -257,7 +257,7 @@ def _passed_on(tokens: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _user_in(tokens: Mapping[str, str]) -> str | None:
-    """The user that slurmrestd gets beside the tokens; None if the good one names nobody by a claim known here."""
+    """The user name to send to slurmrestd with the tokens; None if no claim known here names one."""
     case = next((case for case in ("good", "sample", "forged") if case in tokens), None)
     if case is None:
         return None

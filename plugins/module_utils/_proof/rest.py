@@ -36,13 +36,13 @@ _NO_SUCH_PATH = Reply(UNCLEAR, "status 404: it does not know this path")
 
 
 class Rest(NamedTuple):
-    """Where slurmrestd, or a proxy before it, listens: http://HOST:PORT, https://HOST:PORT or unix:PATH."""
+    """Where slurmrestd, or a proxy in front of it, listens: http://HOST:PORT, https://HOST:PORT or unix:PATH."""
 
     url: str
     timeout: int
     ca_path: str | None = None
     user: str | None = None
-    """The user whose program must listen there, if it is on this host. None: that is not checked."""
+    """The user whose program must listen there, if that is this host. None: no check."""
 
     def get(self, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
         """Status and body; OSError or HTTPException if there is no answer."""
@@ -90,7 +90,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def headers_of(case: str, tokens: dict[str, str], user: str | None) -> dict[str, str]:
-    """The headers that present a case. slurmrestd up to 22.05 needs both, later ones accept both."""
+    """The headers that present a case. slurmrestd up to 22.05 needs both headers; later releases accept both."""
     if case == "none":
         return {}
     if case == "foreign_name":
@@ -143,7 +143,7 @@ def _errors_in(content: Any) -> str:
 
 
 class Endpoint(NamedTuple):
-    """A path of slurmrestd to ask for."""
+    """A path of slurmrestd to request."""
 
     path: str
     skipped: dict[str, str]
@@ -172,7 +172,7 @@ def candidates(release: Release | None, slurmdb: bool) -> list[str]:
 
 
 def _dangerous_cases(behind: str, version: str, release: Release | None) -> dict[str, str]:
-    """Cases to leave out: one of them crashes slurmdbd before 20.11.6, which serves nothing newer than v0.0.36."""
+    """Cases to leave out: foreign_name crashes slurmdbd before 20.11.6. Those releases serve v0.0.36 at most."""
     safe = version not in ("v0.0.35", "v0.0.36") if release is None else has(release, "name_override_safe_in_slurmdbd")
     if behind == "slurmctld" or safe:
         return {}

@@ -32,7 +32,7 @@ class ProofSigner(NamedTuple):
 def mint(
     user: str, signer: ProofSigner | None, now: float, lifespan: int, retired: bytes | None = None
 ) -> dict[str, str]:
-    """A good token for the user, and bad ones that differ from it in one thing each; only bad ones without a signer."""
+    """A good token for the user, and bad ones that each differ in one thing. Without a signer: only bad ones."""
     claims = claims_for(user, lifespan, now)
     tokens = {"retired": sign(claims, retired)} if retired else {}
     if signer is not None:
@@ -41,7 +41,7 @@ def mint(
 
 
 def forge(user: str, trusted: Jwk, now: float, lifespan: int) -> dict[str, str]:
-    """Tokens of an attacker who knows the trusted public keys, and none of their private halves."""
+    """Tokens of an attacker who knows the trusted public keys, but no private key."""
     claims = claims_for(user, lifespan, now)
     untrusted = generate(MIN_BITS)
     return {

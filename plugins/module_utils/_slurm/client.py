@@ -1,11 +1,11 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How Slurm's client programs are called, independent of the user's environment. Private to this collection.
+"""Calls of Slurm's client commands, independent of the user's environment. Private to this collection.
 
-Slurm's variables are removed from the environment, above all SLURM_JWT, which must not reach a client that is to use
-munge. A token goes to a client in its environment, which only its owner and root can read, never on its command line.
-A client that waits too long for a daemon that is down (some do for minutes) is ended.
+Slurm's variables are removed from the environment. Above all, SLURM_JWT must not reach a client that is to use munge. A
+client gets a token in its environment, which only its owner and root can read, never on its command line. Some clients
+wait minutes for a daemon that is down; such a client is ended.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PROGRAMS_WITH_RELEASE = ("slurmctld", "slurmdbd", "slurmrestd", "slurmd", "scon
 
 
 class ClientError(Exception):
-    """A program is missing, or its release is not known. The text says what was looked for where, and what to do."""
+    """A program is missing, or its release is not known. The text says what was searched where, and what to do."""
 
 
 class Client(NamedTuple):
@@ -43,7 +43,7 @@ class Client(NamedTuple):
         return [bound, "--kill-after=1", str(self.timeout), self.program(name), *arguments]
 
     def environment(self, token: str | None = None) -> dict[str, str]:
-        """Variables to be added to a client's environment."""
+        """Variables to add to a client's environment."""
         variables = {"LC_ALL": "C"}
         # A configless host has no such file; its clients find their configuration themselves.
         if self.conf_path is not None and os.path.exists(self.conf_path):
@@ -92,7 +92,7 @@ def _beside(folder: str) -> tuple[str, ...]:
 
 
 def forget_environment() -> None:
-    """Remove all variables that change what Slurm's clients do from this process, and so from clients it starts."""
+    """Remove all variables that affect Slurm's clients from this process, and so from the clients that it starts."""
     for name in list(os.environ):
         if name.startswith(("SLURM_", "SCONTROL_", "SINFO_", "SACCTMGR_")):
             del os.environ[name]

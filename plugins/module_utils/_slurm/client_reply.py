@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Slurm's client commands print when they show a token to a daemon, and what it means. Private to this collection.
 
-Measured on 20.11.4, 22.05.8, 24.11.5 and 26.05.5: sdiag wants authentication and nothing else, whatever PrivateData
-says (sinfo is denied to plain users by PrivateData=partitions). "sacctmgr list cluster" is its like for slurmdbd.
+Measured on 20.11.4, 22.05.8, 24.11.5 and 26.05.5: sdiag needs authentication and nothing else, whatever PrivateData
+says (PrivateData=partitions denies sinfo to plain users). "sacctmgr list cluster" is the equivalent for slurmdbd.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ CLIENTS = {
     "slurmctld": ("sdiag",),
     "slurmdbd": ("sacctmgr", "-n", "-P", "list", "cluster", "format=cluster"),
 }
-"""For each daemon, the cheapest client command that every user may run, and none without authentication."""
+"""For each daemon, the cheapest client command that every authenticated user may run, and nobody else."""
 
-# A client that failed before it asked. These go first: what follows in its output may speak of authentication, too.
+# The client failed before it sent a request. These are checked first: later lines may mention authentication, too.
 _NOT_ASKED = (
     "cannot find auth plugin",
     "cannot create auth context",
@@ -43,8 +43,7 @@ NO_ANSWER = (
     "no route to host",
     "network is unreachable",
 )
-# A slurmdbd took the connection, and no more. One that has not loaded auth/jwt cannot even read the request, and hangs
-# up.
+# slurmdbd accepted the connection, but not the request. Without auth/jwt it cannot even read the request, and hangs up.
 _NO_WELCOME = "failed to unpack slurm_persist_init"
 NO = (
     "authentication error",
@@ -73,7 +72,7 @@ def reply_of_client(code: int, output: str, errors: str, timed_out: tuple[int, .
     if any(text in low for text in _NOT_ASKED):
         return Reply(UNASKED, shortened(said))
     if _NO_WELCOME in low and any(text in low for text in NO_ANSWER):
-        # Two hosts were asked: slurmdbd's standby does not listen while the other one runs.
+        # The client asked two hosts: a standby slurmdbd does not listen while the primary runs.
         first = next(line for line in errors.splitlines() if _NO_WELCOME in line.lower())
         return Reply(CLOSED, shortened(_last_word(first)))
     for kind, texts in ((UNREACHABLE, NO_ANSWER), (REFUSED, NO), (CLOSED, HUNG_UP)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Iterable, Iterator, Sequence
 
-# Letters that take a value, and letters whose value can only be in the same word, as all releases have them.
+# In all releases: letters that take a value, and letters that take one only in the same word.
 _WITH_VALUE = {"slurmctld": "fLn", "slurmdbd": "n", "slurmd": "dfLnN", "slurmrestd": "adfgstu"}
 _ATTACHED = {"slurmdbd": "R", "slurmd": "F"}
 
@@ -30,7 +30,7 @@ def conf(command: Sequence[str]) -> str | None:
 def options(daemon: str, words: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each option of one letter and its value, which is in the same word or in the next one.
 
-    A word that is no option has an empty letter. Long options are left out.
+    A word that is not an option has an empty letter. Long options are left out.
     """
     with_value, attached = _WITH_VALUE.get(daemon, ""), _ATTACHED.get(daemon, "")
     rest = iter(words)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 CONFIGLESS_CONF = "/run/slurm/conf/slurm.conf"
 USUAL_BIN_DIRS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-# Folders of a Slurm that was not declared: good for a hint, not for a decision.
+# Where an undeclared Slurm may be: good for a hint, not for a decision.
 _OTHER_BIN_DIRS = ("/opt/slurm/sbin", "/opt/slurm/bin", "/usr/local/slurm/sbin", "/usr/local/slurm/bin")
 
 # Every folder of plugins has one of these.
@@ -33,7 +33,7 @@ PACKAGES_ASKED = (
 DPKG_FORMAT = "${db:Status-Status} ${Package} ${Version}\\n"
 RPM_FORMAT = "%{NAME} %{VERSION}-%{RELEASE}\\n"
 
-# Commands that restore the files of an installed package, at its present version: another one would not fit Slurm.
+# Commands that restore the files of a package in its installed version: another version would not fit Slurm.
 _REINSTALL = (
     ("/usr/bin/apt-get", "apt-get install --reinstall {name}={version}"),
     ("/usr/bin/dnf", "dnf reinstall {name}"),
@@ -72,9 +72,9 @@ def find_elsewhere(names: list[str]) -> str | None:
 
 
 def plugin_dir(named: str | None, program: str | None, root: str = "/") -> str | None:
-    """The folder of Slurm's plugins: the first with plugins in it of those that are named, or else the usual ones.
+    """The folder of Slurm's plugins: the first that has plugins, of those in ``named``, or else of the usual ones.
 
-    ``named`` is the value of ``PluginDir`` or of an option, several folders parted by colons.
+    ``named`` is the value of ``PluginDir`` or of an option, with colons between folders.
     """
     candidates = (named or "").split(":") if named else _usual_plugin_dirs(program, root)
     folders = [folder for folder in candidates if folder]
@@ -87,7 +87,7 @@ def plugin_dir(named: str | None, program: str | None, root: str = "/") -> str |
 def _usual_plugin_dirs(program: str | None, root: str) -> list[str]:
     prefixes = []
     if program:
-        # A program in a prefix of its own: PREFIX/sbin/slurmctld has its plugins in PREFIX/lib/slurm.
+        # In a separate prefix, PREFIX/sbin/slurmctld has its plugins in PREFIX/lib/slurm.
         prefixes.append(os.path.dirname(os.path.dirname(os.path.realpath(program))))
     prefixes += [os.path.join(root, "usr"), os.path.join(root, "usr/local")]
     found: list[str] = []
@@ -153,9 +153,9 @@ def parse_dpkg(text: str) -> dict[str, str]:
 
 
 def missing_packages(plugin: str, installed: dict[str, str]) -> list[str]:
-    """The packages, as NAME=VERSION, that contain a plugin for a Debian host with those packages; none if unknown.
+    """The packages, as NAME=VERSION, that add a plugin to a Debian host with the INSTALLED ones; none if unknown.
 
-    The version is that of the Slurm that is there: another release of a plugin would not load.
+    The version is that of the installed Slurm: a plugin of another release would not load.
     """
     if "slurm-smd" in installed:
         # SchedMD's own packages have all plugins in one, or were built without this one.
@@ -191,7 +191,7 @@ def parse_dpkg_search(text: str, path: str) -> str | None:
 
 
 def parse_rpm_owner(text: str) -> Package | None:
-    """The same, with its version, from ``rpm -qf --queryformat RPM_FORMAT PATH``; its errors have more words."""
+    """The package of a file, from ``rpm -qf --queryformat RPM_FORMAT PATH``. Errors have more than two words."""
     fields = next((line.split() for line in text.splitlines()), [])
     return Package(*fields) if len(fields) == 2 else None
 
@@ -205,7 +205,7 @@ def reinstall(package: Package, root: str = "/") -> str:
 
 
 def python_library(name: str, folders: list[str]) -> str | None:
-    """The version of a Python package in one of the folders, read and not imported, as an import takes far longer."""
+    """The version of a Python package in one of the folders, read, not imported: an import takes far longer."""
     for folder in folders:
         for file in ("__about__.py", "__init__.py"):
             try:

@@ -17,10 +17,10 @@ _SYSTEMD = re.compile(r"\bsystemd\[\d+\]:")
 
 
 def last_words(journal: str, log: str, most: int = 3) -> list[str]:
-    """The last errors that a daemon logged, from its journal and its log file, the reason of its death first.
+    """The last errors that a daemon logged in its journal and its log file. The cause of its death comes first.
 
-    Both are to begin with the daemon's present start. A fatal line is the reason; errors led to it, the latest
-    last. Lines of the log file that are in the journal too are left out.
+    Both must begin with the daemon's current start. A fatal line is the cause; the errors that led to it follow, the
+    latest last. Lines of the log file that are also in the journal are left out.
     """
     lines = [line.strip() for line in (journal.splitlines() + log.splitlines()) if line.strip()]
     own = [line for line in lines if not _SYSTEMD.search(line)]
@@ -38,16 +38,16 @@ def _level(line: str) -> str:
 
 
 def _message(line: str) -> str:
-    """The line without what journal or log file wrote before it."""
+    """The line without the prefix of the journal or the log file."""
     match = _LEVEL.search(line)
     return line[match.start() :] if match else line
 
 
 def written_since(path: str, begin: float, most: int = 16384) -> str:
-    """The end of a log file, from the first line on that was written after ``begin``; empty if it cannot be read.
+    """The lines at the end of a log file that were written after ``begin``; empty if it cannot be read.
 
-    A line tells its time as Slurm writes it by default (slurm.conf, LogTimeFormat: iso8601 or iso8601_ms). Where a line
-    tells none, it counts as written with the line before it.
+    A line begins with its time in Slurm's default format (slurm.conf, LogTimeFormat: iso8601 or iso8601_ms). A line
+    without a time belongs to the line before it.
     """
     try:
         with open(path, "rb") as log:

@@ -5,7 +5,7 @@
 collection.
 
 slurmrestd listens at the addresses of its command line and at those of SLURMRESTD_LISTEN, which four files may set. So
-its settings are not read, but its sockets.
+this module reads its sockets, not its settings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Iterable, NamedTuple
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.proc_net import LISTEN, rows
 
 _ACCEPTS = 0x00010000
-"""Of the flags in /proc/net/unix: __SO_ACCEPTCON."""
+"""The flag __SO_ACCEPTCON in /proc/net/unix."""
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
 _ANY = ("", "*")
 
@@ -47,7 +47,7 @@ class Difference(NamedTuple):
 
 
 def of_process(pid: int, root: str = "/") -> list[str]:
-    """Each as ``HOST:PORT``, ``[HOST]:PORT`` or ``unix:PATH``; none if the kernel does not say."""
+    """Its listeners, as ``HOST:PORT``, ``[HOST]:PORT`` or ``unix:PATH``; none if the kernel does not say."""
     process = os.path.join(root, "proc", str(pid))
     own = _inodes(os.path.join(process, "fd"))
     found = [
@@ -91,7 +91,7 @@ def _program_of(inode: str, root: str) -> tuple[int, str]:
                 with open(os.path.join(processes, pid, "comm"), encoding="utf-8", errors="replace") as file:
                     return int(pid), file.read().strip()
             except OSError:
-                # It has ended.
+                # The process has ended.
                 continue
     return 0, ""
 
@@ -106,7 +106,7 @@ def _inodes(folder: str) -> set[str]:
         try:
             match = _SOCKET.fullmatch(os.readlink(os.path.join(folder, name)))
         except OSError:
-            # It was closed.
+            # The file was closed.
             continue
         if match:
             found.add(match[1])
@@ -114,7 +114,7 @@ def _inodes(folder: str) -> set[str]:
 
 
 def _address(text: str) -> str:
-    """Words of 32 bits in the machine's order, in hex, as the kernel writes them."""
+    """HOST:PORT, from what the kernel writes: words of 32 bits in the machine's order, in hex."""
     host, dummy_colon, port = text.partition(":")
     packed = b"".join(struct.pack("=I", int(host[at : at + 8], 16)) for at in range(0, len(host), 8))
     return _written(ipaddress.ip_address(packed), int(port, 16))
@@ -125,7 +125,7 @@ def _written(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) 
 
 
 def allowed_by(declared: str) -> set[str]:
-    """The listeners of one address of slurmrestd. A name may have several."""
+    """The listeners that one declared address allows. A host name may have several."""
     if declared.startswith("unix:"):
         return {f"unix:{re.sub('^/var/run/', '/run/', declared[len('unix:'):])}"}
     host, colon, port = declared.rpartition(":")

@@ -21,7 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import (
 
 
 class ManagedDaemon:
-    """One daemon and its unit on this host. NFT is the program nft, None where there is none."""
+    """One daemon and its unit on this host. NFT is the path of nft; None without nft."""
 
     def __init__(self, task: Task, run: RunCommand, nft: str | None) -> None:
         self.params = task.params
@@ -42,7 +42,7 @@ class ManagedDaemon:
         return {"changed": True, **self._wait(), "held": paused}
 
     def stopped(self) -> dict[str, Any]:
-        """Stop it, after systemd was asked to start it again later."""
+        """Ask systemd to start the daemon again later, and stop it."""
         changed = not self._unit().dead
         if changed and not self.check_mode:
             self._cancel_start()
@@ -76,7 +76,7 @@ class ManagedDaemon:
         return next(iter(units.parse(out)), units.NO_UNIT)
 
     def _restart(self) -> bool:
-        """Restart the unit; whether new connections were paused meanwhile."""
+        """Restart the unit. Returns whether new connections were paused meanwhile."""
         port = readiness.port(self.address)
         if self.nft is None or port is None or not self.params["pause_connections"]:
             self._systemctl_restart()
@@ -134,7 +134,7 @@ class ManagedDaemon:
     def _last_lines(self) -> list[str]:
         unit, log_file = self._unit(), self.params["log_file"]
         argv = ["journalctl", "--no-pager", "--quiet", "-n", "40"]
-        # Only what belongs to its present start.
+        # Only lines of its current start.
         start = unit.invocation
         of_start = [f"_SYSTEMD_INVOCATION_ID={start}", "+", f"INVOCATION_ID={start}"] if start else ["-u", self.service]
         code, journal, dummy_err = self.run(argv + of_start)

@@ -58,7 +58,7 @@ def _wait_until(condition: Callable[[], object], seconds: float) -> None:
 
 
 def begin(run: Run, nft: str, port: int) -> bool:
-    """Drop new connections to a port of this host; False where nftables cannot."""
+    """Drop new connections to a port of this host; False if nftables cannot."""
     end(run, nft)
     rc, dummy_err = transient_timer.begin(run, TABLE, DEADLINE, [nft, *_DELETE])
     if rc != 0:

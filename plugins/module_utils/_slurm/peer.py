@@ -89,7 +89,7 @@ def _endpoint(address: tuple[Any, ...], table: str) -> str:
     """An address and port as the kernel writes them: words of 32 bits in the machine's order, in hex."""
     parsed = ipaddress.ip_address(address[0].partition("%")[0])
     if table.endswith("6") and parsed.version == 4:
-        # This is how a server on [::] has a client of IPv4.
+        # A server on [::] has an IPv4 client in this form.
         parsed = ipaddress.ip_address(f"::ffff:{parsed}")
     words = struct.unpack(f"={len(parsed.packed) // 4}I", parsed.packed)
     text = "".join(f"{word:08X}" for word in words)

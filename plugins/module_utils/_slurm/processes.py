@@ -21,14 +21,14 @@ _CGROUPS = ("sys/fs/cgroup/system.slice", "sys/fs/cgroup/systemd/system.slice")
 
 
 def usual_environment_files(service: str) -> list[str]:
-    """The files of variables that distributions give to the unit of that daemon."""
+    """The environment files that distributions give to that daemon's unit."""
     return [f"/etc/default/{service}", f"/etc/sysconfig/{service}"]
 
 
 def sets_slurm_jwt(path: str) -> bool:
-    """Whether a file of variables, such as /etc/environment or an EnvironmentFile=, sets SLURM_JWT."""
+    """Whether a file such as /etc/environment or an EnvironmentFile= sets SLURM_JWT."""
     data = read(path) or b""
-    # Nearly no file does, and a pattern costs more than the file.
+    # Almost no file sets it, and the pattern takes longer than reading the file.
     return b"SLURM_JWT" in data and re.search(rb"(?m)^[ \t]*(?:export[ \t]+)?SLURM_JWT[ \t]*=", data) is not None
 
 
@@ -42,9 +42,9 @@ class Process(NamedTuple):
     """Seconds since 1970, as exact as the kernel's tick."""
     command: tuple[str, ...]
     slurm_jwt: bool | None
-    """Whether SLURM_JWT is in its environment; None if that may not be read. The value is never used."""
+    """Whether SLURM_JWT is in its environment; None if that cannot be read. The value is never used."""
     replaced: bool
-    """Whether its program on disk is another one now."""
+    """Whether its program was replaced on disk."""
     conf: str | None
     """The slurm.conf that -f or SLURM_CONF names; None if neither does."""
     program: str | None = None
@@ -84,9 +84,9 @@ def _conf_of(variables: list[bytes]) -> str | None:
 
 
 def mapping(pid: int, path: str, root: str = "/") -> str:
-    """Whether a process has mapped that file, as slurmctld and slurmdbd map their key as long as they run.
+    """How a process has mapped that file. slurmctld and slurmdbd map their key as long as they run.
 
-    "current": the file that is at the path now, shared, so that bytes written in place have an effect at once.
+    "current": the file that is at the path now, shared: bytes written in place have an effect at once.
     "copied": that file, but as a private copy, which does not change. "replaced": a file that was there before.
     "absent": no file of that path. "unknown": the kernel does not say.
     """
@@ -116,10 +116,10 @@ def mapping(pid: int, path: str, root: str = "/") -> str:
 
 
 def _same(found: os.stat_result, device: bytes, inode: bytes) -> bool | None:
-    """Whether a mapped file is the one that has the name now. It is not if another host of a shared folder replaced it.
+    """Whether a mapped file is the one at the path now. Another host that shares the folder may have replaced it.
 
-    None where the kernel shows another device than stat() does, as with overlays: the numbers cannot be compared then,
-    and only the name counts.
+    None if the kernel and stat() show different devices, as with overlays: then the numbers cannot be compared, and
+    only the name counts.
     """
     major, dummy_colon, minor = device.partition(b":")
     comparable = (int(major, 16), int(minor, 16)) == (os.major(found.st_dev), os.minor(found.st_dev))
@@ -127,7 +127,7 @@ def _same(found: os.stat_result, device: bytes, inode: bytes) -> bool | None:
 
 
 def main_pid(service: str, program: str, pid_files: tuple[str, ...] = (), root: str = "/") -> int:
-    """The number of a daemon's process without asking systemd, where that would take too long; 0 for none."""
+    """The pid of a daemon, without asking systemd, which would take too long; 0 for none."""
     for cgroup in _CGROUPS:
         numbers = read(os.path.join(root, cgroup, unit_name(service), "cgroup.procs"))
         for number in (numbers or b"").split():

@@ -73,7 +73,7 @@ def wait(
 ) -> WaitResult:
     """Wait until a daemon is up, answers and has stayed the same process for ``settle`` seconds.
 
-    Ends as well once the unit is dead, or after ``timeout`` seconds.
+    It also ends when the unit is dead, or after ``timeout`` seconds.
     """
     begin = clock()
     steady_since: float | None = None

@@ -237,7 +237,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
 )
 
-#: Texts that say "20.11 to 26.05" mean these: the oldest and the newest release that tests run, and all between them.
+#: "20.11 to 26.05" in a text means these: the oldest and the newest release that tests run, and all between them.
 MEASURED = (Release(20, 11), Release(26, 5))
 
 _BY_NAME = {capability.name: capability for capability in CAPABILITIES}
@@ -261,8 +261,8 @@ _REST_VERSIONS = (
 def of_program(rc: int, out: str) -> Release | None:
     """The release that a program of Slurm prints with ``-V``: "slurm 24.11.5", or "slurm-wlm 24.11.5" from Debian.
 
-    None for everything else. A program that does not start for a mistake in its file ends with 1 and says so in a line
-    that begins with the time, whose seconds look like a release.
+    None for everything else. A program with a mistake in its configuration file exits with 1. Its message begins with
+    the time, whose seconds look like a release.
     """
     match = _ANSWER.match(out) if rc == 0 else None
     return Release(int(match[1]), int(match[2]), int(match[3] or 0)) if match else None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a site's own files add to slurmrestd's unit, and which of it prevents a rollout. Private to this collection.
+"""What a site's own files add to slurmrestd's unit, and what of that prevents a rollout. Private to this collection.
 
 Upstream's unit reads /etc/sysconfig/slurmrestd and /etc/default/slurmrestd, and sites have drop-ins of their own.
 """
@@ -23,7 +23,7 @@ DROPIN = "slurm_jwt.conf"
 """The drop-in of the role slurmrestd. systemd reads drop-ins in the order of their names, from all folders."""
 
 STATES = ("off", "enabled", "running", "enabled and running")
-"""The state of slurmrestd before JWT, which a comment in the drop-in keeps for a removal."""
+"""The state of slurmrestd before JWT. A comment in the drop-in keeps it for the removal."""
 
 # Lines of a later drop-in that undo what the role writes.
 _UNDOES = re.compile(
@@ -44,7 +44,7 @@ def before_jwt(service: str, root: str = "/") -> str | None:
 
 
 def dropin_digest(service: str, root: str = "/") -> str | None:
-    """SHA256:HEX of the drop-in that a rollout wrote; None unless it is a file of root's with mode 0644."""
+    """SHA256:HEX of the drop-in that a rollout wrote; None unless owner and group are root and the mode is 0644."""
     path = os.path.join(root, f"etc/systemd/system/{service}.service.d", DROPIN)
     try:
         with open(path, "rb", opener=_without_links) as stream:
@@ -117,9 +117,9 @@ def options(text: str) -> RestOptions:
 
 
 def overrules(path: str) -> list[str]:
-    """The settings by which a drop-in undoes what the role writes; none if it comes before or sets other things.
+    """The settings in a drop-in that undo what the role writes; none if systemd reads it before the role's drop-in.
 
-    The unit's own file comes before all of them.
+    systemd reads the unit's own file before all drop-ins.
     """
     folder, name = os.path.split(path)
     if not folder.endswith(".d") or name <= DROPIN:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What systemd shuts our programs off from; several modules write their units. Private to this collection.
+"""The sandbox of this collection's programs; several modules write their units. Private to this collection.
 
 Each line is described in systemd.exec(5) or systemd.resource-control(5). An older systemd warns of a line that it does
-not know and goes on. A program whose memory holds a token dumps none of it: with a pipe in kernel.core_pattern the
-limit alone does not hold, so the filter leaves nothing but the headers.
+not know and goes on. A core dump must not hold a token. LimitCORE has no effect if kernel.core_pattern is a pipe, so
+CoredumpFilter leaves only the headers.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def lines(
     """The lines of a unit's [Service] section for a program that needs these address families and capabilities.
 
     ``ambient`` gives it the capabilities although its user is not root. ``home`` is the value of ProtectHome.
-    ``denied`` are the groups of system calls that it does without, of those that systemd calls @system-service.
+    ``denied`` are groups of system calls to remove from systemd's group @system-service.
     """
     return [
         *NO_CORE_DUMPS,

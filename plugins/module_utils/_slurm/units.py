@@ -56,14 +56,14 @@ class Unit(NamedTuple):
     environment: tuple[str, ...] = ()
     """The variables that the unit itself sets, as systemd writes them."""
     program: str | None = None
-    """What it starts."""
+    """The program that it starts."""
     result: str = ""
     signal: int = 0
     """The signal that ended its main process, if one did."""
     started: float = 0.0
     """When its main process was started last, in seconds since 1970; 0 if systemd does not report it."""
     invocation: str = ""
-    """The identifier of its present start, in the journal too."""
+    """The identifier of its current start, also in the journal."""
     next_start: str = ""
     """When a timer starts its service next, as systemd prints it; empty if that is not known."""
     inaccessible: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ NO_UNIT = Unit()
 
 
 def unit_name(service: str) -> str:
-    """The unit's whole name: systemctl guesses it, the control groups do not."""
+    """The unit's full name: systemctl adds the suffix, control groups do not."""
     return service if service.endswith((".service", ".socket", ".timer")) else f"{service}.service"
 
 

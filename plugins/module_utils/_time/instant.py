@@ -23,7 +23,7 @@ class InstantTooFar(Exception):
 
 def refuse_far(at: float | None) -> None:
     """Raise InstantTooFar for an instant that is more than LONGEST_WAIT ahead, or is not a number."""
-    # Written as > LONGEST_WAIT, NaN would pass, and be waited for without end.
+    # With > LONGEST_WAIT, NaN would pass, and the wait would never end.
     if at is not None and not at - time.time() <= LONGEST_WAIT:
         raise InstantTooFar(
             f"activate_at is {at - time.time():.0f} s ahead by the clock of this host; the limit is {LONGEST_WAIT} s. "
@@ -45,7 +45,7 @@ def wait_until(at: float | None, lead: float = 0.0) -> None:
 def on_time() -> Iterator[None]:
     """Run with real-time priority, so that a busy host does not delay the end of a wait and what follows it.
 
-    Where the system does not allow that (no CAP_SYS_NICE, a cgroup without real-time share) the priority stays.
+    If the system does not allow that (no CAP_SYS_NICE, a cgroup without real-time share), the priority stays.
     """
     usual = os.sched_getscheduler(0)
     try:

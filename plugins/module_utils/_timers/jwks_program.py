@@ -6,8 +6,8 @@ on the hosts of slurmdbd.
 
 Each run fetches the keys, and writes the file that Slurm reads only if they have changed. Daemons that started before
 the file was written are reloaded: slurmdbd by a restart, slurmctld by scontrol reconfigure where that is enough. They
-are not reloaded for any other reason, and not again before the minimum reload interval is over. A distrusted key waits
-for neither that interval nor a source.
+are not reloaded for any other reason, and not again before the minimum reload interval is over. The removal of a
+distrusted key waits for neither that interval nor a source.
 
 Exit code: 0 if the key set is up to date, or if a source has been unreachable for less than the maximum outage; 1
 otherwise, with the reason on standard error.
@@ -85,11 +85,11 @@ class JwksRefresh:
         self.wrote = False
 
     def run(self) -> str:
-        """Update the key set and reload daemons if they have to; how that ended."""
+        """Update the key set, and reload daemons if necessary. Returns the result."""
         try:
             change = self.update_key_set()
         except (TaskError, SecretFileError):
-            # A file that was written and not loaded has to be, above all where a key was distrusted.
+            # Daemons must load a file that was written, above all if a key was distrusted.
             self.reload_daemons()
             raise
         self.notes += [failed.reason for failed in change.failed if failed.unreachable]
@@ -137,7 +137,7 @@ class JwksRefresh:
     # -- daemons -------------------------------------------------------------------------------------------------------
 
     def reload_daemons(self) -> str | None:
-        """Reload the daemons that have an older file; None if there are none."""
+        """Reload the daemons that have an older file. Returns None if there are none."""
         behind = [daemon for daemon in self.settings.daemons if self.is_behind(daemon)]
         if not behind:
             return None
@@ -163,9 +163,9 @@ class JwksRefresh:
         return CHANGED
 
     def is_behind(self, daemon: ReloadedDaemon) -> bool:
-        """Whether a daemon started before the file was written. One that does not run loads it at its start.
+        """Whether a daemon started before the file was written. A stopped daemon loads the file when it starts.
 
-        That start is left to others, unless the timer of the primary slurmdbd may have ended this standby.
+        The timer does not start it, unless it is a standby slurmdbd that the timer of the primary may have ended.
         """
         file, unit = paths.inspect(self.settings.path), self.unit(daemon)
         if daemon.component == "slurmdbd" and unit.ended_as_standby:
@@ -173,14 +173,14 @@ class JwksRefresh:
         return file.kind == "file" and unit.pid > 0 and file.modified > unit.started
 
     def has_distrusted_key(self, daemon: ReloadedDaemon) -> bool:
-        """Whether the site has distrusted a key since a daemon started. No source has a say in that."""
+        """Whether the site has distrusted a key since a daemon started. Sources cannot cause that."""
         record, unit = read_if_there(record_path(self.settings.path)), self.unit(daemon)
         distrusted = parse_record(record.data).distrusted if record else ()
         # The record has whole seconds.
         return unit.pid > 0 and any(each.name and each.since + 1 > unit.started for each in distrusted)
 
     def unit(self, daemon: ReloadedDaemon) -> units.Unit:
-        """The state of a daemon's unit. Its process cannot be inspected: the sandbox hides those of others."""
+        """The state of a daemon's unit. The sandbox hides the daemon's process."""
         output = run(units.show([daemon.service], self.settings.systemctl), {}, COMMAND_TIMEOUT)[1]
         return next(iter(units.parse(output)), units.NO_UNIT)
 
@@ -229,7 +229,7 @@ class JwksRefresh:
     # -- reports -------------------------------------------------------------------------------------------------------
 
     def report(self, result: str, text: str) -> str:
-        """Write the record and the metrics; what failed."""
+        """Write the record and the metrics. Returns what failed."""
         record = JwksTimerRecord(
             self.now, result, text, self.reached, self.loaded, self.kids, self.next_change, self.fingerprint
         )
@@ -238,7 +238,7 @@ class JwksRefresh:
 
 
 def attempt(settings: JwksTimerSettings) -> int:
-    """Update the key set once, and report. The exit code."""
+    """Update the key set once, and report. Returns the exit code."""
     refresh = JwksRefresh(settings, last_record(settings.record, read_record))
     level = INFO
     try:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings, record, decisions and metrics of the program that keeps the key set fresh. Private to this collection.
+"""Settings, record, decisions and metrics of the program that keeps the key set up to date. Private to this collection.
 
 The program is jwks_program.py. A daemon has to load the key set if the file was written after the daemon started:
-slurmctld and slurmdbd read it at their start, and a reconfigured slurmctld is a new process. So if a run is killed
-between the two, or has to wait before it reloads daemons, the next run does the rest.
+slurmctld and slurmdbd read it at their start, and a reconfigured slurmctld is a new process. So if a run writes the
+file, and is killed or has to wait before it reloads daemons, the next run reloads them.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class JwksTimerRecord(NamedTuple):
     result: str
     said: str
     reached: int
-    """When all sources were last reached; at first, when the program was first run."""
+    """When all sources were last reached; until then, when the program first ran."""
     loaded: int = 0
     """When daemons were last reloaded; 0 for never."""
     kids: list[str] = []
@@ -108,9 +108,9 @@ def read_record(text: str) -> JwksTimerRecord | None:
 
 
 def seconds_before_load(record: JwksTimerRecord | None, interval: int, now: int) -> int:
-    """Seconds until daemons may be reloaded again, so that a provider cannot have them restarted all the time.
+    """Seconds until daemons may be reloaded again: a provider must not have them restarted all the time.
 
-    A clock that was set back does not lengthen it.
+    Setting the clock back does not lengthen the wait.
     """
     if record is None or not record.loaded or record.loaded > now:
         return 0
@@ -120,7 +120,7 @@ def seconds_before_load(record: JwksTimerRecord | None, interval: int, now: int)
 def seconds_for_writer(wrote: bool, modified: float, grace_period: int, now: float) -> int:
     """Seconds for which the reload is left to another writer of the file, such as a run of Ansible.
 
-    Two restarts at once disturb each other. A file from the future is not waited for.
+    Two restarts at once disturb each other. There is no wait for a file with a time in the future.
     """
     if wrote or modified > now:
         return 0

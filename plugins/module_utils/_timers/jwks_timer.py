@@ -33,7 +33,7 @@ _SETTINGS, _RECORD = "settings", "record"
 _LONGEST_RUN = 900  # seconds
 _SHORTEST_INTERVAL = 20  # seconds
 
-# A source as slurm_jwks takes it, with each option.
+# A source with every option of slurm_jwks.
 _SOURCE = {"issuer": None, "url": None, "path": None, "data": None, "kid": None, "ca_path": None}
 _SOURCE_FLAGS = {"allow_http": False, "allow_shared": False}
 

@@ -22,12 +22,12 @@ PUBLIC, PRIVATE = 0o644, 0o600
 
 
 class ManagedFile(NamedTuple):
-    """A file as it is to be."""
+    """A desired file."""
 
     text: str
     mode: int
     secret: bool = False
-    """Whether a diff shows no more of it than its size."""
+    """Whether a diff shows only its size."""
 
 
 class ManagedFiles:
@@ -38,16 +38,16 @@ class ManagedFiles:
         self.diffs: list[dict[str, Any]] = []
 
     def write_all(self, desired: Mapping[str, ManagedFile]) -> list[str]:
-        """Bring files up to date, in this order; those that were not."""
+        """Bring files up to date, in this order. Returns those that were not."""
         return [path for path, file in desired.items() if self.write(path, file)]
 
     def remove_all(self, paths: Iterable[str]) -> list[str]:
-        """Remove files; those that existed."""
+        """Remove files. Returns those that existed."""
         return [path for path in paths if self.remove(path)]
 
     def write(self, path: str, file: ManagedFile) -> bool:
         """Bring a file up to date. True if it was not."""
-        # A file for all to read needs no folder that only root can write.
+        # A public file may be in a folder that others can write.
         current = read_if_there(path, secret=file.mode == PRIVATE)
         data = file.text.encode("utf-8")
         ownership = (os.geteuid(), os.getegid(), file.mode)
@@ -85,7 +85,7 @@ class ManagedFiles:
         return True
 
     def remove_metrics(self, path: str, warn: Callable[[str], object]) -> bool:
-        """Remove a file of metrics. The owner of its folder can prevent that, which is only worth a warning."""
+        """Remove a file of metrics. The owner of its folder can prevent that; then there is only a warning."""
         try:
             return self.remove(path)
         except SecretFileError as exc:

@@ -4,7 +4,7 @@
 """The files of a small program that systemd runs on a host. Private to this collection.
 
 The program is a folder with a module of this collection, all that it imports of this collection, and a __main__.py that
-starts it. So it works between two runs of Ansible as it was when it was installed.
+starts it. So it stays as installed between two runs of Ansible.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SourceMissing(Exception):
 
 
 def program_files(folder: str, main: ModuleType) -> dict[str, ManagedFile]:
-    """The files of the program whose main() a module has: all that it imports, itself, and what starts it."""
+    """The files of the program that runs a module's main(): the module, all that it imports, and __main__.py."""
     sources = _sources(main)
     files = {
         os.path.join(folder, *name.split(".")) + ".py": ManagedFile(text, PUBLIC) for name, text in sources.items()

@@ -4,7 +4,7 @@
 """What the programs that timers start have in common. Private to this collection.
 
 Each reads one file of settings, does its work, and reports: a record for people and for its next run, metrics for
-Prometheus, a line in the journal. A host has neither Ansible nor more than the standard library for them.
+Prometheus, a line in the journal. They run without Ansible, with the standard library alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SettingsError(Exception):
 
 
 def start(usage: str, read_settings: Callable[[str], Settings], attempt: Callable[[Settings], int]) -> int:
-    """One run, with the file of settings that the command line names, under its file lock. The exit code."""
+    """Run once with the file of settings on the command line, under its file lock. Returns the exit code."""
     if len(sys.argv) != 2:
         log(ERROR, usage)
         return 2
@@ -82,9 +82,9 @@ def without_tokens(text: str) -> str:
 
 
 def report(record_path: str, record: Mapping[str, Any], metrics_path: str | None, metrics: str) -> str:
-    """Write the record, and the metrics where there is a folder for them. What failed, in sentences; empty if nothing.
+    """Write the record, and the metrics if their folder exists. Returns what failed, in sentences; empty if nothing.
 
-    Without the folder for metrics this host has no node_exporter.
+    A host without the folder has no node_exporter.
     """
     failures = []
     for path, text, mode in ((record_path, format_record(record), 0o600), (metrics_path, metrics, 0o644)):
@@ -102,7 +102,7 @@ def format_record(record: Mapping[str, Any]) -> str:
 
 
 def parse_record(kind: Callable[..., Record], text: str) -> Record | None:
-    """A record; None if it cannot be read, as a run can do without."""
+    """A record; None if it cannot be read: a run does not need it."""
     try:
         return kind(**json.loads(text))
     except (TypeError, ValueError):
@@ -130,7 +130,7 @@ def _escaped(text: Any) -> str:
 def run(argv: list[str], more: dict[str, str], timeout: int) -> tuple[int, str, str]:
     """A program's exit code, output and errors, after TIMEOUT seconds at most. Nothing of it is logged."""
     try:
-        # There is no module here, and no Ansible.
+        # There is no Ansible module here.
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             argv,
             env={**os.environ, **more},

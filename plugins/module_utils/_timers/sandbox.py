@@ -51,12 +51,12 @@ def fixed_folder(folder: str) -> str:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a path is in a folder for temporary files, of which the sandbox has a private one."""
+    """Whether a path is in /tmp or /var/tmp: the sandbox has private ones."""
     hidden = {name for each in _TEMPORARY for name in (each, os.path.realpath(each))}
     return any(f"{os.path.realpath(path)}/".startswith(f"{folder}/") for folder in hidden)
 
 
 def quoted(word: str) -> str:
-    """A word of a line in a unit, whatever characters it has."""
+    """A word, quoted for a line of a unit."""
     text = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{text}"' if text != word or " " in text or "'" in text else text

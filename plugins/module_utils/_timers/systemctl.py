@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the timer modules have systemd do. Private to this collection."""
+"""The systemctl commands of the timer modules. Private to this collection."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Systemctl:
         return dict(zip(units, systemd_units.parse(output)))
 
     def start(self, idle: Sequence[str], rewritten: Sequence[str], reload: bool) -> None:
-        """Have timers do what their files say: those that do not work, and those whose files are new."""
+        """Enable and restart timers that do not work, and restart those whose files are new."""
         if reload:
             self.call("daemon-reload")
         if idle:

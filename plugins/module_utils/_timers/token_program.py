@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Renews the token in one file, if it has to be: python3 -I -S DIRECTORY SETTINGS, as slurm-jwt-renew@.service runs it.
+"""Renews the token in one file, if necessary: python3 -I -S DIRECTORY SETTINGS, as slurm-jwt-renew@.service runs it.
 
 It runs as root on a host that has Slurm's clients and no signing key, and asks slurmctld. Each run sends slurmctld a
-request with the token in the file, so that a token of an old key is renewed whatever its age. A new token is tried in
+request with the token in the file. So a token of an old key is renewed, whatever its age. A new token is tried in
 the same way before it is written, and again afterwards, because the key may have been rotated in between.
 
 Exit code: 0 if the file holds a good token, or a rotation of the key is about to write one; 1 otherwise, with the
@@ -96,7 +96,7 @@ class TokenRefresh:
         self.renewed_at = None if record is None else record.renewed_at
 
     def run(self) -> str:
-        """Renew the token if it has to be; how that ended."""
+        """Renew the token if necessary. Returns the result."""
         file = read_if_there(self.settings.dest)
         live = self.token_in(file)
         if self.rotation_is_running(live):
@@ -143,14 +143,14 @@ class TokenRefresh:
     @staticmethod
     def refusal(reply: Reply | None) -> str | None:
         """The reason to renew a token that slurmctld refuses; None if it does not."""
-        # Up to 24.05 slurmctld refuses by closing the connection, which can mean other things: a new token shows it.
+        # Up to 24.05, slurmctld refuses by closing the connection. That can mean other things; a new token shows which.
         unknown = (ACCEPTED, UNASKED, UNREACHABLE)
         return None if reply is None or reply.kind in unknown else "key"
 
     def renew(self, file: SecretFile | None, live: TokenInFile, doubtful: bool) -> bool:
-        """Write a new token into the file. False if a rotation was begun meanwhile, which does so itself.
+        """Write a new token into the file. False if a rotation has begun, which does so itself.
 
-        DOUBTFUL if slurmctld's reply is the only reason to renew the token.
+        DOUBTFUL: slurmctld's reply is the only reason to renew the token.
         """
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -195,7 +195,7 @@ class TokenRefresh:
         return reply._replace(detail=without_tokens(reply.detail))
 
     def write(self, token: str, file: SecretFile | None) -> None:
-        """Write the token into the file. The record says first that services have to read it."""
+        """Write the token into the file. Before that, record that services have to read it."""
         settings = self.settings
         data, attributes = render(settings.format, token, settings.user), ownership_of(settings)
         before, self.untold = self.untold, bool(settings.restarts or settings.reloads)
@@ -211,7 +211,7 @@ class TokenRefresh:
         remove_stale(settings.dest)
 
     def reload_services(self) -> None:
-        """Have the services read a new token, those that run."""
+        """Have the running services read a new token."""
         if not self.untold:
             return
         for verb, units in (("try-restart", self.settings.restarts), ("try-reload-or-restart", self.settings.reloads)):
@@ -225,7 +225,7 @@ class TokenRefresh:
         self.untold = False
 
     def report(self, result: str, text: str, expires: int | None) -> str:
-        """Write the record and the metrics; what failed."""
+        """Write the record and the metrics. Returns what failed."""
         record = TokenTimerRecord(int(time.time()), result, text, expires, self.renewed_at, self.offset, self.untold)
         settings = self.settings
         return report(settings.record, record._asdict(), settings.metrics, metrics(settings, record))
@@ -242,7 +242,7 @@ def ownership_of(settings: TokenTimerSettings) -> Ownership:
 
 
 def attempt(settings: TokenTimerSettings) -> int:
-    """Renew one token, if it has to be, and report. The exit code."""
+    """Renew one token if necessary, and report. Returns the exit code."""
     refresh = TokenRefresh(settings, last_record(settings.record, read_record))
     level = INFO
     try:

@@ -28,7 +28,7 @@ CLOCK_TOLERANCE = 30
 """Seconds by which clocks may differ without a warning."""
 
 LONGEST_ROTATION = 900
-"""Seconds after which a rotation counts as dead, where nothing shows whether it still runs."""
+"""Seconds after which a rotation counts as dead if nothing shows whether it still runs."""
 
 UNIT = "slurm-jwt-renew"
 """The name of the units that renew tokens, before the @."""
@@ -124,7 +124,7 @@ def token_in_file(data: bytes | None, settings: TokenTimerSettings, now: float) 
 
 
 def latest_clock(now: float, token: str | None, record: TokenTimerRecord | None) -> float:
-    """The latest time that slurmctld's clock may show, where it was not just read: never before this host's."""
+    """The latest time that slurmctld's clock may show if it was not just read; never earlier than this host's."""
     ahead = [0.0]
     if record is not None and record.offset is not None:
         ahead.append(record.offset)
@@ -136,10 +136,10 @@ def latest_clock(now: float, token: str | None, record: TokenTimerRecord | None)
 
 
 def rotation_is_running(ages: Sequence[float], live: TokenInFile, settings: TokenTimerSettings) -> bool:
-    """Whether to leave the file alone, as a rotation writes a token of the next key itself; AGES of its files, in s.
+    """Whether to leave the file alone because a rotation writes a token itself. AGES: of its files, in seconds.
 
-    A token made before the swap and written after it would be signed with the old key, and the service refused. But the
-    token must not expire because a rotation is slow, or stay as it is because one has died.
+    A token made before the swap and written after it has the signature of the old key, and slurmctld refuses it. But
+    the token must not expire because a rotation is slow or has died.
     """
     return bool(ages) and min(ages) < LONGEST_ROTATION and live.left > settings.min_remaining // 2
 

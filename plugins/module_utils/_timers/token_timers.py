@@ -161,9 +161,9 @@ class TokenTimers:
 
     def _remove(self, obsolete: list[str], desired: Mapping[str, ManagedFile]) -> list[str]:
         """Remove the files of timers that are not declared, and with the last timer the program and its folders."""
-        # A timer's metrics are where its settings say, if the task does not.
+        # If the task does not say where the metrics are, the settings of the timer do.
         metrics = [self._metrics(name) or _metrics_in(PATHS.settings_file(name)) for name in obsolete]
-        # Of an earlier version: one unit for all timers.
+        # An earlier version had one unit for all timers.
         stale = [os.path.join(PATHS.units, f"{PATHS.unit}@.service")]
         for name in obsolete:
             stale += [PATHS.timer(name), PATHS.service(name), PATHS.settings_file(name), PATHS.record(name)]
@@ -208,7 +208,7 @@ def _timer_unit(timer: Timer) -> str:
 
 
 def _installed() -> list[str]:
-    """The services that have a timer here, or what is left of one."""
+    """The services that have a timer here, or remains of one."""
     begin, end = PATHS.timer_unit("*").split("*")
     timers = [os.path.basename(path)[len(begin) : -len(end)] for path in glob.glob(PATHS.timer("*"))]
     settings = [os.path.basename(path)[: -len(".json")] for path in glob.glob(PATHS.settings_file("*"))]

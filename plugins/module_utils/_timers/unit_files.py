@@ -40,7 +40,7 @@ WantedBy=timers.target
 def service_unit(
     description: str, command: str, timeout: int, sandbox: str, after: str = "", environment_file: str | None = None
 ) -> str:
-    """The unit of a program that runs once; TIMEOUT in seconds, AFTER further units to be started before it."""
+    """The unit of a program that runs once. TIMEOUT is in seconds; AFTER names further units that start before it."""
     return _SERVICE.format(
         description=description,
         after=" ".join(["network-online.target", "munge.service", *after.split()]),

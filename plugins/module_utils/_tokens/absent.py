@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The states absent and unstaged: token files, or what a rotation has left beside them, are removed.
+"""The states absent and unstaged: remove token files, or what a rotation has left beside them.
 
 Private to this collection.
 """

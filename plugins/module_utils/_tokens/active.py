@@ -69,7 +69,7 @@ def _result(entry: Entry, step: TokenStep, when: object, return_token: bool) -> 
 
 
 def _diff(entry: Entry, step: TokenStep) -> dict[str, Any]:
-    """The live file before and after; for a copy that was only removed, that one."""
+    """The live file before and after. If only a copy was removed: that copy."""
     path, files = step.dest, (step.live, step.new)
     if not step.swaps:
         path, files = beside(step.dest, step.source), (step.new, None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to consider before tokens like a given one are trusted. Private to this collection."""
+"""What to consider before a site trusts tokens like a given one. Private to this collection."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def _refuse_constant(text: str) -> float:
     raise ValueError(f"{text} is not JSON")
 
 
-# As strict as libjwt's reader: Python's accepts NaN, and numbers of any size.
+# As strict as libjwt's reader. Python's reader accepts NaN, and numbers of any size.
 _JSON = json.JSONDecoder(parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant)
 
 

@@ -20,13 +20,13 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.signing_key 
 
 
 class CurrentToken(NamedTuple):
-    """What is there of a token that the task asks for."""
+    """The current state of a token that the task asks for."""
 
     file: SecretFile | None
     reason: str | None
     """Why the token has to be replaced, by a new one or by the one that is given; None if it can stay."""
     model: SecretFile | None
-    """The file whose mode is kept where the task sets none."""
+    """The file whose mode is kept if the task sets none."""
 
 
 def current_token(request: TokenRequest, task: Task, key: SigningKey | None, now: float) -> CurrentToken:
@@ -42,7 +42,7 @@ def current_token(request: TokenRequest, task: Task, key: SigningKey | None, now
         raise TaskError(f"{request.name}: dest: {exc}") from exc
     reason = _why_replace(request, file, key, now)
     if reason is not None and _is_live(request, live, key, now):
-        # The swap has happened already: staging the token again would cost the one before it.
+        # The swap has happened already. Staging the token again would remove the previous one.
         return CurrentToken(None, None, live)
     return CurrentToken(file, reason, live or file)
 

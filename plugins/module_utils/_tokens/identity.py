@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which user a daemon of a given release takes the bearer of a token for. Private to this collection.
+"""Which user the bearer of a token is for a daemon of a given release. Private to this collection.
 
 Slurm reads the user from a token that an identity provider has signed, and checks neither its issuer nor its audience.
 So it matters which claim Slurm reads, and who can set that claim.
@@ -38,13 +38,13 @@ class Identity(NamedTuple):
     user: str | None
     """Its value: the name of a user, or a uid in digits."""
     uid: int | None
-    """Of that user on the daemon's host."""
+    """The uid of that user on the daemon's host."""
     signer: str | None
     """HS256, or the kid of the key that signed it; None if the daemon trusts no such key."""
     refusals: list[str]
     """All reasons for which the daemon would refuse it; none if it would accept it."""
     cautions: list[str]
-    """What to consider before tokens like this one are trusted."""
+    """What to consider before a site trusts tokens like this one."""
     claims: dict[str, Any]
 
 

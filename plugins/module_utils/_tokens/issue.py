@@ -25,10 +25,10 @@ LONGEST = 366 * 86400
 """Seconds beyond which a token counts as endless. Only a change of the key revokes a token."""
 
 RESERVED_CLAIMS = ("iat", "exp", "sun", "username")
-"""Claims that say for whom and until when. Anyone who could set them could be any user, for ever."""
+"""Claims with user and expiry of a token. Anyone who could set them could be any user, forever."""
 
 _USER = re.compile(r"[^\s:,/\x00-\x1f\x7f-]([^\s:,/\x00-\x1f\x7f])*")
-_NEVER_SHORT = 32  # bytes of a key for HS256 for which PyJWT never warns: the minimum of RFC 7518
+_NEVER_SHORT = 32  # bytes; PyJWT never warns of an HS256 key of this length, the minimum of RFC 7518
 
 
 def lifespan(text: str, allow_endless: bool = False, limit: int | None = None) -> int:
@@ -100,7 +100,7 @@ def sign(claims: dict[str, Any], key: bytes, algorithm: str = "HS256", kid: str 
             token = jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": kid} if kid else None)
     except (TypeError, ValueError, NotImplementedError, jwt.PyJWTError) as exc:
         if algorithm == "HS256" and isinstance(exc, jwt.exceptions.InvalidKeyError):
-            # PyJWT refuses a PEM or an SSH key for an HMAC. Slurm accepts it, so it is in force until it is rotated.
+            # PyJWT refuses a PEM or an SSH key for an HMAC. Slurm accepts it, so it is valid until it is rotated.
             return _sign_with_any_key(claims, key)
         cause = str(exc).rstrip(".")
         raise TokenError(f"PyJWT {jwt.__version__} cannot sign with this key and these claims: {cause}.") from exc

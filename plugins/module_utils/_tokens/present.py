@@ -31,7 +31,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._tokens.signing_key 
 
 
 class PresentTokens:
-    """Sees to it that each token is there and good; with state=staged in DEST.next."""
+    """Makes sure that each token is there and good; with state=staged, in DEST.next."""
 
     def __init__(self, task: Task, run: RunCommand) -> None:
         self.task = task
@@ -87,7 +87,7 @@ class PresentTokens:
     # -- tokens --------------------------------------------------------------------------------------------------------
 
     def _token(self, request: TokenRequest, current: CurrentToken) -> str | None:
-        """The token that is to be in the file; None if it is not known because this is check mode."""
+        """The desired token; None if it is not known because this is check mode."""
         if request.given is not None:
             return request.given or None
         if current.reason is None:
@@ -106,7 +106,7 @@ class PresentTokens:
             raise TaskError(f"{request.name}: {exc}") from exc
 
     def _live_token(self, request: TokenRequest, current: CurrentToken) -> str | None:
-        """Where nothing is staged, the live token: the host with the key may find that it need not be staged again."""
+        """The live token, if none is staged: the host with the key may find that it need not be staged again."""
         live, key = current.model, self.keys[request.key_path]
         if key is not None or request.path == request.dest or live is None or live is current.file:
             return None
@@ -116,7 +116,7 @@ class PresentTokens:
     # -- files ---------------------------------------------------------------------------------------------------------
 
     def _write(self, current: Sequence[CurrentToken], tokens: Sequence[str | None]) -> Iterator[str]:
-        """Bring the files up to date; the path of each that is changed, once it is."""
+        """Bring the files up to date. Yields the path of each changed file, once it is changed."""
         files = []
         for request, there, token in zip(self.requests, current, tokens):
             if request.path is None:
@@ -128,11 +128,11 @@ class PresentTokens:
                     yield request.path
             elif there.reason is not None and token is not None:
                 if request.dest is not None and request.path != request.dest:
-                    # Of an earlier rotation, to which no rollback may lead.
+                    # It is from an earlier rotation. No rollback may return to it.
                     remove(beside(request.dest, PREVIOUS))
                 files.append(NewFile(request.path, render(request.form, token, request.user), *desired))
             elif drifted and file is not None and file.uid not in (0, desired.uid):
-                # The present owner may have it open, so the desired owner gets another file.
+                # The current owner may have it open, so the desired owner gets another file.
                 files.append(NewFile(request.path, file.data, *desired))
             elif drifted and set_attributes(request.path, *desired):
                 yield request.path
@@ -141,7 +141,7 @@ class PresentTokens:
 
     @staticmethod
     def _ownership(request: TokenRequest, current: CurrentToken) -> Ownership:
-        """What the file is to have. A staged token has the mode of the live one, where the task sets none."""
+        """The desired ownership. A staged token has the mode of the live one if the task sets none."""
         model = current.model
         mode = 0o400 if request.mode is None else request.mode
         staged = request.path != request.dest

@@ -54,9 +54,9 @@ class TokenRequest(NamedTuple):
     current: str | None
     """The token in a file of another host."""
     path: str | None
-    """The file to write: dest, or the one beside it."""
+    """The file to write: dest, or DEST.next."""
     key_path: str | None = None
-    """Its signing key."""
+    """The path of its signing key."""
 
 
 def entries(params: Mapping[str, Any]) -> list[Entry]:
@@ -130,7 +130,7 @@ def _request(entry: Entry, task: Task, policy: SitePolicy) -> TokenRequest:
         if left >= seconds:
             raise TokenError(f"{left} s is not less than the lifespan of {seconds} s: each run would make a new token.")
         option = "claims"
-        # As they will be read back from the token: JSON has only text as names.
+        # As they are read back from the token: names in JSON are text.
         claims = json.loads(json.dumps(entry["claims"] or {}))
         claims_for(user, seconds, 0, extra=claims)
         if claims and params["method"] == "scontrol":
@@ -152,7 +152,7 @@ def _request(entry: Entry, task: Task, policy: SitePolicy) -> TokenRequest:
 
 
 def _given_token(entry: Entry, check_mode: bool) -> tuple[str | None, str]:
-    """The token that is given, if it may be installed; and its user, if the task names none."""
+    """The given token, if it may be installed, and its user."""
     declared = str(entry["user"] or "")
     if entry["token"] is None:
         return None, declared

@@ -29,7 +29,7 @@ _WIDEST_MODE = 0o640  # of a copy, whatever mode the original has
 
 
 class TokenStep(NamedTuple):
-    """What has to be done to one token file, and why; without a reason, nothing."""
+    """The step for one token file, and its reason. Without a reason there is nothing to do."""
 
     dest: str
     source: str
@@ -60,7 +60,7 @@ def step_to(dest: str, source: str, form: str) -> TokenStep:
 
 
 def do_steps(steps: Sequence[TokenStep], at: float | None) -> list[float | SecretFileError | None]:
-    """Do the steps, all at that instant or now. For each its time, or why it failed; None if it is no swap."""
+    """Do all steps at that instant or now. Returns for each its time, or why it failed; None without a swap."""
     refuse_far(at)
     swaps = [step for step in steps if step.swaps]
     for step in swaps:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state verified: says of each token what Slurm would do with it. Private to this collection."""
+"""The state verified: what Slurm would do with each token. Private to this collection."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def verified(task: Task, run: RunCommand) -> dict[str, Any]:
 
 
 def _result(entry: Entry, task: Task, key: SigningKey, release: Release) -> dict[str, Any]:
-    """One token, and why it would be refused."""
+    """The result for one token, and why Slurm would refuse it."""
     now = time.time()
     result = new_result(name_of(entry), entry["user"], entry["dest"], entry["format"] if entry["dest"] else None)
     try:

@@ -29,7 +29,7 @@ def authorize(parameters: bytes, authenticate: Authenticate, cache: UserCache) -
             if not cache.health_limit.passes(network_of(given.get("REMOTE_ADDR", ""))):
                 return output("Status: 429 Too Many Requests\r\n\r\n")
             return output("Status: 200 OK\r\n\r\n")
-        # Apache asks an authorizer after it has authenticated the user, and an authenticator instead of doing so.
+        # Apache asks an authorizer after it has authenticated the user. An authenticator does that for Apache.
         authorizer = given.get("FCGI_APACHE_ROLE") == "AUTHORIZER"
         fields = ("REMOTE_USER" if authorizer else "slurm_jwt_proxy_name", "HTTP_AUTHORIZATION", "HTTP_COOKIE",
                   "REQUEST_METHOD", "REQUEST_URI", "REMOTE_ADDR")

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Limits of wrong passwords, by name and by address. Part of the verifier; see verifier.py.
 
-An address may send a number of them for all names, and a few for each name. A name that is tried from many addresses
-gets one attempt from each in a while. Nobody can lock a user out: the first attempt from the user's own address is
+An address may send a number of them for all names, and a few for each name. If many addresses try one name, each gets
+one attempt in a while. Nobody can lock a user out: the first attempt from the user's own address is
 always checked. From an address where a user has logged in recently, only attempts with that user's name count.
 """
 
@@ -56,7 +56,7 @@ class Attempts:
             return is_familiar
 
     def undo(self, name: str, address: str, is_familiar: bool) -> None:
-        """The attempt was not a failure."""
+        """Takes back an attempt that was not a failure."""
         address = network_of(address)
         self.by_pair.give_back((name, address))
         if not is_familiar:

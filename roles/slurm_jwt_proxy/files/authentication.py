@@ -35,7 +35,7 @@ Authenticate = Callable[[Request], str]
 
 
 def authenticator(policy: Policy, serving: bool = True) -> Authenticate:
-    """The configured way to authenticate. Only if it serves, it opens what systemd passes to the service."""
+    """The configured way to authenticate. If not SERVING, it opens nothing that systemd passes to the service."""
     try:
         if policy.password_file:
             return by_password(policy, serving)
@@ -66,7 +66,7 @@ def by_password(policy: Policy, serving: bool) -> Authenticate:
     def authenticate(request: Request) -> str:
         name, password = name_and_password(request.authorization, libcrypt.LONGEST)
         if not known.is_right(name, password, request.address):
-            # Without the name: it may be a password in the wrong field.
+            # The log gets no name: it may be a password in the wrong field.
             raise NotAuthenticated(f"wrong name or password, from {request.address}", BASIC_CHALLENGE)
         return name
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Serves a socket: a thread for each connection, and some threads that wait for the next one.
 
-Each request of the proxy waits for this, and Apache opens a connection for each: threads that call accept() are four
-times as fast as an event loop that passes connections to threads, and the kernel wakes one of them, while a lock or
+Each request of the proxy waits for this program, and Apache opens a connection for each. Threads that call accept() are
+four times as fast as an event loop that passes connections to threads. The kernel wakes only one of them; a lock or
 select() would wake more. A slow answer delays nobody else.
 """
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP with one deadline for a whole request, also if the answer arrives slowly. Part of the verifier.
+"""HTTP with one deadline for a whole request, even if the answer arrives slowly. Part of the verifier.
 
 The timeout of a socket begins again with each byte.
 """
@@ -120,7 +120,7 @@ def get(url: str, ca_file: str, deadline: float, largest: int) -> bytes:
         data: bytes = answer.read(largest + 1)
     if len(data) > largest:
         raise ValueError(f"it is larger than {largest} bytes")
-    # http.client does not check it.
+    # http.client does not check the length.
     if answer.length:
         raise ValueError("it ends too early")
     return data

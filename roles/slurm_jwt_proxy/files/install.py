@@ -18,7 +18,7 @@ MODE = 0o644
 
 
 def read(path: str) -> str | None:
-    """The text of a file that this program has written; None if it is another one, or anybody else may write it."""
+    """The text of an installed file; None if it is missing, or has another owner, group or mode."""
     try:
         status = os.lstat(path)
         if (status.st_uid, status.st_gid, status.st_mode) != (os.geteuid(), os.getegid(), stat.S_IFREG | MODE):

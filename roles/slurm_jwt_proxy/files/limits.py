@@ -50,7 +50,7 @@ class Buckets:
             return left >= 1
 
     def wait(self, key: Hashable, for_tokens: float = 1) -> float:
-        """Seconds until there are so many tokens. 0: there are."""
+        """Seconds until there are so many tokens. 0: there are enough."""
         with self.lock:
             return max(0.0, (min(for_tokens, self.capacity) - self._left(key)) / self.rate)
 

@@ -100,7 +100,7 @@ def _attributes_of(subject: str) -> list[_Attribute]:
 
 
 def _unescaped(value: str) -> str:
-    """Raises Refused for a value that begins with #, which is a dump of something that is no text."""
+    """Raises Refused for a value that begins with #: a dump of something that is not text."""
     if value.startswith(("#", " ")) or re.search(r"(?<!\\) \Z", value):
         raise Refused("the value in the subject is no plain text")
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else match[2], value)

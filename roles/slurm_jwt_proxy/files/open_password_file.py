@@ -50,7 +50,7 @@ class OpenPasswordFile:
                 self.end()
             stamp = self._stamp()
             if stamp != self.stamp:
-                # Also if it is not valid: the next change makes another stamp.
+                # Even if the file is not valid: the next change makes another stamp.
                 self.stamp = stamp
                 try:
                     self.known = self._read()

@@ -16,7 +16,7 @@ from limits import Buckets
 from names import attribute, user_name
 from policy import Policy
 
-# The uids that kernels and file systems give to users whom they cannot map.
+# The uids that kernels and file systems give to users that they cannot map.
 NOBODY = (99, 65534, 65535, 2**32 - 2, 2**32 - 1)
 CACHED_NAMES = 10000
 
@@ -34,7 +34,7 @@ def user_of(authenticated: str, policy: Policy) -> str:
 
 
 def check(user: str, entry: pwd.struct_passwd, policy: Policy) -> None:
-    """Refuses users whom the proxy must never act as, by name and by uid: root may have other names."""
+    """Refuses users that the proxy must never act as, by name and by uid: root may have other names."""
     if entry.pw_name != user:
         # slurmctld would look up the name that is sent.
         raise Refused(f"the user's own name is {entry.pw_name!r}")

@@ -1,17 +1,17 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decides which user of the cluster a request to slurmrestd is for, or that it is refused.
+"""Decides which user of the cluster a request to slurmrestd is for, or refuses it.
 
     python3 -I verifier.py POLICY serve      for nginx: answers each auth_request on the socket that systemd passes
     python3 -I verifier.py POLICY authorize  for Apache: the same as a FastCGI authorizer
     python3 -I verifier.py POLICY check      prints what is wrong with POLICY
 
 Either the server has authenticated the user and sends the name, or it forwards the client's credentials
-(authentication.py): passwords (passwords.py) and tokens of an OpenID provider (openid.py) are verified here, and the
-site's own program is asked from here (hook.py). Then the name is mapped to a user of the cluster (names.py), and the
-rules on whom the proxy may act as apply (users.py): its token may act as any user. This program has no token of Slurm,
-and runs as its own user. It refuses what it does not understand.
+(authentication.py). Then this program verifies a password (passwords.py) or a token of an OpenID provider (openid.py),
+or asks the site's own program (hook.py). It maps the name to a user of the cluster (names.py), and checks whether the
+proxy may act as that user (users.py): the proxy's token may act as any user. This program has no token of Slurm, and
+runs as its own user. It refuses what it does not understand.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Watched(NamedTuple):
     not follow them, as another run may be writing them."""
 
     def digest(self) -> str:
-        """That of the files that the timer follows, and that of the others."""
+        """The digests of the files that the timer follows, and of the others."""
         return f"{digest_of(self.files)}+{digest_of(self.written)}"
 
     def follows(self, loaded: str) -> bool:
@@ -103,7 +103,7 @@ def note(settings: Settings, loaded: dict[str, str]) -> None:
 
 
 def fault_in(watched: Watched) -> str | None:
-    """Why the server could not load its files; None if it can. Apache would stop, and its own test does not find it."""
+    """Why the server cannot load its files; None if it can. Apache would stop, and its own test does not notice."""
     for path in watched.authorities:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
@@ -130,7 +130,7 @@ def follow(settings: Settings) -> int:
         if watched.follows(read_state(settings.state).get(watched.unit, "")):
             continue
         if systemctl("is-active", "--quiet", watched.unit).returncode:
-            # It reads them when it starts.
+            # The unit reads them when it starts.
             continue
         fault = fault_in(watched) or _reload(watched)
         if fault:

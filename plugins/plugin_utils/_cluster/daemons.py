@@ -10,11 +10,21 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import command_line
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.conf_files import ConfFiles
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Observed
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.keys import Keys
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.openmetrics import OpenMetricsKey
 
 RUNNING = ("active", "reloading")
 RECONFIGURE, RESTART = "reconfigure", "restart"
+
+
+def load_method(observed: Observed) -> str:
+    """How the running slurmctld of the primary controller loads changed keys: RECONFIGURE or RESTART."""
+    # Before 23.11 slurmctld reads keys only when it starts.
+    reloads = observed["capabilities"].get("reconfigure_reloads_auth", False)
+    # With -D the new process replaces the old one, so no slurmctld is left if the new one dies.
+    in_foreground = command_line.in_foreground(observed["daemons"]["slurmctld"].get("command") or ())
+    return RECONFIGURE if reloads and not in_foreground else RESTART
 
 
 class Daemons:
@@ -58,12 +68,8 @@ class Daemons:
 
     def load_method(self, host: str, running: bool = True) -> str:
         """How slurmctld loads changed keys."""
-        # A standby, and every slurmctld before 23.11, reads keys only when it starts.
-        observed = self.cluster.observations[host]
-        # With -D the new process replaces the old one, so no slurmctld is left if the new one dies.
-        in_foreground = command_line.in_foreground(observed["daemons"]["slurmctld"].get("command") or ())
-        reloads = observed["capabilities"].get("reconfigure_reloads_auth", False) and not in_foreground
-        return RECONFIGURE if host == self.cluster.primary and running and reloads else RESTART
+        # A standby reads keys only when it starts.
+        return load_method(self.cluster.observations[host]) if host == self.cluster.primary and running else RESTART
 
     def of_key_set(self, host: str) -> list[dict[str, Any]]:
         """The daemons of a key host that load the key set, as an option of the module slurm_jwks_timer."""

@@ -20,8 +20,8 @@ from typing import Any
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import MAX_SIZE, MIN_SIZE
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import clocks
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import RECONFIGURE
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import RESTART as RESTARTS
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import load_method
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import ClusterState
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import Loads
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_checks import daemons_of, due_reason
@@ -180,9 +180,8 @@ class Hs256Rotation:
         if method == IN_PLACE:
             return Loads(cluster.standby_slurmdbd_hosts, slurmctld)
         if cluster.primary is not None:
-            capabilities = cluster.observations[cluster.primary]["capabilities"]
-            reloads = method == RELOAD and capabilities.get("reconfigure_reloads_auth")
-            slurmctld[cluster.primary] = RECONFIGURE if reloads else RESTARTS
+            observed = cluster.observations[cluster.primary]
+            slurmctld[cluster.primary] = load_method(observed) if method == RELOAD else RESTARTS
         return Loads(list(cluster.slurmdbd_hosts), slurmctld)
 
     @property

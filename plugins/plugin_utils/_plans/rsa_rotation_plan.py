@@ -20,6 +20,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types im
     RsaRotationPlan,
     cluster_members,
 )
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.refused import refused
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_checks import (
     ROLL_OUT_FIRST,
     daemons_down,
@@ -52,7 +53,7 @@ def plan(
     rotation = RsaRotation(state, key, settings)
     reasons = preflight.common_refusals(state.cluster, taking_part, components, in_play)
     reasons = reasons or _refusals(rotation, is_dead)
-    return RefusedPlan(reasons, without) if reasons else _plan(rotation, without)
+    return refused(reasons, without, observations, components) if reasons else _plan(rotation, without)
 
 
 def _plan(rotation: RsaRotation, without: Mapping[str, str]) -> RsaRotationPlan:

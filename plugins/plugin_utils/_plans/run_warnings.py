@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import shared_files, site_conf, trusted_keys
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import (
+    clocks,
+    shared_files,
+    site_conf,
+    trusted_keys,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.inspections import sentences_of
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import ClusterState
@@ -65,13 +70,17 @@ def _limit(cluster: Cluster, components: Mapping[str, Sequence[str]], in_play: S
 
 
 def _clocks(cluster: Cluster) -> list[str]:
-    clocks = {host: cluster.observations[host]["now"] for host in cluster.key_hosts}
-    if not clocks or max(clocks.values()) - min(clocks.values()) <= CLOCK_SKEW:
+    """By the bounds of each clock: hosts are not inspected at the same time."""
+    lags = {host: lag for host in cluster.key_hosts if (lag := clocks.lag(cluster.observations[host]))}
+    if not lags:
         return []
-    early, late = min(clocks, key=lambda host: clocks[host]), max(clocks, key=lambda host: clocks[host])
+    early, late = min(lags, key=lambda host: lags[host][1]), max(lags, key=lambda host: lags[host][0])
+    apart = lags[late][0] - lags[early][1]
+    if apart <= CLOCK_SKEW:
+        return []
     return [
-        f"The clocks of {early} and {late} differ by {int(clocks[late] - clocks[early])} s. Slurm grants no "
-        "leeway: tokens expire that much sooner on one of them. Repair the time service."
+        f"The clocks of {early} and {late} differ by at least {int(apart)} s. Slurm grants no leeway: tokens expire "
+        "that much sooner on one of them. Repair the time service."
     ]
 
 

@@ -158,7 +158,11 @@ def _of_keys(copies: Sequence[KeyCopy]) -> list[Finding]:
     if len(key_hosts) < 2:
         return []
     keys = "; ".join(f"{short(key)} on {', '.join(hosts)}" for key, hosts in key_hosts.items())
-    text = f"Key hosts have different keys: {keys}. Some daemons refuse what others sign. See the playbook rotate."
+    text = (
+        f"Key hosts have different keys: {keys}. Some daemons refuse what others sign. If a rotation did not finish, "
+        "run the playbook hpc.slurm_jwt.rotate. Otherwise name the host with the right key in slurm_jwt_key_source, "
+        "and run the playbook hpc.slurm_jwt.rollout."
+    )
     return [Finding(ERROR, next(iter(key_hosts.values()))[0], text)]
 
 

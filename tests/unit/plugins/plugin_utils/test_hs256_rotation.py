@@ -380,6 +380,12 @@ class TestWhoLoadsIt:
         assert self.load(observations, "reload") == (["dbd1", "dbd2"], {"ctl2": "restart", "ctl1": "restart"})
         assert self.load(observations, "auto") == (["dbd2"], {"ctl2": "restart"})
 
+    def test_slurmctld_in_the_foreground_is_restarted(self):
+        """After a reconfigure that fails there would be no slurmctld."""
+        observations = small()
+        observations["ctl1"]["daemons"]["slurmctld"]["command"] = ["/usr/sbin/slurmctld", "-D"]
+        assert self.load(observations, "reload") == (["dbd1"], {"ctl1": "restart"})
+
 
 class TestLead:
     """Every host has to have been told by the instant of the swap."""

@@ -187,6 +187,15 @@ def test_what_it_does():
     assert rotated(aged(), aged(), left_out=["svc1"])[1].hosts == ["ctl1", "ctl2"]
 
 
+def test_slurmctld_in_the_foreground_is_restarted():
+    """After a reconfigure that fails there would be no slurmctld."""
+    observations = cluster(aged(), aged())
+    observations["ctl1"]["daemons"]["slurmctld"]["command"] = ["/usr/sbin/slurmctld", "-D"]
+    clusters = Cluster(observations, COMPONENTS, Desired(openmetrics_users=USERS))
+    settings = RotationSettings(run="r", by="me", serial="2026-12")
+    assert openmetrics_rotation.plan(clusters, settings, (), {}).primary_loads == {"ctl1": "restart"}
+
+
 def test_nothing_without_metrics():
     assert rotated(aged(), aged(), users=None)[1].hosts == []
     assert rotated(seen(None), seen(None))[1].hosts == []

@@ -528,8 +528,16 @@ def test_a_controller_by_another_name_is_no_standby():
 
 
 def test_clocks_that_differ():
-    found = decide(cluster(jwt=True, dbd1={"now": 1300.0}))
-    assert any("ctl1 and dbd1 differ by 300 s" in warning for warning in found["warnings"])
+    ahead = {"clock_lag_least": 300.9, "clock_lag": 302.0}
+    found = decide(cluster(jwt=True, ctl1={"clock_lag_least": -0.3, "clock_lag": 0.2}, dbd1=ahead))
+    assert any("ctl1 and dbd1 differ by at least 300 s" in warning for warning in found["warnings"])
+
+
+def test_clocks_of_hosts_that_were_not_inspected_at_the_same_time():
+    """The answer of dbd1 took a minute, so its clock may agree."""
+    late = {"now": 1060.0, "clock_lag_least": -0.2, "clock_lag": 60.0}
+    found = decide(cluster(jwt=True, ctl1={"clock_lag_least": -0.3, "clock_lag": 0.2}, dbd1=late))
+    assert not any("clocks" in warning for warning in found["warnings"])
 
 
 # What a host without the key answers

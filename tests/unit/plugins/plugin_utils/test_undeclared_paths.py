@@ -7,8 +7,16 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import desired_state, undeclared_paths
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import hs256_rotation_plan, rollout
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import (
+    desired_state,
+    trusted_keys,
+    undeclared_paths,
+)
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans import (
+    hs256_rotation_plan,
+    rollout,
+    rsa_rotation_plan,
+)
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import members_of
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import RotationSettings
 from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.plugin_utils.observations import COMPONENTS, HOSTS, cluster
@@ -65,6 +73,15 @@ def test_a_rotation_says_the_same():
     observations = all_in_a_prefix()
     found = members_of(hs256_rotation_plan.plan(observations, COMPONENTS, HOSTS, RotationSettings(), lambda run: None))
     assert found["settings"] == decide(observations)["settings"]
+
+
+def test_the_rotation_of_an_rsa_key_says_the_same():
+    observations, trust = all_in_a_prefix(), trusted_keys.Trust(local_key=trusted_keys.LocalKey("/etc/slurm/own.pem"))
+    settings, key = RotationSettings(run="r"), {"exists": False, "public_jwk": None, "next": None}
+    found = rsa_rotation_plan.plan(observations, COMPONENTS, HOSTS, settings, trust, key, lambda run: None)
+    assert members_of(found) == members_of(
+        hs256_rotation_plan.plan(observations, COMPONENTS, HOSTS, settings, lambda run: None)
+    )
 
 
 def test_a_host_without_a_key_is_left_out_and_says_why():

@@ -99,6 +99,6 @@ def _user_refusals(claims: dict[str, Any], release: Release, user_known: Callabl
         claims_read = "sun or username" if has(release, "username_claim") else "sun"
         return [f"It names no user: Slurm {release} needs a claim {claims_read} that is text."]
     if user_known is not None and not user_known(user):
-        # Slurm accepts such a token, measured on all releases; what it is used for fails.
+        # Slurm accepts such a token, measured on all releases, but it can only read.
         return [f"It is for the user {user!r}, who does not exist on this host: Slurm treats it as nobody's, uid 99."]
     return []

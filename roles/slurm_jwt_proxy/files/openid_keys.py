@@ -33,7 +33,7 @@ LARGEST = 1024 * 1024
 FETCH_SECONDS = 5.0
 """For a whole fetch, configuration and keys."""
 REFRESH_SECONDS = 300.0
-"""The interval of fetches: a withdrawn key is trusted no longer than that."""
+"""The interval of fetches. While the provider answers, a withdrawn key is trusted no longer than that."""
 RETRY_SECONDS = 30.0
 """The minimum interval of fetches for unknown keys."""
 FIRST_SECONDS = 2.0
@@ -88,6 +88,8 @@ class Key(NamedTuple):
 
 def keys_in(document: bytes) -> list[Key]:
     """The keys of a JWK set that may sign tokens. Skips others, and keys that cannot be read."""
+    if len(document) > LARGEST:
+        raise Unusable(f"it has more than {LARGEST} bytes")
     try:
         entries = json.loads(document)["keys"]
         if not isinstance(entries, list) or len(entries) > MAX_KEYS:
@@ -234,7 +236,7 @@ class Keys:
             if stamp == self.stamp:
                 return
             with open(path, "rb") as stream:
-                data = stream.read(LARGEST)
+                data = stream.read(LARGEST + 1)
         except OSError as error:
             raise Unusable(f"{path} cannot be read: {error}") from None
         self.stamp = stamp

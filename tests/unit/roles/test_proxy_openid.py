@@ -391,6 +391,13 @@ def test_keys_of_a_file(tmp_path):
         openid.name_in(other, mine)
 
 
+def test_a_file_that_is_too_large(tmp_path, capsys):
+    path = tmp_path / "jwks"
+    path.write_bytes(jwks(rsa_jwk()) + b" " * openid_keys.LARGEST)
+    openid_keys.Keys(provider(keys_file=str(path))).read_file()
+    assert f"it has more than {openid_keys.LARGEST} bytes" in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize(
     "url", ["http://idp.example.org/jwks", "file:///etc/passwd", "ftp://x/", "", "https://127.0.0.1:1/"]
 )

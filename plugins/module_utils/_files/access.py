@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a user that is not root could read a file, by modes and access control lists (acl(5)). Private to this
+"""Whether a user can read a file, from modes and access control lists (acl(5)). Private to this
 collection.
 """
 
@@ -23,7 +23,7 @@ class Reader(NamedTuple):
 
 
 def reader_of(user: User | None, gid: int | None) -> Reader:
-    """The user and groups with which systemd starts a service: User= and, unless GID is None, Group=."""
+    """The user and groups of a service that systemd starts: User= and, unless GID is None, Group=."""
     if user is None:
         return Reader(-1, frozenset() if gid is None else frozenset([gid]))
     primary = user.gid if gid is None else gid
@@ -31,7 +31,7 @@ def reader_of(user: User | None, gid: int | None) -> Reader:
 
 
 def gid_named(name: str) -> int | None:
-    """The number of a group, which may be given by its number."""
+    """The number of a group, given by name or number."""
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
@@ -39,7 +39,7 @@ def gid_named(name: str) -> int | None:
 
 
 def first_denied(path: str, reader: Reader) -> str | None:
-    """The first folder on the way to a file that a user may not enter, or the file itself; None if it can be read."""
+    """The first folder on the path that a user may not enter, or else the unreadable file; None if it can be read."""
     real = os.path.realpath(path)
     for folder in _folders(real):
         if not allows(inspect(folder), reader, EXECUTE):
@@ -48,22 +48,22 @@ def first_denied(path: str, reader: Reader) -> str | None:
 
 
 def _folders(path: str) -> Iterator[str]:
-    """From the root to the folder of a path."""
+    """The folders of a path, from the root down."""
     names = os.path.dirname(path).split("/")
     for number in range(1, len(names) + 1):
         yield "/".join(names[:number]) or "/"
 
 
 def allows(place: PathInfo, reader: Reader, needed: int) -> bool:
-    """Whether the kernel would grant that, checked in its order."""
+    """Whether the kernel grants this access. The checks have the kernel's order."""
     if reader.uid == 0:
         return True
     if reader.uid == place.uid:
         return bool((place.mode >> 6) & needed)
-    for grant in place.acl.grants:
-        if grant.is_user and grant.number == reader.uid:
-            return bool(grant.permissions & needed)
-    of_groups = [grant.permissions for grant in place.acl.grants if not grant.is_user and grant.number in reader.gids]
+    for entry in place.acl.entries:
+        if entry.is_user and entry.number == reader.uid:
+            return bool(entry.permissions & needed)
+    of_groups = [entry.permissions for entry in place.acl.entries if not entry.is_user and entry.number in reader.gids]
     if place.gid in reader.gids:
         of_groups.append(place.acl.group_permissions(place.mode))
     if of_groups:

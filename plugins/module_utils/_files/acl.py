@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """POSIX access control lists: who has access to a file beyond its mode. Private to this collection.
 
-The kernel shows a list as an extended attribute. If there is one, the group bits of the mode are its mask: the most
-that it grants to anyone, and not the permissions of the owning group.
+The kernel shows a list as an extended attribute. With a list, the group bits of the mode are its mask, which limits
+what it grants. They are then not the permissions of the owning group.
 """
 
 from __future__ import annotations
@@ -41,10 +41,15 @@ class Grant(NamedTuple):
 class Acl(NamedTuple):
     """A list, with its mask applied."""
 
-    grants: tuple[Grant, ...] = ()
-    """Entries that grant something."""
+    entries: tuple[Grant, ...] = ()
+    """For named users and groups. One without permissions denies what the mode grants to others."""
     group: int | None = None
     """The permissions of the owning group; None if the mode has them."""
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """Entries that grant something."""
+        return tuple(entry for entry in self.entries if entry.permissions)
 
     def words(self) -> str:
         return ", ".join(map(str, self.grants))
@@ -57,7 +62,7 @@ NO_ACL = Acl()
 
 
 def read_acl(target: int | str) -> Acl:
-    """The list of an open file, or of a path, links followed."""
+    """The list of an open file or a path. Follows links."""
     # A descriptor opened with O_PATH has no attributes; its name in /proc does.
     path = f"/proc/self/fd/{target}" if isinstance(target, int) else target
     try:
@@ -70,20 +75,20 @@ def read_acl(target: int | str) -> Acl:
 
 
 def parse_acl(data: bytes) -> Acl:
-    """A list as the kernel shows it."""
+    """Parse the extended attribute."""
     entries = list(_ENTRY.iter_unpack(data[_HEADER.size :]))
     mask = next((permissions for tag, permissions, _number in entries if tag == _MASK), 0o7)
     group = next((permissions & mask for tag, permissions, _number in entries if tag == _GROUP_OBJ), None)
-    grants = (
+    named = (
         Grant(tag == _USER, number, permissions & mask)
         for tag, permissions, number in entries
         if tag in (_USER, _GROUP)
     )
-    return Acl(tuple(grant for grant in grants if grant.permissions), group)
+    return Acl(tuple(named), group)
 
 
 def drop_acl(fd: int) -> None:
-    """Remove the list of an open file, so that only its mode counts."""
+    """Remove the list of an open file: only its mode counts then."""
     try:
         os.removexattr(fd, _ATTRIBUTE)
     except OSError as exc:
@@ -92,7 +97,7 @@ def drop_acl(fd: int) -> None:
 
 
 def writers(info: os.stat_result, acl: Acl) -> list[str]:
-    """Who may write to a folder besides root, its owner, and groups that are as good as these; in words."""
+    """Who may write to a folder, in words: without root, its owner and groups that are as trusted."""
     words = []
     if info.st_mode & 0o002:
         words.append("every user of the host")
@@ -108,8 +113,8 @@ def writers(info: os.stat_result, acl: Acl) -> list[str]:
 def _is_harmless(gid: int, owner: int) -> bool:
     """Whether the members of a group are as trusted as the owner or root.
 
-    That is the primary group of the owner. In a folder of root's it is the group of a single user, who could as well
-    own the folder, such as StateSaveLocation with root:slurm and 0770.
+    This is true for the primary group of the owner. If root owns the folder, it is also true for the group of a single
+    user, for example StateSaveLocation with root:slurm and 0770: that user could just as well own the folder.
     """
     import grp
     import pwd
@@ -129,5 +134,5 @@ def _is_harmless(gid: int, owner: int) -> bool:
 
 
 def mode_text(mode: int, acl: Acl) -> str:
-    """Permissions in octal, with a + if a list grants more, as ls shows it."""
+    """Permissions in octal, with a + if a list grants more, as in ls."""
     return f"{stat.S_IMODE(mode):04o}{'+' if acl.grants else ''}"

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import access, paths
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files import acl as file_acl
+from ansible_collections.hpc.slurm_jwt.tests.unit.plugins.access_lists import let_in, needs_acl
 
 DAEMON = pwd.getpwnam("daemon")
 NOBODY = pwd.getpwnam("nobody")
@@ -52,6 +53,34 @@ def test_the_kernel_says_the_same(tree, user, uid, gid, folder_mode, file_mode):
     for each, mode in ((path, file_mode), (os.path.dirname(path), folder_mode)):
         os.chown(each, uid, gid)
         os.chmod(each, mode)
+    compare(path, user)
+
+
+@needs_acl
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
+@pytest.mark.parametrize("user", [DAEMON, NOBODY], ids=["daemon", "nobody"])
+@pytest.mark.parametrize(
+    ("mode", "entry"),
+    [
+        (0o600, {"user": NOBODY.pw_uid, "permissions": 4}),
+        (0o600, {"group": NOBODY.pw_gid, "permissions": 4}),
+        # An entry without permissions denies what everybody else has.
+        (0o644, {"user": NOBODY.pw_uid, "permissions": 0}),
+        (0o644, {"group": NOBODY.pw_gid, "permissions": 0}),
+        (0o644, {"group": NOBODY.pw_gid, "permissions": 2}),
+    ],
+)
+def test_the_kernel_says_the_same_of_a_list(tree, user, mode, entry):
+    path = os.path.join(tree, "slurm.conf")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("x")
+    os.chmod(path, mode)
+    let_in(path, **entry)
+    compare(path, user)
+
+
+def compare(path, user):
+    """Access as computed and as the kernel grants it."""
     tried = subprocess.run(
         ["/bin/cat", path], stdout=subprocess.DEVNULL,
         user=user.pw_uid, group=user.pw_gid, extra_groups=[], stderr=subprocess.DEVNULL, check=False,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs on a host in place of an action that works where Ansible runs. Private to this collection."""
+"""The module of an action plugin that does all its work on the control node. Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def refuse(**spec: Any) -> None:
-    """Fails, as only the action does the work; ``spec`` holds the options of AnsibleModule."""
+    """Fail: the action plugin does the work. ``spec`` holds the options of AnsibleModule."""
     AnsibleModule(supports_check_mode=True, **spec).fail_json(
         msg="This module works where Ansible runs, as an action plugin, and is not to be started on a host."
     )

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The JWT settings of a configuration, those that a site declares, and how they differ. Private to this collection.
+"""The JWT settings of a configuration: current, declared, and how they differ. Private to this collection.
 
-Differences are found by making the declared edits in memory, with the same code that slurm_conf edits files with.
+To find the differences, it makes the declared edits in memory, with the code that slurm_conf uses for files.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ PARAMETERS = "AuthAltParameters"
 
 
 class DeclaredError(Exception):
-    """The declaration itself is wrong, on every host."""
+    """The declaration is wrong, for every host."""
 
 
 class AuthAlt(NamedTuple):
-    """The JWT settings of one file, as they are in force."""
+    """The JWT settings in force in one file."""
 
     types: list[str]
     parameters: dict[str, str]
@@ -39,7 +39,7 @@ class AuthAlt(NamedTuple):
 def read(conf: Conf, default_key: str | None) -> AuthAlt:
     """AuthAltTypes and AuthAltParameters of a file.
 
-    ``default_key`` is the path of the key if jwt_key= is not given; slurmdbd has none.
+    ``default_key`` is the path of the key without jwt_key=; slurmdbd has no default.
     """
     types = [member.strip() for member in conf.members(TYPES) if member.strip()]
     names = [member.partition("=")[0] for member in conf.members(PARAMETERS)]
@@ -52,7 +52,7 @@ def read(conf: Conf, default_key: str | None) -> AuthAlt:
 
 
 def is_jwt(member: str) -> bool:
-    """Whether a member of AuthAltTypes is auth/jwt; 23.11 and later also accept it without auth/."""
+    """Whether a member of AuthAltTypes is auth/jwt. 23.11 and later also accept jwt."""
     return member.strip() in JWT_ALIASES
 
 
@@ -68,7 +68,7 @@ class DeclaredAuthAlt(NamedTuple):
 
 
 def declare(options: dict[str, Any], key_path: str | None, jwks_path: str | None) -> DeclaredAuthAlt:
-    """What a site declares, with the paths of this host where the site left them open."""
+    """What a site declares. The paths of this host replace those that the site left empty."""
     here = {"jwt_key": key_path, "jwks": jwks_path}
     present: dict[str, str | None] = {}
     absent = [str(name) for name in options.get("parameters_absent") or ()]
@@ -115,7 +115,7 @@ def _checked(name: str, value: str | None) -> str | None:
 
 
 def for_slurmdbd(declared: DeclaredAuthAlt) -> DeclaredAuthAlt:
-    """The part of it that belongs in slurmdbd.conf."""
+    """The part of the declaration for slurmdbd.conf."""
     elsewhere = {name for name, option in AUTH_ALT_OPTIONS.items() if option.is_slurmctlds}
     return declared._replace(
         parameters={name: value for name, value in declared.parameters.items() if name not in elsewhere},
@@ -124,18 +124,18 @@ def for_slurmdbd(declared: DeclaredAuthAlt) -> DeclaredAuthAlt:
 
 
 def capability_of(name: str) -> str | None:
-    """The capability without which a member of AuthAltParameters has no effect; None if it needs none."""
+    """The capability that a member of AuthAltParameters needs to have an effect; None if it needs none."""
     option = AUTH_ALT_OPTIONS.get(name)
     return option.capability if option else None
 
 
 def apply(conf: Conf, declared: DeclaredAuthAlt) -> tuple[Conf, list[dict[str, str | None]]]:
-    """The configuration with the declared edits, in memory, and the parameters that differ.
+    """Make the declared edits in memory. Returns the edited configuration, and the parameters that differ.
 
-    A path that is not known on this host is a difference whose new value is None.
+    An unknown path on this host is a difference; its new value is None.
     """
     editor = Editor(conf)
-    # A placeholder for an unknown path: without one, the edited file would have a problem that it will not have.
+    # Use a placeholder for an unknown path: without a path the edited file would seem to have a problem.
     parameters = {**declared.parameters, **dict.fromkeys(declared.unknown, "/not/known/here")}
     differs = {
         TYPES: editor.edit_list(TYPES, present=declared.types, absent=declared.types_absent),

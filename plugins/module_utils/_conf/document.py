@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """slurm.conf or slurmdbd.conf as Slurm reads it. Private to this collection.
 
-A Conf is a file and all that it includes, and does not change: Editor in editor.py makes another one of it. Text is
-str: bytes that are not UTF-8 survive as surrogates.
+A Conf is a file with all its included files. It never changes: Editor in editor.py makes a new one. Text is str; bytes
+that are not UTF-8 become surrogates.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import 
 
 
 class ConfError(Exception):
-    """The file cannot be read or changed as asked; str() says what was found, where, and what to do."""
+    """The file cannot be read or changed; str() says what was found, where, and what to do."""
 
 
 class Setting(NamedTuple):
-    """One parameter as Slurm sees it: without quotes and escapes, joined. Lines count from 1."""
+    """One parameter as Slurm sees it: lines joined, without quotes and escapes. Lines count from 1."""
 
     key: str
     value: str
@@ -48,7 +48,7 @@ class Conf:
 
     @classmethod
     def load(cls, path: str, read: Callable[[str], bytes] | None = None, kind: str | None = None) -> Conf:
-        """Read the file and what it includes. kind is slurm or slurmdbd, by default what the file's name says."""
+        """Read the file and its included files. kind is slurm or slurmdbd; default: by the file name."""
         if kind is None:
             kind = "slurmdbd" if "slurmdbd" in os.path.basename(path) else "slurm"
         if read is None and os.path.isdir(path):
@@ -62,7 +62,7 @@ class Conf:
             ) from exc
 
     def with_files(self, files: Mapping[str, bytes]) -> Conf:
-        """The configuration as it would be with this content of some of its files."""
+        """A new configuration, with this content for some of its files."""
 
         def read(path: str) -> bytes:
             if path in files:
@@ -78,11 +78,11 @@ class Conf:
 
     @property
     def paths(self) -> list[str]:
-        """The files read, in the order in which Slurm opens them first."""
+        """The files, in the order in which Slurm first opens them."""
         return list(self.parsed.lines)
 
     def entries(self, key: str) -> list[Entry]:
-        """The lines that set the key, in the order of reading. The last one is in force."""
+        """The lines that set the key, in the order that Slurm reads them. The last one is in force."""
         return self.parsed.entries.get(key.lower().encode("utf-8", "replace"), [])
 
     def effective(self, key: str) -> Setting | None:
@@ -96,18 +96,18 @@ class Conf:
         return decoded(entries[-1].value) if entries else default
 
     def occurrences(self, key: str) -> list[Setting]:
-        """Every setting of the key in the order of reading."""
+        """Every setting of the key, in the order that Slurm reads them."""
         return [_setting(entry) for entry in self.entries(key)]
 
     def members(self, key: str) -> list[str]:
-        """A comma list as Slurm splits it: without empty members, with the blanks around each."""
+        """A comma list as Slurm splits it: without empty members, but with the blanks around members."""
         return [member for member in (self.value(key) or "").split(",") if member]
 
     def option(self, key: str, name: str) -> str | None:
-        """An option of a list such as AuthAltParameters as the strictest release reads it, "" for a bare flag.
+        """An option of a list such as AuthAltParameters, as the strictest release reads it; "" for a flag.
 
-        The first member that begins with the name counts. A blank before it hides it, except for options that every
-        release searches for anywhere. An option that needs a value and has an empty one counts as not set.
+        The first member of that name counts. A blank before it hides it, except for options that every release finds
+        anywhere in the value. An option that needs a value but has none counts as not set.
         """
         for member in self.members(key):
             if name in OPTIONS_FOUND_ANYWHERE:
@@ -125,7 +125,7 @@ class Conf:
         return names(self.kind).get(key.lower())
 
     def problems(self) -> list[ConfFinding]:
-        """All that is wrong with the files, as far as it can be known without the release."""
+        """All problems of the files that can be found without knowing the release."""
         return [problem for _key, problem in self.findings()]
 
     def findings(self) -> list[tuple[str, ConfFinding]]:
@@ -134,7 +134,7 @@ class Conf:
 
 
 def read_file(path: str) -> bytes:
-    """The content of a file. A folder is empty, as it is for Slurm."""
+    """The content of a file. A folder counts as empty, as in Slurm."""
     if os.path.isdir(path):
         return b""
     with open(path, "rb") as file:

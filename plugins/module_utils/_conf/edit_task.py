@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Edits slurm.conf or slurmdbd.conf on the disk: what a task of slurm_conf does. Private to this collection."""
+"""Edits slurm.conf or slurmdbd.conf on disk for a slurm_conf task. Private to this collection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.task import T
 
 
 class PlannedEdit(NamedTuple):
-    """What an edit of the files brings."""
+    """An edit of the files, and its effects."""
 
     keys: list[str]
     """The parameters that the task names."""
@@ -30,7 +30,7 @@ class PlannedEdit(NamedTuple):
     """Problems of the edited files, each with its key."""
 
     def result(self) -> dict[str, Any]:
-        """The result without backups and difference."""
+        """The result of the task, without backups and diff."""
         before, after = self.editor.original, self.editor.conf
         return {
             "path": after.path,
@@ -43,7 +43,7 @@ class PlannedEdit(NamedTuple):
         }
 
     def obstacles(self) -> list[ConfFinding]:
-        """Errors that the edit has brought, or that concern what it edits."""
+        """Errors that the edit causes, or that are about an edited parameter."""
         errors = [(key, problem) for key, problem in self.findings if problem.severity == "error"]
         if not errors:
             return []
@@ -95,7 +95,7 @@ def _planned(task: Task, requested: RequestedEdits) -> PlannedEdit:
 
 
 def _pruned(files: list[str], check_mode: bool) -> list[str]:
-    """Remove the backups that are not needed any more; returns them."""
+    """Remove the backups that are no longer needed; returns them."""
     paths = writer.needless_backups(files)
     for path in [] if check_mode else paths:
         # Another host that shares the folder may do the same at this moment.

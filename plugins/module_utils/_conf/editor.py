@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Edits slurm.conf and slurmdbd.conf in memory, parameter by parameter. Private to this collection.
 
-Each edit is read again before it counts: it must have its effect and no other.
+After each edit, the result is parsed again: it must have the intended effect and no other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.lines import (
 )
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import Entry, ParsedConf, decoded, encoded
 
-# Where a new line of these goes: after the first of the others that is there.
+# A new line of one of these keys goes after the first of its neighbours that is set.
 _NEIGHBOURS = {
     b"authalttypes": (b"authtype", b"authinfo", b"authaltparameters"),
     b"authaltparameters": (b"authalttypes", b"authinfo", b"authtype"),
@@ -39,12 +39,12 @@ _NEIGHBOURS = {
 
 
 class Editor:
-    """A configuration that is being edited. Each edit returns whether it changed anything."""
+    """Edits a configuration. Each edit returns whether it changed anything."""
 
     def __init__(self, conf: Conf) -> None:
         self.original = conf
         self.conf = conf
-        """As it is after the edits so far."""
+        """The configuration after the edits so far."""
 
     def changed(self) -> dict[str, bytes]:
         """The files that differ from what was read, with their new content."""
@@ -62,7 +62,7 @@ class Editor:
         return self._put(entry, line)
 
     def remove(self, key: str) -> bool:
-        """Remove every setting of the key, so that none that was overruled comes into force."""
+        """Remove every setting of the key: otherwise an earlier one would come into force."""
         if self._sole(key) is None:
             return False
         spans: dict[str, list[tuple[int, int]]] = {}
@@ -72,7 +72,7 @@ class Editor:
         return self._commit(key, None, {path: without(lines[path], spans[path]) for path in spans})
 
     def edit_list(self, key: str, present: Iterable[str] = (), absent: Iterable[str] = ()) -> bool:
-        """Add and remove members of a comma list; the others stay, in their order and as they are written."""
+        """Add and remove members of a comma list. The others keep their order and spelling."""
         present, absent = list(present), list(absent)
         for member in present + absent:
             self._check_member(key, member)
@@ -85,7 +85,7 @@ class Editor:
     def edit_options(
         self, key: str, present: Mapping[str, str | None] | None = None, absent: Iterable[str] = ()
     ) -> bool:
-        """Set options of an option list (value None: a flag) and remove others; the rest stays."""
+        """Set some options of an option list (value None: a flag) and remove others. The rest stays."""
         present, absent = dict(present or {}), list(absent)
         for name, value in present.items():
             self._check_option(key, name, value)
@@ -120,7 +120,7 @@ class Editor:
     # What can be edited
 
     def _sole(self, key: str) -> Entry | None:
-        """The entry to edit, if this key is one that has a value in force."""
+        """The entry in force, or None. Refuses a key that has no single value."""
         low = key.lower().encode("utf-8", "replace")
         if not re.match(r"[A-Za-z0-9_.]+\Z", key) or low == b"include":
             raise ConfError(f"{self.conf.path}: '{key}' is not the name of a parameter; nothing was changed.")
@@ -185,7 +185,7 @@ class Editor:
         top = parsed.lines[top_path]
         commented = re.compile(rb"\s*#[#\s]*" + re.escape(low) + rb"\s*[-*+/]?=", re.IGNORECASE)
         for number in range(len(top) - 1, -1, -1):
-            # A comment ends a continued line, so what comes after one is always a line of its own.
+            # A comment ends a continued line, so the text after it always starts a new line.
             if b"#" in top[number] and commented.match(top[number]):
                 return top_path, number, number
         for neighbour in _NEIGHBOURS.get(low, ()):
@@ -205,7 +205,7 @@ class Editor:
         return top_path, parsed.last_starts[top_path], len(top) - 1
 
     def _line(self, entry: Entry) -> ValueLine:
-        """The line to edit, unless Slurm stops at it."""
+        """The line to edit. Refuses a line that Slurm rejects."""
         if any(fault[:3] == ("tail", entry.path, entry.first) for fault in self.conf.parsed.faults):
             raise ConfError(
                 f"{entry.path}:{entry.first + 1}: the line of {decoded(entry.key)} holds more than one name=value, and"
@@ -220,7 +220,7 @@ class Editor:
         return new != old and self._commit(decoded(entry.key), line.value, {entry.path: new})
 
     def _commit(self, key: str, value: bytes | None, files: dict[str, list[bytes]]) -> bool:
-        """Accept new lines, if reading them shows the intended effect and no other."""
+        """Accept the new lines if parsing them shows the intended effect and no other."""
         conf = self.conf.with_files({path: b"".join(ended(lines)) for path, lines in files.items()})
         low = key.lower().encode()
         after = conf.parsed.entries.get(low)
@@ -236,7 +236,7 @@ class Editor:
 
 
 def _rest(parsed: ParsedConf, key: bytes) -> tuple[object, ...]:
-    """All that Slurm sees apart from one key."""
+    """All that Slurm sees, without one key."""
     settings = {
         low: [(entry.path, entry.operator, entry.value) for entry in entries]
         for low, entries in parsed.entries.items()

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The names of the parameters of slurm.conf and slurmdbd.conf. Private to this collection.
 
-The lists have every name that one of the releases 20.11 to 26.05 accepts. An unknown name stops every daemon and every
-client command that reads the file, so a misspelt one must be found before it is written.
+The lists have every name that at least one release from 20.11 to 26.05 accepts. An unknown name stops every daemon and
+client command that reads the file, so a misspelt name must be found before it is written.
 """
 
 from __future__ import annotations
@@ -69,16 +69,16 @@ _SLURMDBD = """
     TCPTimeout TLSParameters TLSType TrackSlurmctldDown TrackWCKey
 """
 
-# One line of these holds several name=value pairs: the first names what the others describe.
+# A line of these keys has several name=value pairs: the first is the name, the others describe it.
 LINE_KEYS = frozenset((b"downnodes", b"frontendname", b"nodename", b"nodeset", b"partitionname", b"poweraction"))
 
-# Each line of these adds to the lines before it, so there is no single value.
+# Each line of these keys adds to the lines before it, so there is no single value.
 REPEATED_KEYS = LINE_KEYS | {b"slurmctldhost"}
 
-# From 24.05 on each line of these adds a program; before, the last line is in force.
+# In 24.05 and later each line of these keys adds a program. In older releases the last line is in force.
 PROGRAM_KEYS = frozenset((b"epilog", b"epilogslurmctld", b"prolog", b"prologslurmctld"))
 
-# Passwords: their values are never shown, and never accepted as module options, which are logged.
+# Passwords: never shown, and never accepted as module options, as Ansible logs these.
 SECRET_KEYS = frozenset((b"accountingstoragepass", b"defaultstoragepass", b"jobcomppass", b"storagepass"))
 
 FLAG, PATH, TEXT, NUMBER = "flag", "path", "text", "number"
@@ -90,14 +90,14 @@ class AuthAltOption(NamedTuple):
     kind: str
     """FLAG, PATH, TEXT or NUMBER."""
     capability: str | None = None
-    """As _slurm/releases.py names it; without it the member has no effect. None: every release has it."""
+    """A capability in _slurm/releases.py that the member needs to have an effect. None: every release has it."""
     is_found_anywhere: bool = False
-    """Whether Slurm finds it anywhere in the value, also after a blank."""
+    """Whether Slurm finds it anywhere in the value, even after a blank."""
     is_slurmctlds: bool = False
     """Whether it has no effect in slurmdbd.conf."""
 
 
-# Each one but the paths is declared with a role variable slurm_jwt_NAME. A rollout writes them in this order.
+# A role variable slurm_jwt_NAME declares each one except the paths. A rollout writes them in this order.
 AUTH_ALT_OPTIONS = {
     "jwt_key": AuthAltOption(PATH),
     "jwks": AuthAltOption(PATH, "jwks"),
@@ -120,11 +120,11 @@ VALUE_OPTIONS = _of_kind(PATH, TEXT, NUMBER)
 FLAG_OPTIONS = _of_kind(FLAG)
 KNOWN_OPTIONS = frozenset(AUTH_ALT_OPTIONS)
 
-# What people write for it. Slurm accepts `jwt` from 23.11 on, and never the name of slurmrestd's plugin.
+# Spellings that people use. Slurm accepts `jwt` in 23.11 and later, and never the name of slurmrestd's plugin.
 JWT = "auth/jwt"
 JWT_ALIASES = frozenset((JWT, "jwt"))
 JWT_MEANT = JWT_ALIASES | {"rest_auth/jwt"}
-# What people copy together with a value, from a shell or a web page. For Slurm it is part of the name.
+# Characters that people copy with a value from a shell or a web page. For Slurm they are part of the name.
 _AROUND = " \t\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u00ab\u00bb\u00a0"
 
 
@@ -134,7 +134,7 @@ def is_secret(key: str) -> bool:
 
 
 def means_jwt(member: str) -> bool:
-    """Whether a member of AuthAltTypes is surely meant to be auth/jwt, also if Slurm finds no such plugin."""
+    """Whether a member of AuthAltTypes is meant to be auth/jwt, even if Slurm finds no such plugin."""
     return member.strip(_AROUND).lower() in JWT_MEANT
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes single lines of a Slurm configuration file and no other byte. Private to this collection."""
+"""Changes single lines of a Slurm configuration file, and no other byte. Private to this collection."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.parser import 
 
 _BLANK = re.compile(rb"[ \t\n\r\f\v]")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-# Slurm looks for the blank that ends the name; a comment leaves one.
+# Slurm searches for the blank that ends the file name. A blank before a comment is enough.
 _UNENDED_INCLUDE = re.compile(rb"\s*include(?:\s+\S+|\s*)", re.IGNORECASE)
 _STYLE = re.compile(rb"([ \t]*)[# \t]*([A-Za-z0-9_.]+)([ \t]*)=([ \t]*)")
 
 
 def objection(value: bytes) -> str | None:
-    """Why Slurm cannot be given this value, or None."""
+    """Why a Slurm file cannot express this value, or None."""
     if _CONTROL.search(value):
         return "it contains a line break or another control character"
     if b'"' in value and _BLANK.search(value):
@@ -44,14 +44,14 @@ def _written(value: bytes) -> bytes:
 
 
 class Inexpressible(Exception):
-    """Slurm cannot be given this value; the first argument is the value, the second says why."""
+    """A Slurm file cannot express a value. First argument: the value; second: the reason."""
 
 
 class ValueLine:
-    """The lines that hold one setting, whose value can be changed piece by piece.
+    """The lines of one setting. Its value can be changed piece by piece.
 
-    Positions count in the value as Slurm sees it. What is not replaced keeps its bytes: escapes, quotes and
-    continuations on the next line.
+    Positions are those in the value as Slurm sees it. Text that is not replaced keeps its bytes: escapes, quotes and
+    line continuations.
     """
 
     def __init__(self, lines: list[bytes], entry: Entry) -> None:
@@ -85,7 +85,7 @@ class ValueLine:
             self._splice((self._begin, self._end, b'""'))
 
     def set(self, value: bytes) -> None:
-        """Change the value to this one, where it differs."""
+        """Set this value. Only replaces the part that differs."""
         old = self.value
         same = min(len(old), len(value))
         head = next((at for at in range(same) if old[at] != value[at]), same)
@@ -93,7 +93,7 @@ class ValueLine:
         self.replace(head, len(old) - tail, value[head : len(value) - tail])
 
     def _splice(self, *pieces: tuple[int, int, bytes]) -> None:
-        """Replace pieces of the joined line, which come in their order."""
+        """Replace pieces of the joined line. The pieces must be in order."""
         raw = b"".join(self.lines)
         for begin, end, new in reversed(pieces):
             start, stop = self._raw_span(begin, end, bool(new))
@@ -106,7 +106,7 @@ class ValueLine:
         if begin == end:
             at = starts[begin] if begin == self._begin and not self._quoted else ends[begin - 1]
             return at, at
-        # A line break between what is removed and what stays is removed, too.
+        # Also remove a line break between the removed text and the rest.
         if not replaced and end < self._end:
             return starts[begin], starts[end]
         if not replaced and begin > self._begin:
@@ -117,21 +117,22 @@ class ValueLine:
 def without(lines: list[bytes], spans: list[tuple[int, int]]) -> list[bytes]:
     """The lines without those of the spans.
 
-    If the last line is removed and had no line feed, the line before it loses its own, which insert_after() had added.
+    If the last line had no line feed and is removed, the new last line also loses the line feed: insert_after() had
+    added it.
     """
     removed = {number for first, last in spans for number in range(first, last + 1)}
     left = [line for number, line in enumerate(lines) if number not in removed]
     if not left or lines[-1].endswith(b"\n") or len(lines) - 1 not in removed:
         return left
     bare_line = re.sub(rb"\r?\n\Z", b"", left[-1])
-    # Slurm would read on beyond such an Include.
+    # Slurm would read beyond such an Include.
     if bare_line and not _UNENDED_INCLUDE.fullmatch(_last_text([*left[:-1], bare_line])):
         left[-1] = bare_line
     return left
 
 
 def _last_text(lines: list[bytes]) -> bytes:
-    """The last line as Slurm reads it: joined with what it continues, without escapes."""
+    """The last line as Slurm reads it: joined with the lines that it continues, without escapes."""
     first = len(lines) - 1
     while first and _continues(lines[first - 1]):
         first -= 1
@@ -141,7 +142,7 @@ def _last_text(lines: list[bytes]) -> bytes:
 def ended(lines: list[bytes]) -> list[bytes]:
     """The lines, with a line feed after an Include at the end.
 
-    Without one Slurm reads on in what earlier lines left in its memory, so any edit might change what it finds there.
+    Without one, Slurm reads on into bytes that earlier lines left in its memory, so any edit could change the result.
     """
     if lines and not lines[-1].endswith(b"\n") and re.match(rb"include\s+[^\s#]+\Z", lines[-1], re.IGNORECASE):
         return lines[:-1] + [lines[-1] + line_end(lines)]
@@ -149,12 +150,12 @@ def ended(lines: list[bytes]) -> list[bytes]:
 
 
 def insert_after(lines: list[bytes], first: int, last: int, name: str, value: bytes) -> list[bytes]:
-    """The lines with name=value after those from first to last, in their style."""
+    """Insert name=value after the lines from first to last, in their style."""
     near = lines[first]
     new = _styled(near, name, value)
     is_ended = lines[last].endswith(b"\n")
     if _continues(lines[last]) or (near[:7].lower() == b"include" and not is_ended):
-        # What came after such a line would become a part of it.
+        # Text after such a line would become a part of it, so insert before it.
         return lines[:first] + [new + _end_of(near)] + lines[first:]
     if is_ended:
         return lines[: last + 1] + [new + _end_of(lines[last])] + lines[last + 1 :]
@@ -166,7 +167,7 @@ def _end_of(line: bytes) -> bytes:
 
 
 def insert_alone(name: str, value: bytes) -> list[bytes]:
-    """The only line of a file."""
+    """A file with only this line."""
     return [name.encode() + b"=" + _written(value) + b"\n"]
 
 
@@ -175,13 +176,13 @@ def _continues(line: bytes) -> bool:
 
 
 def line_end(lines: list[bytes]) -> bytes:
-    """The line end for a last line that has no line feed: that of the line before it, or the rest of its own."""
+    """The line end for a last line without a line feed: as in the line before it, or to complete its CR."""
     neighbour = lines[-2] if len(lines) > 1 else b""
     return b"\r\n" if neighbour.endswith(b"\r\n") or lines[-1].endswith(b"\r") else b"\n"
 
 
 def _styled(near: bytes, name: str, value: bytes) -> bytes:
-    """name=value with the indentation, and the blanks around the =, of a line nearby."""
+    """name=value with the indentation and the blanks around the = of a line nearby."""
     key = name.encode()
     style = _STYLE.match(near)
     if style is None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds problems in slurm.conf and slurmdbd.conf. Private to this collection.
 
-No message repeats a value, except of AuthAltTypes, AuthAltParameters and Include: the others may be passwords.
+Messages show values of AuthAltTypes, AuthAltParameters and Include only: other values may be passwords.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _fault(fault: Fault) -> ConfFinding:
     return ConfFinding(severity, fault.path, fault.line + 1, found, effect, remedy)
 
 
-# What Slurm reads in another way than it was meant
+# What Slurm reads in another way than the author meant
 
 
 def _settings(parsed: ParsedConf, kind: str) -> Iterator[tuple[str, ConfFinding]]:
@@ -290,7 +290,7 @@ def _parameters(entry: Entry, given: set[str]) -> Iterator[ConfFinding]:
 def _unknown(entry: Entry, member: str, seen: set[str]) -> ConfFinding:
     known = "The options are " + ", ".join(sorted(KNOWN_OPTIONS)) + "."
     low = member.lower()
-    # Releases that search the text for name= stop at the first they find.
+    # Releases that search the text for name= use the first match.
     values = [name for name in sorted(VALUE_OPTIONS) if name + "=" in low and name not in seen]
     flags = [name for name in sorted(FLAG_OPTIONS) if name in low]
     if values or flags:
@@ -311,7 +311,7 @@ def _unknown(entry: Entry, member: str, seen: set[str]) -> ConfFinding:
 
 
 def _option_problems(member: str, plain: str, name: str, value: str | None) -> Iterator[tuple[str, str, str]]:
-    """Severity, effect and remedy of each thing wrong with a known option."""
+    """Severity, effect and remedy of each problem of a known option."""
     if member != member.lstrip() and name not in OPTIONS_FOUND_ANYWHERE:
         yield (
             "error",

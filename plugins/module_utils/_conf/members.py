@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Edits the members of a comma list in its line: AuthAltTypes, AuthAltParameters. Private to this collection."""
+"""Edits single members of a comma list such as AuthAltTypes or AuthAltParameters. Private to this collection."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Present(NamedTuple):
 
     text: str
     correct: Callable[[ValueLine], bool]
-    """Corrects a member that is meant to be this one; False if the line has none."""
+    """Corrects a member that is meant to be this one; False if it must be added."""
 
 
 class _Span(NamedTuple):
@@ -44,7 +44,7 @@ def put(line: ValueLine, member: Present) -> None:
 
 
 def drop(line: ValueLine, unwanted: Callable[[str], bool]) -> bool:
-    """Remove members; whether there were any."""
+    """Remove the unwanted members; returns whether there were any."""
     spans = [span for span in _spans(line) if unwanted(span.member.strip())]
     for span in reversed(spans):
         _cut(line, span)
@@ -52,7 +52,7 @@ def drop(line: ValueLine, unwanted: Callable[[str], bool]) -> bool:
 
 
 def list_member(key: str, name: str) -> Present:
-    """A member of a list of names. One that was surely meant to be it is corrected."""
+    """A member of a list of names. Corrects a member that is meant to be this one."""
     is_jwt = name == JWT and key.lower() == "authalttypes"
 
     def correct(line: ValueLine) -> bool:
@@ -70,13 +70,13 @@ def list_member(key: str, name: str) -> Present:
 
 def is_unwanted_member(key: str, member: str, absent: AbstractSet[str]) -> bool:
     if key.lower() == "authalttypes" and absent & JWT_MEANT and means_jwt(member):
-        # Where auth/jwt is present, its other spellings must not be.
+        # Other spellings of auth/jwt are unwanted, even if auth/jwt itself is wanted.
         return member != JWT or JWT in absent
     return member in absent
 
 
 def option(name: str, value: str | None) -> Present:
-    """An option with its value, None for a flag. The first member of that name is the one that counts."""
+    """An option with its value, None for a flag. The first member of that name counts."""
     text = name if value is None else f"{name}={value}"
 
     def correct(line: ValueLine) -> bool:
@@ -102,7 +102,7 @@ def is_unwanted_option(_key: str, member: str, absent: AbstractSet[str]) -> bool
 
 
 def option_objection(name: str, value: str | None) -> str | None:
-    """Why Slurm would ignore or misread an option of AuthAltParameters; None if it would not."""
+    """Why Slurm would ignore or misread an option of AuthAltParameters, or None."""
     if name in FLAG_OPTIONS:
         return None if value is None else f"is a flag without a value, but was given '{value}'"
     if name not in KNOWN_OPTIONS:
@@ -117,7 +117,7 @@ def option_objection(name: str, value: str | None) -> str | None:
 
 
 def _spans(line: ValueLine) -> list[_Span]:
-    """The members, blanks included, without the empty ones."""
+    """The members with their blanks, without empty ones."""
     spans = []
     at = 0
     for member in line.value.split(b","):
@@ -128,7 +128,7 @@ def _spans(line: ValueLine) -> list[_Span]:
 
 
 def _append(line: ValueLine, member: str) -> None:
-    """Add a member at the end, but before any in which an older Slurm would find its name."""
+    """Add a member at the end, or before a member in which an older Slurm would find its name."""
     raw = encoded(member)
     for span in _spans(line):
         if _misleads(span.member, member):
@@ -154,6 +154,6 @@ def _cut(line: ValueLine, span: _Span) -> None:
 
 
 def _names_option(member: str, name: str) -> bool:
-    """Whether a member is this option. In AuthAltParameters 20.11 reads jwt_key in any case, so no other may stay."""
+    """Whether a member is this option. Ignores case for known options, as 20.11 reads jwt_key in any case."""
     stated = member.partition("=")[0]
     return stated == name or (name in KNOWN_OPTIONS and stated.lower() == name)

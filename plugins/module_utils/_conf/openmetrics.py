@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""slurmctld's metrics under a token, in slurm.conf: what is in force, and what a site declares. Private to this
+"""Token authentication for slurmctld's metrics in slurm.conf: current and declared settings. Private to this
 collection.
 
-slurmctld has a key of its own for them, so that a token which reads metrics is good for no request to Slurm.
+slurmctld has a separate key for them: a token for metrics is not valid for requests to Slurm.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ TYPE, USERS, HTTP_AUTH = "MetricsType", "MetricsAuthUsers", "SlurmctldHttpAuthPa
 PARAMETERS = (TYPE, USERS, HTTP_AUTH)
 OPENMETRICS = "metrics/openmetrics"
 
-# The name of the key in StateSaveLocation, if the site declares no path.
+# The key file in StateSaveLocation, if the site declares no path.
 KEY_NAME = "openmetrics_hs256.key"
 
 
 class OpenMetrics(NamedTuple):
-    """The settings of one slurm.conf, as they are in force."""
+    """The settings in force in one slurm.conf."""
 
     serves: bool
     """Whether slurmctld serves metrics that are not empty."""
     users: list[str]
-    """Who may read them with a token; empty if no token is asked for."""
+    """Users who may read the metrics with a token; empty if no token is needed."""
     key_path: str | None
-    """The key of these tokens; None if SlurmctldHttpAuthParameters names none."""
+    """The key for these tokens; None if SlurmctldHttpAuthParameters names none."""
     http_auth: str
-    """SlurmctldHttpAuthParameters."""
+    """The value of SlurmctldHttpAuthParameters."""
     private: bool
-    """Whether PrivateData keeps them from everybody but root and SlurmUser."""
+    """Whether PrivateData hides the metrics from everybody but root and SlurmUser."""
     http: bool
     """Whether slurmctld answers HTTP at all."""
 
 
 class DeclaredOpenMetrics(NamedTuple):
-    """What the site declares. Without users it is switched off, where it was switched on with this key."""
+    """What the site declares. No users: undo the settings, if they were made with this key."""
 
     users: list[str]
     key_path: str
 
 
 class OpenMetricsEdit(NamedTuple):
-    """What slurm_conf is to do: parameters and their values, None to remove one; members of HTTP_AUTH."""
+    """Edits for slurm_conf: parameters and values (None: remove it), and members of HTTP_AUTH."""
 
     settings: dict[str, str | None]
     present: dict[str, str]
@@ -77,7 +77,7 @@ def _members(conf: Conf, key: str) -> list[str]:
 
 
 def declare(options: dict[str, Any] | None, state_save_location: str) -> DeclaredOpenMetrics | None:
-    """The option O(declared.openmetrics); None if the site declares nothing, and all stays as it is."""
+    """The option O(declared.openmetrics); None if the site declares nothing: then nothing changes."""
     if options is None or options.get("users") is None:
         return None
     users = [str(user) for user in options["users"]]
@@ -96,7 +96,7 @@ def declare(options: dict[str, Any] | None, state_save_location: str) -> Declare
 
 
 def edit(conf: Conf, declared: DeclaredOpenMetrics, first: Conf | None = None) -> OpenMetricsEdit:
-    """What has to change. FIRST: the file as it was before this collection edited it, if a copy is left."""
+    """The edits that are needed. FIRST: the file before this collection edited it, if a backup exists."""
     current = read(conf)
     if declared.users:
         settings: dict[str, str | None] = {}
@@ -106,7 +106,7 @@ def edit(conf: Conf, declared: DeclaredOpenMetrics, first: Conf | None = None) -
             settings[USERS] = ",".join(declared.users)
         return OpenMetricsEdit(settings, {"jwt_key": declared.key_path}, [])
     if current.key_path != declared.key_path:
-        # Not this collection's.
+        # This collection did not set this key.
         return OpenMetricsEdit({}, {}, [])
     served_before = first is not None and read(first).serves
     settings = {USERS: None} if served_before else {TYPE: None, USERS: None}
@@ -114,7 +114,7 @@ def edit(conf: Conf, declared: DeclaredOpenMetrics, first: Conf | None = None) -
 
 
 def apply(conf: Conf, edits: OpenMetricsEdit) -> tuple[Conf, list[dict[str, str | None]]]:
-    """The configuration with these edits, in memory, and the parameters that differ."""
+    """Make these edits in memory. Returns the edited configuration, and the parameters that differ."""
     editor = Editor(conf)
     assign(editor, edits.settings)
     editor.edit_options(HTTP_AUTH, present=dict(edits.present), absent=edits.absent)

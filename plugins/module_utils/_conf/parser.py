@@ -3,16 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Parses slurm.conf and slurmdbd.conf line by line as Slurm's own parser does. Private to this collection.
 
-Everything is bytes: Slurm compares bytes in the C locale, and a file may be in any encoding. Slurm's parser does this
-with each line of the file (up to a line feed), in this order:
+Everything is bytes: Slurm compares bytes in the C locale, and a file may have any encoding. Slurm's parser does this
+for each line of the file (up to a line feed), in this order:
 
 1. The line ends at the first NUL byte, then at the first `#` before which the number of backslashes is even. Quotes do
    not protect a `#`.
-2. If the rest ends in an odd number of backslashes, maybe with blanks after them, the last backslash and the blanks are
-   removed, and the next line is joined with its leading blanks.
-3. In the joined line each backslash is removed and makes the byte after it literal.
-4. `Include` in column 0 and a blank: the file named next is read in place. Otherwise one `name=value`; what follows
-   it on the line is an error, except after the few names that describe a node or partition.
+2. If the rest ends in an odd number of backslashes, maybe with blanks after them, it removes the last backslash and the
+   blanks, and joins the next line, including its leading blanks.
+3. In the joined line it removes each backslash; the byte after it is literal.
+4. After `Include` in the first column and a blank, it reads the named file in place. Otherwise it expects one
+   `name=value`. More text on the line is an error, except after the few names that describe a node or partition.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from typing import Callable, NamedTuple
 
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import LINE_KEYS
 
-# What regcomp() makes of Slurm's own pattern: a quoted value must be followed by a blank or the end, or else it is not
-# a quoted value but everything up to the next blank, quotes included.
+# The same as Slurm's own pattern in regcomp(): a blank or the end must follow a quoted value. Otherwise the value is
+# all text up to the next blank, including the quotes.
 PAIR = re.compile(rb'\s*([A-Za-z0-9_.]+)\s*([-*+/]?)=\s*(?:"([^"]*)"(?=\s|\Z)|(\S+))')
 
 _SPACE = frozenset(b" \t\n\r\f\v")
 _BLANKS = b" \t\n\r\f\v"
-# Slurm has no limits, and crashes at a cycle. No site nests this deep, or includes so many files.
+# Slurm has no limits, and crashes at a cycle. No site needs this many levels or files.
 _MAX_DEPTH = 32
 _MAX_INCLUDES = 1000
 
 
 class Entry(NamedTuple):
-    """One name=value and its lines in a file; lines count from 0 and include the last."""
+    """One name=value and its lines in a file, from first to last, counted from 0."""
 
     path: str
     first: int
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A line that Slurm rejects, or that does something its author did not mean."""
+    """A line that Slurm rejects, or reads in another way than its author meant."""
 
     code: str
     path: str
@@ -56,7 +56,7 @@ class Fault(NamedTuple):
 
 
 class JoinedLine(NamedTuple):
-    """One joined line, and where in the raw bytes of its lines each of its bytes begins and ends."""
+    """One joined line, and the begin and end of each of its bytes in the raw lines."""
 
     text: bytes
     starts: list[int]
@@ -64,7 +64,7 @@ class JoinedLine(NamedTuple):
 
 
 class ParsedConf:
-    """A file and all that it includes, line by line."""
+    """A file and all its included files, line by line."""
 
     def __init__(self, path: str, kind: str, read: Callable[[str], bytes]) -> None:
         self.lines: dict[str, list[bytes]] = {}
@@ -122,7 +122,7 @@ class ParsedConf:
         self._within.pop()
 
     def _joined(self, path: str, first: int) -> tuple[bytes, int]:
-        """The joined line that begins there, without its escapes, and the number of the line after it."""
+        """The joined line that begins at FIRST, without escapes, and the number of the next line."""
         lines = self.lines[path]
         parts = []
         number = first
@@ -179,14 +179,14 @@ class ParsedConf:
         self._follow(path, first, last, os.fsdecode(name), fault)
 
     def _cluster(self) -> bytes | None:
-        """ClusterName as far as the file has been read; slurmdbd.conf has none."""
+        """ClusterName in the lines read so far; slurmdbd.conf has none."""
         entries = self.entries.get(b"clustername")
         return entries[-1].value if entries and self._kind == "slurm" else None
 
     def _follow(self, path: str, first: int, last: int, name: str, fault: Callable[..., None]) -> None:
         data = None
         error: OSError | None = None
-        # From 23.02 on a relative name starts from the folder of slurm.conf, before from that of the including file.
+        # A relative name is relative to the folder of slurm.conf; before 23.02, to that of the including file.
         here, there = (_tidy(os.path.join(os.path.dirname(base), name)) for base in (self._top, path))
         for target in (here, there):
             try:
@@ -215,12 +215,12 @@ class ParsedConf:
 
 
 def _tidy(path: str) -> str:
-    """One spelling for one file, as far as it is safe: what `..` means depends on symbolic links."""
+    """One spelling for one file. A path with `..` stays, as its meaning depends on symbolic links."""
     return path if ".." in path.split("/") else os.path.normpath(path)
 
 
 def split_lines(data: bytes) -> list[bytes]:
-    """The lines of a file, each with its line feed, which the last one may not have."""
+    """The lines of a file with their line feeds. The last line may have none."""
     lines = [line + b"\n" for line in data.split(b"\n")]
     last = lines.pop()[:-1]
     if last:
@@ -241,7 +241,7 @@ def without_comment(raw: bytes) -> bytes:
 
 
 def continued_length(text: bytes) -> int | None:
-    """How many bytes remain of a line that the next one continues; None if it does not."""
+    """The length of a line without its continuation mark; None if the next line does not continue it."""
     end = text.rstrip(_BLANKS)
     slashes = len(end) - len(end.rstrip(b"\\"))
     return len(end) - 1 if slashes % 2 else None
@@ -279,7 +279,7 @@ def joined_line(lines: list[bytes], first: int, last: int) -> JoinedLine:
 
 
 def tail_is_sound(tail: bytes) -> bool:
-    """Whether the rest of a line that may hold several pairs is nothing but pairs."""
+    """Whether the rest of a line with several pairs has only pairs."""
     at = 0
     while True:
         pair = PAIR.match(tail, at)
@@ -289,7 +289,7 @@ def tail_is_sound(tail: bytes) -> bool:
 
 
 def decoded(raw: bytes) -> str:
-    """Bytes of a file as text; those that are not UTF-8 survive as surrogates."""
+    """Bytes of a file as text; bytes that are not UTF-8 become surrogates."""
     return raw.decode("utf-8", "surrogateescape")
 
 

@@ -13,7 +13,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.keys import KN
 
 
 class RequestedEdits:
-    """The options settings, lists and options, checked as far as that is possible without the file."""
+    """The options settings, lists and options, with all checks that do not need the file."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.settings = {key: _setting_text(key, value) for key, value in params["settings"].items()}
@@ -65,7 +65,7 @@ def _refused(option: str, key: str, expected: str) -> ConfError:
 
 
 def _setting_text(key: str, value: Any) -> str | None:
-    """A value of settings as text."""
+    """A value in settings, as text."""
     if value is None:
         return None
     if is_secret(key):

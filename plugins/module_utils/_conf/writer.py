@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Replaces changed configuration files, all of them or none. Private to this collection.
 
-A file keeps its owner, mode and extended attributes (SELinux, ACLs). It is written completely under a temporary name in
-the same folder and then renamed, so that daemons and commands read the old or the new one. A symbolic link that root or
-the owner of the file made in a safe folder is followed and stays, as sites share slurm.conf that way.
+A file keeps its owner, mode and extended attributes (SELinux, ACLs). A complete temporary file in the same folder is
+renamed over the old one, so daemons and commands read the old or the new file. A symbolic link stays, and is followed
+if root or the owner of the file made it in a safe folder: sites share slurm.conf that way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.folder import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.run_lock import locked
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file import check_path, set_attributes
 
-_LINKS = 40  # as many as Linux itself follows
+_LINKS = 40  # the limit of Linux
 _BACKUP = re.compile(STAMP + "~")
 
 
@@ -35,7 +35,7 @@ class Change(NamedTuple):
     """The change of one file."""
 
     path: str
-    """As the configuration names it, maybe through symbolic links."""
+    """The path in the configuration, maybe with symbolic links."""
     real: str
     old: bytes
     new: bytes
@@ -46,11 +46,10 @@ class Change(NamedTuple):
 
 
 def plan(old: Mapping[str, bytes], new: Mapping[str, bytes], top: str, private: bool) -> list[Change]:
-    """The changes of these files that are necessary, in the order given.
+    """The necessary changes of these files, in the given order.
 
-    With private (slurmdbd.conf), modes that Slurm refuses are corrected: it needs 0600, and also accepts 0640 for the
-    file itself from 25.11 on. An included file is corrected only if it has the same owner as the top file, who can
-    still read it then.
+    With private (slurmdbd.conf), the mode becomes 0600, which Slurm needs. The top file keeps 0640, which 25.11 and
+    later accept. An included file changes only if it has the same owner as the top file, who can then still read it.
     """
     owner = os.stat(top).st_uid
     changes: dict[str, Change] = {}
@@ -58,7 +57,7 @@ def plan(old: Mapping[str, bytes], new: Mapping[str, bytes], top: str, private: 
     for path, data in old.items():
         info = os.stat(path)
         if not stat.S_ISREG(info.st_mode):
-            continue  # an Include of a folder or of /dev/null, which is empty
+            continue  # an Include of a folder or of /dev/null: it is empty
         mode = new_mode = stat.S_IMODE(info.st_mode)
         if private and info.st_uid == owner and (mode != 0o640 if path == top else True):
             new_mode = 0o600
@@ -75,23 +74,23 @@ def plan(old: Mapping[str, bytes], new: Mapping[str, bytes], top: str, private: 
 
 
 def examine(changes: list[Change]) -> None:
-    """Refuse what put() would refuse, before anything is done."""
+    """Refuse early what put() would refuse."""
     for change in changes:
         check_path(resolved(change.path), secret=False)
 
 
 @contextmanager
 def exclusive(path: str) -> Iterator[None]:
-    """Keep other runs on this host away from this file while it is read, changed and written.
+    """Lock out other runs on this host while this file is read, changed and written.
 
-    A run on another host that shares the file is noticed when the file is replaced.
+    put() detects a change by a run on another host that shares the file.
     """
     with locked(resolved(path)):
         yield
 
 
 def resolved(path: str) -> str:
-    """The file that a path leads to, if no unprivileged user could have changed where it leads."""
+    """Follow symbolic links to the file. Refuses a link that others could have changed."""
     for _link in range(_LINKS):
         try:
             entry = os.lstat(path)
@@ -105,7 +104,7 @@ def resolved(path: str) -> str:
 
 
 def _refuse_planted(path: str, entry: os.stat_result) -> None:
-    """Refuse a link that others could have put there. The owner of the file may: what Slurm reads is theirs anyway."""
+    """Refuse a link that others could have made. The owner of the file may make one, as they own the content."""
     folder = os.path.dirname(path)
     info = os.stat(folder)
     if is_replaceable(info, entry, write_acl(folder, info), os.stat(path).st_uid):
@@ -153,7 +152,7 @@ def _refuse_changed(change: Change) -> None:
 
 
 def _back_up(change: Change) -> str:
-    """Copy the old file, with its owner and attributes, and the mode that the new one has."""
+    """Copy the old file with its owner and attributes, but with the mode of the new file."""
     for name in backup_names(change.real, "~", time.time()):
         with _like_original(change, change.old, name) as file:
             if file.link():
@@ -162,7 +161,7 @@ def _back_up(change: Change) -> str:
 
 
 def needless_backups(paths: Iterable[str]) -> list[str]:
-    """The backups of each file, if it is again the same as the first of them."""
+    """The backups of each file that is the same as its first backup again."""
     needless = []
     for path in paths:
         real = resolved(path)
@@ -173,16 +172,16 @@ def needless_backups(paths: Iterable[str]) -> list[str]:
 
 
 def backups_of(real: str) -> list[str]:
-    """The backups that this collection made of a file, the first one first."""
+    """The backups of a file that this collection made, oldest first."""
     folder, name = os.path.split(real)
     names = [each for each in os.listdir(folder) if each.startswith(name)]
     backups = [each for each in names if _BACKUP.fullmatch(each[len(name) :])]
-    # The second one of a second has a number after its time.
+    # A second backup in the same second has a number after its time, and sorts after the first without the ~.
     return [os.path.join(folder, each) for each in sorted(backups, key=lambda each: each.rstrip("~"))]
 
 
 def _content(path: str) -> bytes | None:
-    """None if it is not a regular file."""
+    """The content of a regular file, else None."""
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
@@ -195,7 +194,7 @@ def _like_original(change: Change, data: bytes, path: str = "") -> Iterator[Atom
     """A temporary file with the owner, mode and extended attributes of the file that it replaces."""
     target = resolved(change.path)
     remove_stale(target)
-    # The site chose the folder, also for a file that not everyone may read.
+    # The site chose the folder, so it may be shared even if not everyone may read the file.
     with AtomicFile(path or target, data, change.uid, change.gid, change.mode, secret=False) as file:
         _copy_attributes(change, file.fd)
         yield file

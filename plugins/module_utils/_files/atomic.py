@@ -3,17 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes, replaces, renames and removes files that hold secrets. Private to this collection.
 
-At every instant a file written here is the old one or the new one, complete, and nobody can read it who could not
-read it with its final owner and mode. That rests on the following:
+A file written here is always complete, either the old one or the new one. Only users who can read it with its final
+owner and mode can ever read it. The rules:
 
-* Its folder is opened by folder.py.
-* A new file gets a random temporary name in the same folder. It is created with O_EXCL and mode 0600, without the
-  access control list that its folder may have given it, gets its owner and mode while it is empty, is filled, flushed
-  to disk, and only then gets its name: by link(), which fails if the name exists, or by rename(), which replaces the
-  old file. Both are atomic on NFS too.
-* Nothing is ever opened for truncation. slurmctld and slurmdbd map their key, and would die of it. That is also why
-  overwrite() works: bytes that are overwritten, in one write of the same length, change in every process that has
-  mapped the file.
+* folder.py opens the folder.
+* A new file starts as a temporary file in the same folder, with a random name, O_EXCL and mode 0600. It loses any
+  access control list inherited from the folder. It gets its owner and mode while it is empty, then its content, and is
+  flushed to disk. Only then it gets its name: link() fails if the name exists, rename() replaces the old file. Both are
+  atomic on NFS too.
+* No file is ever truncated. slurmctld and slurmdbd map their key, and would crash. The mapping is also why overwrite()
+  works: one write of the same length changes the bytes in every process that has mapped the file.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.secret_file i
     unlink_quietly,
 )
 
-_STALE = 600  # seconds after which a temporary file must be of a run that was killed
-_BATCH = 100  # files flushed together, each with two of the 1024 descriptors that a process usually has
-_LINKINGS = 10  # attempts, against runs that remove stale files at the same time
+_STALE = 600  # seconds; an older temporary file must be from a killed run
+_BATCH = 100  # files flushed together; each needs two of the usual 1024 descriptors of a process
+_LINKINGS = 10  # attempts, as other runs may remove stale files at the same time
 _TEMPORARY = re.compile(r"^\.slurm_jwt\..+\.[0-9a-f]{16}\.tmp$")
 _REWRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -70,7 +69,7 @@ def replace(path: str, data: bytes, uid: int, gid: int, mode: int) -> None:
 
 
 class NewFile(NamedTuple):
-    """A file to be written."""
+    """A file to write."""
 
     path: str
     data: bytes
@@ -82,8 +81,8 @@ class NewFile(NamedTuple):
 def replace_all(files: Sequence[NewFile]) -> Iterator[NewFile]:
     """Replace many files, and yield each once it is on disk.
 
-    This does the same as replace() for each, but is many times faster, as a hundred files are flushed together. If one
-    fails, most of those that were not yielded yet are unchanged, and none is half written.
+    The same as replace() for each file, but many times faster: a hundred files are flushed together. If one fails, most
+    files that were not yielded yet are unchanged, and none is half written.
     """
     for first in range(0, len(files), _BATCH):
         batch = files[first : first + _BATCH]
@@ -97,8 +96,8 @@ def replace_all(files: Sequence[NewFile]) -> Iterator[NewFile]:
 
 
 def _flush(files: Sequence[AtomicFile]) -> None:
-    # One journal entry for all of them. On older kernels it does not report failures; fsync() does, and has little
-    # left to write.
+    # syncfs() needs one journal entry for all files. On older kernels it does not report failures. fsync() does, and
+    # has little left to write.
     syncfs = _syncfs() if len(files) > 1 else None
     if syncfs is not None:
         for fd in {os.fstat(temporary.fd).st_dev: temporary.fd for temporary in files}.values():
@@ -115,7 +114,7 @@ def _flush_folders(files: Sequence[AtomicFile]) -> None:
 
 
 def _syncfs() -> Callable[[int], int] | None:
-    """syncfs(2), which Python does not have; None if the C library does not have it either."""
+    """syncfs(2) from the C library, as Python does not offer it; None if the library does not have it."""
     import ctypes
 
     return getattr(ctypes.CDLL(None), "syncfs", None)
@@ -132,7 +131,7 @@ def remove(path: str) -> bool:
 
 
 def move(path: str, target: str) -> None:
-    """Rename PATH within its folder; a name that exists is refused."""
+    """Rename PATH within its folder. Refuses a name that exists."""
     with folder_of(path) as (folder, name), explained("rename", path):
         new = os.path.basename(target)
         if plain(folder, new, target) is not None:
@@ -144,8 +143,8 @@ def move(path: str, target: str) -> None:
 def overwrite(path: str, data: bytes) -> None:
     """Overwrite the bytes of PATH, for every process that has mapped it. The length must be the same.
 
-    It is one write to blocks that are allocated already, so a full disk cannot stop it half-way, and a kill comes
-    before it or after it. If it fails all the same, the old bytes are written again.
+    This is one write to allocated blocks: a full disk cannot stop it half-way, and a kill takes effect before or after
+    it. If it still fails, the old bytes are written back.
     """
     with folder_of(path) as (folder, name), explained("overwrite", path):
         fd = open_file(folder, name, path, _REWRITE)
@@ -170,7 +169,7 @@ def overwrite(path: str, data: bytes) -> None:
 
 
 def link_as(path: str, target: str) -> bool:
-    """Give PATH a second name in its folder, replacing what has that name. False if there are no hard links."""
+    """Give PATH a second name in its folder, and replace a file of that name. False without hard links."""
     with folder_of(path) as (folder, name), explained("link", path):
         new = os.path.basename(target)
         plain(folder, new, target)
@@ -186,18 +185,18 @@ def link_as(path: str, target: str) -> bool:
                 os.replace(temporary, new, src_dir_fd=folder, dst_dir_fd=folder)
                 break
             except FileNotFoundError:
-                # Another run has just removed stale files, and a second name of PATH looks like one.
+                # Another run just removed stale files. A second name of PATH looks like one.
                 if not attempts_left:
                     raise
             finally:
-                # Renaming one name of a file to another name of it does nothing.
+                # rename() does nothing if both names belong to the same file.
                 unlink_quietly(folder, temporary)
         sync_folder(folder)
     return True
 
 
 def rename_over(path: str, target: str) -> None:
-    """Rename PATH to another file of its folder, which it replaces."""
+    """Rename PATH within its folder, and replace a file of that name."""
     with folder_of(path) as (folder, name), explained("rename", path):
         new = os.path.basename(target)
         plain(folder, new, target)
@@ -219,7 +218,7 @@ def remove_stale(path: str) -> list[str]:
 class Renames:
     """Several renames, each within its folder, at nearly the same instant.
 
-    Entering does everything that takes time or can fail: it opens the folders and checks the files. go() only renames.
+    __enter__() does the slow part and most that can fail: it opens the folders and checks the files. go() only renames.
     """
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
@@ -245,7 +244,7 @@ class Renames:
         self._folders = {}
 
     def go(self) -> list[float | SecretFileError]:
-        """For each rename the time when it was done, or why it failed. A failure does not stop the others."""
+        """Return the time of each rename, or its error. A failure does not stop the others."""
         steps = [
             (self._folders[os.path.dirname(path)], os.path.basename(path), os.path.basename(target), path)
             for path, target in self._pairs
@@ -270,13 +269,13 @@ class Renames:
 
 
 class AtomicFile:
-    """A complete file under a temporary name, which gets its own by link() or rename().
+    """A complete temporary file. link() or rename() gives it its final name.
 
-    Until the end of the with block it is locked, as by file_lock(), so that another run which wants to change the new
-    file waits. If it got no name, it is removed at the end.
+    It has the file lock until the end of the with block: another run that wants to change the new file waits. At the
+    end the temporary file is removed if it got no name.
 
-    One of many, in_batch, does not flush itself or its folder: replace_all() does that for all of them together. Only
-    owner and root may write to the folders of a secret file, which is by default one that others cannot read.
+    With in_batch, the file does not flush itself or its folder: replace_all() flushes all files together. Only owner
+    and root may write to the folders of a secret file. By default a file is secret if others cannot read it.
     """
 
     def __init__(
@@ -321,13 +320,13 @@ class AtomicFile:
         return self._folder
 
     def link(self) -> bool:
-        """Give the file its name; False if that exists."""
+        """Give the file its name; False if the name exists."""
         with explained("write", self.path):
             try:
                 here = self._folder
                 os.link(self._temporary, self._name, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)
             except FileExistsError:
-                # An NFS server also reports this for a link that it made, if its first answer was lost.
+                # An NFS server also reports this if it made the link but its first answer was lost.
                 if not same_file(self._fd, self._folder, self._name):
                     return False
             except OSError as exc:
@@ -340,7 +339,7 @@ class AtomicFile:
         return True
 
     def rename(self) -> None:
-        """Give the file its name, replacing what has it."""
+        """Give the file its name, and replace the old file."""
         with explained("write", self.path):
             os.replace(self._temporary, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             self._left = False
@@ -360,10 +359,10 @@ class AtomicFile:
             os.fsync(self._fd)
 
     def _rename_if_free(self) -> bool:
-        """link() for a file system without hard links: rename, while other runs are locked out.
+        """link() for a file system without hard links: lock out other runs, then rename.
 
-        The lock is on the folder, since there is no file yet. Without links and locks nothing guarantees that only one
-        key is made, so none is made.
+        The lock is on the folder, as there is no file yet. Without links and locks two runs could each make a key, so
+        none is made.
         """
         try:
             fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -387,7 +386,7 @@ def _temporary_name(name: str) -> str:
 
 
 def _is_stale(folder: int, temporary: str, name: str) -> bool:
-    """Whether a temporary file is old, or a second name of a file that has its own."""
+    """Whether a temporary file is old, or only a second name of the final file."""
     try:
         info = os.stat(temporary, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

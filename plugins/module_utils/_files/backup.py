@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names for copies of a file that is replaced or removed. Private to this collection."""
+"""Names for backups of a file that is replaced or removed. Private to this collection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from typing import Iterator
 
 STAMP = r"\.\d{8}T\d{6}Z(\.\d+)?"
-"""What stands between the name of the file and the suffix, as a regular expression."""
+"""A regular expression for the part between the file name and the suffix."""
 
 
 def backup_names(path: str, suffix: str, now: float) -> Iterator[str]:

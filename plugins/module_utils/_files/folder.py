@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Opens the folder of a secret file, and refuses one that others can tamper with. Private to this collection.
 
-A folder is opened component by component without following links, and the file is then named relative to that
-descriptor, so nobody can replace a folder by a link between the check and the write. A symbolic link is followed only
-if no unprivileged user could have made it.
+A folder is opened step by step without following links. The file is then opened relative to that descriptor, so nobody
+can replace a folder by a link between the check and the write. A symbolic link is followed only if no unprivileged user
+could have made it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import (
     writers,
 )
 
-_LINKS = 40  # as many as Linux itself follows
+_LINKS = 40  # the limit of Linux
 
 _SEARCH = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _LIST = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDONLY
@@ -55,7 +55,7 @@ class SecretFileError(Exception):
     """Something is wrong with a file or its folder; str() says what, where and what to do."""
 
     path: str | None = None
-    """The file that was to be read or written, where it is one of many."""
+    """The file that could not be read or written."""
 
 
 class SecretFileMissing(SecretFileError, FileNotFoundError):
@@ -68,7 +68,7 @@ class FolderMissing(SecretFileMissing):
 
 @contextmanager
 def folder_of(path: str, secret: bool = True) -> Iterator[tuple[int, str]]:
-    """The folder of PATH, and the name that the file has in it; see open_folder()."""
+    """A descriptor of the folder of PATH, and the file's name in it; see open_folder()."""
     fd = open_folder(path, secret)
     try:
         yield fd, os.path.basename(path)
@@ -77,10 +77,10 @@ def folder_of(path: str, secret: bool = True) -> Iterator[tuple[int, str]]:
 
 
 def open_folder(path: str, secret: bool = True) -> int:
-    """A descriptor of the folder of PATH, reached so that no other user can have redirected it.
+    """A descriptor of the folder of PATH, which no other user can have redirected.
 
-    For a SECRET, nobody but owner and root may be able to replace any folder on the way. Files that everybody may read
-    can be written in a folder that a group shares, and any file can be removed there.
+    For a SECRET, only owner and root may be able to replace folders on the path. Without SECRET, a group may be able to
+    write to them: this is for files that everybody may read, and for removing files.
     """
     if not os.path.isabs(path) or os.path.basename(path) in ("", ".", ".."):
         raise SecretFileError(f"'{path}' is not the absolute path of a file; give the full path from / on.")
@@ -113,13 +113,13 @@ def _steps(folder: str) -> list[str]:
 
 
 def exchange(old: int, new: int) -> int:
-    """The new descriptor, with the old one closed."""
+    """Close the old descriptor and return the new one."""
     os.close(old)
     return new
 
 
 def _listable(fd: int) -> int:
-    """The same folder, opened so that it can be listed and flushed; as it is if it may only be entered."""
+    """The same folder, opened for listing and flushing; a copy of the descriptor if that is not permitted."""
     try:
         return os.open(".", _LIST, dir_fd=fd)
     except PermissionError:
@@ -127,7 +127,7 @@ def _listable(fd: int) -> int:
 
 
 def _link_target(folder: int, step: str, path: str, secret: bool) -> str | None:
-    """The target of a symbolic link on the way, if it may be trusted; None for a directory."""
+    """The target of a symbolic link on the path; None for a directory. Refuses a link that cannot be trusted."""
     holder = _refuse_shared(folder, path, secret)
     try:
         entry = os.stat(step, dir_fd=folder, follow_symlinks=False)
@@ -149,9 +149,9 @@ def _link_target(folder: int, step: str, path: str, secret: bool) -> str | None:
 
 
 def is_replaceable(folder: os.stat_result, entry: os.stat_result, acl: Acl, *owners: int) -> bool:
-    """Whether somebody other than root, this process's user and OWNERS can put something else in an entry's place.
+    """Whether anybody but root, this process's user and OWNERS can replace an entry of the folder.
 
-    ACL is that of the folder.
+    ACL belongs to the folder.
     """
     trusted = {0, os.geteuid(), *owners}
     if folder.st_uid not in trusted:
@@ -168,13 +168,13 @@ def is_shared(info: os.stat_result, acl: Acl) -> bool:
 
 
 def write_acl(target: int | str, info: os.stat_result) -> Acl:
-    """The list of a file or folder, if it can let anybody write: the group bits are the most that it grants."""
+    """The list, if it can let anybody write: the group bits of the mode limit what it grants."""
     return read_acl(target) if info.st_mode & 0o020 else NO_ACL
 
 
 def _refuse_shared(folder: int, path: str, secret: bool) -> os.stat_result:
     info = os.fstat(folder)
-    # With the sticky bit nobody else can replace what is there.
+    # With the sticky bit nobody else can replace existing files.
     if not info.st_mode & 0o022 or info.st_mode & stat.S_ISVTX or not (secret or info.st_mode & 0o002):
         return info
     acl = write_acl(folder, info)
@@ -197,7 +197,7 @@ def _where(folder: int) -> str:
 
 
 def kind(mode: int) -> str:
-    """The type of file that a mode stands for, in words."""
+    """The file type of a mode, in words."""
     return next((name for test, name in _KINDS if test(mode)), "a plain file")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The exclusive lock on a file, so that runs change it one after the other. Private to this collection."""
+"""The file lock: runs change a file one after the other. Private to this collection."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 def file_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
     """Lock PATH, which must exist, against other runs.
 
-    The lock is on the file itself. Only its readers can open it, so no unprivileged user can keep it locked. Where the
-    file system has no locks, nothing is locked; link() and rename() still keep every file complete.
+    The lock is on the file itself. Only users who can read the file can lock it, so no unprivileged user can keep it
+    locked. On a file system without locks nothing is locked; link() and rename() still keep every file complete.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -41,7 +41,7 @@ def file_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
             fd = _open_locked(folder, name, path, deadline)
             if same_file(fd, folder, name):
                 break
-            os.close(fd)  # it was replaced meanwhile: lock the new one
+            os.close(fd)  # another run replaced it: lock the new one
     try:
         yield
     finally:
@@ -49,9 +49,9 @@ def file_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
 
 
 def uncontested(path: str, attempt: Callable[[], Outcome | None], patience: float = _PATIENCE) -> Outcome:
-    """What attempt() returns once no other run has created or removed PATH meanwhile.
+    """Repeat attempt() until no other run creates or removes PATH during it, and return its result.
 
-    It then returns None, or raises SecretFileMissing because the file that it wanted to lock was removed.
+    If another run does, attempt() returns None, or raises SecretFileMissing because the file to lock is gone.
     """
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
@@ -85,7 +85,7 @@ def _open_locked(folder: int, name: str, path: str, deadline: float) -> int:
     fd = open_file(folder, name, path)
     try:
         if not _lock(fd, path, deadline):
-            # NFS locks only what is open for writing. If that is not allowed either, go on without a lock.
+            # NFS locks only files that are open for writing. If this is not permitted either, go on without a lock.
             with suppress(OSError):
                 fd = exchange(fd, os.open(name, READ | os.O_RDWR, dir_fd=folder))
                 _lock(fd, path, deadline)
@@ -113,5 +113,5 @@ def _lock(fd: int, path: str, deadline: float) -> bool:
 
 
 def try_lock(fd: int) -> None:
-    with suppress(OSError):  # no locks here
+    with suppress(OSError):  # the file system has no locks
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,7 @@ import pwd
 
 
 def user_name(uid: int) -> str:
-    """The name behind a number, or the number where it has none."""
+    """The name for a number, or the number if there is no name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -18,7 +18,7 @@ def user_name(uid: int) -> str:
 
 
 def group_name(gid: int) -> str:
-    """The name behind a number, or the number where it has none."""
+    """The name for a number, or the number if there is no name."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The declared owner, group and mode of a file; root's where nothing is declared. Private to this collection.
+"""The declared owner, group and mode of a file; root if no owner is declared. Private to this collection.
 
-The owner of an existing file proves nothing: anyone who can write to the folder may have created it, to be given the
-secret that is written next.
+The owner of an existing file proves nothing: anyone who can write to the folder may have created it, to get the secret
+that is written next.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNKNOWN = -1
 
 
 class OwnershipError(Exception):
-    """The owner of a file is not known. The text says why, and what to do."""
+    """The ownership of a file is unclear. The text says why, and what to do."""
 
 
 class UnknownOwner(OwnershipError):
@@ -30,11 +30,11 @@ class UnknownOwner(OwnershipError):
 
 
 class OwnerUndeclared(OwnershipError):
-    """A file belongs to an undeclared user or group, which daemons may need."""
+    """A file belongs to a user or group that is not declared, but daemons may need it."""
 
 
 class Ownership(NamedTuple):
-    """Owner, group and mode of a file, in the order in which the functions of atomic.py take them."""
+    """Owner, group and mode of a file, in the order of the arguments in atomic.py."""
 
     uid: int
     gid: int
@@ -42,7 +42,7 @@ class Ownership(NamedTuple):
 
 
 class DeclaredOwnership(NamedTuple):
-    """What a task declares for a file; None for what it does not."""
+    """What a task declares for a file; None for the rest."""
 
     owner: str | None
     group: str | None
@@ -51,9 +51,9 @@ class DeclaredOwnership(NamedTuple):
     mode: int
 
     def ownership(self, file: SecretFile | None) -> Ownership:
-        """The ownership that the file gets. An existing one keeps owner and group only if they are root's or ours.
+        """The ownership that the file gets. An undeclared owner or group stays only if it is root or this run's user.
 
-        Other owners are refused, since a daemon that runs as that user would not start again.
+        Any other is refused: a daemon that runs as that user would not start again.
         """
         desired = ownership(self.uid, self.gid, self.mode)
         if file is None:
@@ -76,14 +76,14 @@ class DeclaredOwnership(NamedTuple):
 
     @staticmethod
     def of_copy(file: SecretFile, desired: Ownership) -> Ownership:
-        """The ownership of a backup: that of the file, as far as it is root's or DESIRED."""
+        """The ownership of a backup: owner and group of the file if they are root or DESIRED, else DESIRED."""
         uid = file.uid if file.uid in (0, desired.uid) else desired.uid
         gid = file.gid if file.gid in (0, desired.gid) else desired.gid
-        # A user who does not exist on this host can own nothing.
+        # A user that does not exist on this host can own nothing.
         return Ownership(os.geteuid() if uid == UNKNOWN else uid, os.getegid() if gid == UNKNOWN else gid, 0o400)
 
     def names(self, current: Ownership) -> dict[str, Any]:
-        """By name; those of the task if they do not exist on the host, which check mode allows."""
+        """Owner and group by name. In check mode they need not exist on the host: then the names of the task."""
         owner = self.owner if current.uid == UNKNOWN else user_name(current.uid)
         group = (self.group or owner) if current.gid == UNKNOWN else group_name(current.gid)
         numbers = {
@@ -94,7 +94,7 @@ class DeclaredOwnership(NamedTuple):
 
 
 def declared(params: Mapping[str, Any], may_be_missing: bool) -> DeclaredOwnership:
-    """The options owner, group and mode of a task; UnknownOwner unless they may be missing."""
+    """The options owner, group and mode of a task. UnknownOwner if owner or group is missing and may not be."""
     mode = parse_mode(params["mode"])
     uid = _number(params, "owner", "user", uid_of, may_be_missing)
     gid = _number(params, "group", "group", gid_of, may_be_missing)
@@ -119,7 +119,7 @@ def _number(
 
 
 def uid_of(name: str) -> int | None:
-    """The uid of a user: by name first, as a name may be made of digits; a number need not be known."""
+    """The uid of a user. Tries the name first, as a name may consist of digits. A number need not exist."""
     try:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
@@ -127,7 +127,7 @@ def uid_of(name: str) -> int | None:
 
 
 def gid_of(name: str) -> int | None:
-    """The gid of a group, likewise."""
+    """The gid of a group, in the same way."""
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
@@ -139,7 +139,7 @@ def _number_in(name: str) -> int | None:
 
 
 def ownership(uid: int | None, gid: int | None, mode: int) -> Ownership:
-    """Owner and group as given, else this process's user, usually root, and the primary group of the owner."""
+    """The given owner and group. Default: this process's user (usually root), and the owner's primary group."""
     uid = os.geteuid() if uid is None else uid
     return Ownership(uid, _primary_group(uid) if gid is None else gid, mode)
 

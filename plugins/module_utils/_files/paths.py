@@ -13,7 +13,7 @@ from typing import Callable, NamedTuple
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.acl import NO_ACL, Acl, mode_text, read_acl
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.names import user_name
 
-# A configuration file is a few hundred kilobytes at the most, and it is written beside the old one.
+# A configuration file has a few hundred kilobytes at most. The new one is written beside the old one.
 ROOM_NEEDED = 1024 * 1024
 
 
@@ -41,7 +41,7 @@ MISSING = PathInfo("missing", False, -1, -1, 0, 0, 0.0, 0)
 
 
 def inspect(path: str) -> PathInfo:
-    """What is at the path; MISSING as well if its folder may not be entered."""
+    """What is at the path; MISSING also if this user may not enter the folder."""
     try:
         is_link = stat.S_ISLNK(os.lstat(path).st_mode)
     except OSError:
@@ -57,13 +57,13 @@ def inspect(path: str) -> PathInfo:
     else:
         kind = "other"
     mode = stat.S_IMODE(found.st_mode)
-    # The group bits are the most that a list grants.
+    # The group bits of the mode limit what a list grants.
     acl = read_acl(path) if mode & 0o070 else NO_ACL
     return PathInfo(kind, is_link, found.st_uid, found.st_gid, mode, found.st_size, found.st_mtime, found.st_ino, acl)
 
 
 class User(NamedTuple):
-    """A user that this host knows."""
+    """A user of this host."""
 
     name: str
     uid: int
@@ -71,7 +71,7 @@ class User(NamedTuple):
 
 
 def find_user(name: str) -> User | None:
-    """The user of that name or number, in Slurm's order: a login name may be made of digits (uid_from_string)."""
+    """The user of that name or number. Slurm tries the name first, as it may consist of digits (uid_from_string)."""
     finders: tuple[Callable[[], pwd.struct_passwd], ...] = (
         lambda: pwd.getpwnam(name),
         lambda: pwd.getpwuid(int(name) if name.isascii() and name.isdigit() else -1),
@@ -79,7 +79,7 @@ def find_user(name: str) -> User | None:
     for find in finders:
         try:
             entry = find()
-        except (KeyError, ValueError, OverflowError):  # a token may contain anything as a name
+        except (KeyError, ValueError, OverflowError):  # the user name in a token may be anything
             continue
         return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
     return None
@@ -112,7 +112,7 @@ def mount_of(path: str, mountinfo: str) -> Mount:
 
 
 def _is_part(root: str, options: list[str]) -> bool:
-    """Whether a mount shows less than the file system that it was made of, which may be a subvolume."""
+    """Whether a mount shows only a part of its file system. A whole subvolume is not a part."""
     subvolumes = [name[len("subvol=") :] for name in ",".join(options).split(",") if name.startswith("subvol=")]
     return root not in ("/", *subvolumes)
 
@@ -137,7 +137,7 @@ def obstacle(folder: str) -> str | None:
         return f"{folder} has an unknown amount of free space ({error.strerror})"
     if found.f_flag & os.ST_RDONLY:
         return f"{folder} is on a read-only file system"
-    # A file server may map root to nobody.
+    # A file server may map root to nobody, who may not be able to write.
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"{folder} cannot be written by {user_name(os.geteuid())}, the user of this run"
     # Everything is written as root, who may use the reserved blocks.

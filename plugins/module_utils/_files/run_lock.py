@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lock for files that every user can read. Private to this collection.
+"""The file lock for files that every user can read. Private to this collection.
 
-Anyone who can open a file, even only for reading, can lock it for ever: any user could keep root from changing
-slurm.conf. So the lock is on a separate file, in a folder that only root can enter.
+Any user who can read a file can lock it forever, and so keep root from changing slurm.conf. So the lock is on a
+separate file, in a folder that only root can enter.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._files.lock import f
 
 FOLDER = "/run/slurm_jwt"
 PATIENCE = 45.0
-"""Seconds to wait for another run: less than the minute after which the host counts as one that does not answer."""
+"""Seconds to wait for another run. It is less than the minute after which the host counts as not answering."""
 
 
 @contextmanager
 def locked(path: str) -> Iterator[None]:
-    """Lock PATH, which must exist and have no symbolic link on the way."""
+    """Lock PATH, which must exist and must not contain symbolic links."""
     if os.geteuid() != 0:
-        # On an export with root_squash this runs as the owner of the file, who has no such folder.
+        # On an export with root_squash this runs as the file's owner, who cannot use that folder.
         with file_lock(path, PATIENCE):
             yield
         return
@@ -38,7 +38,7 @@ def locked(path: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is locked, so that nobody else has it and nothing is left behind.
+        # Remove the file before unlocking it: no other run can have locked it yet.
         with suppress(OSError):
             os.unlink(os.path.join(FOLDER, name))
             os.rmdir(FOLDER)
@@ -65,7 +65,7 @@ def _acquire(path: str, name: str, deadline: float) -> int:
 
 
 def _open(name: str) -> int | None:
-    """The file to lock; None if another run is just removing it or its folder."""
+    """Open the file to lock; None if another run is removing it or its folder."""
     with suppress(FileExistsError):
         os.mkdir(FOLDER, 0o700)
     try:
@@ -89,7 +89,7 @@ def _open(name: str) -> int | None:
 
 
 def _same(fd: int, name: str) -> bool:
-    """Whether the file is still the one that other runs lock."""
+    """Whether other runs still lock this same file."""
     try:
         return os.path.samestat(os.fstat(fd), os.lstat(os.path.join(FOLDER, name)))
     except FileNotFoundError:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads secret files (keys, their records, tokens) and sets their owner and mode. Private to this collection.
+"""Reads secret files (keys, their records, tokens) and sets their ownership. Private to this collection.
 
-Paths are followed folder by folder, by descriptor, so that nobody can redirect them.
+Each folder of a path is opened by descriptor, so nobody can redirect the path.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NO_SYNC = (errno.EBADF, errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOTSUP)
 
 
 class SecretFile(NamedTuple):
-    """A file's content, and what stat() says of the very file that was read."""
+    """A file's content, and its attributes from the same open file."""
 
     data: bytes
     uid: int
@@ -52,7 +52,7 @@ class SecretFile(NamedTuple):
     """What an access control list grants beyond owner, group and mode."""
 
     def has_ownership(self, uid: int, gid: int, mode: int) -> bool:
-        """Whether it has this owner, group and mode, and grants nothing beyond them."""
+        """Whether it has this ownership, and no access control list that grants more."""
         return (self.uid, self.gid, self.mode) == (uid, gid, mode) and not self.acl.grants
 
     def __repr__(self) -> str:
@@ -65,7 +65,7 @@ def parse_mode(value: object) -> int:
     allowed = {int(text, 8): text for text in MODES}
     advice = f"Allowed are {', '.join(MODES)}; write it as a quoted octal number, for example mode: '0400'."
     if isinstance(value, int) and not isinstance(value, bool):
-        # YAML reads an unquoted 0400 as octal, so the number is right; an unquoted 400 is not.
+        # YAML reads an unquoted 0400 as octal, which is right, and an unquoted 400 as decimal, which is wrong.
         if value in allowed:
             return value
         raise SecretFileError(f"mode: {value} is not octal 0{value} but a decimal number, octal {value:04o}. {advice}")
@@ -90,7 +90,7 @@ def _objection(mode: int) -> str:
 
 
 def check_path(path: str, secret: bool = True) -> None:
-    """Raise SecretFileError unless PATH is free or a plain file, in a folder that no other user can tamper with."""
+    """Raise SecretFileError unless PATH is missing or a plain file, in a folder that other users cannot change."""
     with folder_of(path, secret) as (folder, name):
         plain(folder, name, path)
 
@@ -98,7 +98,7 @@ def check_path(path: str, secret: bool = True) -> None:
 def read_secret(path: str, secret: bool = True, limit: int = LIMIT) -> SecretFile:
     """The content of a plain file and its attributes; SecretFileMissing if it does not exist.
 
-    What is no SECRET, or is only read to be removed, may be in a folder that a group can write to.
+    A file that is not SECRET, or is only read to be removed, may be in a folder that a group can write to.
     """
     with folder_of(path, secret) as (folder, name), explained("read", path):
         fd = open_file(folder, name, path)
@@ -116,7 +116,7 @@ def read_secret(path: str, secret: bool = True, limit: int = LIMIT) -> SecretFil
 
 
 def read_if_there(path: str, folder_may_be_missing: bool = True, secret: bool = True) -> SecretFile | None:
-    """The same, or None if there is no such file."""
+    """The same as read_secret(), or None if there is no such file."""
     try:
         return read_secret(path, secret)
     except FolderMissing:
@@ -128,7 +128,7 @@ def read_if_there(path: str, folder_may_be_missing: bool = True, secret: bool = 
 
 
 def refuse_public_folder(path: str, what: str) -> None:
-    """Raise SecretFileError if others than root and the folder's owner could create WHAT there first."""
+    """Raise SecretFileError if anybody but root and the folder's owner could create WHAT there first."""
     folder = os.path.dirname(path)
     try:
         info, acl = os.stat(folder), read_acl(folder)
@@ -143,9 +143,9 @@ def refuse_public_folder(path: str, what: str) -> None:
 
 
 def set_attributes(path: str, uid: int, gid: int, mode: int, ours: bool = True) -> bool:
-    """Give PATH this owner, group and mode, and remove all other access. False if that was so already.
+    """Give PATH this ownership, and remove all other access. False if it is up to date.
 
-    If it is not OURS but the site's, its access control list and its folder are left alone.
+    For a file of the site (not OURS), keep the access control list, and accept a folder that a group shares.
     """
     with folder_of(path, ours and is_secret(mode)) as (folder, name), explained("set owner and mode of", path):
         fd = open_file(folder, name, path)
@@ -155,7 +155,7 @@ def set_attributes(path: str, uid: int, gid: int, mode: int, ours: bool = True) 
                 return False
             if info.st_nlink > 1:
                 refuse_other_names(fd, path, "its owner and mode are")
-            # First remove what the new mode does not grant, so that a new owner or group never has the old permissions.
+            # First remove what the new mode does not grant: a new owner or group must never get the old permissions.
             if ours:
                 drop_acl(fd)
             os.fchmod(fd, stat.S_IMODE(info.st_mode) & mode)
@@ -224,7 +224,7 @@ def give_ownership(fd: int, uid: int, gid: int, mode: int, path: str, ours: bool
 
 
 def _file_acl(fd: int, info: os.stat_result) -> Acl:
-    """The list of a file, if it can grant anything: the group bits are the most that it grants."""
+    """The list of a file, if it can grant anything: the group bits of the mode limit what it grants."""
     return read_acl(fd) if info.st_mode & 0o070 else NO_ACL
 
 
@@ -233,9 +233,9 @@ def is_secret(mode: int) -> bool:
 
 
 def refuse_other_names(fd: int, path: str, what: str) -> None:
-    """Refuse a file with hard links: somebody may have made one to be given a file of another user.
+    """Refuse a file with hard links: somebody may have made one to get access to a file of another user.
 
-    A run that is just creating the file gives it a second name for an instant, so wait for a second.
+    A run that creates the file gives it a second name for an instant, so wait for a second.
     """
     for _attempt in range(20):
         if os.fstat(fd).st_nlink < 2:
@@ -252,7 +252,7 @@ def names_in(folder: int) -> list[str]:
     try:
         return os.listdir(folder)
     except OSError:
-        return []  # a folder that may be entered and not listed
+        return []  # this user may enter the folder, but not list it
 
 
 def unlink_quietly(folder: int, name: str) -> None:
@@ -264,6 +264,6 @@ def sync_folder(folder: int) -> None:
     try:
         os.fsync(folder)
     except OSError as exc:
-        # A folder that may not be listed, or a file system that does not flush folders.
+        # This user may not list the folder, or the file system cannot flush folders.
         if exc.errno not in _NO_SYNC:
             raise

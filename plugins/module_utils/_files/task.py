@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task of Ansible asks for, without Ansible. Private to this collection."""
+"""An Ansible task, without importing Ansible. Private to this collection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Callable, Mapping, NamedTuple
 
 
 class Task(NamedTuple):
-    """The options, and how the task was called."""
+    """The options of a task, and how it runs."""
 
     params: Mapping[str, Any]
     check_mode: bool
@@ -18,7 +18,7 @@ class Task(NamedTuple):
 
 
 class TaskError(Exception):
-    """The task cannot be done. The text says what was found and what to do; ``result`` is what was done before that."""
+    """The task fails. The text says what was found and what to do; ``result`` says what was done before."""
 
     def __init__(self, message: str, result: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -26,4 +26,4 @@ class TaskError(Exception):
 
 
 RunCommand = Callable[..., "tuple[int, str, str]"]
-"""Runs an argument list, with further environment variables as the second argument: exit code, output, errors."""
+"""Runs an argument list and returns exit code, output and errors. Second argument: more environment variables."""

@@ -10,6 +10,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 notes:
-  - A duration is a number of seconds, or one number for each of some of the units V(w), V(d), V(h), V(m) and V(s), the
-    larger units first, such as V(1800), V(30m), V(12h), V(1w3d). Blanks may be between them. A century is the longest.
+  - A duration is a number of seconds, or numbers with the units V(w), V(d), V(h), V(m) and V(s), each unit at most once
+    and the larger ones first, such as V(1800), V(30m), V(12h), V(1w3d). Blanks between them are allowed. The maximum is
+    a century.
 """

@@ -11,12 +11,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import install_paths
 
 SECONDS = 10
-"""How long slurmdbd may take. One that does not answer holds up the inspection of all hosts."""
+"""How long slurmdbd may take. The inspection of all hosts waits for it."""
 LONGEST_ERROR = 500
 
 
 def inspect(host: Host) -> dict[str, Any] | None:
-    """The clusters that run, or why they are not known; None on a host that is not asked."""
+    """The running clusters, or why they are not known; None if this host does not ask."""
     if not host.options.clusters or "slurmctld" not in host.components or not host.conf_is_sound():
         return None
     program = install_paths.find_program("sacctmgr", host.options.bin_dirs)
@@ -28,7 +28,7 @@ def inspect(host: Host) -> dict[str, Any] | None:
     if rc:
         return _unknown(f"It did not answer within {SECONDS} s" if rc == 124 else " ".join((err or out).split()))
     rows = [line.split("|") for line in out.splitlines() if line]
-    # A cluster that is registered and does not run has no address.
+    # A registered cluster that does not run has no address.
     return {"running": [row[0].lower() for row in rows if len(row) > 1 and row[1]], "error": None}
 
 

@@ -19,11 +19,11 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import instal
 
 
 def slurm_conf(host: Host) -> dict[str, Any] | None:
-    """The result "conf"; the file itself is noted in HOST."""
+    """The result "conf"; sets host.slurm."""
     components = [component for component in host.components if component != "slurmdbd"]
     path = host.options.conf_path
     if not os.path.exists(path):
-        # slurmdbd's host may have one, for sacctmgr, and need not.
+        # A slurmdbd host needs no slurm.conf, but may have one for sacctmgr.
         if not components:
             return None
         if "node" in components and os.path.exists(install_paths.CONFIGLESS_CONF):
@@ -53,7 +53,7 @@ def key_path(host: Host) -> str | None:
     """Where this host's key is, or will be."""
     if host.options.key_path:
         return host.options.key_path
-    # A controller's own file comes first; slurmdbd's on a host without a controller.
+    # slurm.conf comes first on a controller, slurmdbd.conf on other hosts.
     files = [host.slurm, host.slurmdbd] if "slurmctld" in host.components else [host.slurmdbd, host.slurm]
     for file in files:
         if file and file.jwt.parameters.get("jwt_key"):
@@ -73,7 +73,7 @@ def problems_of(host: Host, file: ConfFile) -> list[Problem]:
 
 
 def _lost_plugin(host: Host, conf: Conf) -> bool:
-    """Whether Slurm's plugins are known to be without auth_jwt.so."""
+    """Whether the folder of Slurm's plugins is known and has no auth_jwt.so."""
     folder = install_paths.plugin_dir(host.options.plugin_dir or conf.value("PluginDir"), host.program)
     return folder is not None and facts.existing(folder, "auth_jwt.so") is None
 
@@ -86,7 +86,7 @@ def differences(
 ) -> dict[str, Any]:
     """The results "differences" and "desired": what would change in each file, and the parameters to declare.
 
-    The problems of each file are noted in HOST, without those that the change corrects.
+    Adds the problems of each file to HOST. Those that the change fixes get severity info.
     """
     changes: dict[str, Any] = {"slurm_conf": [], "slurmdbd_conf": []}
     desired: dict[str, Any] = {"slurm_conf": None, "slurmdbd_conf": None}
@@ -99,7 +99,7 @@ def differences(
             if file.kind == "slurmdbd":
                 declared = auth_alt.for_slurmdbd(declared)
             name = f"{file.kind}_conf"
-            # As slurm_conf has it, where a flag is true.
+            # The module slurm_conf takes true for a flag.
             parameters = {option: True if value is None else value for option, value in declared.parameters.items()}
             desired[name] = {"parameters": parameters, "parameters_absent": declared.parameters_absent}
             edited, metrics = file.conf, None
@@ -113,7 +113,7 @@ def differences(
                     edited, more = openmetrics.apply(edited, metrics)
                     changes[name] += more
             except ConfError as error:
-                # What is wrong with the file may be reported by its line already.
+                # Another problem may already report this error, with its line.
                 if not any(problem.severity == problems.ERROR for problem in before):
                     host.problems += problems.conf_broken(host.component_of(file), file.conf.paths[0], str(error))
             after = check(host, file._replace(conf=edited)) if changes[name] else before
@@ -137,7 +137,7 @@ def openmetrics_edit(host: Host, conf: Conf) -> openmetrics.OpenMetricsEdit | No
 
 def _first_copy(conf: Conf) -> Conf | None:
     """The file before this collection first edited it, if there is a copy."""
-    # Needed only where metrics are switched off.
+    # Imported here: only needed if metrics are switched off.
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf import writer
 
     try:
@@ -155,7 +155,7 @@ def _apply(
     if host.release is not None:
         needed = auth_alt.needed(declared)
         if component not in ("slurmctld", "slurmdbd"):
-            # Nodes and slurmrestd load no key; they only have to know the names of the parameters.
+            # Nodes and slurmrestd load no key, but must know the names of the parameters.
             needed = [name for name in needed if name == "auth_jwt"]
         metrics = declared_openmetrics(host, file.conf) if file.kind == "slurm" else None
         if metrics is not None and metrics.users:

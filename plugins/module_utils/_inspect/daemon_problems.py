@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The problems that only hosts of slurmctld, slurmdbd or slurmrestd may have. Private to this collection.
+"""Problems that only hosts of slurmctld, slurmdbd or slurmrestd can have. Private to this collection.
 
-It is apart from problems.py because nodes are many, and should not load it.
+Separate from problems.py: nodes do not load this file, and a site has many of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def dbd_conf_missing(path: str) -> list[Problem]:
 def dbd_conf_attributes(
     path: str, info: PathInfo, user: User | None, release: Release | None, included: bool
 ) -> list[Problem]:
-    """slurmdbd refuses to start with a slurmdbd.conf of another mode or owner."""
+    """slurmdbd does not start if slurmdbd.conf has the wrong owner or mode."""
     problems = []
     allowed = [0o600]
     owners = [user.uid] if user else []
@@ -87,7 +87,7 @@ def state_dir(path: str, info: PathInfo, user: User | None) -> list[Problem]:
 
 
 def writable_by_others(info: PathInfo, user: User | None) -> bool:
-    """Whether anyone but root and SlurmUser may write to a folder."""
+    """Whether users other than root and SlurmUser may write to a folder."""
     users, groups = ((0, user.uid), (0, user.gid)) if user else ((0,), (0,))
     if info.mode & 0o002 or (info.acl.group_permissions(info.mode) & WRITE and info.gid not in groups):
         return True
@@ -150,12 +150,12 @@ def key_attributes(component: str, path: str, info: PathInfo, user: User | None,
 
 
 def _may_read(info: PathInfo, user: User) -> bool:
-    # slurmctld gives up supplementary groups when it becomes SlurmUser.
+    # slurmctld drops its supplementary groups when it becomes SlurmUser.
     return allows(info, Reader(user.uid, frozenset([user.gid])), READ)
 
 
 def key_weak(component: str, path: str, weakness: str, in_force: bool) -> list[Problem]:
-    """Nobody should sign with this key. One that Slurm accepts stays in force until somebody replaces it."""
+    """The key is weak. If Slurm accepts it, it stays in force until somebody replaces it."""
     found, effect = f"{path} {weakness}.", "Anyone who guesses or knows the key is root on the cluster."
     if in_force:
         effect += " It is in force, and stays so until it is rotated."
@@ -169,7 +169,7 @@ def key_weak(component: str, path: str, weakness: str, in_force: bool) -> list[P
 def jwks(
     component: str, path: str, info: PathInfo, user: User | None, release: Release, written: bool
 ) -> list[Problem]:
-    """The file that jwks= names. WRITTEN: the site declares where its keys come from, so a rollout writes it."""
+    """The file that jwks= names. WRITTEN: the site declares its sources, so a rollout writes it."""
     severity, remedy = ERROR, "Create it, readable for SlurmUser, or declare slurm_jwt_jwks_sources."
     if written:
         severity, remedy = WARNING, "A rollout fixes it."
@@ -228,7 +228,7 @@ def plugin_lost(component: str, name: str, folder: str | None, package: str, com
 
 
 def libjwt_missing(component: str, plugin: str, libjwt: Libjwt | None) -> list[Problem]:
-    """auth_jwt.so is installed, and its library is not."""
+    """auth_jwt.so is installed, but its library is not."""
     if libjwt is None or libjwt.path:
         return []
     found = f"{plugin} needs {libjwt.name}, which was not found."
@@ -249,7 +249,7 @@ def pyjwt_missing(component: str, executable: str) -> list[Problem]:
 
 
 def unit(component: str, service: str, found: Unit, unmanaged: int, missing: Sequence[str] = ()) -> list[Problem]:
-    """The daemon's unit before the rollout. MISSING is what its file names and a rollout writes."""
+    """The daemon's unit before the rollout. MISSING: what its configuration needs and a rollout writes."""
     if not found.exists:
         what = f"systemd knows no unit {service}."
         if unmanaged:
@@ -283,7 +283,7 @@ def unit(component: str, service: str, found: Unit, unmanaged: int, missing: Seq
 
 
 def replaced_program(component: str, process: Process | None) -> list[Problem]:
-    """The daemon was upgraded on the disk and not restarted."""
+    """The daemon was upgraded on disk but not restarted."""
     if process is None or not process.replaced:
         return []
     found = f"The program of {component}, process {process.pid}, is no longer the one on the disk."
@@ -293,7 +293,7 @@ def replaced_program(component: str, process: Process | None) -> list[Problem]:
 
 
 def no_slurmrestd(elsewhere: str | None) -> list[Problem]:
-    """slurmrestd is not installed yet. That is no reason to refuse a rollout, which installs it."""
+    """slurmrestd is not installed yet. This is only a warning: a rollout installs it."""
     effect = "There is no REST API from this host yet."
     remedy = "The role slurmrestd installs it (slurmrestd_install)."
     if elsewhere:
@@ -304,7 +304,7 @@ def no_slurmrestd(elsewhere: str | None) -> list[Problem]:
 
 
 def slurmrestd_user(process: Process | None, user: User | None) -> list[Problem]:
-    """slurmrestd runs with more power than it needs."""
+    """slurmrestd runs as root or SlurmUser."""
     if process is None or (process.uid != 0 and not (user and process.uid == user.uid)):
         return []
     name = "root" if process.uid == 0 else f"SlurmUser {user.name if user else ''}"
@@ -315,7 +315,7 @@ def slurmrestd_user(process: Process | None, user: User | None) -> list[Problem]
 
 
 def slurmrestd_unit(unit: Unit, files: Sequence[str]) -> list[Problem]:
-    """What the site's own files set for slurmrestd, and a rollout cannot work with."""
+    """Settings in the site's own files for slurmrestd that a rollout cannot work with."""
     problems = []
     given = rest_unit.variable(rest_unit.OPTIONS, unit.environment, unit.environment_files)
     options = rest_unit.options(given.value) if given else rest_unit.RestOptions([], [])
@@ -341,7 +341,7 @@ def slurmrestd_unit(unit: Unit, files: Sequence[str]) -> list[Problem]:
 
 
 def slurmrestd_user_declared(name: str, user: User | None, slurm_user: User | None) -> list[Problem]:
-    """The user that the site declares for slurmrestd has more power than it needs."""
+    """The declared user of slurmrestd is root or SlurmUser."""
     if name != "root" and (user is None or user.uid not in (0, slurm_user.uid if slurm_user else 0)):
         return []
     found = f"slurmrestd_user is {name}, the user with all power over the cluster."
@@ -351,7 +351,7 @@ def slurmrestd_user_declared(name: str, user: User | None, slurm_user: User | No
 
 
 def slurmrestd_group_missing(name: str) -> list[Problem]:
-    """The group that the site declares for slurmrestd does not exist."""
+    """The declared group of slurmrestd does not exist."""
     found = f"slurmrestd_group is {name}, and this host has no such group."
     effect = "systemd would not start slurmrestd (216/GROUP)."
     remedy = "Create the group, or leave slurmrestd_group empty to run it with the primary group of its user."

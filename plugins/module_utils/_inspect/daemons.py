@@ -98,9 +98,9 @@ class DaemonInspection:
         return loaded, self._compare_with_memory(component, file) if newest > process.started else []
 
     def _compare_with_memory(self, component: str, file: facts.ConfFile) -> list[str]:
-        """The file is newer than the process, but may have been read again since: ask the daemon."""
+        """Ask the daemon what it has in memory: it may have read the newer file since it started."""
         argv = ["scontrol", "show", "config"] if component == "slurmctld" else ["sacctmgr", "show", "configuration"]
-        # If slurmdbd is a standby, the other one would answer.
+        # If slurmdbd is a standby, the primary would answer.
         stands_by = component == "slurmdbd" and facts.slurmdbd_conf(file)["standby"]
         may_query = self.host.conf_is_sound() and not stands_by
         program = install_paths.find_program(argv[0], self.host.options.bin_dirs) if may_query else None
@@ -113,7 +113,7 @@ class DaemonInspection:
                 f"{path} says {name}={written or ''}, and {component} has {name}={memory or ''} in memory."
                 for name, written, memory in facts.memory_differences(out, file.written)
             ]
-        # slurmctld may have read it since. slurmdbd never reads all of it again, and its restart costs little.
+        # slurmctld may have read the file since. slurmdbd never reads all of it again, and restarting it costs little.
         return [f"{path} was written after slurmdbd had started."] if component == "slurmdbd" else []
 
 

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which family a host's distribution belongs to, by os-release(5). Private to this collection."""
+"""Finds the family of a host's distribution in os-release(5). Private to this collection."""
 
 from __future__ import annotations
 
 import re
 
-# Identifier in os-release -> the name that Ansible gives the family.
+# Identifier in os-release -> Ansible's name of the family.
 _FAMILIES = {
     "debian": "Debian",
     "ubuntu": "Debian",
@@ -22,7 +22,7 @@ FILES = ("/etc/os-release", "/usr/lib/os-release")
 
 
 def family(text: str) -> str | None:
-    """The family in the content of os-release: that of ID, else that of the first of ID_LIKE that is known."""
+    """The family from the text of os-release: of ID, else of the first known name in ID_LIKE."""
     values = dict(re.findall(r"^(ID|ID_LIKE)=[\"']?([^\"'\n]*)", text, re.MULTILINE))
     names = [values.get("ID", ""), *values.get("ID_LIKE", "").split()]
     return next((_FAMILIES[name] for name in names if name in _FAMILIES), None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inspects as whom the module works, and the environment that every program of a host starts with. Private to this
+"""Checks that the module runs as root, and that SLURM_JWT is not set for all programs of a host. Private to this
 collection."""
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ ETC_ENVIRONMENT = "/etc/environment"
 
 
 def inspect(host: Host) -> None:
-    """Report a user who is not root, and SLURM_JWT where all programs get it. The commands that follow run without it,
-    by munge."""
+    """Report a user other than root, and SLURM_JWT if all programs get it. Later commands here run without it."""
     if os.geteuid() != 0:
         host.problems += problems.not_root(host.components[0], user_name(os.geteuid()))
     if processes.sets_slurm_jwt(ETC_ENVIRONMENT):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The members of slurm_jwt_info's result, from what was read on a host. Private to this collection."""
+"""Builds members of slurm_jwt_info's result from what was read on a host. Private to this collection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ConfFile(NamedTuple):
 
     @property
     def written(self) -> dict[str, str | None]:
-        """What the daemon loads at its start or reconfiguration, as the file has it."""
+        """The file's values of parameters that the daemon loads at its start or reconfiguration."""
         names = (auth_alt.TYPES, auth_alt.PARAMETERS, *(openmetrics.PARAMETERS if self.kind == "slurm" else ()))
         return {name: self.conf.value(name) for name in names}
 
@@ -90,7 +90,7 @@ def slurmdbd_conf(file: ConfFile) -> dict[str, Any]:
 
 
 def _is_this_host(name: str | None) -> bool:
-    """Whether slurmdbd accepts a name as that of its own host when it starts."""
+    """Whether slurmdbd takes this name for its own host when it starts."""
     own = os.uname().nodename
     return name is not None and name in (own, own.partition(".")[0], "localhost")
 
@@ -119,14 +119,14 @@ def _conf_file(file: ConfFile) -> dict[str, Any]:
 
 
 def attributes(place: PathInfo) -> dict[str, Any]:
-    """Owner, group and mode by name; null for what does not exist."""
+    """Owner, group and mode by name; null if the path does not exist."""
     if place.kind == "missing":
         return {"owner": None, "group": None, "mode": None}
     return {"owner": user_name(place.uid), "group": group_name(place.gid), "mode": place.octal}
 
 
 def key(path: str, place: PathInfo) -> dict[str, Any]:
-    """The result "key", without what only its content shows."""
+    """The result "key", without the values that need its content."""
     there = place.kind != "missing"
     return {
         **attributes(place),
@@ -150,7 +150,7 @@ def key(path: str, place: PathInfo) -> dict[str, Any]:
 
 
 def daemon(service: str, unit: Unit | None, process: Process | None) -> dict[str, Any]:
-    """One daemon. Without a unit, systemd was not asked."""
+    """One daemon. UNIT is None if systemd was not asked."""
     return {
         "service": service,
         "exists": unit.exists if unit else None,
@@ -211,7 +211,7 @@ def _controller(value: str) -> dict[str, str]:
 
 
 def position(names: list[dict[str, str]], hostname: str) -> int | None:
-    """The index of the host of that name among the controllers; None if it is not one."""
+    """The index of this host among the controllers; None if it is not one."""
     short = hostname.partition(".")[0].lower()
     for index, controller in enumerate(names):
         if controller["name"].partition(".")[0].lower() == short:
@@ -222,7 +222,7 @@ def position(names: list[dict[str, str]], hostname: str) -> int | None:
 def identity(state_dir: str) -> str | None:
     """A value that is equal on two hosts only if they see the same folder; None before slurmctld has run there."""
     try:
-        # slurmctld writes this file once in the life of a cluster.
+        # slurmctld writes this file only once per cluster.
         found = os.stat(os.path.join(state_dir, "clustername"))
     except OSError:
         return None

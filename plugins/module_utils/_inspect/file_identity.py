@@ -1,12 +1,12 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Identifies the file of a path, to recognise two hosts that see the same file. Private to this collection.
+"""Identifies a file, to recognise two hosts that see the same file. Private to this collection.
 
 Equal content proves nothing: most clusters have a copy of slurm.conf on each host. Two other things identify a file.
-Under one running kernel, which containers of a machine share, the device and the number of the file are its name. On a
-network file system, the number, the time of the last change and the size come from the server, and are the same
-wherever it is mounted; the server itself, where it is a host of the cluster, has them on its own disk.
+Under one running kernel, which the containers of a machine share, device and inode number identify it. On a network
+file system, inode number, change time and size come from the server and are the same on every client. If the server is
+a host of the cluster, it has the same values on its own disk.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.network imp
 
 BOOT_ID, MOUNTINFO = "/proc/sys/kernel/random/boot_id", "/proc/self/mountinfo"
 
-# At these, a mount of a part of a file system is how an operating system is deployed, not how a folder is shared.
+# A partial mount here comes from how the operating system is deployed. It is no sign of a shared folder.
 _OF_THE_SYSTEM = ("/", "/etc")
 
 
 def identities(paths: list[str]) -> list[dict[str, Any]]:
-    """Each file that exists, in the order given."""
+    """The identity of each file that exists, in the order given."""
     boot, mounts = _read(BOOT_ID).strip(), _read(MOUNTINFO)
     return [found for found in (_identity(path, boot, mounts) for path in paths) if found]
 
 
 def _identity(path: str, boot: str, mounts: str) -> dict[str, Any] | None:
     try:
-        # Opening it makes a network file system ask its server for the present state.
+        # Opening the file makes a network file system ask its server for the current state.
         with open(path, "rb") as stream:
             status = os.fstat(stream.fileno())
     except OSError:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host that is inspected: what was asked for, and what is known of it so far. Private to this collection."""
+"""The host under inspection: its options, and what is known about it so far. Private to this collection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COMPONENTS = ("slurmctld", "slurmdbd", "slurmrestd", "node")
 
 Run = Callable[["list[str]", str], "tuple[int, str, str]"]
-"""Runs a command with SLURM_CONF set to the path that is given beside it."""
+"""Runs a command; the second argument is the value of SLURM_CONF."""
 
 
 class Options(NamedTuple):
@@ -49,7 +49,7 @@ class Options(NamedTuple):
 
 
 class Host:
-    """The inspections fill it in one after the other; each finds what those before it found."""
+    """Collects what the inspections find. Later inspections use the results of earlier ones."""
 
     def __init__(self, options: Options, run: Run) -> None:
         self.options = options
@@ -59,7 +59,7 @@ class Host:
         self.problems: list[problems.Problem] = []
         self.release: Release | None = None
         self.program: str | None = None
-        """The one that reported the release."""
+        """The program that reported the release; if none did, the first one that was asked."""
         self.slurm: ConfFile | None = None
         self.slurmdbd: ConfFile | None = None
         self.configless = False
@@ -71,7 +71,7 @@ class Host:
         self.uninstalled: set[str] = set()
         """The daemons whose package is missing."""
         self.missing: dict[str, list[str]] = {}
-        """Daemon to what its file asks for, is missing, and comes with a rollout."""
+        """Daemon -> what its configuration needs, is missing, and a rollout writes."""
 
     def command(self, argv: list[str]) -> tuple[int, str, str]:
         """Run a command that does not depend on slurm.conf."""
@@ -88,7 +88,7 @@ class Host:
         )
 
     def conf_for(self, program: str) -> str:
-        """The slurm.conf to name to a program of Slurm. slurmdbd looks for its own file beside it."""
+        """The value of SLURM_CONF for a Slurm program. slurmdbd looks for slurmdbd.conf beside it."""
         if os.path.basename(program) == "slurmdbd":
             return os.path.join(os.path.dirname(self.options.dbd_conf_path), "slurm.conf")
         return install_paths.CONFIGLESS_CONF if self.configless else self.options.conf_path
@@ -109,12 +109,12 @@ class Host:
         return (self.options.declared or {}).get("parameters") or {}
 
     def note_missing(self, component: str, what: str) -> None:
-        """Note what a daemon's own file asks for, is missing, and comes with a rollout."""
+        """Note what a daemon's configuration needs, is missing, and a rollout writes."""
         if self.options.declared is not None:
             self.missing.setdefault(component, []).append(what)
 
     def observation(self, **values: Any) -> dict[str, Any]:
-        """The result of slurm_jwt_info: VALUES, what the host is known to be, and its problems; null for the rest."""
+        """The result of slurm_jwt_info: VALUES, facts about the host, and its problems; null for the rest."""
         return {
             **dict.fromkeys(("dbd_conf", "slurm_user", "openmetrics", "jwks", "state_dir", "plugins", "clusters")),
             "proxy": None,
@@ -129,7 +129,7 @@ class Host:
         }
 
     def _relevant_problems(self) -> list[problems.Problem]:
-        """Without root, or where there is no Slurm at all, everything else follows from that."""
+        """Only the cause if the host has no Slurm or the user is not root: all other problems follow from it."""
         for code in ("not_root", "slurm_missing"):
             causes = [problem for problem in self.problems if problem.code == code]
             if causes:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the Python that runs this module is the one that the distribution's packages are for. Private to this
+"""Finds out whether the Python that runs this module can import the distribution's packages. Private to this
 collection.
 
-Ansible may use a Python of the site's own, of a newer stream or of a virtual environment. A package such as python3-jwt
-is then of no use to it.
+Ansible may use the site's own Python, one from a newer stream or one from a virtual environment. Such a Python cannot
+import a package such as python3-jwt.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from __future__ import annotations
 import os
 from typing import Sequence
 
-# RHEL 8 and 9 have several Pythons in /usr/bin; packages whose names begin with python3- are for this one.
+# RHEL 8 and 9 have several Pythons in /usr/bin. Packages named python3-* are for platform-python.
 _OF_DISTRIBUTION = ("usr/libexec/platform-python", "usr/bin/python3")
 _DEBIAN = "usr/lib/python3/dist-packages"
 
 
 def distributions(root: str = "/") -> str | None:
-    """The distribution's own Python, by the name to give to Ansible; None if there is none."""
+    """The path of the distribution's Python, as in ansible_python_interpreter; None if there is none."""
     return next((f"/{path}" for path in _OF_DISTRIBUTION if os.path.exists(os.path.join(root, path))), None)
 
 
 def is_served(folders: Sequence[str], root: str = "/") -> bool:
-    """Whether an interpreter that looks into these folders finds the packages of the distribution."""
+    """Whether a Python with these folders in sys.path finds the distribution's packages."""
     if os.path.isdir(os.path.join(root, _DEBIAN)):
         expected = [_DEBIAN]
     else:

@@ -1,16 +1,16 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Variables of the inventory that the inspection proposes, and the form of their values. Private to this collection.
+"""Inventory variables that the inspection proposes, and the allowed form of their values. Private to this collection.
 
-An administrator copies the values. They contain nothing that YAML or Jinja would read as anything but a path or a name.
+An administrator copies the values. YAML and Jinja read them only as paths or names.
 """
 
 from __future__ import annotations
 
 import re
 
-#: Daemon -> variable with the name of its unit.
+#: Daemon -> the variable that names its unit.
 SERVICE_VARIABLES = {
     "slurmctld": "slurm_jwt_slurmctld_service",
     "slurmdbd": "slurm_jwt_slurmdbd_service",

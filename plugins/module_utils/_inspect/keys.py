@@ -46,12 +46,12 @@ class KeyInspection:
         return any(os.path.realpath(each) == os.path.realpath(path) for each in named)
 
     def _key_file(self, component: str, path: str) -> dict[str, Any]:
-        # Where no key is declared, its folder does not matter.
+        # With jwt_key: false and no key file, the folder does not matter.
         needed = self.host.declared_parameters().get("jwt_key") is not False
         return self.slots_of(component, path, "slurm_jwt_key_path", needed, self._in_force(path))
 
     def slots_of(self, component: str, path: str, variable: str, needed: bool, named: bool = False) -> dict[str, Any]:
-        """A key and those beside it. VARIABLE names its path; NAMED: a configuration file names it."""
+        """A key and its slots. VARIABLE: the variable with its path. NAMED: a configuration file names it."""
         place = file_paths.inspect(path)
         if place.is_link or place.kind not in ("file", "missing"):
             self.host.problems += daemon_problems.key_not_a_file(component, path, place, variable)
@@ -77,7 +77,7 @@ class KeyInspection:
             )
         weakness = hs256.weakness(slots.current.key.data)
         if weakness:
-            # No daemon starts with an empty key, so none has it in force.
+            # No daemon starts with an empty key, so it is not in force.
             in_force = named and bool(slots.current.key.data)
             self.host.problems += daemon_problems.key_weak(component, path, weakness, in_force)
         return {

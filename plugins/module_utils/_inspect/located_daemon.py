@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a site has its Slurm, according to its running daemons and their units. Private to this collection.
+"""Finds a site's Slurm from its running daemons and their units. Private to this collection.
 
-Nobody but root may decide which program root runs, or which file it edits. So only daemons of a systemd service are
-believed, and only paths that nobody else can write to.
+Only root may decide which program root runs, or which file it edits. So only daemons of systemd services count. root
+runs only programs that no other user can replace, and no world-writable file is proposed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.processes imp
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.units import NO_UNIT, Unit
 
 _SYSTEM_SERVICE = re.compile(rb"^[0-9]+:(?:name=systemd)?:/system\.slice/(?:[^/\n]+\.slice/)*([^/\n]+)\.service", re.M)
-# A build has the path of its slurm.conf in its library.
+# Slurm's library contains the default path of slurm.conf.
 _BUILT_CONF = re.compile(rb"\0(/[A-Za-z0-9_./+@-]+/slurm\.conf)\0")
 # Copies of the controller's slurm.conf on a configless host: one below /run, and slurmd's in SlurmdSpoolDir.
 _FETCHED = re.compile(r"/run/slurm/.*|.*/conf-cache/slurm\.conf")
@@ -37,7 +37,7 @@ class LocatedDaemon(NamedTuple):
     unit: Unit
     process: Process | None
     program: str | None
-    """As it was started, so that a link such as /opt/slurm/current stays one."""
+    """The path with which it was started: a link such as /opt/slurm/current is not resolved."""
     conf: str | None
     """The slurm.conf that it reads, or would read."""
 
@@ -58,7 +58,7 @@ def _runs(process: Process, name: str) -> bool:
 
 
 def program_of(process: Process) -> str | None:
-    """The program of a process by the path with which it was started, if that still leads to it."""
+    """The path with which a process was started if it still leads to its program, else the program itself."""
     started = process.command[0] if process.command else ""
     if os.path.isabs(started) and os.path.realpath(started) == process.program:
         return started
@@ -71,7 +71,7 @@ def _conf_of_unit(unit: Unit) -> str | None:
 
 
 def running(name: str, root: str = "/") -> Iterator[tuple[int, str]]:
-    """The processes of that name that belong to a systemd service, each with its service."""
+    """The pids of processes of this name in a systemd service, each with its service."""
     folder = os.path.join(root, "proc")
     for entry in sorted((entry for entry in os.listdir(folder) if entry.isdigit()), key=int):
         if processes.read(os.path.join(folder, entry, "comm")) != name.encode()[:15] + b"\n":
@@ -108,7 +108,7 @@ def conf(daemon: LocatedDaemon) -> str | None:
 
 
 def dbd_conf(daemon: LocatedDaemon) -> str | None:
-    """The slurmdbd.conf of a slurmdbd, which is next to its slurm.conf; that need not exist."""
+    """The slurmdbd.conf beside the slurm.conf of a slurmdbd; that slurm.conf need not exist."""
     slurm_conf = daemon.conf or (built_conf(daemon.program) if daemon.program else None)
     path = os.path.join(os.path.dirname(slurm_conf), "slurmdbd.conf") if slurm_conf else None
     if not path or not os.path.isfile(path):
@@ -137,7 +137,7 @@ def _ancestors(path: str) -> Iterator[tuple[str, os.stat_result]]:
             try:
                 yield one, os.lstat(one)
             except OSError:
-                # What does not exist could be created by anybody.
+                # Anybody might create a missing path.
                 yield one, os.stat_result((stat.S_IFREG | 0o002, 0, 0, 1, 65534, 65534, 0, 0, 0, 0))
             if one == "/":
                 break

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the site's Slurm is where the variables say, and what to go on with if not. Private to this collection."""
+"""Checks whether Slurm is where the variables say, and finds it if not. Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_as_declared(host: Host) -> bool:
-    """Whether slurmd, or what a login host has of Slurm, is where the options say."""
+    """Whether slurmd, or the clients of a login host, are where the options say."""
     pid = processes.main_pid(host.service("slurmd"), "slurmd")
     host.running["slurmd"] = process = processes.inspect(pid) if pid else None
     if not _is_in_place(host):
@@ -35,8 +35,8 @@ def _is_in_place(host: Host) -> bool:
 
 
 def slurmd(host: Host) -> LocatedDaemon:
-    """slurmd as it runs, or what there is of its host's Slurm."""
-    # Not imported where everything is as declared, as on most nodes.
+    """The running slurmd, or else the Slurm programs that the host has."""
+    # Imported here: most nodes do not need it.
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import located_daemon
 
     service = host.service("slurmd")
@@ -52,7 +52,7 @@ def slurmd(host: Host) -> LocatedDaemon:
 
 
 def follow(host: Host, daemons: Sequence[LocatedDaemon]) -> None:
-    """Report what the site has to declare, and go on with the files and programs of the daemons themselves."""
+    """Report what the site has to declare, and continue with the files and programs that the daemons use."""
     from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import undeclared
 
     options, bin_dirs = host.options, host.options.bin_dirs

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which file systems several hosts may see at once. Private to this collection."""
+"""Which file systems several hosts can share. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ _NETWORK_FILE_SYSTEMS = frozenset(
 
 
 def is_network(fstype: str) -> bool:
-    """Whether a file system may be seen by several hosts."""
+    """Whether several hosts can share a file system of this type."""
     return fstype in _NETWORK_FILE_SYSTEMS or fstype.startswith(("fuse.", "beegfs_"))

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Inspects a compute or login host of a Slurm cluster. Private to this collection.
 
-Nodes are many, so this is all that they run: one ``slurmd -V`` and a few files. What the hosts of daemons have beyond
-that is in server.py.
+A site has many nodes, so this does little: it runs ``slurmd -V`` and reads a few files. server.py inspects the hosts
+of other daemons.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes
 
 OF_CONF = ("path", "exists", "configless", "identities", "auth_alt_types", "auth_alt_parameters")
-"""What is left of the result "conf" with minimal=true."""
+"""The members of the result "conf" that minimal=true keeps."""
 
 ALWAYS = ("now", "hostname", "components", "conf")
-"""The members of the result that are there with minimal=true, whatever they are."""
+"""The members of the result that minimal=true always keeps."""
 
 EMPTY: dict[str, Any] = {
     **dict.fromkeys(("clock_lag", "os_family", "program", "release", "dbd_conf", "slurm_user", "key_path", "key")),
@@ -43,7 +43,7 @@ EMPTY: dict[str, Any] = {
     "undeclared": {},
     "problems": [],
 }
-"""The other members, as they are where there is nothing to say: with minimal=true they are left out then."""
+"""The empty values of the other members. minimal=true leaves a member out if it is empty."""
 
 
 def inspect(options: Options, run: Run) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def inspect(options: Options, run: Run) -> dict[str, Any]:
 
 
 def minimal(found: dict[str, Any]) -> dict[str, Any]:
-    """What a rollout needs of a node. The rest would be kept for thousands of them where Ansible runs."""
+    """What a rollout needs from a node. The control node keeps it for thousands of nodes."""
     conf = found["conf"]
     conf = conf and {name: conf[name] for name in OF_CONF if name in conf}
     needed = {**found, "capabilities": {}, "rest_versions": [], "python": None, "daemons": {}, "conf": conf}
@@ -87,7 +87,7 @@ def report_key(host: Host, path: str | None) -> None:
 
 
 def python(**known: Any) -> dict[str, Any]:
-    """The result "python": the interpreter, and what else is known of it."""
+    """The result "python": the interpreter, and KNOWN about it."""
     return {
         "executable": sys.executable,
         "version": ".".join(map(str, sys.version_info[:3])),

@@ -19,7 +19,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems im
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import processes
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm.releases import has
 
-# slurmctld serves neither; 99 is Slurm's own number for them.
+# The uids and gids of nobody, which slurmctld does not answer. 99 is Slurm's own.
 _NOBODY = {99, 65534}
 VARIABLE = "slurm_jwt_openmetrics_key_path"
 
@@ -82,7 +82,7 @@ def problems_of(host: Host, conf: Conf) -> list[Problem]:
 
 
 def _left_after_removal(host: Host, conf: Conf) -> list[Problem]:
-    """Where JWT is removed, nothing may be left that makes slurmctld load its key."""
+    """If JWT is removed, report settings that still make slurmctld load its key."""
     declared = host.options.declared or {}
     removes = "auth/jwt" in (declared.get("auth_alt_types_absent") or ())
     return found_problems.left_after_removal(conf, read(conf)) if removes else []

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The problems that a controller may have with slurmctld's metrics. Private to this collection."""
+"""Problems that a controller can have with slurmctld's metrics. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.document impor
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._conf.openmetrics import HTTP_AUTH, TYPE, USERS, OpenMetrics
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.problems import ERROR, WARNING, Problem
 
-# What a token of the key for metrics is good for: slurmctld also answers it at /v0.0.45/conf.
+# What a token for metrics allows: slurmctld also accepts it at /v0.0.45/conf.
 READS = "can read metrics and slurmctld's configuration"
 
 
 def open_to_all(conf: Conf, current: OpenMetrics, with_token: bool) -> list[Problem]:
-    """Nobody has to say who they are to read metrics."""
+    """Anyone can read metrics without a token."""
     if not (current.serves and current.http) or current.users or current.private:
         return []
     found = f"{TYPE} is {conf.value(TYPE)}, and no token is needed to read metrics."
@@ -29,7 +29,7 @@ def open_to_all(conf: Conf, current: OpenMetrics, with_token: bool) -> list[Prob
 
 
 def without_key(conf: Conf, current: OpenMetrics) -> list[Problem]:
-    """slurmctld asks for a token and can check none."""
+    """slurmctld asks for a token but has no key to check it."""
     if not current.users or current.http_auth:
         return []
     found = f"{USERS} is {conf.value(USERS)}, and {HTTP_AUTH} names no key."
@@ -39,7 +39,7 @@ def without_key(conf: Conf, current: OpenMetrics) -> list[Problem]:
 
 
 def http_disabled(conf: Conf, current: OpenMetrics, on: bool) -> list[Problem]:
-    """Metrics are declared, and slurmctld does not speak HTTP."""
+    """Metrics are declared, but HTTP is disabled in slurmctld."""
     if current.http or not on:
         return []
     name = "CommunicationParameters"
@@ -50,7 +50,7 @@ def http_disabled(conf: Conf, current: OpenMetrics, on: bool) -> list[Problem]:
 
 
 def client_ids(conf: Conf, current: OpenMetrics, on: bool) -> list[Problem]:
-    """The signer decides which uid a token has."""
+    """slurmctld takes the uid from the token."""
     if "use_jwt_client_ids" not in current.http_auth.lower():
         return []
     found = f"{HTTP_AUTH} is {current.http_auth}."
@@ -72,7 +72,7 @@ def one_file(conf: Conf, current: OpenMetrics, key_path: str | None, on: bool) -
 
 
 def same_key(path: str, key_path: str) -> list[Problem]:
-    """Two files, one key."""
+    """The metrics key and the signing key are the same, in two files."""
     found = f"{path} and {key_path} hold the same key."
     effect = "A token for metrics is then good for every request to Slurm in the name of its user."
     remedy = f"Move {path} away, and the rollout makes another key."
@@ -80,7 +80,7 @@ def same_key(path: str, key_path: str) -> list[Problem]:
 
 
 def of_metrics_key(problem: Problem) -> Problem:
-    """A problem of a signing key, with what this one is worth to its holder."""
+    """A problem of a signing key, reworded for the metrics key."""
     effect = problem.effect.replace("is root on the cluster", READS)
     return problem._replace(effect=effect.replace("sign tokens for any user", "sign tokens for metrics"))
 
@@ -106,7 +106,7 @@ def users_missing(users: Sequence[str]) -> list[Problem]:
 
 
 def users_unserved(users: Sequence[str]) -> list[Problem]:
-    """A user whom slurmctld does not answer, whatever the token."""
+    """slurmctld does not answer this user, whatever the token."""
     effect = "slurmctld answers 500 to the user or the group nobody, whatever the token."
     remedy = "Name another user in slurm_jwt_openmetrics_users, one of a service's own."
     return [
@@ -124,7 +124,7 @@ def clear_text(port: int) -> list[Problem]:
 
 
 def left_after_removal(conf: Conf, current: OpenMetrics) -> list[Problem]:
-    """slurmctld would load the key of AuthAltParameters, which is put aside."""
+    """slurmctld would still load the key of AuthAltParameters, which the removal puts aside."""
     if not current.http_auth:
         return []
     found = f"{HTTP_AUTH} is {current.http_auth}, and would stay."

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages that this host has, and packages that it could not install. Private to this collection.
+"""Finds the packages that this host has, and those that it cannot install. Private to this collection.
 
-A rollout refuses what it could not install, so that it does not fail half-way. Only what the package manager knows
-already is used. An unclear answer counts as no obstacle.
+A rollout refuses to start if it cannot install a package, instead of failing half-way. It uses only what the package
+manager already knows. An unclear answer is no obstacle.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ APT_CACHE, DNF, YUM, ZYPPER = "/usr/bin/apt-cache", "/usr/bin/dnf", "/usr/bin/yu
 # zypper(8): ZYPPER_EXIT_INF_CAP_NOT_FOUND
 _NOT_FOUND = 104
 
-# Library of Python -> its package in most families of distributions, and in others.
+# Python library -> its package in most distribution families, and in others.
 LIBRARIES = {"pyjwt": "python3-jwt", "cryptography": "python3-cryptography"}
 _ELSEWHERE = {("pyjwt", "Suse"): "python3-PyJWT"}
 
 
 def of_library(library: str, family: str | None) -> str:
-    """The distribution's package of a library of Python."""
+    """The distribution's package of a Python library."""
     return _ELSEWHERE.get((library, family or ""), LIBRARIES[library])
 
 
 def installed(names: Sequence[str], run: Run) -> list[str]:
-    """Those of the packages that are installed under this very name."""
+    """The packages that are installed under exactly this name."""
     if not names:
         return []
     if os.path.exists(DPKG_QUERY):
         query = [DPKG_QUERY, "--show", "--showformat=${db:Status-Status} ${Package}\\n"]
     else:
         query = [RPM, "--query", "--queryformat=installed %{NAME}\\n"]
-    # rpm has a sentence for each of the others, dpkg-query a line on standard error.
+    # For each of the others, rpm prints a sentence, and dpkg-query a line on standard error.
     lines = run([*query, "--", *names])[1].splitlines()
     return [name for name in names if f"installed {name}" in lines]
 
 
 def unavailable(names: Sequence[str], run: Run) -> list[str]:
-    """Those of the packages, as NAME or NAME=VERSION, that no repository of this host has."""
+    """The packages, as NAME or NAME=VERSION, that no repository of this host has."""
     if not names:
         return []
     if os.path.exists(APT_CACHE):
@@ -73,7 +73,7 @@ def _is_known(name: str, version: str, known: dict[str, list[str]]) -> bool:
 
 
 def versions(policy: str) -> dict[str, list[str]]:
-    """Package to the versions that apt could install, from ``apt-cache policy``."""
+    """Package -> the versions that apt can install, from ``apt-cache policy``."""
     found: dict[str, list[str]] = {}
     for block in re.split(r"^(?=\S)", policy, flags=re.MULTILINE):
         name = block.partition(":\n")[0]

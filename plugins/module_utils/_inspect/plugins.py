@@ -31,7 +31,7 @@ class PluginInspection:
         self.host = host
 
     def inspect(self) -> dict[str, Any] | None:
-        # Of several components that need a missing plugin, the first is named.
+        # If several components need a missing plugin, the problem names the first one.
         components = [
             name for name in COMPONENTS[:3] if name in self.host.components and name not in self.host.uninstalled
         ]
@@ -64,7 +64,7 @@ class PluginInspection:
             installed = install_paths.parse_dpkg(self.host.command(argv)[1])
         found: dict[str, None] = {}
         for name, component in missing.items():
-            # First: which package has auth_jwt.so differs between releases of Debian.
+            # Look for the owner first: the package that contains auth_jwt.so differs between Debian releases.
             owner = self._owner(os.path.join(folder, name)) if folder else None
             bring = [] if owner else install_paths.missing_packages(name, installed)
             if owner:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The problems that any host of a cluster may have. Private to this collection.
+"""Problems that any host of a cluster can have. Private to this collection.
 
 Each function checks one observation and returns its problems. Nothing here reads the host.
 """
@@ -41,12 +41,12 @@ class Problem(NamedTuple):
 
 
 def in_order(problems: list[Problem]) -> list[Problem]:
-    """The worst first, none twice."""
+    """Worst first, without duplicates."""
     return sorted(dict.fromkeys(problems), key=lambda problem: _RANK[problem.severity])
 
 
 def with_fixed_noted(before: list[Problem], after: list[Problem]) -> list[Problem]:
-    """The problems of a file before the declared edits; those that the edits fix become notes."""
+    """The problems of a file before and after the declared edits. Those that the edits fix get severity info."""
     left, known = {_name(problem) for problem in after}, {_name(problem) for problem in before}
     noted = [
         problem if _name(problem) in left else problem._replace(severity=INFO, remedy="A rollout fixes it.")
@@ -56,7 +56,7 @@ def with_fixed_noted(before: list[Problem], after: list[Problem]) -> list[Proble
 
 
 def _name(problem: Problem) -> tuple[str, str]:
-    # An edit may move the lines that come after it.
+    # Without line numbers: an edit may move later lines.
     return problem.code, re.sub(r":\d+", ":", problem.found)
 
 
@@ -101,7 +101,7 @@ def release_too_old(component: str, release: Release, capabilities: list[str]) -
 
 
 def not_root(component: str, user: str) -> list[Problem]:
-    """The user as whom the inspection works cannot see what matters."""
+    """Without root, the inspection cannot see what it needs."""
     found = f"Ansible works as {user} on this host, not as root."
     effect = "It can neither read keys nor change files and daemons, so nothing else is known."
     remedy = "Run it with --become, or set ansible_become: true in the inventory; the user must be able to become root."
@@ -109,7 +109,7 @@ def not_root(component: str, user: str) -> list[Problem]:
 
 
 def slurm_jwt_for_all(component: str, path: str | None) -> list[Problem]:
-    """Every login of the host gets the variable, or the one that Ansible uses."""
+    """Every login on the host gets SLURM_JWT, or only Ansible's login does."""
     found = f"{path} sets SLURM_JWT." if path else "The login that Ansible uses on this host sets SLURM_JWT."
     effect = "Every Slurm command of that login presents this one token instead of munge, the rollout's own included."
     remedy = f"Remove it from {path or 'its profile'}; only slurmrestd's unit sets it for a whole process."
@@ -140,7 +140,7 @@ def conf_elsewhere(component: str, path: str, process: Process | None) -> list[P
 
 
 def conf_broken(component: str, path: str, message: str) -> list[Problem]:
-    """Slurm would refuse the file, or this collection cannot follow it."""
+    """Slurm would refuse the file, or this collection cannot read it."""
     effect = "The daemon would not come up again after a restart."
     remedy = "Fix the file first. A rollout does not change a file that it cannot read as Slurm does."
     return [Problem(ERROR, "conf_broken", component, path, message, effect, remedy)]
@@ -155,7 +155,7 @@ def conf_lines(component: str, conf: Conf) -> list[Problem]:
 
 
 def slurm_conf_mode(component: str, path: str, info: PathInfo) -> list[Problem]:
-    """Every command of every user reads slurm.conf."""
+    """Not every user can read slurm.conf, but every Slurm command needs it."""
     if info.mode & 0o004:
         return []
     found = f"{path} has the mode {info.octal}."
@@ -221,7 +221,7 @@ def _path(conf: Conf, key: str) -> str | None:
 
 
 def http_auth(component: str, conf: Conf, release: Release, plugin_missing: bool = False) -> list[Problem]:
-    """From 26.05 on, one parameter makes slurmd on every node load the key."""
+    """From 26.05 on, SlurmdHttpAuthParameters makes slurmd on every node load the key."""
     setting = conf.effective("SlurmdHttpAuthParameters")
     if setting is None or not setting.value or not has(release, "http_auth"):
         return []
@@ -247,7 +247,7 @@ def key_out_of_place(component: str, path: str) -> list[Problem]:
 
 
 def no_room(component: str, found: str) -> list[Problem]:
-    """There is no room for what is to be written."""
+    """There is no room for the files that a rollout writes."""
     effect = "A rollout could not write its files on this host."
     return [Problem(ERROR, "no_room", component, None, f"{found}.", effect, "Make room, or mount it for writing.")]
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inspects what the authenticating proxy consists of on its host. Private to this collection.
+"""Inspects the parts of the authenticating proxy on its host. Private to this collection.
 
-The role slurm_jwt_proxy names the files, units and packages, and compares. Nothing is decided here.
+The role slurm_jwt_proxy names the files, units and packages, and compares the result. This file decides nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect import pack
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import units
 
 _LARGEST = 4 * 1024 * 1024
-"""Bytes. The role writes nothing as large."""
+"""Bytes. All files of the role are smaller."""
 _KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
@@ -47,7 +47,7 @@ def inspect(layout: Mapping[str, Any], run: packages.Run) -> dict[str, Any]:
 
 
 def description(path: str, with_content: bool = False) -> dict[str, Any]:
-    """What is at a path. The fingerprint is that of a file's content, which is read only where that is asked for."""
+    """What is at a path. WITH_CONTENT: read the content of a file for its fingerprint."""
     found: dict[str, Any] = {
         "path": path, "kind": "missing", **dict.fromkeys(("owner", "group", "mode", "target", "fingerprint"))
     }  # fmt: skip
@@ -94,7 +94,7 @@ def _user(name: str) -> dict[str, str] | None:
 
 
 def _other_programs(folder: str, known: Sequence[str]) -> int:
-    """How many programs, or temporary files of programs, are in the folder and not known."""
+    """The number of unknown programs, or temporary files of programs, in the folder."""
     try:
         names = [name for name in os.listdir(folder) if name.endswith(_PROGRAM_ENDINGS)]
     except OSError:
@@ -103,7 +103,7 @@ def _other_programs(folder: str, known: Sequence[str]) -> int:
 
 
 def _listens(paths: Sequence[str], run: packages.Run) -> list[str]:
-    """Lines by which Apache listens already."""
+    """The Listen lines in Apache's configuration, without those of the role."""
     if not paths:
         return []
     pattern = "^[[:space:]]*Listen[[:space:]]"
@@ -112,7 +112,7 @@ def _listens(paths: Sequence[str], run: packages.Run) -> list[str]:
 
 
 def _loaded(layout: Mapping[str, Any], run: packages.Run) -> list[str]:
-    """The units that have loaded their files as they are, by the role's own program; none without that."""
+    """The units that have loaded their current files, according to the role's watch.py; none without it."""
     if not layout["watched_file"] or not os.path.exists(layout["watched_file"]):
         return []
     program = os.path.join(layout["program_folder"], "watch.py")
@@ -125,7 +125,7 @@ def _loaded(layout: Mapping[str, Any], run: packages.Run) -> list[str]:
 
 
 def _passwords_usable(layout: Mapping[str, Any], run: packages.Run) -> bool | None:
-    """Whether the verifier's own program finds nothing wrong with the password file. Null without a file."""
+    """Whether the role's password_file.py accepts the password file. Null if none is named."""
     if not layout["password_file"]:
         return None
     program = os.path.join(layout["program_folder"], "password_file.py")

@@ -31,16 +31,16 @@ def inspect(host: Host) -> None:
 
 
 def _programs(host: Host) -> Iterator[str]:
-    """The programs to ask, the best first."""
+    """The programs to ask, best first."""
     yield from install_paths.find_programs(install_paths.release_programs(host.components), host.options.bin_dirs)
-    # A client command needs a slurm.conf without a mistake, and waits a minute for one that is missing.
+    # A client command needs a valid slurm.conf, and waits a minute if it is missing.
     if host.conf_is_sound():
         yield from install_paths.find_programs(["scontrol"], host.options.bin_dirs)
 
 
 def _is_expected(host: Host) -> bool:
-    """Whether it is known why no program was found, or reported elsewhere."""
-    # slurmrestd alone may be installed by the rollout.
+    """Whether the reason for finding no program is known, or another problem reports it."""
+    # The rollout may install slurmrestd, and no other daemon.
     if host.components == ["slurmrestd"] or install_paths.find_program("scontrol", host.options.bin_dirs):
         return True
     return any(setting.variable == "slurm_jwt_bin_dirs" for setting in host.undeclared)

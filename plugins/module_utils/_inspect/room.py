@@ -1,7 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether there is room for what a rollout writes. Private to this collection."""
+"""Checks that there is room for what a rollout writes. Private to this collection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._inspect.host import
 
 
 def inspect(host: Host, differences: Mapping[str, Any], folders: Mapping[str, str]) -> None:
-    """Configuration files that are to be edited, and other FOLDERS with the component that needs each."""
+    """Check the configuration files to edit, and other FOLDERS, each with the component that needs it."""
     edited = [change["path"] for name in ("slurm_conf", "slurmdbd_conf") for change in differences[name]]
     for path in dict.fromkeys(edited):
         obstacle = paths.obstacle(os.path.dirname(os.path.realpath(path)))

@@ -44,7 +44,7 @@ def inspect(options: Options, run: Run) -> dict[str, Any]:
     host = Host(options, run)
     units.inspect(host)
     environment.inspect(host)
-    # All daemons are read in any case, except on what turns out to be a node.
+    # Locate all daemons. Only a mere node where everything is as declared does not need this.
     if not (location.is_as_declared(host) and host.components == ["node"]):
         location.follow(host, [_daemon(host, component) for component in host.components])
     slurm_conf, dbd_conf = conf_files.slurm_conf(host), _slurmdbd_conf(host)
@@ -93,7 +93,7 @@ def _slurmdbd_conf(host: Host) -> dict[str, Any] | None:
 
 def _report_uninstalled(host: Host) -> None:
     if "slurmrestd" in host.components and not install_paths.find_program("slurmrestd", host.options.bin_dirs):
-        # Its unit and plugins come with it.
+        # The rollout installs its unit and plugins with it.
         host.uninstalled = {"slurmrestd"}
         host.problems += daemon_problems.no_slurmrestd(install_paths.find_elsewhere(["slurmrestd"]))
 
@@ -151,7 +151,7 @@ def _state_dir(host: Host) -> dict[str, Any] | None:
 
 
 def _python(host: Host) -> dict[str, Any]:
-    # The first entry may be the module's own archive.
+    # The first entry of sys.path may be the module's own archive.
     folders = [folder for folder in sys.path if os.path.isdir(folder)]
     modules = {"pyjwt": "jwt", "cryptography": "cryptography"}
     versions = {library: install_paths.python_library(name, folders) for library, name in modules.items()}

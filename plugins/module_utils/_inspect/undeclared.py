@@ -1,9 +1,9 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paths, programs and units that the site has to declare, because its daemons use others. Private to this collection.
+"""Finds paths, programs and units that the daemons use and the site has to declare. Private to this collection.
 
-The rest of the inspection uses what was found, so that one run reports all problems.
+The rest of the inspection uses them, so one run reports all problems.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class UndeclaredSetting(NamedTuple):
     variable: str
     value: str | list[str]
     problem: Problem
-    """How it was found, and what happens otherwise."""
+    """What was found, and what happens if the site does not set it."""
     usable: bool = True
     """Whether the inspection itself may use it."""
 
@@ -84,7 +84,7 @@ def slurm_conf(daemons: Sequence[LocatedDaemon], declared: str) -> UndeclaredSet
     """The slurm.conf that a daemon reads. slurmdbd reads none."""
     for daemon in daemons:
         found = located_daemon.conf(daemon) if daemon.component != "slurmdbd" else None
-        # If neither -f nor SLURM_CONF is set and the declared file exists, it counts as the daemon's.
+        # If neither -f nor SLURM_CONF is set and the declared file exists, assume that the daemon reads it.
         if found and not _is_same_file(found, declared) and (daemon.conf or not os.path.exists(declared)):
             return _conf("slurm_jwt_conf_path", found, declared, daemon)
     return None
@@ -125,7 +125,7 @@ def slurmrestd(
             path = install_paths.find_program("slurmrestd", list(folders))
         if not path or not inventory_values.is_path(path) or _is_same_file(path, declared):
             return None
-        # If the site declares another one than its unit has, it means that.
+        # If the declared program exists and is not the default, the site has chosen it.
         if os.path.exists(declared) and declared != USUAL_SLURMRESTD:
             return None
         found, remedy = f"slurmrestd is {path}, and not {declared}.", f"Set slurmrestd_binary to {path}."

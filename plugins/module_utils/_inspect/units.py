@@ -13,7 +13,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._slurm import instal
 
 
 def inspect(host: Host) -> None:
-    """Ask systemd once for every unit that matters; if no components are declared, those whose units are in use are."""
+    """Ask systemd once about all units. If the components are not declared, they follow from the units in use."""
     asked = [component for component in COMPONENTS[:3] if component in (host.components or COMPONENTS)]
     if not host.components:
         asked.append("slurmd")
@@ -26,7 +26,7 @@ def inspect(host: Host) -> None:
 
 
 def daemon(host: Host, component: str) -> located_daemon.LocatedDaemon:
-    """A daemon by its declared unit, or by the one that it runs in instead."""
+    """A daemon from its declared unit, or from the unit that it runs in instead."""
     unit = host.units.get(component, units.NO_UNIT)
     if not unit.pid:
         declared = host.service(component)

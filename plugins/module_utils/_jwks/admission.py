@@ -1,10 +1,10 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decides whether a new key can be trusted beside those that are. Private to this collection.
+"""Decides whether a new key can be trusted beside the trusted ones. Private to this collection.
 
-Slurm tells keys apart by their kid and takes the first, so a kid stays with the key that has it, and a modulus with the
-sources that have it. Only keys that the site itself declares come before that.
+Slurm identifies a key by its kid and takes the first match. So a kid stays with its key, and a modulus with its
+sources. Only keys that the site itself declares come before them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import Jwk
 
 
 class Offers:
-    """Which sources offer which key that may be trusted."""
+    """The keys that may be trusted, and the sources that offer them."""
 
     def __init__(self, inline: Iterable[str]) -> None:
         self.sources: dict[Jwk, list[str]] = {}
@@ -36,7 +36,7 @@ class TrustedKeys:
 
     def __init__(self, current: Sequence[Jwk]) -> None:
         self.current = current
-        """The keys of the file as it is."""
+        """The keys of the current file."""
         self.keys: dict[Jwk, RecordedKey] = {}
         self.kept: list[str] = []
         self.retired: dict[Jwk, int] = {}
@@ -44,7 +44,7 @@ class TrustedKeys:
         self.conflicts: list[tuple[str, DroppedKey]] = []
 
     def displace(self, key: Jwk, reason: str) -> None:
-        """Trust a key no more."""
+        """Stop trusting a key."""
         recorded = self.keys.pop(key)
         if key in self.current:
             self.kept = [kid for kid in self.kept if kid != key.kid]
@@ -57,7 +57,7 @@ class TrustedKeys:
 
 
 class Admission:
-    """Adds new keys to those that are trusted."""
+    """Adds new keys to the trusted ones."""
 
     def __init__(self, trusted: TrustedKeys, offers: Offers, now: int) -> None:
         self._trusted = trusted
@@ -65,9 +65,9 @@ class Admission:
         self._now = now
 
     def admit_all(self) -> list[str]:
-        """Trust the keys that are new, where no other key prevents it; returns their kids."""
+        """Trust each new key unless other keys prevent it; returns the kids of the trusted ones."""
         new = [key for key in self._offers.sources if key not in self._trusted.current]
-        # Those that the site itself declares come first.
+        # Keys that the site itself declares come first.
         return [key.kid for key in sorted(new, key=lambda key: not self._offers.is_inline(key)) if self._admit(key)]
 
     def _admit(self, key: Jwk) -> bool:
@@ -87,8 +87,8 @@ class Admission:
     def _rivals(self, key: Jwk, sources: Sequence[str]) -> list[Jwk]:
         """Trusted keys with the same kid, and those of other sources with the same modulus.
 
-        If two sources have one modulus for the first time in the same run, each with a kid of its own, it is trusted
-        under both: neither is known to be the wrong one, and none of them is refused because of the other.
+        If two sources publish one modulus for the first time in the same run, under two kids, both are trusted: neither
+        is known to be wrong.
         """
         is_inline = self._offers.is_inline
         return [
@@ -113,7 +113,7 @@ class Admission:
         )
 
     def _too_many(self, sources: Iterable[str]) -> str | None:
-        """Each source has room for its own keys only, withdrawn ones included."""
+        """The reason if each source of a key has MAX_KEYS trusted keys, withdrawn ones included; else None."""
         recorded = self._trusted.keys.values()
         counts = [sum(source in each.sources for each in recorded) for source in sources]
         if min(counts) < MAX_KEYS:

@@ -44,12 +44,12 @@ class Distrust:
         self._scoped = {(each.modulus, each.sources[0]): each for each in valid if each.scoped and each.sources}
 
     def add_trusted(self, key: Jwk, sources: tuple[str, ...]) -> None:
-        """A key that is trusted now: each of its names means its modulus."""
+        """Distrust the modulus of a trusted key if remove has its kid or thumbprint."""
         self._add(key, self._named_as({key.kid, *self._thumbprints(key)}), sources)
 
     def add_published(self, published: Sequence[PublishedKeys]) -> None:
-        """Keys of sources: a thumbprint means its modulus, and so does the private part. A kid means it only for that
-        source."""
+        """Distrust moduli of sources: everywhere if remove has the thumbprint or the private part is public, only from
+        this source if remove has the kid."""
         for each in published:
             for modulus in sorted(each.key_set.leaked):
                 self._add_leak(modulus_fingerprint(modulus), each.source)
@@ -82,14 +82,14 @@ class Distrust:
             self._everywhere.setdefault(modulus, DistrustedModulus(modulus, self._now, name, sources))
 
     def _add_leak(self, modulus: str, source: str) -> None:
-        # A private part that was published once stays known, even if it is withdrawn.
+        # A private part that was published once stays known, even if the source removes it.
         self._everywhere.setdefault(modulus, DistrustedModulus(modulus, self._now, None, (source,)))
 
     def _add_scoped(self, modulus: str, name: str, source: str) -> None:
         self._scoped.setdefault((modulus, source), DistrustedModulus(modulus, self._now, name, (source,), True))
 
     def to_record(self) -> tuple[DistrustedModulus, ...]:
-        """What is recorded. A source that publishes ever new keys to be distrusted does not fill the disk."""
+        """What to record. A source that publishes more and more distrusted keys does not fill the disk."""
         counts: dict[str, int] = {}
         recorded = []
         for each in sorted(self.known, key=lambda each: (each.since, each.modulus)):

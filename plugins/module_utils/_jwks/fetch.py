@@ -4,8 +4,8 @@
 """Fetches key sets from issuers, which may be slow, broken or malicious. Private to this collection.
 
 The daemons trust what is fetched here. So it must come over TLS with a valid certificate, also after a redirect, unless
-the site allows http. Its size and the time are limited. A socket timeout starts again with every byte, so one thread
-fetches while another one measures the time. All sources are fetched at the same time: a slow one delays no other.
+the site allows http. Size and time are limited. A socket timeout starts again with every byte, so one thread fetches
+while another one measures the time. All sources are fetched at the same time: a slow one delays no other.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class FetchRules(NamedTuple):
     """What the site requires and allows."""
 
     timeout: float = 30.0
-    """Seconds for all of it: finding the host, redirects, the last byte."""
+    """Seconds for everything: name lookup, redirects and the whole answer."""
     allow_http: bool = False
     allow_shared: bool = False
 
@@ -81,8 +81,8 @@ for _code in _REDIRECTS:
 
 
 def opener(ca_path: str | None) -> Get:
-    """How to open an address: with the CA certificates of a file or of the host, and through the proxies of the
-    environment. It sets nothing globally, so it does not affect sources with other CA certificates."""
+    """A function that opens an address, with the CA certificates of a file or of the host, and through the proxies of
+    the environment. It sets nothing globally, so it does not affect sources with other CA certificates."""
     try:
         context = ssl.create_default_context(cafile=ca_path)
     except OSError as exc:
@@ -95,13 +95,13 @@ def opener(ca_path: str | None) -> Get:
 
 
 def fetch_keys(url: str, get: Get, rules: FetchRules) -> Callable[[], bytes]:
-    """Begin to fetch the document at an address; returns a function that waits for it and returns it."""
+    """Start to fetch the document at an address; returns a function that waits for it and returns it."""
     return _within_timeout(lambda end: _fetch(url, get, rules, end), url, rules.timeout)
 
 
 def fetch_keys_of_issuer(issuer: str, get: Get, rules: FetchRules) -> Callable[[], tuple[str, bytes]]:
-    """Begin to fetch the key set of an OpenID provider; returns a function that waits for it, and returns its address
-    from the provider's configuration, and the document."""
+    """Start to fetch the key set of an OpenID provider; returns a function that waits for it. That function returns the
+    address in the provider's configuration, and the document."""
 
     def both(end: float) -> tuple[str, bytes]:
         # The query of an issuer, such as ?appid= of Entra ID, also belongs to the address of its configuration.
@@ -153,8 +153,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _within_timeout(work: Callable[[float], _T], what: str, timeout: float) -> Callable[[], _T]:
-    """Begin WORK in a thread; returns a function that waits for its result. That raises FetchError if WORK fails or the
-    time is over."""
+    """Start WORK in a thread; returns a function that waits for its result. That function raises FetchError if WORK
+    fails or the time is over."""
     answers: queue.Queue[tuple[list[_T], BaseException | None]] = queue.Queue()
     end = time.monotonic() + timeout
 
@@ -252,7 +252,7 @@ def _read(url: str, answer: Any, rules: FetchRules, end: float) -> bytes:
 
 
 def _cause(exc: BaseException) -> str:
-    """The error of a library in one sentence, and what to do if that is known."""
+    """The error of a library in one sentence, and what to do about it."""
     cause: object = getattr(exc, "reason", None) or exc
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
@@ -266,7 +266,7 @@ def _cause(exc: BaseException) -> str:
 
 
 def _jwks_uri(issuer: str, address: str, data: bytes) -> str:
-    """The address of the keys in an OpenID configuration, if it is that of this issuer."""
+    """The address of the keys in an OpenID configuration; FetchError if it belongs to another issuer."""
     try:
         configuration = load_json(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, KeySetError):

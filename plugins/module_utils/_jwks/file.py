@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The file of trusted keys and the record beside it, on the disk. Private to this collection.
 
-They change in such an order that a run that is killed leaves the old keys or the new ones.
+The order of the writes is safe: a run that is killed leaves either the old or the new keys.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.record import 
 
 
 class CurrentKeySet(NamedTuple):
-    """The key set as it is, and the record beside it."""
+    """The current key set, and the record beside it."""
 
     file: SecretFile | None = None
     keys: tuple[Jwk, ...] = ()
@@ -48,7 +48,7 @@ class CurrentKeySet(NamedTuple):
 
 
 class FileChange(NamedTuple):
-    """What the two files are to be."""
+    """What to write to the two files."""
 
     decision: TrustDecision
     data: bytes
@@ -58,7 +58,7 @@ class FileChange(NamedTuple):
     writes_record: bool
     sets_ownership: bool
     failed: tuple[FailedSource, ...] = ()
-    """Sources that have no usable keys now. The keys that they had stay as they are."""
+    """Sources without usable keys now. Their earlier keys stay as they are."""
 
     @property
     def acts(self) -> bool:
@@ -75,13 +75,13 @@ class KeySetFile:
         self.folder_may_be_missing = folder_may_be_missing
         self.backups: dict[str, str] = {}
         self.wrote = False
-        """Whether the keys were written, also if something failed after that."""
+        """Whether the keys were written, even if a later step failed."""
 
     def read(self, min_bits: int, force: bool) -> CurrentKeySet:
-        """What is there. With force, a file that is no key set counts as one without keys."""
+        """The current files. With force, a file that is not a key set counts as one without keys."""
         file, record_file = self._read(self.path), self._read(record_path(self.path))
         record = parse_record(record_file.data) if record_file else KeySetRecord()
-        # What is on record was checked when it came.
+        # Recorded keys were checked when they were added.
         rules = Rules(min_bits, checked={recorded.thumbprint for recorded in record.keys})
         if file is None:
             return CurrentKeySet(None, (), (), record_file, record)
@@ -104,13 +104,13 @@ class KeySetFile:
         return read_if_there(path, self.folder_may_be_missing)
 
     def refusal(self, text: str) -> TaskError:
-        """The text, and what became of the file."""
+        """An error with TEXT, and whether the file was changed."""
         if self.wrote:
             return TaskError(f"{text} Expired keys were removed from {self.path}, and nothing else was changed.")
         return TaskError(f"{text} {self.path} was left as it is.")
 
     def create(self, change: FileChange) -> bool:
-        """Make the file; False if another run was first. That run's record is then corrected by the next write()."""
+        """Create the file; False if another run did so first. The next write() then corrects that run's record."""
         replace(record_path(self.path), change.record, *change.ownership)
         self.wrote = create(self.path, change.data, *change.ownership)
         return self.wrote
@@ -119,8 +119,8 @@ class KeySetFile:
         """Change the file that is there. The caller holds its lock."""
         self._back_up(current)
         if change.writes_keys:
-            # Until the new keys are there, the record must name the old ones too: if this run is killed in between, the
-            # next one would take a key that was to be removed for one that somebody else has put there.
+            # Until the new keys are written, the record must name the old ones too. Otherwise, if this run is killed in
+            # between, the next run takes a key that should be removed for somebody else's.
             new = change.decision.record
             names = {recorded.name for recorded in new.keys}
             old = tuple(recorded for recorded in current.record.keys if recorded.name not in names)
@@ -139,13 +139,13 @@ class KeySetFile:
 
     def remove(self, current: CurrentKeySet) -> None:
         self._back_up(current)
-        # The keys first: without a record they would count as somebody else's.
+        # Remove the keys first: without a record they would count as somebody else's.
         remove(self.path)
         remove(record_path(self.path))
         remove_stale(self.path)
 
     def _back_up(self, current: CurrentKeySet) -> None:
-        """Copy the file and its record, with their owner and mode, before the first change."""
+        """Copy the file and its record, with their ownership, before the first change."""
         if not self.backup or self.backups:
             return
         for path, file in ((self.path, current.file), (record_path(self.path), current.record_file)):

@@ -4,8 +4,8 @@
 """Reads sets of JSON Web Keys from any author, and writes the one for Slurm. Private to this collection.
 
 What an issuer publishes is untrusted text. Its size is checked before it is parsed, only the needed members are read,
-and nothing is copied: the file is written from the numbers of the checked keys. Slurm's daemons exit because of a key
-without kid, n or e, and crash if n or e is not base64url.
+and nothing is copied: the file is written from the numbers of the checked keys. Slurm's daemons exit if a key has
+no kid, n or e, and crash if n or e is not base64url.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ MAX_KEYS = 100
 """No issuer has more, and slurmctld searches all of them for each token."""
 MAX_DEPTH = 32
 
-# A string without an end must match too, or each quote in it would count as a beginning.
+# An unterminated string must match too, or each quote in it would start a new one.
 _NESTING = re.compile(r'"(?:[^"\\]+|\\.)*"?|([\[{])|([\]}])', re.DOTALL)
 _PAGE = re.compile(r"\s*<")
 
 
 class KeySetError(Exception):
-    """This is not a key set; str() is a predicate to follow the name of its source, with the remedy."""
+    """The data is not a key set. str() continues a sentence that starts with the source, and has the remedy."""
 
 
 class KeySetEmpty(KeySetError):
-    """This is a key set without a key."""
+    """The key set has no key."""
 
 
 class DroppedKey(NamedTuple):
     """A key that is not trusted, and why."""
 
     kid: str
-    """Its kid, or its position in the set if it has none that can be shown."""
+    """Its kid, or its position in the set if no kid can be shown."""
     reason: str
-    """A predicate."""
+    """It continues a sentence that starts with the key."""
 
 
 class KeySet(NamedTuple):
@@ -63,7 +63,7 @@ class KeySet(NamedTuple):
     keys: list[Jwk]
     dropped: list[DroppedKey]
     leaked: frozenset[int]
-    """Moduli whose private part is in the document; that it fits was checked."""
+    """Moduli whose private part is in the document, and was checked to fit."""
 
 
 class Limits(NamedTuple):
@@ -113,7 +113,7 @@ def parse(data: bytes, rules: Rules = RULES, kid: str | None = None, limits: Lim
 
 
 def render(keys: Sequence[Jwk]) -> bytes:
-    """The file that Slurm reads. The same keys give the same bytes, in any order. Without a key in it Slurm starts, and
+    """The file that Slurm reads. The same keys in any order give the same bytes. If it has no key, Slurm starts and
     refuses every RS256 token."""
     if len({key.kid for key in keys}) < len(keys):
         raise ValueError("two keys with one kid")
@@ -185,7 +185,7 @@ def _parse_pem(text: str, rules: Rules, kid: str | None) -> KeySet:
 
 
 def _candidates(document: object, max_keys: int) -> list[object]:
-    """The entries of a document, not checked yet."""
+    """The unchecked entries of a document."""
     if not isinstance(document, _Object):
         raise KeySetError("is a JSON list. A key set is an object with a member keys.")
     if document.repeated:
@@ -241,7 +241,7 @@ def _checked(candidates: list[object], rules: Rules, kid: str | None) -> KeySet:
         except KeyRefused as exc:
             dropped.append(DroppedKey(_shown_kid(candidate, number), str(exc)))
         except Exception as exc:
-            # Whatever is in one key, the others are not affected.
+            # An error in one key must not affect the others.
             dropped.append(DroppedKey(_shown_kid(candidate, number), f"cannot be read ({type(exc).__name__})"))
     return KeySet(_unique(keys), dropped, frozenset(leaked))
 

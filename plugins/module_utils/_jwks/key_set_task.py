@@ -1,8 +1,7 @@
 # Copyright (c) 2026, hpc.slurm_jwt contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes, updates or removes one file of trusted keys, and reports it: what a task of slurm_jwks does. Private to this
-collection."""
+"""Runs one task of slurm_jwks: makes, updates or removes one file of trusted keys. Private to this collection."""
 
 from __future__ import annotations
 
@@ -129,12 +128,12 @@ class KeySetTask:
             self.task.warn(text)
 
     def _empty_result(self) -> dict[str, Any]:
-        # Ansible would read the owner and mode of a result's path again, and fail if another run has removed the file.
+        # With a member path, Ansible would read the file's ownership again, and fail if another run has removed it.
         lists: dict[str, Any] = {name: [] for name in _LISTS}
         return {"jwks_path": self.path, **lists, **dict.fromkeys(_NULLS)}
 
     def _summary(self, current: CurrentKeySet) -> dict[str, Any]:
-        """What a diff shows: enough to tell one key from another."""
+        """What a diff shows: enough to identify each key."""
         if current.file is None:
             return {"state": "absent"}
         retired = {
@@ -211,7 +210,7 @@ def _summary_of_keys(keys: Iterable[Jwk], retired: dict[str, str]) -> list[dict[
 
 
 def variables(lines: list[str]) -> dict[str, str]:
-    """The option environment, as os.environ takes it."""
+    """The option environment as a dictionary."""
     for line in lines:
         if not re.match(r"[A-Za-z_][A-Za-z0-9_]*=[^\0]*$", line):
             raise TaskError(

@@ -8,8 +8,8 @@ A key that its sources no longer have is withdrawn: it stays as long as the last
 first run that finds it withdrawn records that. No earlier run has to record that it saw the key, so a run that finds
 nothing new writes nothing.
 
-Sources are independent. One that fails, because it cannot be reached or has published nothing usable, neither loses the
-keys that it had nor keeps one that was withdrawn or distrusted. No source can remove another's key, see admission.py.
+Sources are independent. If one cannot be reached or has no usable key, its keys stay, but withdrawn keys still expire
+and distrusted keys are still removed. No source can remove another's key, see admission.py.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class PolicySettings(NamedTuple):
     remove: frozenset[str] = frozenset()
     """Kids and thumbprints of keys that are not trusted, from any source."""
     merge: bool = False
-    """Whether keys in the file that no source ever had stay."""
+    """Whether to keep keys in the file that came from no source."""
     force: bool = False
     """Whether every key may be removed at once."""
     remembers: bool = False
-    """Whether what is on record as distrusted stays so though remove does not name it: for a run that may have older
-    settings than the run that wrote the record."""
+    """Whether recorded moduli stay distrusted even if remove does not name them: for a run that may have older settings
+    than the run that wrote the record."""
 
 
 class RetiredKey(NamedTuple):
@@ -68,9 +68,9 @@ class TrustDecision(NamedTuple):
     dropped: list[tuple[str, DroppedKey]] = []
     """Keys of sources that are not trusted: source, kid and reason."""
     conflicts: list[tuple[str, DroppedKey]] = []
-    """Those among them that other keys are in conflict with."""
+    """Those of dropped that are in conflict with other keys, or are too many."""
     distrusts: bool = False
-    """Whether a key of the file is removed because the site has named it."""
+    """Whether a key of the file is removed because the site named it in remove."""
 
 
 def decide(
@@ -81,10 +81,10 @@ def decide(
     now: int,
     failed: Collection[str] | None = (),
 ) -> TrustDecision:
-    """Which keys are trusted from now on; TrustRefused if the answer would lock everybody out or in.
+    """Which keys are trusted from now on; TrustRefused if there are none, or all current ones would go at once.
 
-    FAILED are the sources that have no usable keys now, None if no source was asked. What they would have changes
-    nothing for the keys of others, for what is distrusted, or for the end of what was withdrawn.
+    FAILED: the sources without usable keys now; None if no source was asked. They do not affect the keys of other
+    sources, what is distrusted, or when withdrawn keys expire.
     """
     return _Decider(current, record, published, settings, now, failed).decision()
 
@@ -116,7 +116,7 @@ class _Decider:
         self.offers = Offers(each.source for each in published if each.inline)
         self.trusted = TrustedKeys(current)
         self.unrecorded: set[Jwk] = set()
-        """Keys that came from no known source, so they are not on record as if they had."""
+        """Keys from no known source. They are not recorded."""
         self.dropped = [(each.source, lost) for each in published for lost in each.key_set.dropped]
         self.distrusts = False
         self.lost_at_once: list[Jwk] = []
@@ -176,7 +176,7 @@ class _Decider:
             self._withdraw(key, recorded, sources)
 
     def _waits_for_source(self, recorded: RecordedKey | None) -> bool:
-        """Whether nothing is known to have changed, since a source of it has failed."""
+        """Whether the key stays as it is, because a source of it failed or none was asked."""
         if self.none_asked:
             return recorded is None or recorded.withdrawn is None
         return recorded is not None and recorded.withdrawn is None and not self.failed.isdisjoint(recorded.sources)
@@ -199,7 +199,7 @@ class _Decider:
         return recorded.sources if recorded else ()
 
     def _sources(self, key: Jwk) -> tuple[str, ...]:
-        """The sources that have a key of the file now; those that had it last, if none has."""
+        """The sources that have a key of the file now; if none has it, those that had it last."""
         recorded = self._recorded_sources(key)
         now = {*self.offers.sources.get(key, ()), *(source for source in recorded if source in self.failed)}
         return tuple(sorted(now)) if now else recorded
@@ -207,8 +207,7 @@ class _Decider:
     # Extremes
 
     def _was_distrusted(self) -> bool:
-        """Whether no key is trusted because the site or an earlier run said so, and not only because a source leaked
-        its key."""
+        """Whether the site or an earlier run distrusts a modulus. A key that a source leaks now does not count."""
         return self.distrusted_before or any(each.name is not None for each in self.distrust.known)
 
     def _refuse_extremes(self) -> None:
@@ -230,12 +229,12 @@ class _Decider:
 
 
 def inherit(keys: Sequence[InheritedKey], retain: int, now: int) -> tuple[list[Jwk], list[RecordedKey]]:
-    """What a file begins with on a host that has none yet: the keys, and what would be on record of them."""
+    """The first keys of a file that does not exist yet, and their records."""
     known = {each.key.kid: each for each in reversed(keys) if each.until > now}
     recorded = [RecordedKey(each.key.kid, each.key.thumbprint, now, each.until - retain) for each in known.values()]
     return [each.key for each in known.values()], recorded
 
 
 def next_change(outcome: TrustDecision) -> int | None:
-    """When the next key runs out, whatever the sources do."""
+    """When the next retired key expires; None if there is none."""
     return min((each.until for each in outcome.retired), default=None)

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The record of a key set: what the keys alone do not say. Private to this collection.
 
-Since when each key is trusted and which sources have it; and which moduli are distrusted, so that a removed key is
-recognized if it returns with another kid or another exponent.
+It has the time since when each key is trusted, its sources, and the distrusted moduli. A removed key is recognized even
+if it returns with another kid or exponent.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class RecordedKey(NamedTuple):
     withdrawn: int | None = None
     """When a run found that no source has it any more."""
     sources: tuple[str, ...] = ()
-    """Those that have it, or had it last."""
+    """The sources that have it, or had it last."""
 
     @property
     def name(self) -> tuple[str, str]:
-        """Which key it speaks of."""
+        """Which key this is."""
         return self.kid, self.thumbprint
 
 
@@ -42,10 +42,10 @@ class DistrustedModulus(NamedTuple):
     name: str | None = None
     """The entry of remove that names it; None if its private part was published."""
     sources: tuple[str, ...] = ()
-    """Those that had it."""
+    """The sources that had it."""
     scoped: bool = False
     """Whether it is distrusted only from these sources. A kid in remove identifies a modulus only if the key was
-    trusted: any source can publish another's modulus under that kid."""
+    trusted: any source can publish another source's modulus under that kid."""
 
 
 class KeySetRecord(NamedTuple):

@@ -41,7 +41,7 @@ class SourceResults(NamedTuple):
     published: list[PublishedKeys]
     failed: list[FailedSource]
     pending: list[str]
-    """Sources that an earlier task would have made if this were not check mode. Which keys they have is not known."""
+    """Sources that an earlier task creates outside check mode. Their keys are not known yet."""
 
 
 class _Unusable(Exception):
@@ -54,7 +54,7 @@ class _Unusable(Exception):
 
 
 class _NotYet(Exception):
-    """An earlier task would have made the source if this were not check mode; str() is a sentence."""
+    """Outside check mode, an earlier task creates the source. str() is a sentence."""
 
 
 class SourceReader:
@@ -74,7 +74,7 @@ class SourceReader:
         ]
 
     def check(self) -> None:
-        """Raise SourceError for a declaration that cannot be right."""
+        """Raise SourceError for a wrong declaration."""
         if not self._sources:
             raise SourceError("sources is required with state=present: it says where the keys come from.")
         for number, source in enumerate(self._sources):
@@ -87,7 +87,7 @@ class SourceReader:
     def read(self, checked: Collection[str], warn: Callable[[str], None]) -> SourceResults:
         """Read all sources. CHECKED are the thumbprints of keys that are known to be sound."""
         results = SourceResults([], [], [])
-        # All are begun before the first one is waited for.
+        # Start all of them before waiting for the first one.
         answers = [self._begin(name, source) for name, source in zip(self._names, self._sources)]
         for name, source, answer in zip(self._names, self._sources, answers):
             try:
@@ -122,7 +122,7 @@ class SourceReader:
         return self._ask(name, source)
 
     def _ask(self, name: str, source: dict[str, Any]) -> Callable[[], bytes]:
-        # It imports much, and a task with only files or data does not need it.
+        # Imported here: it loads many modules, and a task with only files or data does not need it.
         from ansible_collections.hpc.slurm_jwt.plugins.module_utils._jwks import fetch
 
         rules = fetch.FetchRules(self._timeout, source["allow_http"], source["allow_shared"])
@@ -169,7 +169,7 @@ class SourceReader:
         except KeySetError as exc:
             raise _Unusable(f"{name} {exc}") from None
         except Exception as exc:
-            # Whatever goes wrong with this untrusted text must not affect other sources.
+            # An error in this untrusted text must not affect other sources.
             raise _Unusable(f"{name} cannot be read ({type(exc).__name__}). Check what is there.") from exc
         if not key_set.keys:
             reasons = "; ".join(f"{lost.kid} {lost.reason}" for lost in key_set.dropped[:5])

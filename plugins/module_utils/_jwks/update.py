@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Brings the file of trusted keys up to date with its sources. Private to this collection.
 
-policy.py decides which keys are trusted, sources.py reads the sources, file.py writes. Here is the order: distrusted
-keys are removed before any source is asked.
+policy.py decides which keys are trusted, sources.py reads the sources, file.py writes. This file sets the order:
+distrusted keys are removed before any source is asked.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.jwk import MIN
 
 
 class KeySetSettings(NamedTuple):
-    """One file of trusted keys as it is declared."""
+    """The declared settings of one file of trusted keys."""
 
     path: str
     sources: list[dict[str, Any]]
@@ -52,12 +52,12 @@ class KeySetSettings(NamedTuple):
     timeout: float = 30.0
     """Seconds in which all sources must have answered in full."""
     tolerant: bool = False
-    """Whether a source of which no key is known may fail."""
+    """Whether a source may fail that the record does not know."""
     inherited: Sequence[InheritedKey] = ()
-    """The keys with which a file begins that does not exist yet."""
+    """The first keys of a file that does not exist yet."""
     backup: bool = False
     check_mode: bool = False
-    """Nothing is written, and what an earlier task would have made may be missing."""
+    """Nothing is written, and files that an earlier task would create may be missing."""
     folder_may_be_missing: bool = False
 
 
@@ -74,10 +74,10 @@ class KeySetUpdate:
         folder_may_be_missing = settings.check_mode or settings.folder_may_be_missing
         self.file = KeySetFile(settings.path, self.now, settings.backup, folder_may_be_missing)
         self.distrusts = False
-        """Whether a key is removed that the site has named. No source can prevent that."""
+        """Whether a key is removed because the site named it in remove. No source can prevent that."""
 
     def run(self) -> tuple[CurrentKeySet, FileChange]:
-        """Bring the file up to date; returns what was there, and what was done about it."""
+        """Bring the file up to date; returns the state before, and the change."""
         refuse_public_folder(self.path, "keys")
         try:
             self.reader.check()
@@ -89,7 +89,7 @@ class KeySetUpdate:
         wrote = self._distrust(first)
         results = self.reader.read({key.thumbprint for key in first.keys}, self.warn)
         self._refuse_unknown(first, results)
-        # What is reported is the difference to what was there before the run.
+        # Report the difference to the state before the run.
         whole = self._plan(first, results)
         if first.file is None and results.failed and not whole.data and not self.settings.tolerant:
             raise self.file.refusal(results.failed[0].reason)
@@ -107,7 +107,7 @@ class KeySetUpdate:
         return self.file.read(self.settings.min_bits, self.policy.force)
 
     def _distrust(self, current: CurrentKeySet) -> bool:
-        """Remove distrusted and expired keys, whatever the sources say; whether the file was written."""
+        """Remove distrusted and expired keys, whatever the sources say; returns whether it wrote the file."""
         if current.file is None:
             return False
         change = self._plan(current, None)
@@ -118,18 +118,18 @@ class KeySetUpdate:
         return True
 
     def _refuse_unknown(self, current: CurrentKeySet, results: SourceResults) -> None:
-        """A failed source of which nothing is known may be a typing error. That does not keep distrusted keys."""
+        """Fail if a failed source is not on record: it may be a typing error. A run that distrusts keys continues."""
         for failed in results.failed:
             if self.settings.tolerant or self.distrusts or current.record.knows(failed.source):
                 continue
             raise self.file.refusal(failed.reason)
 
     def _apply(self, results: SourceResults | None) -> tuple[CurrentKeySet, FileChange]:
-        """Write what follows from the sources' keys; returns what was there, and what was done about it."""
+        """Decide and write; returns the state before, and the change."""
         return uncontested(self.path, lambda: self._attempt(results))
 
     def _attempt(self, results: SourceResults | None) -> tuple[CurrentKeySet, FileChange] | None:
-        """What was there, and what was done about it; None if another run created the file first."""
+        """The state before, and the change; None if another run created the file first."""
         current = self._current()
         change = self._plan(current, results)
         if not change.acts or self.settings.check_mode:
@@ -137,7 +137,7 @@ class KeySetUpdate:
         if current.file is None:
             return (current, change) if self.file.create(change) else None
         with file_lock(self.path):
-            # Another run may have done the same while we waited for the lock.
+            # Another run may have changed the file while this one waited for the file lock.
             current = self._current()
             change = self._plan(current, results)
             self.file.write(current, change)
@@ -145,7 +145,7 @@ class KeySetUpdate:
 
     def _plan(self, current: CurrentKeySet, results: SourceResults | None) -> FileChange:
         decision = self._decide(current, results)
-        # Where keys were distrusted and none is left, an empty set is what Slurm needs: it refuses every RS256 token.
+        # If keys were distrusted and none is left, write an empty set: Slurm then refuses every RS256 token.
         unknown = current.file is None and not decision.keys and not decision.record.distrusted
         data = b"" if unknown else render(decision.keys)
         nothing = unknown and not (results and results.pending)

@@ -106,7 +106,8 @@ class KeySetFile:
     def refusal(self, text: str) -> TaskError:
         """An error with TEXT, and whether the file was changed."""
         if self.wrote:
-            return TaskError(f"{text} Expired keys were removed from {self.path}, and nothing else was changed.")
+            removed = f"Keys that have expired or are distrusted were removed from {self.path}"
+            return TaskError(f"{text} {removed}, and nothing else was changed.")
         return TaskError(f"{text} {self.path} was left as it is.")
 
     def create(self, change: FileChange) -> bool:

@@ -215,7 +215,7 @@ class _Decider:
         if self.published and not trusted and not self.current and not self._was_distrusted():
             because = "; ".join(f"{lost.kid} of {source} {lost.reason}" for source, lost in self.dropped[:5])
             raise TrustRefused(
-                f"No key would be trusted, and Slurm would refuse every token. Nothing was changed. {because}".rstrip()
+                f"No key would be trusted, and Slurm would refuse every token. {because}".rstrip()
             )
         stays = {(key.n, key.e) for key in trusted}
         lost = {(key.n, key.e) for key in self.lost_at_once}
@@ -223,7 +223,7 @@ class _Decider:
         if lost and not others and not lost & stays and not self.settings.force:
             raise TrustRefused(
                 "Every key that is trusted now would be removed at once, and every token that they signed would become"
-                " invalid. Nothing was changed. Check that the sources are the right ones. Then set retain above 0,"
+                " invalid. Check that the sources are the right ones. Then set retain above 0,"
                 " name the keys to distrust in remove, or set force: true."
             )
 

@@ -274,6 +274,8 @@ class TestRefusals:
         message = refusal([], [source(dropped=[lost])])
         assert "No key would be trusted" in message
         assert "ec of https://idp/keys is of kty 'EC'" in message
+        # The writer of the file says that: a distrusted key may have been removed before.
+        assert "Nothing was changed" not in message
 
     def test_no_key_is_left_as_the_site_has_named_all(self):
         assert run([A], [source(A)], remove=["a"]).keys == []
@@ -282,6 +284,7 @@ class TestRefusals:
     def test_every_key_would_be_removed_at_once(self):
         message = refusal([A, C], [source(B)], retain=0)
         assert "Every key that is trusted now would be removed at once" in message
+        assert "Nothing was changed" not in message
         assert run([A, C], [source(B)], retain=0, force=True).keys == [B]
 
 

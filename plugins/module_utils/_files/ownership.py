@@ -51,9 +51,10 @@ class DeclaredOwnership(NamedTuple):
     mode: int
 
     def ownership(self, file: SecretFile | None) -> Ownership:
-        """The ownership that the file gets. An undeclared owner or group stays only if it is root or this run's user.
+        """The ownership that the file gets. An undeclared owner stays only if it is root or this run's user.
 
-        Any other is refused: a daemon that runs as that user would not start again.
+        An undeclared group stays if it is root's or the owner's primary group, or if the mode gives a group no access.
+        Others are refused: a daemon that runs as that user or group might not start again.
         """
         desired = ownership(self.uid, self.gid, self.mode)
         if file is None:
@@ -94,7 +95,7 @@ class DeclaredOwnership(NamedTuple):
 
 
 def declared(params: Mapping[str, Any], may_be_missing: bool) -> DeclaredOwnership:
-    """The options owner, group and mode of a task. UnknownOwner if owner or group is missing and may not be."""
+    """The options owner, group and mode of a task. UnknownOwner if one must exist on this host but does not."""
     mode = parse_mode(params["mode"])
     uid = _number(params, "owner", "user", uid_of, may_be_missing)
     gid = _number(params, "group", "group", gid_of, may_be_missing)

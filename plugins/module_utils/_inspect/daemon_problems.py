@@ -249,7 +249,7 @@ def pyjwt_missing(component: str, executable: str) -> list[Problem]:
 
 
 def unit(component: str, service: str, found: Unit, unmanaged: int, missing: Sequence[str] = ()) -> list[Problem]:
-    """The daemon's unit before the rollout. MISSING: what its configuration needs and a rollout writes."""
+    """The daemon's unit before the rollout. MISSING: what its configuration needs and a rollout provides."""
     if not found.exists:
         what = f"systemd knows no unit {service}."
         if unmanaged:
@@ -268,7 +268,7 @@ def unit(component: str, service: str, found: Unit, unmanaged: int, missing: Seq
         are = "are" if missing[1:] else "is"
         found_missing = f"{what} Its configuration has JWT enabled, and {' and '.join(missing)} {are} missing."
         effect = f"{component} does not start like this."
-        remedy = f"A rollout writes what is missing and starts {component}."
+        remedy = f"A rollout provides what is missing and starts {component}."
         return [Problem(WARNING, "daemon_down", component, None, found_missing, effect, remedy)]
     if component == "slurmdbd" and found.ended_as_standby:
         found_ended = f"{what} SIGUSR1 ended it, as it ends a standby of Slurm 26.05 when the primary comes back."

@@ -71,7 +71,7 @@ class Host:
         self.uninstalled: set[str] = set()
         """The daemons whose package is missing."""
         self.missing: dict[str, list[str]] = {}
-        """Daemon -> what its configuration needs, is missing, and a rollout writes."""
+        """Daemon -> what its configuration needs, is missing, and a rollout provides."""
 
     def command(self, argv: list[str]) -> tuple[int, str, str]:
         """Run a command that does not depend on slurm.conf."""
@@ -109,7 +109,7 @@ class Host:
         return (self.options.declared or {}).get("parameters") or {}
 
     def note_missing(self, component: str, what: str) -> None:
-        """Note what a daemon's configuration needs, is missing, and a rollout writes."""
+        """Note what a daemon's configuration needs, is missing, and a rollout provides."""
         if self.options.declared is not None:
             self.missing.setdefault(component, []).append(what)
 

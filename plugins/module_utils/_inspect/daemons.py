@@ -94,7 +94,7 @@ class DaemonInspection:
         if jwks and file_paths.inspect(jwks).modified > process.started:
             return loaded, [f"{jwks} was written after {component} had started."]
         files = [entry for entry in map(file_paths.inspect, file.conf.paths) if entry.kind == "file"]
-        newest = max(entry.modified for entry in files)
+        newest = max((entry.modified for entry in files), default=0.0)
         return loaded, self._compare_with_memory(component, file) if newest > process.started else []
 
     def _compare_with_memory(self, component: str, file: facts.ConfFile) -> list[str]:

@@ -8,6 +8,9 @@ A host reads its clock after it was asked and before its answer arrives, so only
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.desired_state import Observed
 
 
@@ -17,6 +20,23 @@ def lag(observed: Observed) -> tuple[float, float] | None:
     if most is None:
         return None
     return float(most if least is None else least), float(most)
+
+
+class ClockDifference(NamedTuple):
+    """Two hosts, and the least seconds by which their clocks differ; negative if they may agree."""
+
+    early: str
+    late: str
+    seconds: float
+
+
+def largest_difference(observations: Mapping[str, Observed]) -> ClockDifference | None:
+    """The hosts whose clocks surely differ most; None if no host was asked. Hosts are not asked at the same time."""
+    lags = {host: known for host, observed in observations.items() if (known := lag(observed))}
+    if not lags:
+        return None
+    early, late = min(lags, key=lambda host: lags[host][1]), max(lags, key=lambda host: lags[host][0])
+    return ClockDifference(early, late, lags[late][0] - lags[early][1])
 
 
 def surely_ahead(observed: Observed) -> float:

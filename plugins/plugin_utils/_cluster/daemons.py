@@ -18,7 +18,7 @@ RUNNING = ("active", "reloading")
 RECONFIGURE, RESTART = "reconfigure", "restart"
 
 
-def load_method(observed: Observed) -> str:
+def primary_load_method(observed: Observed) -> str:
     """How the running slurmctld of the primary controller loads changed keys: RECONFIGURE or RESTART."""
     # Before 23.11 slurmctld reads keys only when it starts.
     reloads = observed["capabilities"].get("reconfigure_reloads_auth", False)
@@ -69,7 +69,9 @@ class Daemons:
     def load_method(self, host: str, running: bool = True) -> str:
         """How slurmctld loads changed keys."""
         # A standby reads keys only when it starts.
-        return load_method(self.cluster.observations[host]) if host == self.cluster.primary and running else RESTART
+        if host != self.cluster.primary or not running:
+            return RESTART
+        return primary_load_method(self.cluster.observations[host])
 
     def of_key_set(self, host: str) -> list[dict[str, Any]]:
         """The daemons of a key host that load the key set, as an option of the module slurm_jwks_timer."""

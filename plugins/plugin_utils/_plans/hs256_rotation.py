@@ -21,7 +21,7 @@ from typing import Any
 from ansible_collections.hpc.slurm_jwt.plugins.module_utils._keys.hs256 import MAX_SIZE, MIN_SIZE
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import clocks
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import RESTART as RESTARTS
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import load_method
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import primary_load_method
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.state import ClusterState
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.plan_types import Loads
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_checks import daemons_of, due_reason
@@ -118,9 +118,8 @@ class Hs256Rotation:
     @property
     def clocks_apart(self) -> float:
         """Least seconds by which clocks of key hosts differ. It does not matter how long Ansible took to ask them."""
-        if not self._lags:
-            return 0
-        return max(0.0, max(least for least, _most in self._lags) - min(most for _least, most in self._lags))
+        found = clocks.largest_difference({host: self.cluster.observations[host] for host in self.cluster.key_hosts})
+        return max(0.0, found.seconds) if found else 0
 
     @property
     def clock_lag(self) -> float:
@@ -181,7 +180,7 @@ class Hs256Rotation:
             return Loads(cluster.standby_slurmdbd_hosts, slurmctld)
         if cluster.primary is not None:
             observed = cluster.observations[cluster.primary]
-            slurmctld[cluster.primary] = load_method(observed) if method == RELOAD else RESTARTS
+            slurmctld[cluster.primary] = primary_load_method(observed) if method == RELOAD else RESTARTS
         return Loads(list(cluster.slurmdbd_hosts), slurmctld)
 
     @property

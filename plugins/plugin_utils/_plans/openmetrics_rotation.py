@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster import clocks
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.cluster import Cluster
-from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import RESTART, load_method
+from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.daemons import RESTART, primary_load_method
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._cluster.openmetrics import OpenMetricsKey
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_checks import due_reason, other_run
 from ansible_collections.hpc.slurm_jwt.plugins.plugin_utils._plans.rotation_settings import IsDead, RotationSettings
@@ -146,5 +146,5 @@ def plan(
         clock_lag=clocks.surely_ahead(cluster.observations[primary]) if primary else 0,
         users=list(cluster.desired.openmetrics_users or ()),
         standbys=dict.fromkeys(cluster.standby_controllers, RESTART) if reason else {},
-        primary_loads={primary: load_method(cluster.observations[primary])} if reason and primary else {},
+        primary_loads={primary: primary_load_method(cluster.observations[primary])} if reason and primary else {},
     )

@@ -70,17 +70,12 @@ def _limit(cluster: Cluster, components: Mapping[str, Sequence[str]], in_play: S
 
 
 def _clocks(cluster: Cluster) -> list[str]:
-    """By the bounds of each clock: hosts are not inspected at the same time."""
-    lags = {host: lag for host in cluster.key_hosts if (lag := clocks.lag(cluster.observations[host]))}
-    if not lags:
-        return []
-    early, late = min(lags, key=lambda host: lags[host][1]), max(lags, key=lambda host: lags[host][0])
-    apart = lags[late][0] - lags[early][1]
-    if apart <= CLOCK_SKEW:
+    found = clocks.largest_difference({host: cluster.observations[host] for host in cluster.key_hosts})
+    if found is None or found.seconds <= CLOCK_SKEW:
         return []
     return [
-        f"The clocks of {early} and {late} differ by at least {int(apart)} s. Slurm grants no leeway: tokens expire "
-        "that much sooner on one of them. Repair the time service."
+        f"The clocks of {found.early} and {found.late} differ by at least {int(found.seconds)} s. Slurm grants no "
+        "leeway: tokens expire that much sooner on one of them. Repair the time service."
     ]
 
 
